@@ -1,0 +1,12 @@
+//! The custom e-mail sender trigger.
+
+use std::process::ExitCode;
+
+use custom_email_sender::{Config, EmailSender};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let Some(config) = runtime::configure(Config::read) else { return ExitCode::FAILURE };
+    let sender = &EmailSender::new(config);
+    runtime::run(async |invocation| sender.handle(invocation).await).await
+}

@@ -1,0 +1,232 @@
+//! Writes the e-mail and SMS texts that Cognito itself sends.
+//!
+//! It never fails an operation: what it cannot do, it leaves as Cognito sent it, and says so in the log. An error
+//! here would block the user's sign-up or reset, a `null` only gives the pool's own text.
+
+use runtime::Invocation;
+use serde_json::value::{RawValue, to_raw_value};
+use shared::config::{MessageSettings, Settings};
+use shared::event::{Answer, Event, EventError, Request};
+use shared::locale::Locale;
+use shared::message::{
+    Content, Insert, MessageKind, MessageTrigger, Messages, RenderError, Request as Wanted,
+    has_forbidden_character,
+};
+
+/// The settings of this function.
+#[derive(Debug)]
+pub struct Config {
+    messages: Messages,
+    channels: Channels,
+    confirmation: EmailConfirmation,
+}
+
+/// Which fields of the answer this function fills.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Channels {
+    email: bool,
+    sms: bool,
+}
+
+/// Whether sign-up is confirmed by code or by link. The event does not tell, the pool's setting must be repeated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum EmailConfirmation {
+    #[default]
+    Code,
+    Link,
+}
+
+impl Config {
+    /// Reads every setting, noting all problems.
+    #[must_use]
+    pub fn read(settings: &Settings<'_>, _random: &[u8; 32]) -> Option<Self> {
+        let message_settings = MessageSettings::read(settings);
+        let channels = settings.required("CUSTOM_MESSAGE_CHANNELS", |text| {
+            let mut channels = Channels::default();
+            for channel in text.split(',').map(str::trim) {
+                match channel {
+                    "email" => channels.email = true,
+                    "sms" => channels.sms = true,
+                    "none" => {}
+                    _ => return Err("is none of `email`, `sms`, `email,sms`, `none`"),
+                }
+            }
+            Ok(channels)
+        });
+        let confirmation = settings.optional("EMAIL_CONFIRMATION", |text| match text {
+            "code" => Ok(EmailConfirmation::Code),
+            "link" => Ok(EmailConfirmation::Link),
+            _ => Err("is neither `code` nor `link`"),
+        });
+        let templates = settings.optional("TEMPLATES_DIR", runtime::read_templates);
+        let (messages, problems) = Messages::new(message_settings?, templates?.unwrap_or_default());
+        for problem in problems {
+            tracing::error!("{problem}; the built-in text is used");
+        }
+        Some(Self { messages, channels: channels?, confirmation: confirmation?.unwrap_or_default() })
+    }
+}
+
+/// Answers one event.
+#[must_use]
+pub fn handle(config: &Config, invocation: Invocation) -> Box<RawValue> {
+    match answer(config, &invocation) {
+        Ok(Some(answer)) => answer,
+        Ok(None) => invocation.event,
+        Err(error) => {
+            tracing::error!(
+                invocation.id = invocation.request_id,
+                "malformed event, it goes back unchanged: {error}"
+            );
+            invocation.event
+        }
+    }
+}
+
+fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValue>>, EventError> {
+    let id = &invocation.request_id;
+    let mut event = Event::parse(&invocation.event)?;
+    let kind = match MessageTrigger::CustomMessage.request(event.trigger_source()) {
+        Some(Wanted::Message(kind)) => kind,
+        Some(Wanted::AccountTakeOverNotification) | None => {
+            tracing::warn!(
+                invocation.id = id,
+                trigger.source = event.trigger_source().escape_debug().to_string(),
+                "unknown trigger source, the event goes back unchanged"
+            );
+            return Ok(None);
+        }
+    };
+    let request = event.request()?;
+    let (locale, reason) = Locale::choose(
+        request.client_metadata("locale").as_deref(),
+        request.attribute("locale").ok().flatten().as_deref(),
+        config.messages.settings().default_locale,
+    );
+    let mut fields = Vec::new();
+    if config.channels.email {
+        let link = config.confirmation == EmailConfirmation::Link && kind.can_be_link();
+        let email = reported(id, Placeholders::read(&request, kind, link)).and_then(|placeholders| {
+            with_fallback_reported(id, config.messages.html_email(kind, locale, placeholders.content()))
+        });
+        if let Some(email) = email {
+            fields.push(("emailSubject", email.subject, SUBJECT));
+            fields.push(("emailMessage", email.html, EMAIL_BODY));
+        }
+    }
+    if config.channels.sms {
+        let sms = reported(id, Placeholders::read(&request, kind, false)).and_then(|placeholders| {
+            with_fallback_reported(id, config.messages.sms(kind, locale, placeholders.content()))
+        });
+        if let Some(sms) = sms {
+            fields.push(("smsMessage", single_line(&sms.text), SMS_TEXT));
+        }
+    }
+    fields.retain(|(name, text, limits)| match limits.broken_by(text) {
+        None => true,
+        Some(rule) => {
+            tracing::error!(invocation.id = id, "`{name}` {rule}; it stays as Cognito sent it");
+            false
+        }
+    });
+    tracing::info!(
+        invocation.id = id,
+        trigger.source = event.trigger_source(),
+        message.kind = kind.name(),
+        message.locale = locale.tag(),
+        message.locale_reason = reason.name(),
+        message.fields = fields.len(),
+        "wrote {} of the message",
+        if fields.is_empty() { "nothing" } else { "the texts" }
+    );
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    let answers: Vec<_> = fields.iter().map(|(name, text, _)| (*name, Answer::Text(text))).collect();
+    event.respond(&answers)?;
+    to_raw_value(&event).map(Some).map_err(|_| EventError::NotAnObject)
+}
+
+/// Cognito's placeholders for one message, as the event names them.
+enum Placeholders {
+    Code(String),
+    Link(String),
+    Invitation { username: String, password: String },
+}
+
+impl Placeholders {
+    fn read(request: &Request, kind: MessageKind, link: bool) -> Result<Self, EventError> {
+        let placeholder = |name: &str| {
+            let missing = || EventError::Missing { field: format!("request.{name}") };
+            request.text(name)?.ok_or_else(missing)
+        };
+        Ok(match kind {
+            MessageKind::AdminCreateUser => Self::Invitation {
+                username: placeholder("usernameParameter")?,
+                password: placeholder("codeParameter")?,
+            },
+            _ if link => Self::Link(placeholder("linkParameter")?),
+            _ => Self::Code(placeholder("codeParameter")?),
+        })
+    }
+
+    fn content(&self) -> Content<'_> {
+        match self {
+            Self::Code(code) => Content::Code(Insert::Placeholder(code)),
+            Self::Link(link) => Content::Link(Insert::Placeholder(link)),
+            Self::Invitation { username, password } => Content::Invitation {
+                username: Insert::Placeholder(username),
+                password: Insert::Placeholder(password),
+            },
+        }
+    }
+}
+
+/// What Cognito accepts in one field of the answer.
+///
+/// Sources: "Custom message Lambda trigger" (lengths in UTF-8 characters, the code included), and the patterns of
+/// the template types in the Amazon Cognito API reference, which are enforced on the trigger's answer too.
+#[derive(Clone, Copy)]
+struct Limits {
+    shortest: usize,
+    longest: usize,
+}
+
+const SUBJECT: Limits = Limits { shortest: 1, longest: 140 };
+const EMAIL_BODY: Limits = Limits { shortest: 6, longest: 20_000 };
+const SMS_TEXT: Limits = Limits { shortest: 6, longest: 140 };
+
+impl Limits {
+    fn broken_by(self, text: &str) -> Option<String> {
+        let length = text.chars().count();
+        if length < self.shortest || length > self.longest {
+            Some(format!(
+                "would have {length} characters, Cognito takes {} to {}",
+                self.shortest, self.longest
+            ))
+        } else if has_forbidden_character(text) {
+            Some("would hold a character outside the classes that Cognito takes".to_owned())
+        } else {
+            None
+        }
+    }
+}
+
+/// The value, or `None` with the error in the log.
+fn reported<T, E: std::fmt::Display>(id: &str, result: Result<T, E>) -> Option<T> {
+    result.map_err(|error| tracing::error!(invocation.id = id, "{error}; Cognito's own text is used")).ok()
+}
+
+/// The message, with a word in the log when the built-in text had to step in.
+fn with_fallback_reported<T>(id: &str, rendered: Result<(T, Option<RenderError>), RenderError>) -> Option<T> {
+    let (message, error) = reported(id, rendered)?;
+    if let Some(error) = error {
+        tracing::error!(invocation.id = id, "{error}; the built-in text is used");
+    }
+    Some(message)
+}
+
+/// The pattern of SMS texts is `.*`, and a dot matches no line end.
+fn single_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,110 @@
+//! Decides who may sign up to the user pool, and who is confirmed without a code.
+
+use runtime::{Failure, Invocation};
+use serde_json::value::{RawValue, to_raw_value};
+use shared::config::Settings;
+use shared::event::{Answer, Event, EventError};
+use shared::policy::{Contacts, Decision, SignUpMode, SignUpPolicy, SignUpSource};
+use shared::recipient::RecipientHasher;
+
+/// The settings of this function.
+#[derive(Debug)]
+pub struct Config {
+    policy: SignUpPolicy,
+    refusal_message: String,
+    hasher: RecipientHasher,
+}
+
+/// Cognito puts "PreSignUp failed with error " in front of the sentence, a full stop behind it, and shows it.
+const REFUSAL_MESSAGE: &str = "You cannot sign up with this e-mail address";
+
+/// What a user reads when the event itself is unusable, which no user can have caused.
+const MALFORMED_MESSAGE: &str = "Sign-up is not possible at the moment";
+
+impl Config {
+    /// Reads every setting, noting all problems. `random` stands in for `RECIPIENT_HASH_KEY`.
+    #[must_use]
+    pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Self> {
+        let allowed = settings.allowed_domains();
+        let denied = settings.denied_domains();
+        let mode = settings.optional("SIGN_UP_MODE", str::parse::<SignUpMode>);
+        let auto_verify_phone = settings.flag("AUTO_VERIFY_PHONE");
+        let email_is_username = settings.flag("EMAIL_IS_USERNAME");
+        let refusal_message = settings.optional("REFUSAL_MESSAGE", |text| {
+            if text.chars().count() > 200 || text.contains(char::is_control) {
+                Err("is longer than 200 characters or holds a control character")
+            } else {
+                Ok(text.to_owned())
+            }
+        });
+        let (allowed, mode) = (allowed?, mode?.unwrap_or_default());
+        if mode == SignUpMode::Closed && allowed.is_empty() {
+            settings.problem(
+                "SIGN_UP_MODE",
+                "is `closed`, but ALLOWED_EMAIL_DOMAINS is empty: nobody could sign up",
+            );
+        }
+        for provider in allowed.public_mailbox_providers() {
+            tracing::warn!("ALLOWED_EMAIL_DOMAINS trusts `{provider}`, where everybody can get a mailbox");
+        }
+        Some(Self {
+            policy: SignUpPolicy {
+                allowed,
+                denied: denied?,
+                mode,
+                auto_verify_phone: auto_verify_phone?,
+                email_is_username: email_is_username?,
+            },
+            refusal_message: refusal_message?.unwrap_or_else(|| REFUSAL_MESSAGE.to_owned()),
+            hasher: settings.recipient_hasher(random),
+        })
+    }
+}
+
+/// Answers one event.
+///
+/// # Errors
+/// A refusal, with the sentence for the end user; a malformed event, with a neutral one.
+pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>, Failure> {
+    let malformed = |error: &EventError| {
+        tracing::error!(invocation.id = invocation.request_id, "malformed event: {error}");
+        Failure { error_type: "MalformedEvent", message: MALFORMED_MESSAGE.to_owned() }
+    };
+    let mut event = Event::parse(&invocation.event).map_err(|error| malformed(&error))?;
+    let Some(source) = SignUpSource::from_trigger_source(event.trigger_source()) else {
+        tracing::warn!(
+            invocation.id = invocation.request_id,
+            trigger.source = event.trigger_source().escape_debug().to_string(),
+            "unknown trigger source, the event goes back unchanged"
+        );
+        return Ok(invocation.event.clone());
+    };
+    let request = event.request().map_err(|error| malformed(&error))?;
+    let email = request.attribute("email").map_err(|error| malformed(&error))?;
+    let phone_number = request.attribute("phone_number").map_err(|error| malformed(&error))?;
+    let contacts = Contacts { email: email.as_deref(), phone_number: phone_number.as_deref() };
+    let decision = config.policy.decide(source, contacts);
+    tracing::info!(
+        invocation.id = invocation.request_id,
+        trigger.source = event.trigger_source(),
+        decision = decision.name(),
+        recipient.hash = email.as_deref().map(|email| config.hasher.hash(email).to_string()),
+        "{decision}"
+    );
+    match decision {
+        Decision::Confirm { phone } => {
+            event
+                .respond(&[
+                    ("autoConfirmUser", Answer::Flag(true)),
+                    ("autoVerifyEmail", Answer::Flag(true)),
+                    ("autoVerifyPhone", Answer::Flag(phone)),
+                ])
+                .map_err(|error| malformed(&error))?;
+            to_raw_value(&event).map_err(|_| malformed(&EventError::NotAnObject))
+        }
+        Decision::PassThrough(_) => Ok(invocation.event.clone()),
+        Decision::Refuse(_) => {
+            Err(Failure { error_type: "SignUpRefused", message: config.refusal_message.clone() })
+        }
+    }
+}

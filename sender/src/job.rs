@@ -1,0 +1,124 @@
+//! What both senders read from an event before they do anything.
+
+use serde_json::value::RawValue;
+use shared::event::{Event, EventError, Request};
+use shared::locale::{Locale, LocaleReason};
+use shared::message::{Content, Insert, MessageKind, MessageTrigger, Request as Wanted};
+use shared::secret::Code;
+
+/// One message to write and send.
+#[derive(Clone)]
+pub struct Job {
+    /// What it is about.
+    pub kind: MessageKind,
+    /// The language, and why.
+    pub locale: (Locale, LocaleReason),
+    /// The event's `userPoolId`, which the code must be bound to.
+    pub user_pool_id: String,
+    /// The encrypted code, in base64.
+    pub code: String,
+    /// The trigger source as Cognito spells it.
+    pub trigger_source: String,
+    /// The rest of the request.
+    pub request: Request,
+    user_name: Option<String>,
+}
+
+/// What an event asks for.
+pub enum Task {
+    /// Send a message.
+    Send(Box<Job>),
+    /// Nothing, and that is no fault of the event.
+    Nothing(Reason),
+}
+
+/// Why there is nothing to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A trigger source that this function does not know.
+    UnknownSource(String),
+    /// A notice of threat protection, which carries neither a code nor an address. Holds its `EVENT_ID`.
+    AccountTakeOver(Option<String>),
+    /// A user who was created without a password has nothing to be told.
+    NoPassword,
+}
+
+impl Task {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// When a field that the message needs is absent or of the wrong type.
+    pub fn read(
+        trigger: MessageTrigger,
+        event: &RawValue,
+        default_locale: Locale,
+    ) -> Result<Self, EventError> {
+        let event = Event::parse(event)?;
+        let kind = match trigger.request(event.trigger_source()) {
+            None => return Ok(Self::Nothing(Reason::UnknownSource(event.trigger_source().to_owned()))),
+            Some(Wanted::AccountTakeOverNotification) => {
+                let id = event.request().and_then(|request| request.attribute("EVENT_ID")).ok().flatten();
+                return Ok(Self::Nothing(Reason::AccountTakeOver(id)));
+            }
+            Some(Wanted::Message(kind)) => kind,
+        };
+        let missing = |field: &str| EventError::Missing { field: field.to_owned() };
+        let request = event.request()?;
+        let code = match request.text("code")? {
+            Some(code) => code,
+            None if kind == MessageKind::AdminCreateUser => return Ok(Self::Nothing(Reason::NoPassword)),
+            None => return Err(missing("request.code")),
+        };
+        let user_pool_id = event.envelope_text("userPoolId")?.ok_or_else(|| missing("userPoolId"))?;
+        let locale = Locale::choose(
+            request.client_metadata("locale").as_deref(),
+            request.attribute("locale").ok().flatten().as_deref(),
+            default_locale,
+        );
+        Ok(Self::Send(Box::new(Job {
+            kind,
+            locale,
+            user_pool_id,
+            code,
+            trigger_source: event.trigger_source().to_owned(),
+            user_name: event.envelope_text("userName")?,
+            request,
+        })))
+    }
+}
+
+impl Job {
+    /// The decrypted code as the user is to see it: Cognito HTML-escapes temporary passwords, and only those.
+    #[must_use]
+    pub fn clear_code(&self, code: Code) -> Code {
+        if self.kind == MessageKind::AdminCreateUser { code.html_unescaped() } else { code }
+    }
+
+    /// What the message shows: the code, or user name and temporary password.
+    #[must_use]
+    pub fn content<'a>(&self, code: &'a Code, sign_in_name: &'a str) -> Content<'a> {
+        if self.kind == MessageKind::AdminCreateUser {
+            Content::Invitation { username: Insert::Name(sign_in_name), password: Insert::Secret(code) }
+        } else {
+            Content::Code(Insert::Secret(code))
+        }
+    }
+
+    /// What the user signs in with: the user name, or `contact` where the pool made the name up.
+    ///
+    /// A pool that uses addresses or numbers as user names puts the user's `sub` into `userName`, which nobody
+    /// can remember. Source: "Customizing sign-in attributes", Amazon Cognito developer guide.
+    #[must_use]
+    pub fn sign_in_name(&self, contact: &str) -> String {
+        let sub = self.request.attribute("sub").ok().flatten();
+        match &self.user_name {
+            Some(name) if sub.as_ref() != Some(name) => {
+                name.chars().filter(|character| !character.is_control()).take(MAX_USER_NAME).collect()
+            }
+            _ => contact.to_owned(),
+        }
+    }
+}
+
+/// Cognito's own limit for user names, in characters.
+const MAX_USER_NAME: usize = 128;

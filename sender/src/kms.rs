@@ -1,0 +1,294 @@
+//! From the encrypted code of an event to its clear text.
+//!
+//! The message is read completely before KMS is asked; KMS is told which key and which context must hold; what
+//! comes back is checked against both.
+//! Source: "Custom sender Lambda triggers", Amazon Cognito developer guide; "Decrypt", AWS KMS API reference.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_sdk_kms::Client;
+use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_kms::operation::decrypt::DecryptError as KmsError;
+use aws_sdk_kms::primitives::Blob;
+use aws_types::SdkConfig;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use shared::secret::Code;
+use zeroize::Zeroizing;
+
+use crate::delivery::FailureClass;
+use crate::envelope::{Envelope, EnvelopeError, Suite, looks_like_direct_kms_ciphertext};
+
+/// The key that Cognito encrypts codes under, by its ARN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyArn(String);
+
+impl KeyArn {
+    /// The region that the key lives in, and that KMS is called in.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        self.0.split(':').nth(3).unwrap_or_default()
+    }
+
+    /// Whether the other ARN names the same key: the same ARN, or a replica of a multi-Region key.
+    fn is_same_key(&self, other: &str) -> bool {
+        fn without_region(arn: &str) -> Option<(&str, &str)> {
+            let (front, rest) = arn.split_once(":kms:")?;
+            Some((front, rest.split_once(':')?.1))
+        }
+        self.0 == other || (self.0.contains(":key/mrk-") && without_region(&self.0) == without_region(other))
+    }
+}
+
+impl FromStr for KeyArn {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts: Vec<&str> = text.split(':').collect();
+        match parts.as_slice() {
+            ["arn", _, "kms", _, _, resource] if resource.starts_with("alias/") => {
+                Err("is the ARN of an alias; set the ARN of the key, which ends in `key/` and its id")
+            }
+            ["arn", partition, "kms", region, account, resource]
+                if !partition.is_empty()
+                    && !region.is_empty()
+                    && account.len() == 12
+                    && account.bytes().all(|byte| byte.is_ascii_digit())
+                    && resource.strip_prefix("key/").is_some_and(|id| !id.is_empty()) =>
+            {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(
+                "is not the ARN of a KMS key, such as arn:aws:kms:eu-central-1:123456789012:key/1234abcd-…",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for KeyArn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Why a code could not be decrypted, in plain words with what to do. Holds nothing of the code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecryptError {
+    /// The code is not base64.
+    #[error("the event's `request.code` is not base64")]
+    NotBase64,
+    /// The code was encrypted by KMS directly, as no user pool does.
+    #[error(
+        "the event's `request.code` is a direct KMS ciphertext, not a message of the AWS Encryption SDK as Cognito writes it"
+    )]
+    DirectKms,
+    /// The message cannot be read or is not authentic.
+    #[error("the event's `request.code` cannot be used: {0}")]
+    Envelope(#[from] EnvelopeError),
+    /// The clear text is not a text.
+    #[error("the decrypted code is not UTF-8")]
+    NotText,
+    /// No data key of the message is encrypted under our key.
+    #[error(
+        "the code is encrypted under another key than CODE_KEY_ARN; set it to the KMSKeyID of the user pool's LambdaConfig"
+    )]
+    OtherKey,
+    /// The message belongs to another user pool.
+    #[error("the code was encrypted for another user pool than the event's `userPoolId`")]
+    OtherPool,
+    /// A message in today's format that names no user pool.
+    #[error("the code's encryption context names no user pool")]
+    NoPool,
+    /// KMS answered for another key than it was asked for.
+    #[error("KMS decrypted with another key than CODE_KEY_ARN")]
+    WrongKeyUsed,
+    /// KMS refused or could not be asked.
+    #[error("KMS did not decrypt the code: {code} ({remedy})")]
+    Kms {
+        /// The error code of KMS, or what happened to the connection.
+        code: String,
+        /// What to do.
+        remedy: &'static str,
+        /// Whether it may work later.
+        class: FailureClass,
+    },
+}
+
+impl DecryptError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn class(&self) -> FailureClass {
+        match self {
+            Self::Kms { class, .. } => *class,
+            Self::NotBase64
+            | Self::DirectKms
+            | Self::Envelope(_)
+            | Self::NotText
+            | Self::OtherKey
+            | Self::OtherPool
+            | Self::NoPool
+            | Self::WrongKeyUsed => FailureClass::Configuration,
+        }
+    }
+}
+
+/// Decrypts codes under one key.
+#[derive(Debug, Clone)]
+pub struct Decryptor {
+    client: Client,
+    key: KeyArn,
+}
+
+/// The name under which Cognito puts the user pool's id into the encryption context.
+const POOL_CONTEXT: &str = "userpool-id";
+
+impl Decryptor {
+    /// Builds the client, once per process.
+    #[must_use]
+    pub fn new(config: &SdkConfig, key: KeyArn) -> Self {
+        Self { client: Client::new(config), key }
+    }
+
+    /// Decrypts the `code` of an event from the user pool.
+    ///
+    /// # Errors
+    /// When the message is malformed, not authentic, not for this pool or key, or KMS does not help.
+    pub async fn decrypt(&self, code: &str, user_pool_id: &str) -> Result<Code, DecryptError> {
+        let bytes = STANDARD.decode(code.trim()).map_err(|_| DecryptError::NotBase64)?;
+        if looks_like_direct_kms_ciphertext(&bytes) {
+            return Err(DecryptError::DirectKms);
+        }
+        let envelope = Envelope::parse(bytes)?;
+        match (envelope.context_value(POOL_CONTEXT), envelope.suite()) {
+            (Some(pool), _) if pool == user_pool_id => {}
+            (Some(_), _) => return Err(DecryptError::OtherPool),
+            // Real pools always bind the code to themselves; local ones, which write the newer format, do not.
+            (None, Suite::Signed0378) => return Err(DecryptError::NoPool),
+            (None, Suite::CommittingSigned0578) => {}
+        }
+        let data_key = self.data_key(&envelope).await?;
+        let clear = envelope.open(&data_key)?;
+        let text = std::str::from_utf8(&clear).map_err(|_| DecryptError::NotText)?;
+        Ok(Code::new(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Asks KMS for the data key: every encrypted one that is under our key, until one is decrypted.
+    async fn data_key(&self, envelope: &Envelope) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+        let mut result = Err(DecryptError::OtherKey);
+        let ours = envelope.data_keys().iter().filter(|key| {
+            key.provider_id() == "aws-kms" && key.key_arn().is_some_and(|arn| self.key.is_same_key(arn))
+        });
+        for key in ours {
+            let answer = self
+                .client
+                .decrypt()
+                .key_id(&self.key.0)
+                .ciphertext_blob(Blob::new(key.ciphertext()))
+                .set_encryption_context(Some(
+                    envelope.context().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+                ))
+                .send()
+                .await;
+            match answer {
+                Ok(answer) => {
+                    let data_key = Zeroizing::new(answer.plaintext.map(Blob::into_inner).unwrap_or_default());
+                    if !answer.key_id.is_some_and(|used| self.key.is_same_key(&used)) {
+                        return Err(DecryptError::WrongKeyUsed);
+                    }
+                    return Ok(data_key);
+                }
+                Err(error) => result = Err(kms_failure(&error)),
+            }
+        }
+        result
+    }
+}
+
+fn kms_failure<R>(error: &SdkError<KmsError, R>) -> DecryptError {
+    use FailureClass::{Configuration, Transient};
+    let later = "it may work later, the event is tried again";
+    let (code, remedy, class) = match error {
+        SdkError::ServiceError(response) => match response.err() {
+            KmsError::DependencyTimeoutException(_) => ("DependencyTimeout", later, Transient),
+            KmsError::KeyUnavailableException(_) => ("KeyUnavailable", later, Transient),
+            KmsError::KmsInternalException(_) => ("KMSInternal", later, Transient),
+            KmsError::DisabledException(_) => ("Disabled", "enable the key of CODE_KEY_ARN", Configuration),
+            KmsError::KmsInvalidStateException(_) => (
+                "KMSInvalidState",
+                "the key is disabled or about to be deleted: look at its state",
+                Configuration,
+            ),
+            KmsError::NotFoundException(_) => (
+                "NotFound",
+                "there is no such key in that region and account: look at CODE_KEY_ARN",
+                Configuration,
+            ),
+            KmsError::IncorrectKeyException(_) => {
+                ("IncorrectKey", "the code is encrypted under another key than CODE_KEY_ARN", Configuration)
+            }
+            KmsError::InvalidCiphertextException(_) => (
+                "InvalidCiphertext",
+                "the event is damaged, or the code is encrypted under another key than CODE_KEY_ARN",
+                Configuration,
+            ),
+            KmsError::InvalidKeyUsageException(_) => (
+                "InvalidKeyUsage",
+                "CODE_KEY_ARN must be a symmetric key for encryption and decryption",
+                Configuration,
+            ),
+            other => match other.code().unwrap_or_default() {
+                "AccessDeniedException" => (
+                    "AccessDenied",
+                    "allow kms:Decrypt on CODE_KEY_ARN in the function's role and in the key's policy",
+                    Configuration,
+                ),
+                "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidSignatureException" => {
+                    ("credentials", "the function's credentials were not accepted", Transient)
+                }
+                "ThrottlingException" | "LimitExceededException" => ("throttled", later, Transient),
+                _ => ("unknown error", later, Transient),
+            },
+        },
+        SdkError::TimeoutError(_) => ("timeout", later, Transient),
+        SdkError::DispatchFailure(_) => ("connection failed", later, Transient),
+        SdkError::ResponseError(_) => ("unreadable answer", later, Transient),
+        _ => ("request could not be built", "look at CODE_KEY_ARN", Configuration),
+    };
+    DecryptError::Kms { code: code.to_owned(), remedy, class }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, accepted: bool) {
+        assert_eq!(text.parse::<KeyArn>().is_ok(), accepted, "{text}");
+    }
+
+    #[test]
+    fn only_the_arn_of_a_key_is_a_key_arn() {
+        check("arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555", true);
+        check("arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-1234", true);
+        check("arn:aws:kms:eu-central-1:123456789012:alias/code-key", false);
+        check("11111111-2222-3333-4444-555555555555", false);
+        check("alias/code-key", false);
+        check("arn:aws:sns:eu-central-1:123456789012:key/1", false);
+        check("arn:aws:kms:eu-central-1:123456789012:key/", false);
+        check("arn:aws:kms::123456789012:key/1", false);
+        check("", false);
+    }
+
+    #[test]
+    fn a_replica_of_a_multi_region_key_is_the_same_key() {
+        let key = |text: &str| text.parse::<KeyArn>().unwrap();
+        let mrk = key("arn:aws:kms:eu-central-1:123456789012:key/mrk-1");
+        assert!(mrk.is_same_key("arn:aws:kms:eu-west-1:123456789012:key/mrk-1"));
+        assert!(!mrk.is_same_key("arn:aws:kms:eu-west-1:123456789012:key/mrk-2"));
+        assert!(!mrk.is_same_key("arn:aws:kms:eu-west-1:210987654321:key/mrk-1"));
+        let single = key("arn:aws:kms:eu-central-1:123456789012:key/1");
+        assert!(!single.is_same_key("arn:aws:kms:eu-west-1:123456789012:key/1"));
+        assert_eq!(single.region(), "eu-central-1");
+    }
+}

@@ -1,0 +1,11 @@
+//! What the two custom senders share: the way from an encrypted code to the clear text, and how AWS is called.
+//!
+//! A crate of its own and not a feature of `shared`: features unify per build command, so the AWS SDK would leak
+//! into the functions that must start without it.
+
+pub mod aws;
+pub mod delivery;
+pub mod envelope;
+pub mod failure;
+pub mod job;
+pub mod kms;

@@ -1,0 +1,556 @@
+//! E-mail domains and the patterns that trust or deny them.
+//!
+//! Trust is strict: a spelling that would have to be repaired before it matches is not trusted. Denial is
+//! forgiving: an odd spelling of a denied domain is still that domain.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use idna::AsciiDenyList;
+use idna::uts46::{DnsLength, Hyphens, Uts46};
+
+use crate::address;
+
+/// A domain name in canonical form: ASCII (Punycode where needed), lower case, at least two labels, no final dot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EmailDomain(String);
+
+impl EmailDomain {
+    /// The domain, when UTS #46 changes nothing in it but the case of its letters.
+    ///
+    /// Both spellings of an internationalised domain are equal, because both are reduced to ASCII. Full-width,
+    /// compatibility, zero-width and soft-hyphen spellings, which UTS #46 would silently map *into* another
+    /// domain, are `None`.
+    #[must_use]
+    pub fn strict(text: &str) -> Option<Self> {
+        let lower = text.chars().map(lower_case).collect::<Option<String>>()?;
+        let uts46 = Uts46::new();
+        let ascii = uts46
+            .to_ascii(lower.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify)
+            .ok()?;
+        let unchanged = if lower.is_ascii() {
+            ascii == lower
+        } else {
+            let (unicode, result) =
+                uts46.to_unicode(lower.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast);
+            result.is_ok() && unicode == lower
+        };
+        if unchanged { Self::checked(&ascii) } else { None }
+    }
+
+    /// The domain that a forgiving reader would see: mapped by UTS #46, without white space and final dots.
+    #[must_use]
+    pub fn forgiving(text: &str) -> Option<Self> {
+        let text: String = text.chars().filter(|character| !character.is_whitespace()).collect();
+        let ascii = Uts46::new()
+            .to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore)
+            .ok()?;
+        Self::checked(ascii.trim_end_matches('.'))
+    }
+
+    /// What the strict and the forgiving reading have in common: labels that DNS can carry, and a name at the end.
+    fn checked(ascii: &str) -> Option<Self> {
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        };
+        let (_, last) = ascii.rsplit_once('.')?;
+        let plain = ascii.len() <= 253 && ascii.split('.').all(label);
+        // An IPv4 address has a number where a name has its top-level domain.
+        (plain && !last.bytes().all(|byte| byte.is_ascii_digit())).then(|| Self(ascii.to_owned()))
+    }
+}
+
+impl fmt::Display for EmailDomain {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// One entry of a list: `example.com` is that domain alone, `*.example.com` any depth below it but not itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DomainPattern {
+    domain: EmailDomain,
+    below: bool,
+}
+
+/// Why a text is no usable pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// The text holds an `@`: most likely an address, which must not be shown.
+    #[error("is an e-mail address, not a domain")]
+    Address,
+    /// Neither a domain name nor `*.` and a domain name.
+    #[error("is not a domain such as `example.com` or `*.example.com`")]
+    NotADomain,
+    /// The pattern would cover domains of strangers.
+    #[error("is a public suffix: everybody can register a domain under it; name the domains one by one")]
+    PublicSuffix,
+}
+
+impl DomainPattern {
+    /// Whether the domain is covered. Compares whole labels.
+    #[must_use]
+    pub fn matches(&self, domain: &EmailDomain) -> bool {
+        if self.below {
+            domain.0.strip_suffix(&self.domain.0).is_some_and(|front| front.ends_with('.'))
+        } else {
+            self.domain == *domain
+        }
+    }
+
+    /// The provider's name, when everybody can get a mailbox in that domain.
+    #[must_use]
+    pub fn is_public_mailbox_provider(&self) -> bool {
+        PUBLIC_MAILBOX_PROVIDERS.contains(&self.domain.0.as_str())
+    }
+}
+
+impl FromStr for DomainPattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        if text.contains('@') {
+            return Err(PatternError::Address);
+        }
+        let (below, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
+        // `*`, `com` and `*.com` have no second label, so they are named before the shape is checked.
+        if text == "*" || (!name.contains(['.', '*']) && EmailDomain::strict(&format!("a.{name}")).is_some())
+        {
+            return Err(PatternError::PublicSuffix);
+        }
+        let domain = EmailDomain::strict(name).ok_or(PatternError::NotADomain)?;
+        if is_public_suffix(&domain, below) {
+            return Err(PatternError::PublicSuffix);
+        }
+        Ok(Self { domain, below })
+    }
+}
+
+impl fmt::Display for DomainPattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}{}", if self.below { "*." } else { "" }, self.domain)
+    }
+}
+
+/// A list of patterns. An empty one covers nobody, and no entry covers everybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DomainList(BTreeSet<DomainPattern>);
+
+/// The domains whose users are confirmed without a code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DomainAllowlist(DomainList);
+
+/// The domains that may neither sign up nor receive a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DomainDenylist(DomainList);
+
+impl DomainList {
+    /// Reads patterns separated by commas, spaces or line ends. A `#` at the start of a line makes it a comment.
+    ///
+    /// # Errors
+    /// One sentence for every entry that is no usable pattern, by its position, without showing addresses.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        let mut patterns = BTreeSet::new();
+        let mut problems = Vec::new();
+        let entries = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .flat_map(|line| line.split([',', ' ', '\t']))
+            .filter(|entry| !entry.is_empty());
+        for (index, entry) in entries.enumerate() {
+            let position = index.saturating_add(1);
+            match entry.parse() {
+                Ok(pattern) => {
+                    patterns.insert(pattern);
+                }
+                Err(PatternError::Address) => {
+                    problems.push(format!("entry {position} {}", PatternError::Address));
+                }
+                Err(error) => problems.push(format!("entry {position} `{}` {error}", entry.escape_debug())),
+            }
+        }
+        if problems.is_empty() { Ok(Self(patterns)) } else { Err(problems) }
+    }
+
+    /// Whether no pattern is listed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn find(&self, domain: &EmailDomain) -> Option<&DomainPattern> {
+        self.0.iter().find(|pattern| pattern.matches(domain))
+    }
+}
+
+impl From<DomainList> for DomainAllowlist {
+    fn from(list: DomainList) -> Self {
+        Self(list)
+    }
+}
+
+impl From<DomainList> for DomainDenylist {
+    fn from(list: DomainList) -> Self {
+        Self(list)
+    }
+}
+
+impl DomainAllowlist {
+    /// The pattern that trusts this address, if it is one plain address in a listed domain.
+    #[must_use]
+    pub fn trusts(&self, address: &str) -> Option<&DomainPattern> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let address: address::EmailAddress = address.parse().ok()?;
+        // Trust needs a plain dot-atom: consecutive or outer dots are tolerated for delivery alone.
+        if !address.has_dot_atom() {
+            return None;
+        }
+        self.0.find(address.domain())
+    }
+
+    /// Whether no domain is trusted at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The listed domains in which everybody can get a mailbox: trusting them trusts everybody.
+    pub fn public_mailbox_providers(&self) -> impl Iterator<Item = &DomainPattern> {
+        self.0.0.iter().filter(|pattern| pattern.is_public_mailbox_provider())
+    }
+}
+
+/// What a denylist says of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial<'a> {
+    /// The domain is on the list.
+    Listed(&'a DomainPattern),
+    /// The text cannot be read as an address, and a denylist is set: it might hide a denied domain.
+    Unreadable,
+}
+
+impl DomainDenylist {
+    /// Why this address is denied, if it is.
+    #[must_use]
+    pub fn denies(&self, address: &str) -> Option<Denial<'_>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let domain = address::split(address).and_then(|(local_part, domain)| {
+            if local_part.trim().is_empty() { None } else { EmailDomain::forgiving(domain) }
+        });
+        match domain {
+            Some(domain) => self.0.find(&domain).map(Denial::Listed),
+            None => Some(Denial::Unreadable),
+        }
+    }
+}
+
+/// `com`, `co.uk`, `*.github.io`: names under which strangers register. A single customer of a private suffix may
+/// list the suffix itself, since that exact domain belongs to the one who runs it.
+fn is_public_suffix(domain: &EmailDomain, below: bool) -> bool {
+    psl::suffix(domain.0.as_bytes()).is_some_and(|suffix| {
+        suffix.as_bytes() == domain.0.as_bytes() && (below || suffix.typ() != Some(psl::Type::Private))
+    })
+}
+
+/// The character in lower case, when upper and lower case are all that differs.
+///
+/// Some lower-case mappings are more than that: KELVIN SIGN becomes an ASCII `k`. Only a mapping that can be
+/// undone is a change of case.
+fn lower_case(character: char) -> Option<char> {
+    let mut lower = character.to_lowercase();
+    let (Some(mapped), None) = (lower.next(), lower.next()) else { return None };
+    (mapped == character || mapped.to_uppercase().eq([character])).then_some(mapped)
+}
+
+/// Providers that give a mailbox to everybody: on the allowlist they are worth a warning.
+const PUBLIC_MAILBOX_PROVIDERS: &[&str] = &[
+    "126.com",
+    "163.com",
+    "aol.com",
+    "bk.ru",
+    "daum.net",
+    "docomo.ne.jp",
+    "duck.com",
+    "ezweb.ne.jp",
+    "fastmail.com",
+    "free.fr",
+    "freenet.de",
+    "gmail.com",
+    "gmx.at",
+    "gmx.ch",
+    "gmx.com",
+    "gmx.de",
+    "gmx.net",
+    "googlemail.com",
+    "hey.com",
+    "hotmail.co.uk",
+    "hotmail.com",
+    "hotmail.de",
+    "hotmail.fr",
+    "i.softbank.jp",
+    "icloud.com",
+    "inbox.ru",
+    "laposte.net",
+    "libero.it",
+    "list.ru",
+    "live.com",
+    "mac.com",
+    "mail.com",
+    "mail.ru",
+    "mailinator.com",
+    "me.com",
+    "msn.com",
+    "naver.com",
+    "orange.fr",
+    "outlook.com",
+    "outlook.de",
+    "outlook.jp",
+    "posteo.de",
+    "proton.me",
+    "protonmail.com",
+    "qq.com",
+    "rediffmail.com",
+    "seznam.cz",
+    "softbank.ne.jp",
+    "t-online.de",
+    "tuta.com",
+    "tutanota.com",
+    "web.de",
+    "wp.pl",
+    "yahoo.co.jp",
+    "yahoo.co.uk",
+    "yahoo.com",
+    "yahoo.de",
+    "yahoo.fr",
+    "yandex.com",
+    "yandex.ru",
+    "ymail.com",
+    "zoho.com",
+];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn allowlist(text: &str) -> DomainAllowlist {
+        DomainList::parse(text).unwrap().into()
+    }
+
+    #[track_caller]
+    fn check(list: &str, address: &str, trusted: bool) {
+        assert_eq!(allowlist(list).trusts(address).is_some(), trusted, "{address} with {list}");
+    }
+
+    #[test]
+    fn an_exact_pattern_trusts_that_domain_alone() {
+        check("example.com", "ann@example.com", true);
+        check("example.com", "Ann@EXAMPLE.Com", true);
+        check("Example.COM", "ann@example.com", true);
+        check("example.com", "ann@mail.example.com", false);
+        check("example.com", "ann@notexample.com", false);
+        check("example.com", "ann@example.com.evil.example", false);
+        check("example.com", "ann@example.org", false);
+    }
+
+    #[test]
+    fn a_wildcard_trusts_every_depth_below_but_not_the_domain_itself() {
+        check("*.example.com", "ann@mail.example.com", true);
+        check("*.example.com", "ann@a.b.example.com", true);
+        check("*.example.com", "ann@example.com", false);
+        check("*.example.com", "ann@evilexample.com", false);
+    }
+
+    #[test]
+    fn an_empty_list_trusts_nobody() {
+        check("", "ann@example.com", false);
+        check(" , ,\n# example.com\n", "ann@example.com", false);
+    }
+
+    #[test]
+    fn both_spellings_of_an_internationalised_domain_are_equal() {
+        for list in ["bücher.example", "xn--bcher-kva.example", "BÜCHER.example", "XN--BCHER-KVA.example"] {
+            for domain in
+                ["bücher.example", "xn--bcher-kva.example", "BÜCHER.EXAMPLE", "Xn--Bcher-Kva.example"]
+            {
+                check(list, &format!("ann@{domain}"), true);
+            }
+        }
+        check("*.bücher.example", "ann@post.xn--bcher-kva.example", true);
+    }
+
+    #[test]
+    fn odd_spellings_are_not_trusted() {
+        for address in [
+            "ann@ｅｘａｍｐｌｅ.com",
+            "ann@exam\u{200b}ple.com",
+            "ann@exam\u{200d}ple.com",
+            "ann@exam\u{ad}ple.com",
+            "ann@\u{feff}example.com",
+            "ann@example.com\u{202e}",
+            "ann@example。com",
+            "ann@example．com",
+            "ann@eⓧample.com",
+            "ann@ex𝐚mple.com",
+            "ann@exаmple.com",
+            "ann@example.com.",
+            "ann@example.com ",
+            "ann@example.com\n",
+            "ann@example.com\0",
+            "ann@[example.com]",
+            "ann@example.com@evil.example",
+            "ann@evil.example,ann@example.com",
+            "ann@evil.example ann@example.com",
+            "\"ann@evil.example\"@example.com",
+            "\"ann\"@example.com",
+            "(x)ann@example.com",
+            "@evil.example:ann@example.com",
+            "<ann@example.com>",
+            "Ann <ann@example.com>",
+            "ann..x@example.com",
+            ".ann@example.com",
+            "ann.@example.com",
+            "@example.com",
+            "example.com",
+            "änn@example.com",
+        ] {
+            check("example.com", address, false);
+        }
+        // KELVIN SIGN lower-cases to k, LATIN SMALL LETTER LONG S upper-cases to S.
+        check("kiosk.example", "ann@\u{212a}iosk.example", false);
+        check("kiosk.example", "ann@kio\u{17f}k.example", false);
+        check("bücher.example", "ann@bu\u{308}cher.example", false);
+        check("straße.example", "ann@strasse.example", false);
+        check("strasse.example", "ann@straße.example", false);
+    }
+
+    #[track_caller]
+    fn check_denied(address: &str, denied: bool) {
+        let list: DomainDenylist = DomainList::parse("evil.example, *.evil.example").unwrap().into();
+        assert_eq!(list.denies(address).is_some(), denied, "{address}");
+    }
+
+    #[test]
+    fn a_denied_domain_does_not_slip_through_by_odd_spelling() {
+        for address in [
+            "ann@evil.example",
+            "ann@EVIL.example.",
+            "ann@ evil.example",
+            "ann@ｅvil.example",
+            "ann@ev\u{200b}il.example",
+            "ann@evil。example",
+            "\"a@b\"@evil.example",
+            "ann@mail.evil.example..",
+            "ann@evil.example (comment)",
+            "Ann <ann@evil.example>",
+            "a@example.com,b@evil.example",
+            "no address",
+            "ann@[192.0.2.1]",
+        ] {
+            check_denied(address, true);
+        }
+        check_denied("ann@example.com", false);
+        check_denied("ann@notevil.example", false);
+    }
+
+    #[test]
+    fn an_empty_denylist_denies_nobody() {
+        assert_eq!(DomainDenylist::default().denies("no address"), None);
+    }
+
+    #[track_caller]
+    fn check_refused(entry: &str, expected: PatternError) {
+        assert_eq!(entry.parse::<DomainPattern>(), Err(expected), "{entry}");
+    }
+
+    #[test]
+    fn patterns_that_cover_strangers_are_refused() {
+        for entry in [
+            "*",
+            "*.com",
+            "com",
+            "*.co.uk",
+            "co.uk",
+            "*.github.io",
+            "*.de",
+            "*.xn--p1ai",
+            "*.рф",
+            "*.example",
+        ] {
+            check_refused(entry, PatternError::PublicSuffix);
+        }
+        assert!("github.io".parse::<DomainPattern>().is_ok());
+    }
+
+    #[test]
+    fn texts_that_are_no_domain_are_refused() {
+        for entry in [
+            "*.",
+            "**",
+            "a*.example.com",
+            "*example.com",
+            "example.com.",
+            "exa mple.com",
+            "192.0.2.1",
+            "-a.com",
+            "ｅxample.com",
+        ] {
+            check_refused(entry, PatternError::NotADomain);
+        }
+        check_refused("ann@example.com", PatternError::Address);
+    }
+
+    #[test]
+    fn every_problem_of_a_list_is_reported_and_no_address_is_shown() {
+        assert_eq!(
+            DomainList::parse("example.com, *, ann@example.com\n*.com"),
+            Err(vec![
+                "entry 2 `*` is a public suffix: everybody can register a domain under it; name the domains one by one".to_owned(),
+                "entry 3 is an e-mail address, not a domain".to_owned(),
+                "entry 4 `*.com` is a public suffix: everybody can register a domain under it; name the domains one by one".to_owned(),
+            ])
+        );
+    }
+
+    #[test]
+    fn a_public_mailbox_provider_on_the_allowlist_is_found() {
+        let list = allowlist("example.com, gmail.com");
+        let found: Vec<_> = list.public_mailbox_providers().map(ToString::to_string).collect();
+        assert_eq!(found, ["gmail.com"]);
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(text in ".*") {
+            let _ = text.parse::<DomainPattern>();
+            let _ = allowlist("example.com").trusts(&text);
+            let _ = DomainDenylist::default().denies(&text);
+        }
+
+        #[test]
+        fn trust_needs_the_ascii_name_of_the_domain_after_the_only_at(text in "[a-c.\"@<,\u{200b}ａA]{0,6}@?[a-cA.@\u{ad}ｅ]{0,3}example\\.com[.a@ ]{0,1}") {
+            if allowlist("example.com, *.example.com").trusts(&text).is_some() {
+                let lower = text.to_ascii_lowercase();
+                prop_assert!(text.is_ascii());
+                let (_, domain) = lower.split_once('@').unwrap();
+                prop_assert!(domain == "example.com" || domain.ends_with(".example.com"));
+                prop_assert!(!domain.contains('@'));
+            }
+        }
+
+        #[test]
+        fn whoever_is_trusted_by_a_list_is_denied_by_the_same_list(text in "[a-z.]{1,5}@[a-zü.]{0,4}example\\.com") {
+            let list = DomainList::parse("example.com *.example.com").unwrap();
+            if DomainAllowlist::from(list.clone()).trusts(&text).is_some() {
+                prop_assert!(matches!(DomainDenylist::from(list).denies(&text), Some(Denial::Listed(_))));
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What the four functions decide and say, without doing anything.
+//!
+//! This crate is pure: no async, no AWS, no environment, no clock, no randomness, no printing.
+//! Whatever it needs from outside comes in as an argument, so every decision can be tested as a table.
+
+pub mod address;
+pub mod config;
+pub mod domain;
+pub mod event;
+pub mod locale;
+pub mod message;
+pub mod phone;
+mod phone_table;
+pub mod policy;
+pub mod recipient;
+pub mod secret;
+pub mod segments;

@@ -1,0 +1,224 @@
+//! Which language a message is written in, and why.
+
+use std::fmt;
+
+use crate::message::LOCALES;
+
+/// A language that there are templates for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Locale(&'static str);
+
+/// Where the choice came from, for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocaleReason {
+    /// `clientMetadata.locale`.
+    ClientMetadata,
+    /// The user attribute `locale`.
+    Attribute,
+    /// `DEFAULT_LOCALE`, since neither names a language that there are templates for.
+    Default,
+}
+
+impl LocaleReason {
+    /// As it stands in the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClientMetadata => "client-metadata",
+            Self::Attribute => "attribute",
+            Self::Default => "default",
+        }
+    }
+}
+
+impl Locale {
+    /// Every language that there are templates for.
+    pub fn all() -> impl Iterator<Item = Self> {
+        LOCALES.iter().map(|tag| Self(tag))
+    }
+
+    /// Their tags, separated by commas.
+    #[must_use]
+    pub fn names() -> String {
+        LOCALES.join(", ")
+    }
+
+    /// The BCP 47 tag.
+    #[must_use]
+    pub fn tag(self) -> &'static str {
+        self.0
+    }
+
+    /// The direction of its script, as HTML's `dir` attribute wants it.
+    #[must_use]
+    pub fn direction(self) -> &'static str {
+        match self.0.split('-').next() {
+            Some("ar" | "arc" | "ckb" | "dv" | "fa" | "he" | "ps" | "sd" | "ug" | "ur" | "yi") => "rtl",
+            _ => "ltr",
+        }
+    }
+
+    /// RFC 4647 lookup: the longest prefix of the wanted tag that there are templates for.
+    ///
+    /// POSIX spellings (`de_DE.UTF-8`) and the first of several (`de-AT,de;q=0.9`) are understood, because
+    /// clients put into these fields whatever their platform calls a locale.
+    #[must_use]
+    pub fn lookup(wanted: &str) -> Option<Self> {
+        let first = wanted.trim().split(['.', '@', ',', ';', ' ']).next()?;
+        let mut tag = first.replace('_', "-").to_ascii_lowercase();
+        let valid = tag.len() <= MAX_TAG
+            && tag.split('-').all(|subtag| {
+                (1..=8).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            });
+        if !valid {
+            return None;
+        }
+        loop {
+            let find = |name: &str| LOCALES.iter().find(|locale| locale.eq_ignore_ascii_case(name));
+            if let Some(locale) = find(&tag) {
+                return Some(Self(locale));
+            }
+            // An alias is the last word: `zh-TW` is `zh-Hant` or nothing, cutting it off would give `zh-Hans`.
+            if let Some((_, name)) = ALIASES.iter().find(|(alias, _)| *alias == tag) {
+                return find(name).map(|locale| Self(locale));
+            }
+            let (mut front, _) = tag.rsplit_once('-')?;
+            // A single letter only introduces what was just cut off.
+            while let Some((shorter, last)) = front.rsplit_once('-') {
+                if last.len() > 1 {
+                    break;
+                }
+                front = shorter;
+            }
+            tag = front.to_owned();
+        }
+    }
+
+    /// The language for one message: what the client asked for, else the user's attribute, else the default.
+    #[must_use]
+    pub fn choose(
+        client_metadata: Option<&str>,
+        attribute: Option<&str>,
+        default: Self,
+    ) -> (Self, LocaleReason) {
+        let find = |wanted: Option<&str>| wanted.and_then(Self::lookup);
+        find(client_metadata)
+            .map(|locale| (locale, LocaleReason::ClientMetadata))
+            .or_else(|| find(attribute).map(|locale| (locale, LocaleReason::Attribute)))
+            .unwrap_or((default, LocaleReason::Default))
+    }
+}
+
+/// English, whose templates are always there (a test sees to it).
+impl Default for Locale {
+    fn default() -> Self {
+        Self("en")
+    }
+}
+
+impl fmt::Display for Locale {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0)
+    }
+}
+
+impl fmt::Debug for Locale {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0)
+    }
+}
+
+/// Longer texts are no language tags: BCP 47 asks for 35 characters, the rest is for extensions.
+const MAX_TAG: usize = 64;
+
+/// Tags whose language lookup by cutting off would not find, or find wrongly.
+///
+/// Chinese is chosen by script, which these regions imply (CLDR likely subtags); the others are old or more
+/// specific names of the same language (IANA language subtag registry).
+const ALIASES: &[(&str, &str)] = &[
+    ("in", "id"),
+    ("iw", "he"),
+    ("ji", "yi"),
+    ("no", "nb"),
+    ("nn", "nb"),
+    ("pt", "pt-BR"),
+    ("tl", "fil"),
+    ("zh", "zh-Hans"),
+    ("zh-cn", "zh-Hans"),
+    ("zh-hk", "zh-Hant"),
+    ("zh-mo", "zh-Hant"),
+    ("zh-sg", "zh-Hans"),
+    ("zh-tw", "zh-Hant"),
+];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(wanted: &str, expected: Option<&str>) {
+        assert_eq!(Locale::lookup(wanted).map(Locale::tag), expected, "{wanted}");
+    }
+
+    #[test]
+    fn lookup_finds_the_longest_prefix() {
+        check("de", Some("de"));
+        check("de-AT", Some("de"));
+        check("DE-at-1996", Some("de"));
+        check("de-x-private", Some("de"));
+        check("ja-JP-u-ca-japanese", Some("ja"));
+        check("fr", None);
+        check("d", None);
+        check("dex", None);
+    }
+
+    #[test]
+    fn spellings_of_platforms_are_understood() {
+        check("de_DE.UTF-8", Some("de"));
+        check("de_DE@euro", Some("de"));
+        check(" ja_JP ", Some("ja"));
+        check("de-AT,de;q=0.9,en", Some("de"));
+        check("C", None);
+        check("POSIX", None);
+    }
+
+    #[test]
+    fn anything_else_is_no_language() {
+        for wanted in
+            ["", "-", "de-", "-de", "../../de", "de/../en", "de\0", "ｄe", "de--at", &"de-".repeat(40)]
+        {
+            check(wanted, None);
+        }
+    }
+
+    #[test]
+    fn the_client_comes_first_then_the_attribute_then_the_default() {
+        let english = Locale::default();
+        let choose = |client, attribute| {
+            let (locale, reason) = Locale::choose(client, attribute, english);
+            (locale.tag(), reason)
+        };
+        assert_eq!(choose(Some("de"), Some("ja")), ("de", LocaleReason::ClientMetadata));
+        assert_eq!(choose(Some("tlh"), Some("ja")), ("ja", LocaleReason::Attribute));
+        assert_eq!(choose(None, Some("")), ("en", LocaleReason::Default));
+    }
+
+    #[test]
+    fn english_is_always_there() {
+        assert!(Locale::all().any(|locale| locale == Locale::default()));
+    }
+
+    proptest! {
+        #[test]
+        fn lookup_never_panics(wanted in ".*|[a-zA-Z_.@-]{0,40}") {
+            let _ = Locale::lookup(&wanted);
+        }
+
+        #[test]
+        fn a_tag_that_is_there_is_found_whatever_follows(rest in "(-[a-z0-9]{1,8}){0,4}") {
+            prop_assert_eq!(Locale::lookup(&format!("de{rest}")).map(Locale::tag), Some("de"));
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The sign-up decision: a pure function from policy and event to a decision with its reason.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::domain::{Denial, DomainAllowlist, DomainDenylist};
+
+/// Who may sign up, and who is confirmed without a code.
+#[derive(Clone, Debug)]
+pub struct SignUpPolicy {
+    /// Users of these domains are confirmed at once.
+    pub allowed: DomainAllowlist,
+    /// Users of these domains are refused; wins over `allowed`.
+    pub denied: DomainDenylist,
+    /// What happens to everybody else.
+    pub mode: SignUpMode,
+    /// Also mark the phone number of a trusted user verified.
+    pub auto_verify_phone: bool,
+    /// Whether the pool uses the e-mail address as user name. Where it is an alias, verifying it automatically
+    /// would take it from the user who has it, so nobody is confirmed.
+    pub email_is_username: bool,
+}
+
+/// What happens to users whose domain is on no list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignUpMode {
+    /// They go on with Cognito's normal code.
+    #[default]
+    Open,
+    /// They are refused.
+    Closed,
+    /// Nobody is confirmed automatically: an administrator looks at every user.
+    Review,
+}
+
+impl FromStr for SignUpMode {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "open" => Ok(Self::Open),
+            "closed" => Ok(Self::Closed),
+            "review" => Ok(Self::Review),
+            _ => Err("is none of `open`, `closed`, `review`"),
+        }
+    }
+}
+
+/// Which operation asks. Any other trigger source is none of this function's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignUpSource {
+    /// Somebody signs up: `PreSignUp_SignUp`.
+    SelfSignUp,
+    /// An administrator creates the user, and decides: `PreSignUp_AdminCreateUser`.
+    Administrator,
+    /// The first sign-in through an identity provider: `PreSignUp_ExternalProvider`.
+    ExternalProvider,
+}
+
+impl SignUpSource {
+    /// The source that Cognito names, `None` for those that are unknown here.
+    #[must_use]
+    pub fn from_trigger_source(trigger_source: &str) -> Option<Self> {
+        match trigger_source {
+            "PreSignUp_SignUp" => Some(Self::SelfSignUp),
+            "PreSignUp_AdminCreateUser" => Some(Self::Administrator),
+            "PreSignUp_ExternalProvider" => Some(Self::ExternalProvider),
+            _ => None,
+        }
+    }
+}
+
+/// What the event says of the contacts of the user. Absent and empty attributes are `None`.
+#[derive(Clone, Copy, Default)]
+pub struct Contacts<'a> {
+    /// The attribute `email`.
+    pub email: Option<&'a str>,
+    /// The attribute `phone_number`.
+    pub phone_number: Option<&'a str>,
+}
+
+/// What to do with a sign-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Confirm the user and mark the e-mail address verified, and the phone number where `phone` says so.
+    ///
+    /// There is no way to confirm without verifying a contact: such a user could never reset the password.
+    Confirm {
+        /// Whether the phone number is marked verified too. Only ever true when the event has one.
+        phone: bool,
+    },
+    /// Give the event back as it came.
+    PassThrough(PassReason),
+    /// Refuse the sign-up.
+    Refuse(RefuseReason),
+}
+
+/// Why an event goes back unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassReason {
+    /// The administrator decides.
+    Administrator,
+    /// The identity provider decides, and the domain is not denied.
+    ExternalProvider,
+    /// `SIGN_UP_MODE=review`.
+    Review,
+    /// The domain is trusted, but the address is an alias in this pool.
+    EmailIsNotUsername,
+    /// The domain is on no list, or there is no address.
+    NotListed,
+}
+
+/// Why a sign-up is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefuseReason {
+    /// The domain is on the denylist.
+    Denied,
+    /// The address cannot be read while a denylist is set.
+    Unreadable,
+    /// `SIGN_UP_MODE=closed` and the domain is not on the allowlist.
+    Closed,
+}
+
+impl SignUpPolicy {
+    /// Decides. Neither `clientMetadata` nor `validationData` is asked: both are the caller's.
+    #[must_use]
+    pub fn decide(&self, source: SignUpSource, contacts: Contacts<'_>) -> Decision {
+        match source {
+            SignUpSource::Administrator => Decision::PassThrough(PassReason::Administrator),
+            SignUpSource::ExternalProvider => self
+                .refusal(contacts)
+                .map_or(Decision::PassThrough(PassReason::ExternalProvider), Decision::Refuse),
+            SignUpSource::SelfSignUp => {
+                self.refusal(contacts).map_or_else(|| self.self_sign_up(contacts), Decision::Refuse)
+            }
+        }
+    }
+
+    fn refusal(&self, contacts: Contacts<'_>) -> Option<RefuseReason> {
+        contacts.email.and_then(|email| self.denied.denies(email)).map(|denial| match denial {
+            Denial::Listed(_) => RefuseReason::Denied,
+            Denial::Unreadable => RefuseReason::Unreadable,
+        })
+    }
+
+    fn self_sign_up(&self, contacts: Contacts<'_>) -> Decision {
+        let trusted = contacts.email.is_some_and(|email| self.allowed.trusts(email).is_some());
+        match (self.mode, trusted) {
+            (SignUpMode::Review, _) => Decision::PassThrough(PassReason::Review),
+            (SignUpMode::Closed, false) => Decision::Refuse(RefuseReason::Closed),
+            (SignUpMode::Open, false) => Decision::PassThrough(PassReason::NotListed),
+            (SignUpMode::Open | SignUpMode::Closed, true) if !self.email_is_username => {
+                Decision::PassThrough(PassReason::EmailIsNotUsername)
+            }
+            (SignUpMode::Open | SignUpMode::Closed, true) => {
+                Decision::Confirm { phone: self.auto_verify_phone && contacts.phone_number.is_some() }
+            }
+        }
+    }
+}
+
+impl Decision {
+    /// Why, in one line and without a word about the person.
+    #[must_use]
+    pub fn explain(&self) -> &'static str {
+        match self {
+            Self::Confirm { phone: false } => "confirmed: the e-mail domain is on ALLOWED_EMAIL_DOMAINS",
+            Self::Confirm { phone: true } => {
+                "confirmed with e-mail and phone: the e-mail domain is on ALLOWED_EMAIL_DOMAINS and AUTO_VERIFY_PHONE is true"
+            }
+            Self::PassThrough(reason) => match reason {
+                PassReason::Administrator => "unchanged: an administrator creates this user and decides",
+                PassReason::ExternalProvider => {
+                    "unchanged: the user comes from an identity provider and the domain is not denied"
+                }
+                PassReason::Review => {
+                    "unchanged: SIGN_UP_MODE is review, an administrator confirms every user"
+                }
+                PassReason::EmailIsNotUsername => {
+                    "unchanged: the domain is trusted, but EMAIL_IS_USERNAME is not true, and verifying an alias would take it from its owner"
+                }
+                PassReason::NotListed => {
+                    "unchanged: the e-mail domain is on no list, Cognito sends its normal code"
+                }
+            },
+            Self::Refuse(reason) => match reason {
+                RefuseReason::Denied => "refused: the e-mail domain is on DENIED_EMAIL_DOMAINS",
+                RefuseReason::Unreadable => {
+                    "refused: the e-mail address cannot be read, and DENIED_EMAIL_DOMAINS is set"
+                }
+                RefuseReason::Closed => {
+                    "refused: SIGN_UP_MODE is closed and the e-mail domain is not on ALLOWED_EMAIL_DOMAINS"
+                }
+            },
+        }
+    }
+
+    /// The first word of the explanation, for counting.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Confirm { .. } => "confirm",
+            Self::PassThrough(_) => "pass-through",
+            Self::Refuse(_) => "refuse",
+        }
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.explain())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::DomainList;
+
+    fn policy() -> SignUpPolicy {
+        SignUpPolicy {
+            allowed: DomainList::parse("example.com, both.example").unwrap().into(),
+            denied: DomainList::parse("evil.example, both.example").unwrap().into(),
+            mode: SignUpMode::Open,
+            auto_verify_phone: false,
+            email_is_username: true,
+        }
+    }
+
+    const PHONE: &str = "+15550100123";
+
+    #[track_caller]
+    fn check(
+        policy: &SignUpPolicy,
+        source: SignUpSource,
+        email: &str,
+        phone_number: &str,
+        expected: Decision,
+    ) {
+        fn given(text: &str) -> Option<&str> {
+            (!text.is_empty()).then_some(text)
+        }
+        let contacts = Contacts { email: given(email), phone_number: given(phone_number) };
+        assert_eq!(policy.decide(source, contacts), expected);
+    }
+
+    #[test]
+    fn self_sign_up_follows_lists_and_mode() {
+        use Decision::{Confirm, PassThrough, Refuse};
+        use SignUpSource::SelfSignUp;
+        let open = policy();
+        check(&open, SelfSignUp, "ann@example.com", PHONE, Confirm { phone: false });
+        check(&open, SelfSignUp, "ann@example.org", "", PassThrough(PassReason::NotListed));
+        check(&open, SelfSignUp, "", PHONE, PassThrough(PassReason::NotListed));
+        check(&open, SelfSignUp, "", "", PassThrough(PassReason::NotListed));
+        check(&open, SelfSignUp, "ann@evil.example", "", Refuse(RefuseReason::Denied));
+        check(&open, SelfSignUp, "ann@both.example", "", Refuse(RefuseReason::Denied));
+        check(&open, SelfSignUp, "no address", "", Refuse(RefuseReason::Unreadable));
+
+        let closed = SignUpPolicy { mode: SignUpMode::Closed, ..policy() };
+        check(&closed, SelfSignUp, "ann@example.com", "", Confirm { phone: false });
+        check(&closed, SelfSignUp, "ann@example.org", "", Refuse(RefuseReason::Closed));
+        check(&closed, SelfSignUp, "", PHONE, Refuse(RefuseReason::Closed));
+
+        let review = SignUpPolicy { mode: SignUpMode::Review, ..policy() };
+        check(&review, SelfSignUp, "ann@example.com", "", PassThrough(PassReason::Review));
+        check(&review, SelfSignUp, "ann@evil.example", "", Refuse(RefuseReason::Denied));
+
+        let alias = SignUpPolicy { email_is_username: false, auto_verify_phone: true, ..policy() };
+        check(&alias, SelfSignUp, "ann@example.com", PHONE, PassThrough(PassReason::EmailIsNotUsername));
+
+        let phone = SignUpPolicy { auto_verify_phone: true, ..policy() };
+        check(&phone, SelfSignUp, "ann@example.com", PHONE, Confirm { phone: true });
+        check(&phone, SelfSignUp, "ann@example.com", "", Confirm { phone: false });
+    }
+
+    #[test]
+    fn administrators_decide_themselves_and_providers_are_only_refused() {
+        use Decision::{PassThrough, Refuse};
+        let closed = SignUpPolicy { mode: SignUpMode::Closed, ..policy() };
+        for policy in [policy(), closed] {
+            for email in ["ann@example.com", "ann@evil.example", "no address", ""] {
+                check(
+                    &policy,
+                    SignUpSource::Administrator,
+                    email,
+                    "",
+                    PassThrough(PassReason::Administrator),
+                );
+            }
+            let provider = SignUpSource::ExternalProvider;
+            check(&policy, provider, "ann@example.com", "", PassThrough(PassReason::ExternalProvider));
+            check(&policy, provider, "ann@example.org", "", PassThrough(PassReason::ExternalProvider));
+            check(&policy, provider, "", "", PassThrough(PassReason::ExternalProvider));
+            check(&policy, provider, "ann@evil.example", "", Refuse(RefuseReason::Denied));
+        }
+    }
+
+    #[test]
+    fn other_trigger_sources_are_unknown() {
+        for source in ["PreSignUp_", "PreSignUp_Future", "presignup_signup", "CustomMessage_SignUp", ""] {
+            assert_eq!(SignUpSource::from_trigger_source(source), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_without_a_listed_domain_is_ever_confirmed(
+            email in "[a-z@.\"]{0,12}(@example\\.org|@evil\\.example|@exampleXcom)?", phone in any::<bool>(),
+        ) {
+            let policy = SignUpPolicy { auto_verify_phone: true, ..policy() };
+            let contacts = Contacts { email: Some(&email), phone_number: phone.then_some(PHONE) };
+            let decision = policy.decide(SignUpSource::SelfSignUp, contacts);
+            prop_assert!(!matches!(decision, Decision::Confirm { .. }), "{}", decision);
+        }
+    }
+}
