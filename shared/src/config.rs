@@ -157,7 +157,7 @@ impl MessageSettings {
     /// Reads `BRAND_NAME`, `SUPPORT_CONTACT` and `DEFAULT_LOCALE`.
     #[must_use]
     pub fn read(settings: &Settings<'_>) -> Option<Self> {
-        let brand = settings.required("BRAND_NAME", |text| visible(text, 50));
+        let brand = settings.required("BRAND_NAME", |text| visible(text, 64));
         let support = settings.optional("SUPPORT_CONTACT", |text| visible(text, 200));
         let default_locale = settings.optional("DEFAULT_LOCALE", |text| {
             Locale::lookup(text).ok_or_else(|| format!("is none of {}", Locale::names()))

@@ -501,3 +501,245 @@ fn check_insert(template: &str, text: &str, insert: &Insert<'_>) -> Result<(), R
 fn single_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::segments::{Encoding, segments};
+
+    const CODE: &str = "{####}";
+    const NAME: &str = "{username}";
+    const LINK: &str = "{##Click Here##}";
+
+    fn settings() -> MessageSettings {
+        MessageSettings {
+            brand: "Acme".to_owned(),
+            support: Some("https://example.com/help".to_owned()),
+            default_locale: Locale::default(),
+        }
+    }
+
+    fn messages() -> Messages {
+        Messages::new(settings(), BTreeMap::new()).0
+    }
+
+    fn placeholders(kind: MessageKind) -> Content<'static> {
+        if kind == MessageKind::AdminCreateUser {
+            Content::Invitation { username: Insert::Placeholder(NAME), password: Insert::Placeholder(CODE) }
+        } else {
+            Content::Code(Insert::Placeholder(CODE))
+        }
+    }
+
+    fn all() -> impl Iterator<Item = (MessageKind, Locale)> {
+        MessageKind::ALL.into_iter().flat_map(|kind| Locale::all().map(move |locale| (kind, locale)))
+    }
+
+    #[track_caller]
+    fn check_source(trigger: MessageTrigger, source: &str, expected: Option<Request>) {
+        assert_eq!(trigger.request(source), expected, "{source}");
+    }
+
+    #[test]
+    fn every_trigger_source_asks_for_its_message() {
+        use MessageTrigger::{CustomEmailSender, CustomMessage, CustomSmsSender};
+        let sign_up = Some(Request::Message(MessageKind::SignUp));
+        check_source(CustomMessage, "CustomMessage_SignUp", sign_up);
+        check_source(CustomEmailSender, "CustomEmailSender_SignUp", sign_up);
+        check_source(CustomSmsSender, "CustomSMSSender_SignUp", sign_up);
+        check_source(CustomSmsSender, "CustomSmsSender_SignUp", sign_up);
+        check_source(CustomSmsSender, "CustomEmailSender_SignUp", None);
+        check_source(CustomMessage, "CustomMessage_Future", None);
+        check_source(CustomMessage, "CustomMessage", None);
+        check_source(CustomMessage, "CustomMessage_AccountTakeOverNotification", None);
+        let take_over = Some(Request::AccountTakeOverNotification);
+        check_source(CustomEmailSender, "CustomEmailSender_AccountTakeOverNotification", take_over);
+        check_source(CustomSmsSender, "CustomSMSSender_AccountTakeOverNotification", take_over);
+    }
+
+    #[test]
+    fn every_email_in_every_language_is_what_cognito_takes() {
+        let messages = messages();
+        for (kind, locale) in all() {
+            let (email, error) = messages.email(kind, locale, placeholders(kind)).unwrap();
+            assert_eq!(error, None);
+            assert!((1..=140).contains(&email.subject.chars().count()), "{kind:?} {locale}");
+            assert!(!email.subject.contains('\n') && !email.subject.contains('{'), "{kind:?} {locale}");
+            assert!(email.subject.contains("Acme"), "{kind:?} {locale}");
+            for part in [&email.subject, &email.text, &email.html] {
+                assert!(!has_forbidden_character(part), "{kind:?} {locale}: {part}");
+            }
+            for body in [&email.text, &email.html] {
+                assert!(body.chars().count() < 20_000, "{kind:?} {locale}");
+                assert_eq!(body.matches(CODE).count(), 1, "{kind:?} {locale}");
+                assert!(
+                    body.contains("https://example.com/help")
+                        || body.contains("https:&#x2f;&#x2f;example.com")
+                );
+            }
+            assert!(email.html.contains(&format!("lang=\"{locale}\"")), "{kind:?} {locale}");
+            // The code is alone on its line, so that it is easy to copy, and a password has nothing behind it.
+            assert!(email.text.lines().any(|line| line == CODE), "{kind:?} {locale}");
+        }
+    }
+
+    #[test]
+    fn every_sms_in_every_language_is_what_cognito_takes_and_fits_one_segment() {
+        let messages = messages();
+        for (kind, locale) in all() {
+            let (sms, error) = messages.sms(kind, locale, placeholders(kind)).unwrap();
+            assert_eq!(error, None);
+            assert!((6..=140).contains(&sms.text.chars().count()), "{kind:?} {locale}");
+            assert_eq!(sms.text.matches(CODE).count(), 1, "{kind:?} {locale}");
+            assert!(!has_forbidden_character(&sms.text), "{kind:?} {locale}");
+            let code = Code::new(Zeroizing::new("12345678".to_owned()));
+            let content = if kind == MessageKind::AdminCreateUser {
+                Content::Invitation { username: Insert::Name("ann"), password: Insert::Secret(&code) }
+            } else {
+                Content::Code(Insert::Secret(&code))
+            };
+            let (sms, _) = messages.sms(kind, locale, content).unwrap();
+            let size = segments(&sms.text);
+            assert_eq!(size.parts, 1, "{kind:?} {locale}: {}", sms.text);
+            if locale.tag() != "ja" {
+                assert_eq!(size.encoding, Encoding::Gsm7, "{kind:?} {locale}: {}", sms.text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_temporary_password_ends_the_sms_on_a_line_of_its_own() {
+        for locale in Locale::all() {
+            let kind = MessageKind::AdminCreateUser;
+            let (sms, _) = messages().sms(kind, locale, placeholders(kind)).unwrap();
+            assert_eq!(sms.text.lines().last(), Some(CODE), "{locale}");
+        }
+    }
+
+    #[test]
+    fn a_link_takes_the_place_of_the_code() {
+        for (kind, locale) in all().filter(|(kind, _)| kind.can_be_link()) {
+            let (email, _) =
+                messages().email(kind, locale, Content::Link(Insert::Placeholder(LINK))).unwrap();
+            for body in [&email.text, &email.html] {
+                assert_eq!(body.matches(LINK).count(), 1, "{kind:?} {locale}");
+                assert!(!body.contains("####"), "{kind:?} {locale}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_user_controls_forms_no_markup() {
+        let password = Code::new(Zeroizing::new("a<b>&\"'{####}".to_owned()));
+        let content = Content::Invitation {
+            username: Insert::Name("<img src=x>{{ brand }}{% if %}"),
+            password: Insert::Secret(&password),
+        };
+        for locale in Locale::all() {
+            let (email, _) = messages().email(MessageKind::AdminCreateUser, locale, content).unwrap();
+            assert!(!email.html.contains("<img"), "{locale}");
+            assert!(email.html.contains("a&lt;b&gt;&amp;&quot;&#x27;{####}"), "{locale}");
+            assert!(email.text.contains("a<b>&\"'{####}"), "{locale}");
+            assert!(email.text.contains("<img src=x>{{ brand }}{% if %}"), "{locale}");
+        }
+    }
+
+    fn overridden(files: &[(&str, &str)]) -> (Messages, Vec<String>) {
+        let files = files.iter().map(|(name, source)| ((*name).to_owned(), (*source).to_owned())).collect();
+        Messages::new(settings(), files)
+    }
+
+    #[test]
+    fn an_override_takes_the_place_of_the_built_in_part() {
+        let (messages, problems) = overridden(&[("en/sign-up/sms.txt", "{{ brand }} says {{ code }}")]);
+        assert_eq!(problems, Vec::<String>::new());
+        let (sms, _) =
+            messages.sms(MessageKind::SignUp, Locale::default(), placeholders(MessageKind::SignUp)).unwrap();
+        assert_eq!(sms.text, "Acme says {####}");
+    }
+
+    #[track_caller]
+    fn check_broken(name: &str, source: &str, expected: &str) {
+        let good = ("de/sign-up/sms.txt", "{{ code }} gilt");
+        let (messages, problems) = overridden(&[(name, source), good]);
+        assert_eq!(problems, [expected]);
+        let content = placeholders(MessageKind::SignUp);
+        let built_in = super::tests::messages().sms(MessageKind::SignUp, Locale::default(), content).unwrap();
+        assert_eq!(messages.sms(MessageKind::SignUp, Locale::default(), content).unwrap(), built_in);
+        let german = Locale::lookup("de").unwrap();
+        assert_eq!(messages.sms(MessageKind::SignUp, german, content).unwrap().0.text, "{####} gilt");
+    }
+
+    #[test]
+    fn a_broken_override_is_reported_and_the_built_in_part_stays() {
+        let name = "en/sign-up/sms.txt";
+        check_broken(
+            name,
+            "no code",
+            "template `en/sign-up/sms.txt` does not insert the placeholder exactly once",
+        );
+        check_broken(
+            name,
+            "{{ code }} {{ code }}",
+            "template `en/sign-up/sms.txt` does not insert the placeholder exactly once",
+        );
+        check_broken(name, "{{ code", "template `en/sign-up/sms.txt`: syntax error in line 1");
+        check_broken(
+            name,
+            "{{ code }}{{ given_name }}",
+            "template `en/sign-up/sms.txt`: undefined value in line 1",
+        );
+        check_broken(
+            name,
+            "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}{{ code }}",
+            "template `en/sign-up/sms.txt`: unknown function in line 1",
+        );
+        check_broken(
+            "en/sign-up/smss.txt",
+            "{{ code }}",
+            "template `en/sign-up/smss.txt` replaces no built-in template",
+        );
+        check_broken(name, &"x".repeat(20_001), "template `en/sign-up/sms.txt` is longer than 20,000 bytes");
+        // In a template `{#` begins a comment, so a literal placeholder would vanish.
+        check_broken(
+            name,
+            "{####}",
+            "template `en/sign-up/sms.txt` does not insert the placeholder exactly once",
+        );
+    }
+
+    #[test]
+    fn an_override_that_breaks_a_built_in_message_is_dropped_with_it() {
+        let (messages, problems) = overridden(&[("code.html", "{{ brand }}")]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(messages.overridden.is_none());
+    }
+
+    #[test]
+    fn no_message_prints_itself() {
+        let (email, _) = messages()
+            .email(MessageKind::SignUp, Locale::default(), placeholders(MessageKind::SignUp))
+            .unwrap();
+        assert_eq!(format!("{email:?}"), "Email(******)");
+    }
+
+    proptest! {
+        #[test]
+        fn rendering_never_fails_whatever_user_name_and_password_are(name in ".*", password in ".*", index in 0_usize..3) {
+            let locale = Locale::all().nth(index).unwrap();
+            let code = Code::new(Zeroizing::new(password));
+            let content = Content::Invitation { username: Insert::Name(&name), password: Insert::Secret(&code) };
+            let (email, _) = messages().email(MessageKind::AdminCreateUser, locale, content).unwrap();
+            prop_assert!(email.text.contains(name.trim()));
+            prop_assert!(!email.subject.contains(['\r', '\n']));
+        }
+
+        #[test]
+        fn overrides_never_panic(source in "(\\{\\{|\\{%|\\}\\}|%\\}|code|brand|[ a-z|.\"(){}#]){0,12}") {
+            let _ = overridden(&[("en/sign-up/sms.txt", &source)]);
+        }
+    }
+}

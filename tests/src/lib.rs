@@ -1,0 +1,24 @@
+//! What the tests and the benchmark run the real functions against: Lambda's Runtime API, and stand-ins for KMS, SES
+//! and SNS on 127.0.0.1.
+//!
+//! Everything listens on a free port, needs a tokio runtime, and ends when it is dropped.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "here a panic is how a test fails, and says why"
+)]
+
+pub mod canary;
+pub mod envelope_writer;
+pub mod event;
+pub mod function;
+mod http;
+pub mod kms;
+pub mod rie;
+pub mod service;
+pub mod ses;
+mod signature;
+pub mod sns;
+pub mod tls;

@@ -1,0 +1,71 @@
+//! Checks of AWS Signature Version 4, made with the credentials that every function gets here.
+//!
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+
+use aws_lc_rs::{digest, hmac};
+
+use crate::function::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+use crate::http::Request;
+use crate::service::Refusal;
+
+/// Whether a request is signed for that service, in any region, and the signature is that of its headers and body.
+pub(crate) fn check(request: &Request, service: &str) -> Result<(), Refusal> {
+    verify(request, service).map_err(|reason| Refusal::new(403, "IncompleteSignatureException", reason))
+}
+
+fn verify(request: &Request, service: &str) -> Result<(), String> {
+    let authorization = request.header("authorization").ok_or("there is no Authorization header")?;
+    let fields = authorization
+        .strip_prefix("AWS4-HMAC-SHA256 ")
+        .ok_or("the Authorization header is not of AWS4-HMAC-SHA256")?;
+    let field = |name: &str| {
+        fields
+            .split(',')
+            .find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='))
+            .ok_or_else(|| format!("the Authorization header has no {name}"))
+    };
+    let time = request.header("x-amz-date").ok_or("there is no X-Amz-Date header")?;
+    let day = time.get(..8).ok_or("the X-Amz-Date header is too short")?;
+    let credential = field("Credential")?;
+    let Some([ACCESS_KEY_ID, scope_day, region, scope_service, "aws4_request"]) =
+        credential.split('/').collect::<Vec<_>>().first_chunk().copied()
+    else {
+        return Err(format!("signed as {credential}, not as {ACCESS_KEY_ID}"));
+    };
+    if (scope_day, scope_service) != (day, service) {
+        return Err(format!("signed for {scope_service} on {scope_day}, not for {service} on {day}"));
+    }
+
+    let scope = format!("{day}/{region}/{service}/aws4_request");
+    let signed_headers = field("SignedHeaders")?;
+    let to_sign = format!(
+        "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
+        hex(digest::digest(&digest::SHA256, canonical(request, signed_headers).as_bytes()).as_ref())
+    );
+    let secret = format!("AWS4{SECRET_ACCESS_KEY}").into_bytes();
+    let key = [day, region, service, "aws4_request"].iter().fold(secret, |key, part| sign(&key, part));
+    if field("Signature")? == hex(&sign(&key, &to_sign)) {
+        Ok(())
+    } else {
+        Err("the signature is not that of the request".to_owned())
+    }
+}
+
+/// The canonical request. None of the operations here has a query, and no path needs an escape.
+fn canonical(request: &Request, signed_headers: &str) -> String {
+    let headers: String = signed_headers
+        .split(';')
+        .flat_map(|name| [name, ":", request.header(name).unwrap_or_default().trim(), "\n"])
+        .collect();
+    let payload = hex(digest::digest(&digest::SHA256, &request.body).as_ref());
+    format!("{}\n{}\n\n{headers}\n{signed_headers}\n{payload}", request.method, request.target)
+}
+
+fn sign(key: &[u8], text: &str) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(half.into(), 16).expect("half a byte is below 16");
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}

@@ -1,0 +1,994 @@
+"""What `template.yaml` and `samconfig.toml` promise, checked without AWS.
+
+Run by `python -m unittest tools/test_template.py` (or `discover -s tools`) in an environment that has `cfn-lint` or
+`aws-sam-cli`, which bring PyYAML, the SAM translator and tomlkit. Whether AWS knows each resource and property is
+cfn-lint's part; here stands what this project wants of them. A small evaluator of CloudFormation's functions plays
+`Rules`, `Conditions` and the resources for tables of parameter sets.
+"""
+
+import copy
+import functools
+import logging
+import os
+import re
+import unittest
+import warnings
+from pathlib import Path
+
+import tomlkit
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Every environment variable of every function, and the template parameter that it comes from; None where the
+# template works the value out by itself. The functions' own lists of settings are compared with this one.
+_COMMON = {"LOG_LEVEL": "LogLevel", "RECIPIENT_HASH_KEY": None}
+_MESSAGES = {
+    "BRAND_NAME": "BrandName",
+    "SUPPORT_CONTACT": "SupportContact",
+    "DEFAULT_LOCALE": "DefaultLocale",
+    "TEMPLATES_DIR": "TemplatesDir",
+}
+_SENDER = {"CODE_KEY_ARN": None, "DENIED_EMAIL_DOMAINS": "DeniedEmailDomains"}
+ENVIRONMENT = {
+    "PreSignUpFunction": {
+        **_COMMON,
+        "ALLOWED_EMAIL_DOMAINS": "AllowedEmailDomains",
+        "DENIED_EMAIL_DOMAINS": "DeniedEmailDomains",
+        "SIGN_UP_MODE": "SignUpMode",
+        "AUTO_VERIFY_PHONE": "AutoVerifyPhone",
+        "EMAIL_IS_USERNAME": None,
+        "REFUSAL_MESSAGE": "RefusalMessage",
+    },
+    "CustomMessageFunction": {
+        **_COMMON,
+        **_MESSAGES,
+        "EMAIL_CONFIRMATION": "EmailConfirmation",
+        "CUSTOM_MESSAGE_CHANNELS": None,
+    },
+    "CustomEmailSenderFunction": {
+        **_COMMON,
+        **_MESSAGES,
+        **_SENDER,
+        "FROM_ADDRESS": "FromAddress",
+        "REPLY_TO_ADDRESS": "ReplyToAddress",
+        "SES_CONFIGURATION_SET": "SesConfigurationSet",
+        "SES_REGION": "SesRegion",
+    },
+    "CustomSmsSenderFunction": {
+        **_COMMON,
+        **_MESSAGES,
+        **_SENDER,
+        "SMS_ALLOWED_COUNTRIES": "SmsAllowedCountries",
+        "SMS_SENDER_ID": "SmsSenderId",
+        "SMS_ORIGINATION_NUMBER": "SmsOriginationNumber",
+        "SMS_MAX_PRICE_USD": "SmsMaxPriceUsd",
+    },
+}
+BINARIES = {
+    "PreSignUpFunction": "pre-sign-up",
+    "CustomMessageFunction": "custom-message",
+    "CustomEmailSenderFunction": "custom-email-sender",
+    "CustomSmsSenderFunction": "custom-sms-sender",
+}
+SYNCHRONOUS = {"PreSignUpFunction", "CustomMessageFunction"}
+SENDERS = {"CustomEmailSenderFunction", "CustomSmsSenderFunction"}
+
+# --- Parameter sets ---------------------------------------------------------------------------------------------
+
+# What a stranger gives at the first deployment.
+FIRST = {"BrandName": "Example", "FromAddress": "Example <no-reply@example.com>"}
+IDENTITY = {"SesIdentityArn": "arn:aws:ses:eu-central-1:123456789012:identity/example.com"}
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+LAYER = "arn:aws:lambda:eu-central-1:123456789012:layer:templates:3"
+SMS = {"SmsDelivery": "sender", "SmsAllowedCountries": "DE,AT"}
+EXISTING = {"CreateUserPool": "false", "UserPoolId": "eu-central-1_AbCdEfGhI"}
+COGNITO = {"EmailDelivery": "cognito", **IDENTITY}
+
+GOOD = {
+    "the first deployment": FIRST,
+    "the first deployment with an identity": {**FIRST, **IDENTITY},
+    "all four functions": {**FIRST, **SMS},
+    "all by Cognito": {**FIRST, **COGNITO, "SmsDelivery": "cognito"},
+    "e-mail by Cognito, SMS by the sender": {**FIRST, **COGNITO, **SMS},
+    "e-mail by the sender, SMS by Cognito": {**FIRST, "SmsDelivery": "cognito"},
+    "confirmation links": {
+        **FIRST,
+        **COGNITO,
+        "EmailConfirmation": "link",
+        "UserPoolDomainPrefix": "example-sign-in",
+    },
+    "an existing pool": {**FIRST, **EXISTING},
+    "an existing pool, all four functions": {**FIRST, **EXISTING, **SMS, "DecryptForUserPoolOnly": "true"},
+    "an existing pool that sends its own e-mails": {
+        "BrandName": "Example",
+        **EXISTING,
+        "EmailDelivery": "cognito",
+        "EmailConfirmation": "link",
+    },
+    "a given key": {**FIRST, **SMS, "CodeKeyArn": KEY},
+    "a given key and nothing to encrypt": {**FIRST, **COGNITO, "CodeKeyArn": KEY},
+    "decryption bound to the own pool": {**FIRST, **SMS, "DecryptForUserPoolOnly": "true"},
+    "closed sign-up": {**FIRST, "SignUpMode": "closed", "AllowedEmailDomains": "example.com, *.example.org"},
+    "review": {**FIRST, "SignUpMode": "review"},
+    "trusted phone numbers": {**FIRST, "AllowedEmailDomains": "example.com", "AutoVerifyPhone": "true"},
+    "every optional setting": {
+        **FIRST,
+        **IDENTITY,
+        **SMS,
+        "SupportContact": "https://example.com/help",
+        "ReplyToAddress": "help@example.com",
+        "DefaultLocale": "pt-BR",
+        "AllowedEmailDomains": "bücher.example",
+        "DeniedEmailDomains": "file:/opt/denied.txt",
+        "RefusalMessage": "This address cannot be used here",
+        "SesConfigurationSet": "codes",
+        "SesRegion": "eu-west-1",
+        "SmsSenderId": "EXAMPLE",
+        "SmsOriginationNumber": "+15550100",
+        "SmsMaxPriceUsd": "0.15",
+        "TemplatesLayerArn": LAYER,
+        "TemplatesDir": "/opt/templates",
+        "Architecture": "x86_64",
+        "ReservedConcurrency": "10",
+        "AlarmTopicArn": "arn:aws:sns:eu-central-1:123456789012:alarms",
+        "DeletionProtection": "INACTIVE",
+    },
+}
+
+# Contradictions, each with a word that the refusal must contain.
+BAD = [
+    ({"BrandName": "Example"}, "FromAddress"),
+    ({**FIRST, "CreateUserPool": "false"}, "UserPoolId"),
+    ({**FIRST, "UserPoolId": "eu-central-1_AbCdEfGhI"}, "CreateUserPool=false"),
+    ({**FIRST, **EXISTING, **IDENTITY}, "SesIdentityArn"),
+    ({**FIRST, **EXISTING, "UserPoolDomainPrefix": "example"}, "UserPoolDomainPrefix"),
+    (
+        {**FIRST, **EXISTING, "AllowedEmailDomains": "example.com", "AutoVerifyPhone": "true"},
+        "AutoVerifyPhone",
+    ),
+    ({**FIRST, "EmailDelivery": "cognito"}, "SesIdentityArn"),
+    ({"BrandName": "Example", **COGNITO}, "FromAddress"),
+    ({**FIRST, **COGNITO, "SesRegion": "eu-west-1"}, "SesRegion"),
+    ({**FIRST, "EmailConfirmation": "link", "UserPoolDomainPrefix": "example"}, "EmailDelivery=cognito"),
+    ({**FIRST, **COGNITO, "EmailConfirmation": "link"}, "UserPoolDomainPrefix"),
+    (
+        {**GOOD["confirmation links"], "SignUpMode": "review"},
+        "SignUpMode=review",
+    ),
+    ({**FIRST, "SmsDelivery": "sender"}, "SmsAllowedCountries"),
+    ({**FIRST, "SmsAllowedCountries": "DE"}, "SmsDelivery=sender"),
+    ({**FIRST, "SmsDelivery": "cognito", "SmsAllowedCountries": "DE"}, "SmsDelivery=sender"),
+    ({**FIRST, "SmsSenderId": "EXAMPLE"}, "SmsSenderId"),
+    ({**FIRST, "SmsOriginationNumber": "15550100"}, "SmsOriginationNumber"),
+    ({**FIRST, "SmsMaxPriceUsd": "0.15"}, "SmsMaxPriceUsd"),
+    ({**FIRST, "SignUpMode": "closed"}, "AllowedEmailDomains"),
+    ({**FIRST, "AutoVerifyPhone": "true"}, "AllowedEmailDomains"),
+    (
+        {**FIRST, "AllowedEmailDomains": "example.com", "AutoVerifyPhone": "true", "SignUpMode": "review"},
+        "SignUpMode=review",
+    ),
+    ({**FIRST, "TemplatesDir": "/opt/templates"}, "TemplatesLayerArn"),
+]
+
+# Values that a parameter's own pattern takes, and values that it refuses.
+VALUES = {
+    "BrandName": (
+        ["E", "Example Shop", "Bücher & Söhne", "例え"],
+        ["", " Example", "a\nb", "<b>", "{brand}"],
+    ),
+    "SupportContact": (
+        ["help@example.com", "https://example.com/x?y=1"],
+        ["http://example.com", "javascript:1", "a b"],
+    ),
+    "DefaultLocale": (["en", "pt-BR", "zh-Hant-TW"], ["", "english language", "de_DE.UTF-8", "../de"]),
+    "FromAddress": (
+        [
+            "no-reply@example.com",
+            "Example <no-reply@example.com>",
+            '"Example, Inc." <a@b.example>',
+            "例え <a@b.example>",
+        ],
+        [
+            "Example",
+            "a@b.example\r\nBcc: c@d.example",
+            "<a@b.example>",
+            "A <a@b.example> <c@d.example>",
+            "a@bücher.example",
+        ],
+    ),
+    "ReplyToAddress": (["help@example.com"], ["Help <help@example.com>", "a b@example.com"]),
+    "AllowedEmailDomains": (
+        [
+            "example.com",
+            "*.example.com",
+            "example.com,*.example.org",
+            "a.example , b.example",
+            "bücher.example",
+            "file:/opt/a.txt",
+        ],
+        [
+            "user@example.com",
+            "a.example,,b.example",
+            "a.example,",
+            "a.example b.example",
+            "https://example.com",
+        ],
+    ),
+    "RefusalMessage": (["This address cannot be used here"], ["a\nb", "<a>"]),
+    "UserPoolId": (["eu-central-1_AbCdEfGhI", "local_abc123"], ["eu-central-1", "a/b_c", "*"]),
+    "UserPoolDomainPrefix": (["example", "a"], ["-a", "a-", "Example", "a.b"]),
+    "SesIdentityArn": ([IDENTITY["SesIdentityArn"], IDENTITY["SesIdentityArn"] + "/x"], ["example.com", "*"]),
+    "SesConfigurationSet": (["codes_1-a"], ["a b", "*"]),
+    "SesRegion": (["eu-central-1", "us-gov-west-1"], ["eu-central", "EU-CENTRAL-1", "*"]),
+    "SmsAllowedCountries": (["DE", "DE,AT, CH", "file:/opt/countries.txt"], ["de", "DEU", "DE,", "*", "all"]),
+    "SmsSenderId": (["EXAMPLE", "A-1", "12a"], ["AB", "123456", "TWELVELETTER", "EX AMPLE"]),
+    "SmsOriginationNumber": (["15550100", "+15550100"], ["1234", "555-0100", "EXAMPLE"]),
+    "SmsMaxPriceUsd": (["0.15", "1", "0.00645"], ["-1", ".5", "1,5", "free", "0", "0.00"]),
+    "TemplatesLayerArn": ([LAYER], [LAYER.rsplit(":", 1)[0], "*"]),
+    "TemplatesDir": (["/opt/templates", "/opt/a/b.c"], ["/tmp", "/opt/../etc", "templates", "/opt"]),
+    "CodeKeyArn": (
+        [KEY, KEY.replace("key/", "key/mrk-")],
+        [KEY.replace(":key/", ":alias/"), "alias/codes", "*"],
+    ),
+    "ReservedConcurrency": (["1", "1000"], ["0", "-1", "10000"]),
+    "AlarmTopicArn": (["arn:aws-us-gov:sns:us-gov-west-1:123456789012:alarms"], ["alarms", "*"]),
+}
+
+# --- Loading and evaluating -------------------------------------------------------------------------------------
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms (`!Ref x`) as the long ones (`{"Ref": "x"}`)."""
+
+
+def _tag(loader, suffix, node):
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _tag)
+
+
+@functools.cache
+def _template():
+    return yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader=_Loader)
+
+
+def template():
+    """A fresh copy of the template, with long-form functions."""
+    return copy.deepcopy(_template())
+
+
+_NOTHING = object()
+_PSEUDO = {
+    "AWS::AccountId": "123456789012",
+    "AWS::Partition": "aws",
+    "AWS::Region": "eu-central-1",
+    "AWS::StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/demo/0a1b2c3d",
+    "AWS::StackName": "demo",
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::NoValue": _NOTHING,
+}
+
+
+class Stack:
+    """A template with one set of parameters: what CloudFormation would make of it."""
+
+    def __init__(self, source, parameters):
+        self.source = source
+        unknown = set(parameters) - set(source["Parameters"])
+        assert not unknown, f"no such parameters: {unknown}"
+        self.parameters = {
+            name: str(parameters.get(name, declared.get("Default")))
+            for name, declared in source["Parameters"].items()
+            if name in parameters or "Default" in declared
+        }
+        self.used = set()
+
+    def refusals(self):
+        """The descriptions of all assertions of `Rules` that do not hold."""
+        found = []
+        for rule in self.source["Rules"].values():
+            if "RuleCondition" not in rule or self.value(rule["RuleCondition"]):
+                found += [a["AssertDescription"] for a in rule["Assertions"] if not self.value(a["Assert"])]
+        return found
+
+    def condition(self, name):
+        return self.value(self.source["Conditions"][name])
+
+    def section(self, name):
+        """`Resources` or `Outputs` as they would be made: conditions applied, functions evaluated."""
+        return {
+            key: self.value({k: v for k, v in item.items() if k not in ("Condition", "Metadata")})
+            for key, item in self.source[name].items()
+            if "Condition" not in item or self.condition(item["Condition"])
+        }
+
+    def value(self, node):
+        if isinstance(node, list):
+            return [v for v in map(self.value, node) if v is not _NOTHING]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            ((name, argument),) = node.items()
+            method = getattr(self, "_" + name.removeprefix("Fn::").lower(), None)
+            if method and (
+                name.startswith("Fn::") or (name in ("Ref", "Condition") and isinstance(argument, str))
+            ):
+                return method(argument)
+        found = {k: self.value(v) for k, v in node.items()}
+        return {k: v for k, v in found.items() if v is not _NOTHING}
+
+    def _ref(self, name):
+        if name in _PSEUDO:
+            return _PSEUDO[name]
+        if name in self.source["Parameters"]:
+            return self.parameters[name]
+        return self._resource(name, "Ref")
+
+    def _getatt(self, argument):
+        logical_id, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
+        return self._resource(logical_id, attribute)
+
+    def _resource(self, logical_id, attribute):
+        assert logical_id in self.source["Resources"], f"no such resource: {logical_id}"
+        self.used.add(logical_id)
+        return f"<{logical_id}.{attribute}>"
+
+    def _sub(self, argument):
+        text, local = (argument, {}) if isinstance(argument, str) else argument
+
+        def one(match):
+            name = match[1]
+            if name in local:
+                return self.value(local[name])
+            return self._getatt(name) if "." in name else self._ref(name)
+
+        return re.sub(r"\$\{([^!}][^}]*)\}", one, text)
+
+    def _if(self, argument):
+        condition, then, otherwise = argument
+        return self.value(then if self.condition(condition) else otherwise)
+
+    def _join(self, argument):
+        return argument[0].join(self.value(argument[1]))
+
+    def _split(self, argument):
+        return self.value(argument[1]).split(argument[0])
+
+    def _select(self, argument):
+        return self.value(argument[1])[int(argument[0])]
+
+    def _findinmap(self, argument):
+        name, first, second = (self.value(a) for a in argument)
+        return self.source["Mappings"][name][first][second]
+
+    def _equals(self, argument):
+        left, right = (self.value(a) for a in argument)
+        return str(left) == str(right)
+
+    def _and(self, argument):
+        return all(self.value(a) for a in argument)
+
+    def _or(self, argument):
+        return any(self.value(a) for a in argument)
+
+    def _not(self, argument):
+        return not self.value(argument[0])
+
+    def _condition(self, name):
+        return self.condition(name)
+
+
+def wrong_values(parameters):
+    """The parameters whose own declaration refuses the given value, as CloudFormation checks it."""
+    wrong = []
+    for name, declared in _template()["Parameters"].items():
+        if name not in parameters and "Default" not in declared:
+            wrong.append(name)
+            continue
+        text = str(parameters.get(name, declared.get("Default")))
+        number = declared["Type"] == "Number"
+        fits = (
+            ("AllowedValues" not in declared or text in map(str, declared["AllowedValues"]))
+            # CloudFormation compares the whole value with the pattern.
+            and ("AllowedPattern" not in declared or re.fullmatch(declared["AllowedPattern"], text))
+            and len(text) >= declared.get("MinLength", 0)
+            and len(text) <= declared.get("MaxLength", 4096)
+            and (not number or declared.get("MinValue", 0) <= float(text) <= declared.get("MaxValue", 1e9))
+        )
+        if not fits:
+            wrong.append(name)
+    return wrong
+
+
+class _NoManagedPolicies:
+    """The transform asks for a list of AWS's managed policies, of which this template uses none."""
+
+    def load(self):
+        return {}
+
+
+@functools.cache
+def _transformed(parameters):
+    os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
+    # It complains that nobody collects its usage statistics.
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
+    from samtranslator.translator.transform import transform
+
+    packaged = template()
+    # `sam deploy` puts the built code into a bucket first; the transform takes no folder.
+    packaged["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
+    return transform(packaged, dict(parameters), _NoManagedPolicies())
+
+
+def deployed(parameters):
+    """The stack that `sam deploy` makes of these parameters: SAM's transform first, which sees the values too."""
+    return Stack(copy.deepcopy(_transformed(tuple(sorted(parameters.items())))), parameters)
+
+
+def statements(document):
+    return document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def of_type(resources, kind):
+    return {k: r["Properties"] for k, r in resources.items() if r["Type"] == kind}
+
+
+# --- Tests ------------------------------------------------------------------------------------------------------
+
+
+class Parameters(unittest.TestCase):
+    def test_each_says_what_it_is_and_what_it_takes(self):
+        for name, declared in template()["Parameters"].items():
+            with self.subTest(name):
+                self.assertTrue(declared["Description"].endswith("."))
+                self.assertTrue(declared["ConstraintDescription"])
+                bounds = (
+                    {"AllowedPattern", "AllowedValues"}
+                    if declared["Type"] == "String"
+                    else {"MinValue", "AllowedValues"}
+                )
+                self.assertTrue(bounds & set(declared), f"{name} takes anything")
+                if "AllowedPattern" in declared:
+                    self.assertRegex(declared["AllowedPattern"], r"^\^.*\$$")
+
+    def test_only_the_brand_has_no_default(self):
+        without = [n for n, d in template()["Parameters"].items() if "Default" not in d]
+        self.assertEqual(without, ["BrandName"])
+
+    def test_each_stands_in_exactly_one_group(self):
+        groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        grouped = [name for group in groups for name in group["Parameters"]]
+        self.assertEqual(sorted(grouped), sorted(template()["Parameters"]))
+
+    def test_patterns_take_and_refuse(self):
+        for name, (taken, refused) in VALUES.items():
+            for value in taken:
+                with self.subTest(name, takes=value):
+                    self.assertNotIn(name, wrong_values({name: value}))
+            for value in refused:
+                with self.subTest(name, refuses=value):
+                    self.assertIn(name, wrong_values({name: value}))
+
+    def test_no_pattern_is_left_without_examples(self):
+        patterns = {n for n, d in template()["Parameters"].items() if "AllowedPattern" in d}
+        self.assertEqual(
+            patterns - set(VALUES), {"DeniedEmailDomains"}
+        )  # the same pattern as AllowedEmailDomains
+        allowed, denied = (
+            template()["Parameters"][f"{w}EmailDomains"]["AllowedPattern"] for w in ("Allowed", "Denied")
+        )
+        self.assertEqual(allowed, denied)
+
+
+class Rules(unittest.TestCase):
+    def test_sensible_sets_are_taken(self):
+        for name, parameters in GOOD.items():
+            with self.subTest(name):
+                self.assertEqual(wrong_values(parameters), [])
+                self.assertEqual(Stack(template(), parameters).refusals(), [])
+
+    def test_contradictions_are_refused_and_the_refusal_names_the_remedy(self):
+        for parameters, word in BAD:
+            with self.subTest(parameters):
+                self.assertEqual(wrong_values(parameters), [])
+                refusals = Stack(template(), parameters).refusals()
+                self.assertTrue([r for r in refusals if word in r], refusals)
+
+    def test_every_assertion_has_a_case(self):
+        seen = {r for parameters, _ in BAD for r in Stack(template(), parameters).refusals()}
+        declared = {a["AssertDescription"] for r in template()["Rules"].values() for a in r["Assertions"]}
+        self.assertEqual(declared - seen, set(), "no set of BAD breaks these")
+
+
+class Environment(unittest.TestCase):
+    def test_each_function_gets_exactly_the_variables_of_the_table(self):
+        source = template()
+        common = source["Globals"]["Function"]["Environment"]["Variables"]
+        for function, expected in ENVIRONMENT.items():
+            own = source["Resources"][function]["Properties"]["Environment"]["Variables"]
+            with self.subTest(function):
+                self.assertEqual(set(common) | set(own), set(expected))
+                for variable, parameter in expected.items():
+                    if parameter:
+                        self.assertEqual({**common, **own}[variable], {"Ref": parameter}, variable)
+
+    def test_parameters_and_variables_are_the_same_words(self):
+        for variables in ENVIRONMENT.values():
+            for variable, parameter in variables.items():
+                if parameter:
+                    words = "".join(word.capitalize() for word in variable.split("_"))
+                    self.assertEqual(parameter, words)
+
+    def variables(self, function, parameters):
+        resources = deployed({**FIRST, **parameters}).section("Resources")
+        return resources[function]["Properties"]["Environment"]["Variables"]
+
+    def test_the_channels_are_those_that_cognito_delivers(self):
+        for parameters, channels in [
+            ({}, "email,sms"),  # attached to nothing: shows both
+            (SMS, "email,sms"),  # the same
+            ({"SmsDelivery": "cognito"}, "sms"),
+            (COGNITO, "email"),
+            ({**COGNITO, **SMS}, "email"),
+            ({**COGNITO, "SmsDelivery": "cognito"}, "email,sms"),
+        ]:
+            with self.subTest(parameters):
+                found = self.variables("CustomMessageFunction", parameters)
+                self.assertEqual(found["CUSTOM_MESSAGE_CHANNELS"], channels)
+
+    def test_the_address_is_called_the_user_name_in_the_own_pool_only(self):
+        for parameters, value in [({}, "true"), (EXISTING, "false")]:
+            found = self.variables("PreSignUpFunction", parameters)
+            self.assertEqual(found["EMAIL_IS_USERNAME"], value)
+
+    def test_the_senders_get_the_arn_of_the_key(self):
+        for parameters, value in [(SMS, "<CodeKey.Arn>"), ({**SMS, "CodeKeyArn": KEY}, KEY)]:
+            for function in SENDERS:
+                self.assertEqual(self.variables(function, parameters)["CODE_KEY_ARN"], value)
+
+    def test_the_hash_key_is_read_from_the_generated_secret_at_deployment(self):
+        found = self.variables("PreSignUpFunction", {})["RECIPIENT_HASH_KEY"]
+        self.assertEqual(found, "{{resolve:secretsmanager:<RecipientHashKey.Ref>}}")
+
+    def test_the_longest_settings_fit_into_lambdas_4_kb(self):
+        declared = template()["Parameters"]
+        for function, variables in ENVIRONMENT.items():
+            # Key ARN, hash key and the channels; nothing else is worked out by the template.
+            size = sum(len(v) for v in variables) + 250
+            for parameter in filter(None, variables.values()):
+                limit = declared[parameter].get("MaxLength") or max(
+                    map(len, declared[parameter].get("AllowedValues", ["x" * 64]))
+                )
+                size += limit
+            with self.subTest(function):
+                self.assertLess(size, 4096)
+
+
+class Functions(unittest.TestCase):
+    def setUp(self):
+        self.source = template()
+        self.stack = deployed({**FIRST, **SMS})
+        self.resources = self.stack.section("Resources")
+
+    def test_each_is_built_from_its_own_binary(self):
+        for function, binary in BINARIES.items():
+            metadata = self.source["Resources"][function]["Metadata"]
+            self.assertEqual(
+                metadata, {"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": binary}}
+            )
+        shared = self.source["Globals"]["Function"]
+        self.assertEqual(
+            (shared["CodeUri"], shared["Handler"], shared["Runtime"]), (".", "bootstrap", "provided.al2023")
+        )
+
+    def test_one_deployment_can_hold_all_four(self):
+        self.assertEqual(set(of_type(self.resources, "AWS::Lambda::Function")), set(BINARIES))
+
+    def test_timeouts_are_cognitos_five_seconds_or_the_senders_fifteen(self):
+        for name, function in of_type(self.resources, "AWS::Lambda::Function").items():
+            self.assertEqual(function["Timeout"], 5 if name in SYNCHRONOUS else 15, name)
+
+    def test_arm64_is_the_default_and_x86_64_can_be_chosen(self):
+        for parameters, expected in [({}, "arm64"), ({"Architecture": "x86_64"}, "x86_64")]:
+            resources = deployed({**FIRST, **SMS, **parameters}).section("Resources")
+            for function in of_type(resources, "AWS::Lambda::Function").values():
+                self.assertEqual(function["Architectures"], [expected])
+
+    def test_only_the_pool_of_this_account_may_invoke_them(self):
+        arn = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"
+        for parameters, expected in [({}, "<UserPool.Arn>"), (EXISTING, arn)]:
+            resources = deployed({**FIRST, **SMS, **parameters}).section("Resources")
+            permissions = of_type(resources, "AWS::Lambda::Permission").values()
+            self.assertEqual({p["FunctionName"] for p in permissions}, {f"<{f}.Ref>" for f in BINARIES})
+            for permission in permissions:
+                self.assertEqual(permission["Action"], "lambda:InvokeFunction")
+                self.assertEqual(permission["Principal"], "cognito-idp.amazonaws.com")
+                self.assertEqual(permission["SourceAccount"], "123456789012")
+                self.assertEqual(permission["SourceArn"], expected)
+
+    def test_events_that_fail_end_in_the_encrypted_queue(self):
+        configs = of_type(self.resources, "AWS::Lambda::EventInvokeConfig")
+        self.assertEqual({c["FunctionName"] for c in configs.values()}, {f"<{f}.Ref>" for f in SENDERS})
+        for config in configs.values():
+            self.assertEqual(config["MaximumRetryAttempts"], 2)
+            self.assertEqual(int(config["MaximumEventAgeInSeconds"]), 900)
+            self.assertEqual(config["DestinationConfig"]["OnFailure"]["Destination"], "<OnFailureQueue.Arn>")
+        queue = self.resources["OnFailureQueue"]["Properties"]
+        self.assertEqual(queue["KmsMasterKeyId"], "<CodeKey.Arn>")
+        self.assertEqual(queue["MessageRetentionPeriod"], str(4 * 24 * 3600))
+
+    def test_only_the_redrive_role_reads_the_queue(self):
+        (policy,) = of_type(self.resources, "AWS::SQS::QueuePolicy").values()
+        denied = statements(policy["PolicyDocument"])[0]
+        self.assertEqual((denied["Effect"], denied["Principal"]), ("Deny", "*"))
+        self.assertIn("sqs:ReceiveMessage", denied["Action"])
+        self.assertEqual(denied["Condition"], {"ArnNotEquals": {"aws:PrincipalArn": "<RedriveRole.Arn>"}})
+
+    def test_logs_are_json_kept_for_a_time_and_never_cut_above_info(self):
+        groups = of_type(self.resources, "AWS::Logs::LogGroup")
+        self.assertEqual(len(groups), len(BINARIES))
+        for group in groups.values():
+            self.assertEqual(group["RetentionInDays"], "30")
+        for level, expected in [("error", "INFO"), ("warn", "INFO"), ("info", "INFO"), ("debug", "DEBUG")]:
+            resources = deployed({**FIRST, **SMS, "LogLevel": level}).section("Resources")
+            for name, function in of_type(resources, "AWS::Lambda::Function").items():
+                logging = function["LoggingConfig"]
+                self.assertEqual((logging["LogFormat"], logging["ApplicationLogLevel"]), ("JSON", expected))
+                self.assertEqual(logging["LogGroup"], f"<{name.replace('Function', 'LogGroup')}.Ref>")
+
+    def test_sam_local_invoke_sees_the_settings(self):
+        from samcli.lib.providers.sam_function_provider import SamFunctionProvider
+        from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+
+        given = {**FIRST, "AWS::Region": "eu-central-1", "TemplatesLayerArn": LAYER}
+        with warnings.catch_warnings():
+            # SAM's own use of an old validator is not this project's.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            stacks, _ = SamLocalStackProvider.get_stacks(
+                str(ROOT / "template.yaml"), parameter_overrides=given
+            )
+            functions = list(SamFunctionProvider(stacks).get_all())
+        self.assertEqual({f.name for f in functions}, set(BINARIES))
+        for function in functions:
+            # It does not evaluate the condition; a layer with a strange name would stop it.
+            self.assertEqual(function.layers, [])
+            variables = function.environment["Variables"]
+            self.assertEqual(set(variables), set(ENVIRONMENT[function.name]))
+            self.assertEqual(variables.get("BRAND_NAME", "Example"), "Example")
+
+    def test_a_layer_and_a_reserve_reach_every_function_or_none(self):
+        given = {"TemplatesLayerArn": LAYER, "ReservedConcurrency": "7"}
+        for parameters, layers, reserve in [({}, [], None), (given, [LAYER], "7")]:
+            resources = deployed({**FIRST, **SMS, **parameters}).section("Resources")
+            for function in of_type(resources, "AWS::Lambda::Function").values():
+                self.assertEqual(function.get("Layers"), layers)
+                self.assertEqual(function.get("ReservedConcurrentExecutions"), reserve)
+
+
+class Privileges(unittest.TestCase):
+    def setUp(self):
+        self.resources = deployed({**FIRST, **SMS}).section("Resources")
+
+    def policies(self, role):
+        """All statements that bind a role, whether written in it or attached to it."""
+        inline = [p["PolicyDocument"] for p in self.resources[role]["Properties"].get("Policies", [])]
+        attached = [
+            p["PolicyDocument"]
+            for p in of_type(self.resources, "AWS::IAM::Policy").values()
+            if f"<{role}.Ref>" in p["Roles"]
+        ]
+        return [s for document in inline + attached for s in statements(document)]
+
+    def test_no_policy_of_a_role_has_a_wildcard_action(self):
+        roles = of_type(self.resources, "AWS::IAM::Role")
+        self.assertEqual(len(roles), 6)
+        for role, properties in roles.items():
+            self.assertNotIn("ManagedPolicyArns", properties, role)
+            for statement in self.policies(role):
+                with self.subTest(role, statement=statement):
+                    for action in as_list(statement["Action"]):
+                        self.assertNotIn("*", action)
+                    # To IAM an SMS is a phone number, which has no ARN.
+                    if "*" in as_list(statement["Resource"]):
+                        self.assertEqual(statement["Action"], "sns:Publish")
+
+    def test_nobody_but_cognito_lambda_and_this_account_is_trusted(self):
+        for role, properties in of_type(self.resources, "AWS::IAM::Role").items():
+            (trust,) = statements(properties["AssumeRolePolicyDocument"])
+            self.assertEqual(trust["Action"], "sts:AssumeRole")
+            expected = {
+                "UserPoolSmsRole": {"Service": "cognito-idp.amazonaws.com"},
+                "RedriveRole": {"AWS": "arn:aws:iam::123456789012:root"},
+            }.get(role, {"Service": "lambda.amazonaws.com"})
+            self.assertEqual(trust["Principal"], expected)
+        pool = self.resources["UserPool"]["Properties"]["SmsConfiguration"]
+        (trust,) = statements(self.resources["UserPoolSmsRole"]["Properties"]["AssumeRolePolicyDocument"])
+        self.assertEqual(trust["Condition"], {"StringEquals": {"sts:ExternalId": pool["ExternalId"]}})
+        self.assertEqual(pool["ExternalId"], "0a1b2c3d")
+
+    def test_synchronous_functions_may_write_their_own_log_and_nothing_else(self):
+        for name in ("PreSignUp", "CustomMessage"):
+            (statement,) = self.policies(f"{name}Role")
+            self.assertEqual(statement["Action"], ["logs:CreateLogStream", "logs:PutLogEvents"])
+            self.assertEqual(statement["Resource"], f"<{name}LogGroup.Arn>")
+
+    def test_the_senders_use_one_key(self):
+        for role in ("CustomEmailSenderRole", "CustomSmsSenderRole"):
+            using = [s for s in self.policies(role) if "kms:" in str(s["Action"])]
+            self.assertEqual({s["Resource"] for s in using}, {"<CodeKey.Arn>"})
+            self.assertIn("kms:Decrypt", [s["Action"] for s in using if "Condition" not in s])
+            (through_sqs,) = [s for s in using if "Condition" in s]
+            self.assertEqual(through_sqs["Action"], ["kms:GenerateDataKey", "kms:Decrypt"])
+            self.assertEqual(
+                through_sqs["Condition"],
+                {"StringEquals": {"kms:ViaService": "sqs.eu-central-1.amazonaws.com"}},
+            )
+
+    def test_decryption_can_be_bound_to_the_pool(self):
+        bound = {**FIRST, **SMS, "DecryptForUserPoolOnly": "true"}
+        for parameters, pool in [(bound, "<UserPool.Ref>"), ({**bound, **EXISTING}, EXISTING["UserPoolId"])]:
+            resources = deployed(parameters).section("Resources")
+            policies = of_type(resources, "AWS::IAM::Policy").values()
+            self.assertEqual(len(policies), 2)
+            for policy in policies:
+                (statement,) = statements(policy["PolicyDocument"])
+                self.assertEqual(
+                    statement["Condition"], {"StringEquals": {"kms:EncryptionContext:userpool-id": pool}}
+                )
+
+    def test_e_mail_goes_out_from_one_address(self):
+        for given, expected in [
+            ("no-reply@example.com", "no-reply@example.com"),
+            ("Example <no-reply@example.com>", "no-reply@example.com"),
+            ('"Example, Inc." <a@b.example>', "a@b.example"),
+        ]:
+            self.resources = deployed({"BrandName": "Example", "FromAddress": given}).section("Resources")
+            (statement,) = [s for s in self.policies("CustomEmailSenderRole") if "ses:" in str(s["Action"])]
+            self.assertEqual(statement["Action"], "ses:SendEmail")
+            self.assertEqual(
+                statement["Condition"], {"StringEqualsIgnoreCase": {"ses:FromAddress": expected}}
+            )
+            self.assertEqual(
+                statement["Resource"],
+                [f"arn:aws:ses:eu-central-1:123456789012:{r}/*" for r in ("identity", "configuration-set")],
+            )
+
+    def test_e_mail_goes_through_the_region_and_configuration_set_that_are_named(self):
+        given = {**FIRST, "SesRegion": "eu-west-1", "SesConfigurationSet": "codes"}
+        self.resources = deployed(given).section("Resources")
+        (statement,) = [s for s in self.policies("CustomEmailSenderRole") if "ses:" in str(s["Action"])]
+        self.assertEqual(
+            statement["Resource"],
+            [f"arn:aws:ses:eu-west-1:123456789012:{r}" for r in ("identity/*", "configuration-set/codes")],
+        )
+
+    def test_the_sms_sender_publishes_to_no_topic(self):
+        allowed, denied = [s for s in self.policies("CustomSmsSenderRole") if "sns:" in str(s["Action"])]
+        self.assertEqual((allowed["Effect"], allowed["Resource"]), ("Allow", "*"))
+        self.assertEqual((denied["Effect"], denied["Resource"]), ("Deny", "arn:aws:sns:*:*:*"))
+
+    def test_arns_name_no_partition_account_or_region_of_their_own(self):
+        made = yaml.safe_dump([template()["Resources"], template()["Outputs"]])
+        self.assertNotRegex(made, r"arn:aws|[a-z]{2}-[a-z]+-\d|\d{12}")
+
+
+class Kept(unittest.TestCase):
+    def test_pool_client_domain_and_key_outlive_the_stack(self):
+        resources = template()["Resources"]
+        kept = {k for k, r in resources.items() if r.get("DeletionPolicy") == "Retain"}
+        self.assertEqual(kept, {"CodeKey", "UserPool", "UserPoolClient", "UserPoolDomain"})
+        for name in kept:
+            self.assertEqual(resources[name]["UpdateReplacePolicy"], "Retain")
+        self.assertEqual(template()["Parameters"]["DeletionProtection"]["Default"], "ACTIVE")
+
+    def test_the_key_rotates_and_its_policy_names_this_account_only(self):
+        resources = Stack(template(), {**FIRST, **EXISTING}).section("Resources")
+        key = resources["CodeKey"]["Properties"]
+        self.assertTrue(key["EnableKeyRotation"])
+        self.assertEqual((key["KeySpec"], key["KeyUsage"]), ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"))
+        account, cognito = statements(key["KeyPolicy"])
+        self.assertEqual(account["Principal"], {"AWS": "arn:aws:iam::123456789012:root"})
+        self.assertEqual(cognito["Action"], "kms:CreateGrant")
+        self.assertEqual(
+            cognito["Condition"],
+            {
+                "StringEquals": {"aws:SourceAccount": "123456789012"},
+                "ArnLike": {
+                    "aws:SourceArn": "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"
+                },
+            },
+        )
+
+
+class UserPool(unittest.TestCase):
+    def pool(self, **parameters):
+        return deployed({**FIRST, **parameters}).section("Resources")["UserPool"]["Properties"]
+
+    def test_each_channel_has_one_writer(self):
+        email = {"LambdaArn": "<CustomEmailSenderFunction.Arn>", "LambdaVersion": "V1_0"}
+        sms = {"LambdaArn": "<CustomSmsSenderFunction.Arn>", "LambdaVersion": "V1_0"}
+        key, message = "<CodeKey.Arn>", "<CustomMessageFunction.Arn>"
+        for parameters, expected in [
+            ({}, {"CustomEmailSender": email, "KMSKeyID": key}),
+            (SMS, {"CustomEmailSender": email, "CustomSMSSender": sms, "KMSKeyID": key}),
+            (
+                {**SMS, "CodeKeyArn": KEY},
+                {"CustomEmailSender": email, "CustomSMSSender": sms, "KMSKeyID": KEY},
+            ),
+            (
+                {"SmsDelivery": "cognito"},
+                {"CustomEmailSender": email, "CustomMessage": message, "KMSKeyID": key},
+            ),
+            ({**COGNITO, **SMS}, {"CustomSMSSender": sms, "CustomMessage": message, "KMSKeyID": key}),
+            (COGNITO, {"CustomMessage": message}),
+        ]:
+            with self.subTest(parameters):
+                found = self.pool(**parameters)["LambdaConfig"]
+                self.assertEqual(found, {"PreSignUp": "<PreSignUpFunction.Arn>", **expected})
+
+    def test_the_address_is_the_user_name_in_any_case(self):
+        pool = self.pool()
+        self.assertEqual(pool["UsernameAttributes"], ["email"])
+        self.assertEqual(pool["UsernameConfiguration"], {"CaseSensitive": False})
+        self.assertNotIn("AliasAttributes", pool)
+
+    def test_review_sends_no_code_at_sign_up(self):
+        self.assertEqual(self.pool()["AutoVerifiedAttributes"], ["email"])
+        self.assertNotIn("AutoVerifiedAttributes", self.pool(SignUpMode="review"))
+
+    def test_an_account_recovers_by_e_mail_first(self):
+        email, phone = {"Name": "verified_email", "Priority": 1}, {
+            "Name": "verified_phone_number",
+            "Priority": 2,
+        }
+        self.assertEqual(self.pool()["AccountRecoverySetting"]["RecoveryMechanisms"], [email])
+        self.assertEqual(self.pool(**SMS)["AccountRecoverySetting"]["RecoveryMechanisms"], [email, phone])
+
+    def test_sms_need_a_role_of_the_pool(self):
+        self.assertNotIn("SmsConfiguration", self.pool())
+        for parameters in (SMS, {"SmsDelivery": "cognito"}):
+            self.assertEqual(
+                self.pool(**parameters)["SmsConfiguration"]["SnsCallerArn"], "<UserPoolSmsRole.Arn>"
+            )
+
+    def test_cognito_sends_with_the_identity_where_there_is_one(self):
+        self.assertEqual(self.pool()["EmailConfiguration"], {"EmailSendingAccount": "COGNITO_DEFAULT"})
+        found = self.pool(**COGNITO, ReplyToAddress="help@example.com")["EmailConfiguration"]
+        self.assertEqual(
+            found,
+            {
+                "EmailSendingAccount": "DEVELOPER",
+                "SourceArn": IDENTITY["SesIdentityArn"],
+                "From": FIRST["FromAddress"],
+                "ReplyToEmailAddress": "help@example.com",
+            },
+        )
+
+    def test_links_are_cognitos_option(self):
+        for parameters, option in [
+            ({}, "CONFIRM_WITH_CODE"),
+            (GOOD["confirmation links"], "CONFIRM_WITH_LINK"),
+        ]:
+            self.assertEqual(
+                self.pool(**parameters)["VerificationMessageTemplate"], {"DefaultEmailOption": option}
+            )
+
+    def test_the_client_keeps_a_secret_and_hides_who_exists(self):
+        client = deployed(FIRST).section("Resources")["UserPoolClient"]["Properties"]
+        self.assertIs(client["GenerateSecret"], True)
+        self.assertEqual(client["PreventUserExistenceErrors"], "ENABLED")
+
+
+class Shape(unittest.TestCase):
+    """Whole deployments, after the SAM transform."""
+
+    def test_what_is_used_exists_in_every_set(self):
+        for name, parameters in GOOD.items():
+            stack = deployed(parameters)
+            resources = stack.section("Resources")
+            stack.section("Outputs")
+            with self.subTest(name):
+                self.assertEqual(stack.used - set(resources), set())
+
+    def test_nothing_waits_for_itself(self):
+        for name, parameters in GOOD.items():
+            stack = deployed(parameters)
+            needs = {}
+            for logical_id in stack.section("Resources"):
+                stack.used = set()
+                item = stack.source["Resources"][logical_id]
+                stack.value({k: v for k, v in item.items() if k not in ("Condition", "Metadata")})
+                needs[logical_id] = stack.used | set(as_list(item.get("DependsOn", [])))
+            with self.subTest(name):
+                while ready := [k for k, v in needs.items() if not v & set(needs)]:
+                    for k in ready:
+                        del needs[k]
+                self.assertEqual(needs, {})
+
+    def test_only_what_is_needed_is_deployed(self):
+        functions, queue = set(BINARIES), {"OnFailureQueue", "CodeKey", "RedriveRole"}
+        email, sms = {"CustomEmailSenderFunction"}, {"CustomSmsSenderFunction"}
+        watched = functions | queue | {"UserPool", "UserPoolClient", "UserPoolDomain", "UserPoolSmsRole"}
+        own = {"UserPool", "UserPoolClient"}
+        for name, expected in {
+            "the first deployment": functions - sms | queue | own,
+            "all four functions": functions | queue | own | {"UserPoolSmsRole"},
+            "all by Cognito": functions - email - sms | own | {"UserPoolSmsRole"},
+            "e-mail by Cognito, SMS by the sender": functions - email | queue | own | {"UserPoolSmsRole"},
+            "confirmation links": functions - email - sms | own | {"UserPoolDomain"},
+            "an existing pool": functions - sms | queue,
+            "an existing pool that sends its own e-mails": functions - email - sms,
+            "a given key": functions | queue - {"CodeKey"} | own | {"UserPoolSmsRole"},
+            "a given key and nothing to encrypt": functions - email - sms | own,
+        }.items():
+            with self.subTest(name):
+                resources = deployed(GOOD[name]).section("Resources")
+                self.assertEqual(set(resources) & watched, expected)
+
+    def test_outputs_say_what_there_is(self):
+        always = {"PreSignUpFunctionArn", "CustomMessageFunctionArn", "UserPoolId"}
+        sender = {"CodeKeyArn", "OnFailureQueueUrl", "RedriveRoleArn"}
+        for name, expected in {
+            "all four functions": always
+            | sender
+            | {"CustomEmailSenderFunctionArn", "CustomSmsSenderFunctionArn", "UserPoolClientId"},
+            "all by Cognito": always | {"UserPoolClientId"},
+            "an existing pool": always
+            | sender
+            | {"CustomEmailSenderFunctionArn", "LambdaConfigToAttach", "AttachGuidance"},
+        }.items():
+            with self.subTest(name):
+                self.assertEqual(set(deployed(GOOD[name]).section("Outputs")), expected)
+
+    def test_an_existing_pool_is_told_what_the_own_one_gets(self):
+        for parameters in ({}, SMS, {"EmailDelivery": "cognito"}, {"SmsDelivery": "cognito"}):
+            own = deployed({**FIRST, **parameters}).section("Resources")
+            outputs = deployed({**FIRST, **EXISTING, **parameters}).section("Outputs")
+            # YAML, because JSON is a part of it.
+            told = yaml.safe_load(outputs["LambdaConfigToAttach"]["Value"])
+            self.assertEqual(told, own["UserPool"]["Properties"]["LambdaConfig"])
+
+    def test_every_alarm_says_what_to_do_and_reports_where_it_was_told(self):
+        topic = "arn:aws:sns:eu-central-1:123456789012:alarms"
+        for parameters, actions in [({}, None), ({"AlarmTopicArn": topic}, [topic])]:
+            resources = deployed({**FIRST, **SMS, **parameters}).section("Resources")
+            alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+            self.assertEqual(len(alarms), 7)
+            watched = {d["Value"] for a in alarms.values() for d in a["Dimensions"]}
+            self.assertEqual(watched, {f"<{f}.Ref>" for f in BINARIES} | {"<OnFailureQueue.QueueName>"})
+            for alarm in alarms.values():
+                self.assertRegex(alarm["AlarmDescription"], r"Read |See |Mend ")
+                self.assertLessEqual(len(alarm["AlarmDescription"]), 1024)
+                self.assertEqual(alarm["TreatMissingData"], "notBreaching")
+                self.assertEqual((alarm.get("AlarmActions"), alarm.get("OKActions")), (actions, actions))
+
+
+class Samconfig(unittest.TestCase):
+    def test_it_deploys_with_care_and_gives_away_nothing(self):
+        config = tomlkit.parse((ROOT / "samconfig.toml").read_text(encoding="utf-8")).unwrap()
+        deploy = config["default"]["deploy"]["parameters"]
+        self.assertEqual(deploy["capabilities"], "CAPABILITY_IAM")
+        self.assertTrue(deploy["confirm_changeset"] and deploy["resolve_s3"])
+        # Values of parameters, Regions and profiles are the operator's.
+        for command in config["default"].values():
+            self.assertFalse(
+                {"parameter_overrides", "region", "profile", "s3_bucket"} & set(command["parameters"])
+            )
+
+
+if __name__ == "__main__":
+    unittest.main()
