@@ -15,8 +15,9 @@ import re
 import shutil
 import sys
 import time
+from email.utils import parseaddr
 
-from local.processes import ROOT, TOOLS, Processes, TimeUp, Trouble, end_by_itself, port
+from local.processes import ACCOUNT, ROOT, TOOLS, Processes, TimeUp, Trouble, end_by_itself, port
 
 try:
     from local.aws import LocalAws
@@ -28,7 +29,7 @@ except ModuleNotFoundError as error:
 
 LOGS = ROOT / ".demo"
 STACK = "demo"
-BUILD_LIMIT, PLAY_LIMIT, KEEP_LIMIT = 1800, 300, 8 * 3600  # seconds
+BUILD_LIMIT, PLAY_LIMIT, KEEP_LIMIT = 3600, 300, 8 * 3600  # seconds
 FUNCTIONS = ("PreSignUpFunction", "CustomMessageFunction", "CustomEmailSenderFunction", "CustomSmsSenderFunction")
 BRAND = "Example Shop"
 FROM = "Example Shop <no-reply@shop.example>"
@@ -59,7 +60,9 @@ class Demo:
     # ------------------------------------------------------------------------------ setting the stage
 
     def build(self):
-        self.report.heading("Build: sam build, release binaries for x86_64")
+        self.report.heading("Build")
+        log = os.path.relpath(self.processes.log("build"))
+        self.report.say(f"sam build, release binaries for x86_64: some minutes the first time; see {log}")
         began = time.monotonic()
         sam = TOOLS / "venv" / "bin" / "sam"
         self.processes.run("build", [sam, "build", *self._common()], **self._quiet())
@@ -82,6 +85,7 @@ class Demo:
             AWS_ENDPOINT_URL=self.aws.url,
             **self._quiet(),
         )
+        self.aws.verify_sender(parseaddr(FROM)[1].rpartition("@")[2])
         self.report.say(f"sam deploy ended well after {time.monotonic() - began:.0f} s")
         described = self.aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
         self.resources = {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in described}
@@ -110,7 +114,8 @@ class Demo:
         return ["--config-file", empty, "--parameter-overrides", *(f'{name}="{value}"' for name, value in PARAMETERS.items())]
 
     def _quiet(self):
-        """SAM's own notes about itself stay out of the home folder."""
+        """SAM keeps its notes about itself out of the home folder, and does not look for a newer version."""
+        (self.processes.folder / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
         return {"__SAM_CLI_APP_DIR": str(self.processes.folder)}
 
     # ----------------------------------------------------------------------------- tools of the stories
@@ -127,7 +132,7 @@ class Demo:
         for mail in mails:
             addressed = [*mail["To"], *mail["CC"], *mail["BCC"]]
             step.check(addressed == [to], None, "an e-mail to somebody else")
-            step.check(mail["Source"] == FROM, None, f"an e-mail from {mail['Source']}")
+            step.check(parseaddr(mail["Source"]) == parseaddr(FROM), None, f"an e-mail from {mail['Source']}")
             step.check(mail["BodyText"] and mail["BodyHtml"], None, "a part is missing")
         step.check(True, f"{plural(count, 'e-mail')} to {to} with text and HTML" if count else "no e-mail")
         return mails[0] if mails else None
@@ -228,7 +233,7 @@ class Demo:
 
     def languages(self):
         for user, locale, language in ((EMMA, "de-DE", "German"), (FUMI, "ja_JP.UTF-8", "Japanese")):
-            with self.step("F1.1", f"{user} signs up, and the app says that the language is {locale}",
+            with self.step("F1.1", f"{user} signs up with the locale {locale}",
                            f"the same flow with an e-mail in {language}") as step:
                 self.pool.sign_up(user, PASSWORD, locale=locale)
                 mail = self.new_mails(step, user)
@@ -238,7 +243,7 @@ class Demo:
                 step.check(self.pool.user(user)["status"] == "CONFIRMED", "CONFIRMED", "not confirmed")
 
     def trusted_domain(self):
-        with self.step("F1.6", f"{BEN} signs up; trusted.example is on the allowlist",
+        with self.step("F1.6", f"{BEN} signs up, of an allowlisted domain",
                        "confirmed and e-mail verified at once; Ben can sign in without a code") as step:
             answer = self.pool.sign_up(BEN, PASSWORD)
             step.check(answer["UserConfirmed"], "UserConfirmed is true", "UserConfirmed is false")
@@ -250,7 +255,7 @@ class Demo:
         self.report.note("Cognito sends no code to a user who is confirmed at once. The local pool does; that e-mail is not shown.")
 
     def denied_domain(self):
-        with self.step("F1.1", f"{CARL} signs up; denied.example is on the denylist",
+        with self.step("F1.1", f"{CARL} signs up, of a denied domain",
                        "refused with a neutral sentence that names neither the address nor the list; no user, no e-mail") as step:
             refusal = self.refused(step, "signing up", self.pool.errors.UserLambdaValidationException,
                                    lambda: self.pool.sign_up(CARL, PASSWORD))
@@ -263,7 +268,7 @@ class Demo:
     def attributes(self):
         pool = self.pool
         token = pool.sign_in(ANN, PASSWORD)["AuthenticationResult"]["AccessToken"]
-        with self.step("F1.9", f"Ann, signed in, changes her address to {ANN_NEW}",
+        with self.step("F1.9", f"Ann changes her address to {ANN_NEW}",
                        "one e-mail with a code to the new address; with the code it is verified") as step:
             pool.api.update_user_attributes(AccessToken=token, UserAttributes=[{"Name": "email", "Value": ANN_NEW}])
             mail = self.new_mails(step, ANN_NEW)
@@ -279,14 +284,14 @@ class Demo:
 
     def administrator(self):
         pool, temporary = self.pool, "k7<Q&m>2z"
-        with self.step("F1.10", "The pre-sign-up function sees PreSignUp_AdminCreateUser (sent as an event file)",
+        with self.step("F1.10", "PreSignUp_AdminCreateUser, sent as an event file",
                        "the event comes back as it went: the administrator decides, even about a denied domain") as step:
             for name in ("pre-sign-up-admin-create-user", "pre-sign-up-admin-create-user-denied"):
                 event = self.event(name)
                 answer, error = self.invoke("PreSignUpFunction", event)
                 step.check(answer == event, f"{name}: unchanged", f"{name}: {error or 'changed'}")
-        with self.step("F1.10", f"An administrator creates {DORA} with a temporary password",
-                       "FORCE_CHANGE_PASSWORD; an invitation with user name and exactly that password on a line of its own") as step:
+        with self.step("F1.10", f"An administrator creates {DORA}",
+                       "FORCE_CHANGE_PASSWORD; an invitation with user name and exactly the password that was set on a line of its own") as step:
             pool.api.admin_create_user(UserPoolId=pool.id, Username=DORA, TemporaryPassword=temporary, DesiredDeliveryMediums=["EMAIL"],
                                        UserAttributes=[{"Name": "email", "Value": DORA}, {"Name": "email_verified", "Value": "true"}])
             mail = self.new_mails(step, DORA)
@@ -334,6 +339,10 @@ class Demo:
             pool.api.admin_update_user_attributes(UserPoolId=pool.id, Username=gina, UserAttributes=[
                 {"Name": "email", "Value": gina}, {"Name": "email_verified", "Value": "true"}])
             step.check(pool.user(gina).get("email_verified") == "true", "then email_verified is true", "still not verified")
+        with self.step("F2.5", "Why no code? The pool may not let the account recover", "DescribeUserPool of the deployed pool names the contacts") as step:
+            own = self.aws.client("cognito-idp").describe_user_pool(UserPoolId=self.resources["UserPool"])["UserPool"]
+            names = [item["Name"] for item in own.get("AccountRecoverySetting", {}).get("RecoveryMechanisms", [])]
+            step.check("verified_email" in names, f"recovery by {', then '.join(names)}", "no recovery by e-mail")
         with self.step("F2.8", "Meanwhile an administrator lets the user in", "AdminSetUserPassword makes the user CONFIRMED; the password signs in") as step:
             pool.api.admin_set_user_password(UserPoolId=pool.id, Username=gina, Password=NEW_PASSWORD, Permanent=True)
             step.check(pool.user(gina)["status"] == "CONFIRMED", "CONFIRMED", pool.user(gina)["status"])
@@ -367,14 +376,15 @@ class Demo:
                            ("authentication", "F1.13"), ("authentication-eight-digits", "F1.13")):
             name = f"custom-email-sender-{case}"
             event = self.event(name)
-            with self.step(flow, f"{event['triggerSource']} ({case})", "one e-mail with the code") as step:
+            sentence = event["triggerSource"] + (", 8 digits" if case.endswith("eight-digits") else "")
+            with self.step(flow, sentence, "one e-mail with the code") as step:
                 _answer, error = self.invoke("CustomEmailSenderFunction", event)
                 step.check(error is None, None, f"error: {error}")
                 mail = self.new_mails(step, event["request"]["userAttributes"]["email"])
                 code = clear_code(name)
                 step.check(code in mail["BodyText"] and code in mail["BodyHtml"], "the code that was encrypted, in both parts", "not the code that was encrypted")
-        with self.step("F1.10", "CustomEmailSender_AdminCreateUser with a password escaped the way Cognito does",
-                       "the e-mail shows the password as it is") as step:
+        with self.step("F1.10", "CustomEmailSender_AdminCreateUser, escaped password",
+                       "the function undoes Cognito's escaping: the e-mail shows the password as it is") as step:
             name = "custom-email-sender-admin-create-user"
             _answer, error = self.invoke("CustomEmailSenderFunction", self.event(name))
             step.check(error is None, None, f"error: {error}")
@@ -415,18 +425,17 @@ class Demo:
 
     def custom_message(self):
         pool, user = self.message_pool, "hana@people.example"
-        with self.step("F1.1", f"In a pool where Cognito itself delivers, {user} signs up",
+        with self.step("F1.1", f"{user} signs up where Cognito delivers",
                        "the pool takes subject and text from our custom-message function and puts the code in; the code confirms") as step:
             pool.sign_up(user, PASSWORD, locale="en")
-            log = plain(self.message_pools.log.read_text(errors="replace"))
-            delivery = log[log.rindex("Confirmation Code Delivery"):] if "Confirmation Code Delivery" in log else ""
-            subject = re.search(r"Email Subject:\s+(.+?)\s*$", delivery, re.MULTILINE)
-            code = re.search(r"Code:\s+(\d+)", delivery)
-            step.check(subject and code, "delivered with a subject of ours", "no message with a subject in the pool's log")
-            self.report.box("what the pool printed", [f"Subject: {subject[1]}"])
-            step.check(BRAND in delivery, "with the brand's name", "without the brand's name")
-            step.check(delivery.count(code[1]) >= 2, "with the code in the text", "no code in the text")
-            pool.confirm(user, code[1])
+            log = plain(self.message_pools.log.read_text(errors="replace")).rpartition("Confirmation Code Delivery")[2]
+            found = re.search(r"Code:\s+(?P<code>\d{6})\s.*Email Subject:\s+(?P<subject>.+?)\s+Email Message:(?P<html>.+</html>)", log, re.DOTALL)
+            step.check(found is not None, "delivered with subject and text of ours", "no message of ours in the pool's log")
+            text, code = readable(found["html"]), found["code"]
+            self.report.box("e-mail, as text", [f"Subject: {found['subject']}", "", *text])
+            step.check(BRAND in found["subject"], "with the brand's name", "without the brand's name")
+            step.check(any(code == line for line in text), "with the code on a line of its own", "no code in the text")
+            pool.confirm(user, code)
             step.check(pool.user(user)["status"] == "CONFIRMED", "CONFIRMED", pool.user(user)["status"])
         for case, flow in (("sign-up", "F1.1"), ("resend-code", "F1.4"), ("forgot-password", "F3.3"), ("update-user-attribute", "F1.9"),
                            ("verify-user-attribute", "F1.5"), ("authentication", "F1.13"), ("admin-create-user", "F1.10")):
@@ -446,7 +455,7 @@ class Demo:
                 self.report.box("subject and SMS, with placeholders", [response["emailSubject"], "", response["smsMessage"]])
 
     def aftermath(self):
-        with self.step("F2.9", "After all this, nothing has failed for good and nothing was sent unseen",
+        with self.step("F2.9", "Nothing failed for good, and nothing was sent unseen",
                        "the queue of failed events is empty; no e-mail or SMS but those above") as step:
             self.no_failed_events(step)
             self.new_mails(step, "nobody", 0)
@@ -492,9 +501,9 @@ SECRET_HASH_OF_ANN = "7VxCTfx4qTeaMHnIKmLZasmksv3YvavZD1T2TxephK8="
 
 
 def may_be_invoked(statement, pool_arn):
-    """Whether a policy statement lets Cognito invoke the function for this pool (ministack keeps no SourceAccount)."""
+    """Whether a policy statement lets Cognito invoke the function for this pool, of this account only."""
     condition = json.dumps(statement.get("Condition", {}))
-    return "cognito-idp.amazonaws.com" in json.dumps(statement["Principal"]) and pool_arn in condition
+    return "cognito-idp.amazonaws.com" in json.dumps(statement["Principal"]) and pool_arn in condition and ACCOUNT in condition
 
 
 def plural(count, noun):
@@ -506,6 +515,13 @@ def unescape(text):
     for entity, letter in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#39;", "'"), ("&amp;", "&")):
         text = text.replace(entity, letter)
     return text
+
+
+def readable(html):
+    """The lines of an HTML part that a person sees."""
+    html = re.sub(r"<!--.*?-->|<head>.*?</head>", "", re.sub(r"\s+", " ", html))
+    text = re.sub(r"<[^>]*>", "", re.sub(r"</(?:p|h1|td|tr)>|<br>", "\n", html))
+    return [line.strip() for line in unescape(text).splitlines() if line.strip()]
 
 
 def plain(text):

@@ -85,6 +85,7 @@ def main():
         end_by_itself(LIMIT)
         with Processes(LOGS) as processes:
             aws = LocalAws(processes, *ports, host=asked.listen)
+            aws.verify_sender("shop.example")
             key = aws.client("kms").create_key(Description="codes of make events")["KeyMetadata"]
             names, endpoints = write(aws, key["Arn"])
             print(f"{sum(map(len, names.values()))} events in {os.path.relpath(EVENTS)}/, codes encrypted under {key['Arn']}")

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use crate::domain::{DomainAllowlist, DomainDenylist, DomainList};
+use crate::domain::{DomainAllowlist, DomainDenylist};
 use crate::locale::Locale;
 use crate::recipient::RecipientHasher;
 
@@ -108,18 +108,17 @@ impl<'a> Settings<'a> {
     /// `ALLOWED_EMAIL_DOMAINS`.
     #[must_use]
     pub fn allowed_domains(&self) -> Option<DomainAllowlist> {
-        self.domains("ALLOWED_EMAIL_DOMAINS").map(DomainAllowlist::from)
+        self.domains("ALLOWED_EMAIL_DOMAINS", DomainAllowlist::parse)
     }
 
     /// `DENIED_EMAIL_DOMAINS`.
     #[must_use]
     pub fn denied_domains(&self) -> Option<DomainDenylist> {
-        self.domains("DENIED_EMAIL_DOMAINS").map(DomainDenylist::from)
+        self.domains("DENIED_EMAIL_DOMAINS", DomainDenylist::parse)
     }
 
-    fn domains(&self, name: &str) -> Option<DomainList> {
-        let list = self.list(name)?;
-        DomainList::parse(&list).map_err(|problems| self.problem(name, problems.join(", "))).ok()
+    fn domains<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, Vec<String>>) -> Option<T> {
+        parse(&self.list(name)?).map_err(|problems| self.problem(name, problems.join(", "))).ok()
     }
 
     /// `RECIPIENT_HASH_KEY`, else `random`, which must be fresh for every process.

@@ -100,9 +100,17 @@ impl DomainPattern {
         }
     }
 
-    /// The provider's name, when everybody can get a mailbox in that domain.
-    #[must_use]
-    pub fn is_public_mailbox_provider(&self) -> bool {
+    /// Whether strangers register names under it: `co.uk`, `*.github.io`.
+    ///
+    /// A private suffix itself may be listed: that exact domain belongs to the one who runs it.
+    fn is_public_suffix(&self) -> bool {
+        let name = self.domain.0.as_bytes();
+        psl::suffix(name).is_some_and(|suffix| {
+            suffix.as_bytes() == name && (self.below || suffix.typ() != Some(psl::Type::Private))
+        })
+    }
+
+    fn is_public_mailbox_provider(&self) -> bool {
         PUBLIC_MAILBOX_PROVIDERS.contains(&self.domain.0.as_str())
     }
 }
@@ -121,9 +129,6 @@ impl FromStr for DomainPattern {
             return Err(PatternError::PublicSuffix);
         }
         let domain = EmailDomain::strict(name).ok_or(PatternError::NotADomain)?;
-        if is_public_suffix(&domain, below) {
-            return Err(PatternError::PublicSuffix);
-        }
         Ok(Self { domain, below })
     }
 }
@@ -134,9 +139,9 @@ impl fmt::Display for DomainPattern {
     }
 }
 
-/// A list of patterns. An empty one covers nobody, and no entry covers everybody.
+/// Patterns. An empty list covers nobody, and no entry covers everybody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DomainList(BTreeSet<DomainPattern>);
+struct DomainList(BTreeSet<DomainPattern>);
 
 /// The domains whose users are confirmed without a code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -148,10 +153,10 @@ pub struct DomainDenylist(DomainList);
 
 impl DomainList {
     /// Reads patterns separated by commas, spaces or line ends. A `#` at the start of a line makes it a comment.
-    ///
-    /// # Errors
-    /// One sentence for every entry that is no usable pattern, by its position, without showing addresses.
-    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+    fn parse(
+        text: &str,
+        accept: impl Fn(&DomainPattern) -> Result<(), PatternError>,
+    ) -> Result<Self, Vec<String>> {
         let mut patterns = BTreeSet::new();
         let mut problems = Vec::new();
         let entries = text
@@ -161,7 +166,8 @@ impl DomainList {
             .filter(|entry| !entry.is_empty());
         for (index, entry) in entries.enumerate() {
             let position = index.saturating_add(1);
-            match entry.parse() {
+            let pattern = entry.parse().and_then(|pattern| accept(&pattern).map(|()| pattern));
+            match pattern {
                 Ok(pattern) => {
                     patterns.insert(pattern);
                 }
@@ -174,34 +180,28 @@ impl DomainList {
         if problems.is_empty() { Ok(Self(patterns)) } else { Err(problems) }
     }
 
-    /// Whether no pattern is listed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     fn find(&self, domain: &EmailDomain) -> Option<&DomainPattern> {
         self.0.iter().find(|pattern| pattern.matches(domain))
     }
 }
 
-impl From<DomainList> for DomainAllowlist {
-    fn from(list: DomainList) -> Self {
-        Self(list)
-    }
-}
-
-impl From<DomainList> for DomainDenylist {
-    fn from(list: DomainList) -> Self {
-        Self(list)
-    }
-}
-
 impl DomainAllowlist {
+    /// Reads patterns separated by commas, spaces or line ends. A `#` at the start of a line makes it a comment.
+    ///
+    /// # Errors
+    /// One sentence for every entry that is no usable pattern, or covers domains of strangers, by its position.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        // The list of public suffixes takes 1 MB, so only the function that trusts anybody carries it.
+        let accept = |pattern: &DomainPattern| {
+            if pattern.is_public_suffix() { Err(PatternError::PublicSuffix) } else { Ok(()) }
+        };
+        DomainList::parse(text, accept).map(Self)
+    }
+
     /// The pattern that trusts this address, if it is one plain address in a listed domain.
     #[must_use]
     pub fn trusts(&self, address: &str) -> Option<&DomainPattern> {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return None;
         }
         let address: address::EmailAddress = address.parse().ok()?;
@@ -215,7 +215,7 @@ impl DomainAllowlist {
     /// Whether no domain is trusted at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.0.is_empty()
     }
 
     /// The listed domains in which everybody can get a mailbox: trusting them trusts everybody.
@@ -234,10 +234,19 @@ pub enum Denial<'a> {
 }
 
 impl DomainDenylist {
+    /// Reads patterns as [`DomainAllowlist::parse`] does. Suffixes such as `co.uk` may be denied, `*` and whole
+    /// top-level domains may not.
+    ///
+    /// # Errors
+    /// One sentence for every entry that is no usable pattern, by its position.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        DomainList::parse(text, |_| Ok(())).map(Self)
+    }
+
     /// Why this address is denied, if it is.
     #[must_use]
     pub fn denies(&self, address: &str) -> Option<Denial<'_>> {
-        if self.0.is_empty() {
+        if self.0.0.is_empty() {
             return None;
         }
         let domain = address::split(address).and_then(|(local_part, domain)| {
@@ -248,14 +257,6 @@ impl DomainDenylist {
             None => Some(Denial::Unreadable),
         }
     }
-}
-
-/// `com`, `co.uk`, `*.github.io`: names under which strangers register. A single customer of a private suffix may
-/// list the suffix itself, since that exact domain belongs to the one who runs it.
-fn is_public_suffix(domain: &EmailDomain, below: bool) -> bool {
-    psl::suffix(domain.0.as_bytes()).is_some_and(|suffix| {
-        suffix.as_bytes() == domain.0.as_bytes() && (below || suffix.typ() != Some(psl::Type::Private))
-    })
 }
 
 /// The character in lower case, when upper and lower case are all that differs.
@@ -341,7 +342,7 @@ mod tests {
     use super::*;
 
     fn allowlist(text: &str) -> DomainAllowlist {
-        DomainList::parse(text).unwrap().into()
+        DomainAllowlist::parse(text).unwrap()
     }
 
     #[track_caller]
@@ -433,7 +434,7 @@ mod tests {
 
     #[track_caller]
     fn check_denied(address: &str, denied: bool) {
-        let list: DomainDenylist = DomainList::parse("evil.example, *.evil.example").unwrap().into();
+        let list = DomainDenylist::parse("evil.example, *.evil.example").unwrap();
         assert_eq!(list.denies(address).is_some(), denied, "{address}");
     }
 
@@ -470,23 +471,21 @@ mod tests {
         assert_eq!(entry.parse::<DomainPattern>(), Err(expected), "{entry}");
     }
 
+    #[track_caller]
+    fn check_suffix(entry: &str, allowed: bool, denied: bool) {
+        assert_eq!(DomainAllowlist::parse(entry).is_ok(), allowed, "{entry}");
+        assert_eq!(DomainDenylist::parse(entry).is_ok(), denied, "{entry}");
+    }
+
     #[test]
     fn patterns_that_cover_strangers_are_refused() {
-        for entry in [
-            "*",
-            "*.com",
-            "com",
-            "*.co.uk",
-            "co.uk",
-            "*.github.io",
-            "*.de",
-            "*.xn--p1ai",
-            "*.рф",
-            "*.example",
-        ] {
-            check_refused(entry, PatternError::PublicSuffix);
+        for entry in ["*", "*.com", "com", "*.de", "*.xn--p1ai", "*.рф", "*.example"] {
+            check_suffix(entry, false, false);
         }
-        assert!("github.io".parse::<DomainPattern>().is_ok());
+        for entry in ["*.co.uk", "co.uk", "*.github.io"] {
+            check_suffix(entry, false, true);
+        }
+        check_suffix("github.io", true, true);
     }
 
     #[test]
@@ -510,7 +509,7 @@ mod tests {
     #[test]
     fn every_problem_of_a_list_is_reported_and_no_address_is_shown() {
         assert_eq!(
-            DomainList::parse("example.com, *, ann@example.com\n*.com"),
+            DomainAllowlist::parse("example.com, *, ann@example.com\n*.com"),
             Err(vec![
                 "entry 2 `*` is a public suffix: everybody can register a domain under it; name the domains one by one".to_owned(),
                 "entry 3 is an e-mail address, not a domain".to_owned(),
@@ -547,9 +546,10 @@ mod tests {
 
         #[test]
         fn whoever_is_trusted_by_a_list_is_denied_by_the_same_list(text in "[a-z.]{1,5}@[a-zü.]{0,4}example\\.com") {
-            let list = DomainList::parse("example.com *.example.com").unwrap();
-            if DomainAllowlist::from(list.clone()).trusts(&text).is_some() {
-                prop_assert!(matches!(DomainDenylist::from(list).denies(&text), Some(Denial::Listed(_))));
+            let list = "example.com *.example.com";
+            if allowlist(list).trusts(&text).is_some() {
+                let denied = DomainDenylist::parse(list).unwrap();
+                prop_assert!(matches!(denied.denies(&text), Some(Denial::Listed(_))));
             }
         }
     }

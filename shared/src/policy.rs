@@ -217,12 +217,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::DomainList;
 
     fn policy() -> SignUpPolicy {
         SignUpPolicy {
-            allowed: DomainList::parse("example.com, both.example").unwrap().into(),
-            denied: DomainList::parse("evil.example, both.example").unwrap().into(),
+            allowed: DomainAllowlist::parse("example.com, both.example").unwrap(),
+            denied: DomainDenylist::parse("evil.example, both.example").unwrap(),
             mode: SignUpMode::Open,
             auto_verify_phone: false,
             email_is_username: true,

@@ -1,4 +1,14 @@
 //! The integration tests: the real binaries over the Lambda Runtime API, against stand-ins on loopback.
 
+mod contract;
+mod custom_email_sender;
+mod custom_message;
+mod custom_sms_sender;
 mod envelope;
+mod fixtures;
+mod messages;
+mod no_leak;
+mod pre_sign_up;
+mod rie;
 mod runtime_api;
+mod start_up;

@@ -61,6 +61,10 @@ class LocalAws:
     def client(self, service):
         return client(service, self.url)
 
+    def verify_sender(self, domain):
+        """Makes `domain` an identity that SES sends for, as an operator does before the first e-mail."""
+        self.client("sesv2").create_email_identity(EmailIdentity=domain)
+
     def mails(self):
         """All e-mails so far, oldest first: To, Source, Subject, BodyText, BodyHtml."""
         answer = _get(f"{self.url}/_ministack/ses/messages")

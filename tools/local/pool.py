@@ -34,7 +34,7 @@ class LocalPools:
         }
         (folder / ".cognito" / "config.json").write_text(json.dumps(settings))
         start = TOOLS / "node" / "node_modules" / "cognito-local" / "lib" / "bin" / "start.js"
-        server = processes.start(name, ["node", start], cwd=folder, HOST="127.0.0.1", PORT=str(port), DEBUG="", NO_COLOR="1")
+        server = processes.start(name, ["node", start], cwd=folder, HOST="127.0.0.1", PORT=str(port), DEBUG="", NO_COLOR="1", COLUMNS="10000")
         processes.ready(name, server, f"{self.url}/health")
         self.log = processes.log(name)
 

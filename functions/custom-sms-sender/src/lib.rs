@@ -45,7 +45,11 @@ impl Config {
         let key = settings.required("CODE_KEY_ARN", str::parse::<KeyArn>);
         let message_settings = MessageSettings::read(settings);
         let denied = settings.denied_domains();
-        let countries = settings.required("SMS_ALLOWED_COUNTRIES", str::parse::<CountryAllowlist>);
+        let countries = settings.list("SMS_ALLOWED_COUNTRIES").and_then(|list| {
+            list.parse::<CountryAllowlist>()
+                .map_err(|error| settings.problem("SMS_ALLOWED_COUNTRIES", error))
+                .ok()
+        });
         let sender_id = settings.optional("SMS_SENDER_ID", str::parse);
         let origination_number = settings.optional("SMS_ORIGINATION_NUMBER", str::parse);
         let max_price = settings.optional("SMS_MAX_PRICE_USD", str::parse);

@@ -116,7 +116,7 @@ async fn measure(name: &str, work: Work, tls: &Tls) -> Sample {
         sns.endpoint(),
         ("SSL_CERT_FILE", &ca_file),
         ("NODE_EXTRA_CA_CERTS", &ca_file),
-        ("ALLOWED_EMAIL_DOMAINS", "example.com"),
+        ("ALLOWED_EMAIL_DOMAINS", "trusted.example"),
         ("EMAIL_IS_USERNAME", "true"),
         ("BRAND_NAME", "Example"),
         ("CODE_KEY_ARN", KEY_ARN),

@@ -1,0 +1,249 @@
+//! What must agree although it stands in different files.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use shared::config::Settings;
+use tests::function::bootstrap;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let output =
+        Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Every variable that a function asks for: the parser of its settings is its own list.
+fn asked(read: impl Fn(&Settings<'_>)) -> BTreeSet<String> {
+    let names = RefCell::new(BTreeSet::new());
+    let lookup = |name: &str| {
+        names.borrow_mut().insert(name.to_owned());
+        None
+    };
+    let read_file = |_: &str| Err(String::new());
+    read(&Settings::new(&lookup, &read_file));
+    // Logging reads its levels before.
+    names.borrow_mut().insert("LOG_LEVEL".to_owned());
+    let asked = names.borrow().clone();
+    asked.into_iter().filter(|name| !name.starts_with("AWS_")).collect()
+}
+
+fn settings_of_all_functions() -> BTreeMap<&'static str, BTreeSet<String>> {
+    let random = &[0; 32];
+    BTreeMap::from([
+        ("PreSignUpFunction", asked(|settings| drop(pre_sign_up::Config::read(settings, random)))),
+        ("CustomMessageFunction", asked(|settings| drop(custom_message::Config::read(settings, random)))),
+        (
+            "CustomEmailSenderFunction",
+            asked(|settings| drop(custom_email_sender::Config::read(settings, random))),
+        ),
+        (
+            "CustomSmsSenderFunction",
+            asked(|settings| drop(custom_sms_sender::Config::read(settings, random))),
+        ),
+    ])
+}
+
+/// The names of the variables in a part of the template: the lines of an `Environment`.
+fn variables(part: &str) -> BTreeSet<String> {
+    part.lines()
+        .filter_map(|line| line.trim_start().split_once(':'))
+        .map(|(name, _)| name)
+        .filter(|name| name.len() > 3 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A block of the template from its name to the next one of the same depth.
+fn block<'a>(template: &'a str, name: &str, depth: usize) -> &'a str {
+    let start =
+        template.find(&format!("\n{}{name}:", " ".repeat(depth))).unwrap_or_else(|| panic!("no {name}"));
+    let rest = &template[start + 1..];
+    let end = rest
+        .match_indices('\n')
+        .map(|(index, _)| index + 1)
+        .find(|index| {
+            let line = &rest[*index..];
+            let indent = line.len() - line.trim_start_matches(' ').len();
+            indent <= depth
+                && line.trim_start_matches(' ').starts_with(|first: char| first.is_ascii_alphabetic())
+        })
+        .unwrap_or(rest.len());
+    &rest[..end]
+}
+
+#[test]
+fn the_template_sets_exactly_the_variables_that_each_function_reads() {
+    let template = read("template.yaml");
+    let everywhere = variables(block(&template, "Globals", 0));
+    for (function, asked) in settings_of_all_functions() {
+        let mut set = variables(block(&template, function, 2));
+        set.extend(everywhere.iter().cloned());
+        let missing: Vec<_> = asked.difference(&set).collect();
+        assert_eq!(missing, Vec::<&String>::new(), "{function} reads what the template does not set");
+        let unread: Vec<_> = set.difference(&asked).filter(|name| *name != "RECIPIENT_HASH_KEY").collect();
+        assert_eq!(unread, Vec::<&String>::new(), "the template sets what {function} does not read");
+    }
+}
+
+#[test]
+fn the_documentation_names_every_setting() {
+    let configuration = read("docs/configuration.md");
+    for (function, asked) in settings_of_all_functions() {
+        for name in asked {
+            assert!(configuration.contains(&format!("`{name}`")), "{name} of {function}");
+        }
+    }
+    let template = read("template.yaml");
+    for line in block(&template, "Parameters", 0).lines() {
+        let name = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':'));
+        if let Some(name) = name.filter(|name| name.starts_with(|first: char| first.is_ascii_uppercase())) {
+            assert!(configuration.contains(&format!("`{name}`")), "the parameter {name}");
+        }
+    }
+}
+
+/// The packages of this workspace that a package of it depends on, outside its tests.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata: Value =
+        serde_json::from_str(&cargo(&["metadata", "--format-version", "1", "--no-deps", "--offline"]))
+            .expect("JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let names: BTreeSet<_> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
+    packages
+        .iter()
+        .map(|package| {
+            let of = package["dependencies"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|dependency| dependency["kind"].is_null())
+                .filter_map(|dependency| dependency["name"].as_str())
+                .filter(|name| names.contains(name))
+                .map(str::to_owned)
+                .collect();
+            (package["name"].as_str().expect("a name").to_owned(), of)
+        })
+        .collect()
+}
+
+#[test]
+fn dependencies_point_in_one_direction() {
+    let expected = [
+        ("shared", vec![]),
+        ("runtime", vec!["shared"]),
+        ("sender", vec!["runtime", "shared"]),
+        ("pre-sign-up", vec!["runtime", "shared"]),
+        ("custom-message", vec!["runtime", "shared"]),
+        ("custom-email-sender", vec!["runtime", "sender", "shared"]),
+        ("custom-sms-sender", vec!["runtime", "sender", "shared"]),
+    ];
+    let dependencies = dependencies();
+    for (package, expected) in expected {
+        let found: Vec<_> = dependencies[package].iter().map(String::as_str).collect();
+        assert_eq!(found, expected, "{package}");
+    }
+}
+
+#[test]
+fn the_synchronous_functions_link_no_aws_sdk_and_nobody_links_a_second_cryptography() {
+    let tree = |package: &str| {
+        cargo(&["tree", "--offline", "--edges", "normal", "--prefix", "none", "--package", package])
+    };
+    for package in ["pre-sign-up", "custom-message"] {
+        let tree = tree(package);
+        for name in ["aws-sdk", "aws-config", "aws-smithy", "aws-lc", "rustls", "ring "] {
+            assert!(!tree.contains(name), "{package} links {name}");
+        }
+    }
+    for package in ["custom-email-sender", "custom-sms-sender"] {
+        let tree = tree(package);
+        for name in ["aws-config ", "ring ", "openssl", "native-tls", "rustls v0.21", "hyper v0.14"] {
+            assert!(!tree.contains(name), "{package} links {name}");
+        }
+        let libraries: BTreeSet<_> = tree.lines().filter(|line| line.starts_with("aws-lc-sys ")).collect();
+        assert_eq!(libraries.len(), 1, "{package} links one AWS-LC");
+    }
+}
+
+#[test]
+fn only_the_files_that_may_name_the_aws_sdk_do() {
+    let allowed = [
+        "sender/src/aws.rs",
+        "sender/src/kms.rs",
+        "functions/custom-email-sender/src/ses.rs",
+        "functions/custom-sms-sender/src/sns.rs",
+    ];
+    for folder in ["shared/src", "sender/src", "runtime/src", "functions"] {
+        for file in rust_files(&root().join(folder)) {
+            let name = file.strip_prefix(root()).expect("below the workspace").to_string_lossy().into_owned();
+            let text = std::fs::read_to_string(&file).expect("a source file");
+            assert!(!text.contains("aws_sdk_") || allowed.contains(&name.as_str()), "{name}");
+        }
+    }
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+#[test]
+fn main_rs_wires_and_does_nothing_else() {
+    for function in ["pre-sign-up", "custom-message", "custom-email-sender", "custom-sms-sender"] {
+        let main = read(&format!("functions/{function}/src/main.rs"));
+        assert!(main.lines().count() <= 25, "{function}");
+    }
+}
+
+#[test]
+fn every_trigger_source_has_an_event_file() {
+    let messages = [
+        "sign-up",
+        "resend-code",
+        "forgot-password",
+        "update-user-attribute",
+        "verify-user-attribute",
+        "authentication",
+        "admin-create-user",
+    ];
+    for function in ["custom-message", "custom-email-sender", "custom-sms-sender"] {
+        for case in messages {
+            tests::event::fixture(&format!("{function}-{case}"));
+        }
+    }
+    for case in ["sign-up", "admin-create-user", "external-provider"] {
+        tests::event::fixture(&format!("pre-sign-up-{case}"));
+    }
+    for function in ["custom-email-sender", "custom-sms-sender"] {
+        tests::event::fixture(&format!("{function}-account-take-over-notification"));
+    }
+}
+
+#[test]
+fn the_shipped_binaries_stay_small() {
+    for (function, limit) in [
+        ("pre-sign-up", 3_000_000),
+        ("custom-message", 3_000_000),
+        ("custom-email-sender", 6_500_000),
+        ("custom-sms-sender", 6_500_000),
+    ] {
+        let size = std::fs::metadata(bootstrap(function)).expect("run `make build` first").len();
+        assert!(size <= limit, "{function} has {size} bytes");
+    }
+}

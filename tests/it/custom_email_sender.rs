@@ -1,0 +1,300 @@
+//! The custom e-mail sender, between a stand-in for KMS and one for SES.
+
+use std::collections::BTreeMap;
+
+use insta::assert_json_snapshot;
+use serde_json::{Value, json};
+use tests::envelope_writer::SealSuite;
+use tests::event::{fixture, sealed_code, sealed_event};
+use tests::function::{Function, Invocation};
+use tests::kms::{KEY_ARN, Kms};
+use tests::service::Reply;
+use tests::ses::Ses;
+
+use crate::fixtures::{names, settings};
+
+const FUNCTION: &str = "custom-email-sender";
+const POOL: &str = "eu-central-1_Example01";
+
+/// The function and the services that it calls.
+pub(crate) struct Stage {
+    pub(crate) kms: Kms,
+    pub(crate) ses: Ses,
+    pub(crate) function: Function,
+}
+
+impl Stage {
+    pub(crate) fn new(more: &[(&str, &str)]) -> Self {
+        let (kms, ses) = (Kms::start(KEY_ARN, None), Ses::start(None));
+        let settings: Vec<_> = settings(FUNCTION)
+            .into_iter()
+            .chain([kms.endpoint(), ses.endpoint()])
+            .chain(more.iter().copied())
+            .collect();
+        let function = Function::start(FUNCTION, &settings);
+        Self { kms, ses, function }
+    }
+
+    /// How an event ends: the kind of ending, and what was sent.
+    async fn play(&self, event: &Value) -> Value {
+        self.ses.clear();
+        let ending = match self.function.invoke(event.to_string()).await {
+            Invocation::Ok(body) => {
+                let answer: Value = serde_json::from_slice(&body).expect("an answer in JSON");
+                assert_eq!(&answer, event, "the event comes back as it came");
+                "well".to_owned()
+            }
+            Invocation::Err { error_type, error_message, .. } => format!("{error_type}: {error_message}"),
+            other => format!("{other:?}"),
+        };
+        let sent: Vec<_> = self.ses.accepted().iter().map(summary).collect();
+        json!({ "ends": ending, "sent": sent })
+    }
+}
+
+/// The request without the bodies, which the snapshots of the messages show, and the line that holds the code.
+fn summary(request: &Value) -> Value {
+    let mut request = request.clone();
+    let simple = &mut request["Content"]["Simple"];
+    let text = simple["Body"]["Text"]["Data"].as_str().expect("a text part").to_owned();
+    let html = simple["Body"]["Html"]["Data"].as_str().expect("an HTML part").to_owned();
+    assert!(html.starts_with("<!doctype html>"));
+    simple["Body"]["Text"]["Data"] =
+        text.lines().filter(|line| !line.contains(' ') && !line.is_empty()).collect();
+    simple["Body"]["Html"]["Data"] = json!("…");
+    request
+}
+
+#[tokio::test]
+async fn every_event_file_ends_and_sends_exactly_so() {
+    let stage = Stage::new(&[]);
+    let mut endings = BTreeMap::new();
+    for name in names(FUNCTION) {
+        let ending = stage.play(&fixture(&name)).await;
+        endings.insert(name, ending);
+    }
+    assert_json_snapshot!(endings);
+}
+
+#[tokio::test]
+async fn kms_is_asked_once_for_our_key_with_the_whole_context() {
+    let stage = Stage::new(&[]);
+    let event = sealed_event(&fixture("custom-email-sender-sign-up"), "123456", POOL, SealSuite::Signed0378);
+    let _ = stage.play(&event).await;
+    let calls = stage.kms.accepted();
+    let [call] = calls.as_slice() else { panic!("not one call: {}", calls.len()) };
+    assert_eq!(call["KeyId"], json!(KEY_ARN));
+    assert_eq!(call["EncryptionContext"]["userpool-id"], json!(POOL));
+    assert!(call["EncryptionContext"]["aws-crypto-public-key"].is_string());
+}
+
+#[tokio::test]
+async fn both_formats_are_decrypted_and_temporary_passwords_are_unescaped_once() {
+    let stage = Stage::new(&[]);
+    for suite in [SealSuite::Signed0378, SealSuite::Committing0578] {
+        let event = sealed_event(
+            &fixture("custom-email-sender-admin-create-user"),
+            "a&lt;b&gt;&amp;amp;&quot;&#39;{####}",
+            POOL,
+            suite,
+        );
+        let _ = stage.play(&event).await;
+        let requests = stage.ses.accepted();
+        let body = &requests[0]["Content"]["Simple"]["Body"];
+        let text = body["Text"]["Data"].as_str().expect("a text part");
+        assert!(text.lines().any(|line| line == "a<b>&amp;\"'{####}"), "{text}");
+        assert!(
+            body["Html"]["Data"]
+                .as_str()
+                .is_some_and(|html| html.contains("a&lt;b&gt;&amp;amp;&quot;&#x27;{####}"))
+        );
+        // Codes are not escaped by Cognito, so they are not unescaped either.
+        let event = sealed_event(&fixture("custom-email-sender-sign-up"), "&lt;", POOL, suite);
+        let _ = stage.play(&event).await;
+        let requests = stage.ses.accepted();
+        let text = requests[0]["Content"]["Simple"]["Body"]["Text"]["Data"]
+            .as_str()
+            .expect("a text part")
+            .to_owned();
+        assert!(text.lines().any(|line| line == "&lt;"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_names_what_the_user_signs_in_with() {
+    let stage = Stage::new(&[]);
+    let mut event = fixture("custom-email-sender-admin-create-user");
+    for (user_name, shown) in [
+        (event["request"]["userAttributes"]["sub"].clone(), "ann.example@example.com"),
+        (json!("ann-5519"), "ann-5519"),
+    ] {
+        event["userName"] = user_name;
+        let _ = stage.play(&event).await;
+        let requests = stage.ses.accepted();
+        let text = requests[0]["Content"]["Simple"]["Body"]["Text"]["Data"].as_str().expect("a text part");
+        assert!(text.lines().any(|line| line == shown), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_but_the_address_of_the_event_is_written_to() {
+    let stage = Stage::new(&[]);
+    for address in [
+        "ann@example.com\r\nBcc: bob@example.com",
+        "ann@example.com, bob@example.com",
+        "Ann <ann@example.com>",
+        "ann@example.com\u{200b}",
+        "\"ann@example.org\"@example.com",
+        "ann",
+        "@",
+    ] {
+        let mut event = fixture("custom-email-sender-sign-up");
+        event["request"]["userAttributes"]["email"] = json!(address);
+        assert_eq!(stage.play(&event).await, json!({ "ends": "well", "sent": [] }), "{address}");
+    }
+    let mut event = fixture("custom-email-sender-sign-up");
+    event["request"]["userAttributes"]["email"] = json!("ann@bücher.example");
+    let answer = stage.play(&event).await;
+    assert_eq!(answer["sent"][0]["Destination"], json!({ "ToAddresses": ["ann@xn--bcher-kva.example"] }));
+}
+
+#[tokio::test]
+async fn malformed_events_fail_and_name_the_field() {
+    let stage = Stage::new(&[]);
+    for (path, value) in [
+        ("/triggerSource", json!(7)),
+        ("/request", json!("text")),
+        ("/request/code", json!(null)),
+        ("/request/code", json!(["x"])),
+        ("/request/userAttributes", json!("text")),
+        ("/request/userAttributes/email", json!(null)),
+        ("/request/userAttributes/email", json!({ "a": 1 })),
+        ("/userPoolId", json!(null)),
+    ] {
+        let mut event = fixture("custom-email-sender-sign-up");
+        *event.pointer_mut(path).expect("the field is in the fixture") = value;
+        let ending = stage.play(&event).await["ends"].to_string();
+        let field = path.trim_start_matches('/').replace('/', ".");
+        assert!(
+            ending.contains("MalformedEvent") && ending.contains(&format!("`{field}`")),
+            "{path}: {ending}"
+        );
+    }
+    assert_eq!(stage.kms.attempts(), 0);
+}
+
+#[tokio::test]
+async fn a_code_that_is_not_ours_is_an_error_in_plain_words() {
+    let stage = Stage::new(&[]);
+    let sealed = |context: &[(&str, &str)], suite| sealed_code("123456", context, suite);
+    let genuine = sealed(&[("userpool-id", POOL)], SealSuite::Signed0378);
+    let mut tampered = genuine.clone().into_bytes();
+    if let Some(byte) = tampered.get_mut(120) {
+        *byte = if *byte == b'A' { b'B' } else { b'A' };
+    }
+    for (code, word) in [
+        ("no base64".to_owned(), "is not base64"),
+        ("AQICAHhBBBB=".to_owned(), "direct KMS ciphertext"),
+        ("AAAA".to_owned(), "cannot be used"),
+        (genuine.chars().take(200).collect(), "cannot be used"),
+        (String::from_utf8(tampered).expect("base64"), ""),
+        (sealed(&[("userpool-id", "eu-central-1_Other0001")], SealSuite::Signed0378), "another user pool"),
+        (sealed(&[], SealSuite::Signed0378), "names no user pool"),
+        (
+            sealed(&[("userpool-id", "eu-central-1_Other0001")], SealSuite::Committing0578),
+            "another user pool",
+        ),
+    ] {
+        let mut event = fixture("custom-email-sender-sign-up");
+        event["request"]["code"] = json!(code);
+        let answer = stage.play(&event).await;
+        let ending = answer["ends"].to_string();
+        assert!(ending.contains("DecryptionFailed") && ending.contains(word), "{word}: {ending}");
+        assert_eq!(answer["sent"], json!([]), "{word}");
+    }
+    // A local pool writes the newer format without naming itself.
+    let mut event = fixture("custom-email-sender-sign-up");
+    event["request"]["code"] = json!(sealed(&[], SealSuite::Committing0578));
+    assert_eq!(stage.play(&event).await["ends"], json!("well"));
+}
+
+#[tokio::test]
+async fn what_kms_says_becomes_plain_words_with_a_remedy() {
+    let stage = Stage::new(&[]);
+    for (code, word) in [
+        ("AccessDeniedException", "allow kms:Decrypt"),
+        ("DisabledException", "enable the key"),
+        ("NotFoundException", "no such key"),
+        ("KMSInvalidStateException", "look at its state"),
+        ("IncorrectKeyException", "another key"),
+        ("InvalidCiphertextException", "damaged"),
+        ("InvalidKeyUsageException", "symmetric key"),
+    ] {
+        stage.kms.script([Reply::error(400, code)]);
+        let ending = stage.play(&fixture("custom-email-sender-sign-up")).await["ends"].to_string();
+        assert!(ending.contains("KMS did not decrypt the code") && ending.contains(word), "{code}: {ending}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_by_ses_fails_unless_it_is_the_recipients() {
+    let stage = Stage::new(&[]);
+    let event = fixture("custom-email-sender-sign-up");
+    for (status, code) in [
+        (400, "MessageRejected"),
+        (400, "SendingPausedException"),
+        (403, "AccountSuspendedException"),
+        (404, "NotFoundException"),
+        (403, "AccessDeniedException"),
+        (400, "MailFromDomainNotVerifiedException"),
+    ] {
+        stage.ses.clear();
+        stage.ses.script([Reply::error(status, code)]);
+        let answer = stage.function.invoke(event.to_string()).await;
+        assert!(answer.error_message().starts_with("SES did not take the message"), "{code}: {answer:?}");
+        assert_eq!(stage.ses.attempts(), 1, "{code} is not tried again");
+    }
+    stage.ses.script([Reply::Status {
+        code: 400,
+        aws_error_code: Some("BadRequestException".to_owned()),
+        body: r#"{"message":"Illegal address: ann.example@example.com"}"#.to_owned(),
+    }]);
+    let answer = stage.function.invoke(event.to_string()).await;
+    assert!(matches!(answer, Invocation::Ok(_)), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_send_whose_answer_was_not_read_is_not_repeated_within_the_invocation() {
+    for reply in [Reply::ResetAfter, Reply::Garbage, Reply::error(500, "InternalFailure")] {
+        let stage = Stage::new(&[]);
+        stage.ses.script([reply.clone()]);
+        let answer = stage.function.invoke(fixture("custom-email-sender-sign-up").to_string()).await;
+        assert_eq!(stage.ses.attempts(), 1, "{reply:?}");
+        assert!(!matches!(reply, Reply::ResetAfter) || !matches!(answer, Invocation::Ok(_)), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn throttling_is_tried_again_with_or_without_an_error_code() {
+    let bare = Reply::Status { code: 429, aws_error_code: None, body: String::new() };
+    for reply in [Reply::error(429, "TooManyRequestsException"), bare] {
+        let stage = Stage::new(&[]);
+        stage.ses.script([reply.clone()]);
+        let answer = stage.function.invoke(fixture("custom-email-sender-sign-up").to_string()).await;
+        assert!(matches!(answer, Invocation::Ok(_)), "{reply:?}: {answer:?}");
+        assert_eq!((stage.ses.attempts(), stage.ses.accepted().len()), (2, 1), "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_optional_setting_that_is_empty_is_not_sent() {
+    let stage = Stage::new(&[
+        ("REPLY_TO_ADDRESS", ""),
+        ("SES_CONFIGURATION_SET", ""),
+        ("FROM_ADDRESS", "Bücher <a@example.com>"),
+    ]);
+    let answer = stage.play(&fixture("custom-email-sender-sign-up")).await;
+    let request = answer["sent"][0].as_object().expect("one request");
+    assert!(!request.contains_key("ReplyToAddresses") && !request.contains_key("ConfigurationSetName"));
+    assert_eq!(request["FromEmailAddress"], json!("=?UTF-8?B?QsO8Y2hlcg==?= <a@example.com>"));
+}

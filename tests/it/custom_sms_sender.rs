@@ -1,0 +1,172 @@
+//! The custom SMS sender, between a stand-in for KMS and one for SNS.
+
+use std::collections::BTreeMap;
+
+use insta::assert_json_snapshot;
+use serde_json::{Value, json};
+use tests::envelope_writer::SealSuite;
+use tests::event::{fixture, sealed_event};
+use tests::function::{Function, Invocation};
+use tests::kms::{KEY_ARN, Kms};
+use tests::service::Reply;
+use tests::sns::{Sns, message_attributes};
+
+use crate::fixtures::{names, settings};
+
+const FUNCTION: &str = "custom-sms-sender";
+const POOL: &str = "eu-central-1_Example01";
+
+/// The function and the services that it calls.
+pub(crate) struct Stage {
+    pub(crate) kms: Kms,
+    pub(crate) sns: Sns,
+    pub(crate) function: Function,
+}
+
+impl Stage {
+    pub(crate) fn new(more: &[(&str, &str)]) -> Self {
+        let (kms, sns) = (Kms::start(KEY_ARN, None), Sns::start(None));
+        let settings: Vec<_> = settings(FUNCTION)
+            .into_iter()
+            .chain([kms.endpoint(), sns.endpoint()])
+            .chain(more.iter().copied())
+            .collect();
+        let function = Function::start(FUNCTION, &settings);
+        Self { kms, sns, function }
+    }
+
+    /// How an event ends: the kind of ending, and what was sent.
+    async fn play(&self, event: &Value) -> Value {
+        self.sns.clear();
+        let ending = match self.function.invoke(event.to_string()).await {
+            Invocation::Ok(body) => {
+                let answer: Value = serde_json::from_slice(&body).expect("an answer in JSON");
+                assert_eq!(&answer, event, "the event comes back as it came");
+                "well".to_owned()
+            }
+            Invocation::Err { error_type, error_message, .. } => format!("{error_type}: {error_message}"),
+            other => format!("{other:?}"),
+        };
+        let sent: Vec<_> = self
+            .sns
+            .accepted()
+            .iter()
+            .map(|form| {
+                json!({ "to": form["PhoneNumber"], "text": form["Message"], "attributes": message_attributes(form) })
+            })
+            .collect();
+        json!({ "ends": ending, "sent": sent })
+    }
+}
+
+#[tokio::test]
+async fn every_event_file_ends_and_sends_exactly_so() {
+    let stage = Stage::new(&[]);
+    let mut endings = BTreeMap::new();
+    for name in names(FUNCTION) {
+        let ending = stage.play(&fixture(&name)).await;
+        endings.insert(name, ending);
+    }
+    assert_json_snapshot!(endings);
+}
+
+#[tokio::test]
+async fn only_ordinary_numbers_of_listed_countries_are_written_to() {
+    let stage = Stage::new(&[("SMS_ALLOWED_COUNTRIES", "US,DE,GB")]);
+    for (number, sent) in [
+        ("+12065550123", true),
+        ("+4915112345678", true),
+        ("+447400123456", true),
+        ("+33612345678", false),
+        ("+14165550123", false),
+        ("+19005550123", false),
+        ("+447012345678", false),
+        ("+870773111632", false),
+        ("+8835100012345", false),
+        ("+80012345678", false),
+        ("12065550123", false),
+        ("+1 206 555 0123", false),
+        ("+12065550123,+12065550124", false),
+        ("+1206555012x", false),
+        ("+", false),
+    ] {
+        let mut event = fixture("custom-sms-sender-sign-up");
+        event["request"]["userAttributes"]["phone_number"] = json!(number);
+        let answer = stage.play(&event).await;
+        assert_eq!(answer["ends"], json!("well"), "{number}");
+        assert_eq!(answer["sent"].as_array().map_or(0, Vec::len), usize::from(sent), "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_countries_may_be_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("countries.txt");
+    std::fs::write(&file, "US\nDE\n").expect("a file");
+    let stage = Stage::new(&[("SMS_ALLOWED_COUNTRIES", &format!("file:{}", file.display()))]);
+    assert_eq!(
+        stage.play(&fixture("custom-sms-sender-sign-up")).await["sent"].as_array().map_or(0, Vec::len),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_user_of_a_denied_domain_gets_no_sms_either() {
+    let stage = Stage::new(&[("DENIED_EMAIL_DOMAINS", "denied.example")]);
+    let mut event = fixture("custom-sms-sender-sign-up");
+    event["request"]["userAttributes"]["email"] = json!("ann@denied.example");
+    assert_eq!(stage.play(&event).await, json!({ "ends": "well", "sent": [] }));
+    assert_eq!(stage.kms.attempts(), 0);
+}
+
+#[tokio::test]
+async fn malformed_events_fail_and_name_the_field() {
+    let stage = Stage::new(&[]);
+    for (path, value) in [
+        ("/request/code", json!(7.5)),
+        ("/request/code", json!(null)),
+        ("/request/userAttributes/phone_number", json!(null)),
+        ("/request/userAttributes/phone_number", json!(["+12065550123"])),
+        ("/userPoolId", json!("")),
+    ] {
+        let mut event = fixture("custom-sms-sender-sign-up");
+        *event.pointer_mut(path).expect("the field is in the fixture") = value.clone();
+        let ending = stage.play(&event).await["ends"].to_string();
+        let field = path.trim_start_matches('/').replace('/', ".");
+        assert_ne!(ending, "\"well\"", "{path} {value}");
+        assert!(
+            ending.contains("DecryptionFailed") || ending.contains(&format!("`{field}`")),
+            "{path}: {ending}"
+        );
+        assert!(!ending.contains("2065550123"), "{ending}");
+    }
+}
+
+#[tokio::test]
+async fn a_temporary_password_is_unescaped_once_and_ends_the_text() {
+    let stage = Stage::new(&[]);
+    let template = fixture("custom-sms-sender-admin-create-user");
+    let event = sealed_event(&template, "a&lt;b&amp;amp;", POOL, SealSuite::Signed0378);
+    let answer = stage.play(&event).await;
+    let text = answer["sent"][0]["text"].as_str().expect("a text");
+    assert_eq!(text.lines().last(), Some("a<b&amp;"));
+}
+
+#[tokio::test]
+async fn a_refusal_by_sns_fails_unless_it_is_the_recipients() {
+    let stage = Stage::new(&[]);
+    let event = fixture("custom-sms-sender-sign-up");
+    for (status, code) in [(403, "AuthorizationError"), (403, "AccessDenied"), (400, "InvalidParameterValue")]
+    {
+        stage.sns.clear();
+        stage.sns.script([Reply::error(status, code)]);
+        let answer = stage.function.invoke(event.to_string()).await;
+        assert!(answer.error_message().starts_with("SNS did not take the message"), "{code}: {answer:?}");
+        assert_eq!(stage.sns.attempts(), 1, "{code} is not tried again");
+    }
+    stage.sns.clear();
+    stage.sns.script([Reply::ResetAfter]);
+    let answer = stage.function.invoke(event.to_string()).await;
+    assert!(answer.error_message().contains("connection failed"), "{answer:?}");
+    assert_eq!(stage.sns.accepted().len(), 1, "an ambiguous send is not repeated within the invocation");
+}

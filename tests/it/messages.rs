@@ -1,0 +1,41 @@
+//! Snapshots of complete messages: reading one is seeing what a user gets.
+
+use insta::assert_snapshot;
+use shared::config::MessageSettings;
+use shared::locale::Locale;
+use shared::message::{Content, Insert, MessageKind, Messages};
+use shared::secret::Code;
+use shared::segments::segments;
+
+#[test]
+fn every_message_in_every_language_reads_exactly_so() {
+    let code = |text: &str| Code::new(text.to_owned().into());
+    let (code, password) = (code("734802"), code("aX7$k<9&q"));
+    for locale in Locale::all() {
+        let settings = MessageSettings {
+            brand: "Acme".to_owned(),
+            support: Some("https://example.com/help".to_owned()),
+            default_locale: locale,
+        };
+        let (messages, problems) = Messages::new(settings, [].into());
+        assert_eq!(problems, Vec::<String>::new());
+        for kind in MessageKind::ALL {
+            let content = if kind == MessageKind::AdminCreateUser {
+                Content::Invitation {
+                    username: Insert::Name("ann-5519"),
+                    password: Insert::Secret(&password),
+                }
+            } else {
+                Content::Code(Insert::Secret(&code))
+            };
+            let (email, _) = messages.email(kind, locale, content).expect("the e-mail renders");
+            let (sms, _) = messages.sms(kind, locale, content).expect("the SMS renders");
+            let size = segments(&sms.text);
+            let all = format!(
+                "Subject: {}\n\n--- text ---\n{}\n\n--- SMS: {:?}, {} units, {} part ---\n{}\n\n--- HTML ---\n{}\n",
+                email.subject, email.text, size.encoding, size.units, size.parts, sms.text, email.html
+            );
+            assert_snapshot!(format!("{locale} {}", kind.name()), all);
+        }
+    }
+}
