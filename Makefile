@@ -1,0 +1,77 @@
+# Every target is one command. `make test` is what continuous integration runs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+ROOT := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
+VENV := $(ROOT).tools/venv
+PYTHON := $(VENV)/bin/python
+# No build step may fetch a toolchain: what is not installed is an error that says so.
+export RUSTUP_DIST_SERVER := http://127.0.0.1:9
+export PATH := $(VENV)/bin:$(PATH)
+# The emulator that `sam local invoke` puts into its container comes with the SAM CLI.
+RIE = $(shell $(PYTHON) -c 'import pathlib, samcli; print(pathlib.Path(samcli.__file__).parent / "local/rapid/aws-lambda-rie-x86_64")')
+
+.PHONY: help tools build demo events check test unit lint generated template deny advisories typos bench clean
+
+help: ## shows this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+tools: ## installs the pinned tools into .tools/
+	@tools/setup.sh
+
+build: tools ## builds the four functions as they are deployed
+	sam build --parameter-overrides Architecture=x86_64
+
+demo: tools ## deploys to a local AWS and plays sign-up, codes, invitation and reset
+	@$(PYTHON) tools/demo.py $(DEMO_FLAGS)
+
+events: tools ## writes sender events with genuinely encrypted codes into events/
+	@$(PYTHON) tools/events.py
+
+check: ## the quick subset for people at work: formatting, lints, unit tests
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	cargo test --workspace --exclude tests --locked --quiet
+
+test: tools lint build unit generated template deny typos ## everything, the demo included
+	@$(PYTHON) tools/demo.py --no-build
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+
+unit: build
+	AWS_LAMBDA_RIE='$(RIE)' INSTA_UPDATE=no cargo test --workspace --locked
+
+# Generated files are what their generators make.
+generated: tools
+	$(PYTHON) tools/phone_table.py --check
+	$(PYTHON) tools/fixtures/make_events.py --check
+
+template: tools
+	cfn-lint template.yaml
+	sam validate --lint --region eu-central-1
+	$(PYTHON) -m unittest tools/test_template.py
+
+# No package registry but Rust's own carries it, so it is built once; --locked takes the versions it was released with.
+DENY := .tools/cargo/bin/cargo-deny
+$(DENY):
+	cargo install --quiet --locked --root .tools/cargo cargo-deny@0.20.2
+
+deny: $(DENY) ## licences, bans and sources of all dependencies
+	cargo fetch --locked --quiet
+	$(DENY) --offline check licenses bans sources
+
+advisories: $(DENY) ## known vulnerabilities; fetches a database
+	$(DENY) check advisories
+
+typos: tools
+	typos
+
+bench: build ## benchmarks against an empty function; docs/benchmarks.md says how
+	cargo lambda build --release --bin empty-handler --bin decrypt-and-post
+	cargo bench --package tests --bench functions
+
+clean: ## removes what was built, and the tools
+	rm -rf target .aws-sam .demo events .tools

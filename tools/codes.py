@@ -13,7 +13,10 @@ from aws_encryption_sdk.key_providers.kms import KMSMasterKey, KMSMasterKeyConfi
 from botocore.client import BaseClient
 
 COGNITO = (AlgorithmSuite.AES_256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384, CommitmentPolicy.FORBID_ENCRYPT_ALLOW_DECRYPT)
-COMMITTING = (AlgorithmSuite.AES_256_GCM_HKDF_SHA512_COMMIT_KEY_ECDSA_P384, CommitmentPolicy.REQUIRE_ENCRYPT_ALLOW_DECRYPT)
+COMMITTING = (
+    AlgorithmSuite.AES_256_GCM_HKDF_SHA512_COMMIT_KEY_ECDSA_P384,
+    CommitmentPolicy.REQUIRE_ENCRYPT_ALLOW_DECRYPT,
+)
 
 
 class FixtureKms(BaseClient):  # the SDK insists on that type
@@ -34,7 +37,7 @@ class FixtureKms(BaseClient):  # the SDK insists on that type
         """Gives always the same data key: the fixtures are public and keep no secret."""
         return {"KeyId": self.KEY_ARN, "Plaintext": self.DATA_KEY, "CiphertextBlob": self.PREFIX + self.DATA_KEY}
 
-    def decrypt(self, CiphertextBlob, **_request):  # noqa: N803 (the name is KMS's)
+    def decrypt(self, CiphertextBlob, **_request):  # the name is KMS's
         """Reads the data key back out of its description."""
         if not CiphertextBlob.startswith(self.PREFIX):
             raise ValueError("not a data key of the fixtures")

@@ -49,7 +49,10 @@ def write(aws, key_arn):
     shutil.rmtree(EVENTS, ignore_errors=True)
     EVENTS.mkdir()
     kms = aws.client("kms")
-    names = {function: sorted(path.stem for path in FIXTURES.glob(f"{prefix}-*.json")) for function, prefix in SENDERS.items()}
+    names = {
+        function: sorted(path.stem for path in FIXTURES.glob(f"{prefix}-*.json"))
+        for function, prefix in SENDERS.items()
+    }
     for name in (name for group in names.values() for name in group):
         event = genuine(name, kms, key_arn)
         (EVENTS / f"{name}.json").write_text(json.dumps(event, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -77,7 +80,9 @@ def write_template(endpoints):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--listen", metavar="ADDRESS", default="127.0.0.1", help="where the local services listen (%(default)s)")
+    parser.add_argument(
+        "--listen", metavar="ADDRESS", default="127.0.0.1", help="where the local services listen (%(default)s)"
+    )
     parser.add_argument("--once", action="store_true", help="write the files and end: the key is gone then")
     asked = parser.parse_args()
     try:
@@ -88,7 +93,9 @@ def main():
             aws.verify_sender("shop.example")
             key = aws.client("kms").create_key(Description="codes of make events")["KeyMetadata"]
             names, endpoints = write(aws, key["Arn"])
-            print(f"{sum(map(len, names.values()))} events in {os.path.relpath(EVENTS)}/, codes encrypted under {key['Arn']}")
+            print(
+                f"{sum(map(len, names.values()))} events in {os.path.relpath(EVENTS)}/, codes encrypted under {key['Arn']}"
+            )
             if BUILT.exists():
                 write_template(endpoints)
             else:

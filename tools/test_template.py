@@ -426,7 +426,8 @@ def _transformed(parameters):
 
     packaged = template()
     # `sam deploy` puts the built code into a bucket first; the transform takes no folder.
-    packaged["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
+    for function in BINARIES:
+        packaged["Resources"][function]["Properties"]["CodeUri"] = "s3://bucket/key"
     return transform(packaged, dict(parameters), _NoManagedPolicies())
 
 
@@ -590,10 +591,10 @@ class Functions(unittest.TestCase):
             self.assertEqual(
                 metadata, {"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": binary}}
             )
+            code = self.source["Resources"][function]["Properties"]["CodeUri"]
+            self.assertEqual(code, f"functions/{binary}")
         shared = self.source["Globals"]["Function"]
-        self.assertEqual(
-            (shared["CodeUri"], shared["Handler"], shared["Runtime"]), (".", "bootstrap", "provided.al2023")
-        )
+        self.assertEqual((shared["Handler"], shared["Runtime"]), ("bootstrap", "provided.al2023"))
 
     def test_one_deployment_can_hold_all_four(self):
         self.assertEqual(set(of_type(self.resources, "AWS::Lambda::Function")), set(BINARIES))

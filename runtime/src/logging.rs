@@ -5,7 +5,7 @@
 
 use shared::config::Settings;
 use tracing::Level;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -28,9 +28,11 @@ pub fn start(settings: &Settings<'_>) {
         .optional("LOG_LEVEL", |text| level(text).ok_or("is none of `error`, `warn`, `info`, `debug`"));
     let own = own.flatten().unwrap_or(Level::INFO);
     let lambda = settings.text("AWS_LAMBDA_LOG_LEVEL").as_deref().and_then(level).unwrap_or(own);
-    let targets = OWN_CRATES.iter().fold(Targets::new().with_default(Level::ERROR), |targets, name| {
-        targets.with_target(*name, own.min(lambda))
-    });
+    let others = Targets::new()
+        .with_default(Level::ERROR)
+        // It repeats, in Rust's debug form, every failure that a function has reported.
+        .with_target("lambda_runtime::layers::panic", LevelFilter::OFF);
+    let targets = OWN_CRATES.iter().fold(others, |targets, name| targets.with_target(*name, own.min(lambda)));
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)

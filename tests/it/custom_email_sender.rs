@@ -91,7 +91,7 @@ async fn kms_is_asked_once_for_our_key_with_the_whole_context() {
 #[tokio::test]
 async fn both_formats_are_decrypted_and_temporary_passwords_are_unescaped_once() {
     let stage = Stage::new(&[]);
-    for suite in [SealSuite::Signed0378, SealSuite::Committing0578] {
+    for suite in [SealSuite::Signed0378, SealSuite::CommittingSigned0578] {
         let event = sealed_event(
             &fixture("custom-email-sender-admin-create-user"),
             "a&lt;b&gt;&amp;amp;&quot;&#39;{####}",
@@ -194,14 +194,14 @@ async fn a_code_that_is_not_ours_is_an_error_in_plain_words() {
     }
     for (code, word) in [
         ("no base64".to_owned(), "is not base64"),
-        ("AQICAHhBBBB=".to_owned(), "direct KMS ciphertext"),
+        ("AQICAHhBQkNE".to_owned(), "direct KMS ciphertext"),
         ("AAAA".to_owned(), "cannot be used"),
         (genuine.chars().take(200).collect(), "cannot be used"),
         (String::from_utf8(tampered).expect("base64"), ""),
         (sealed(&[("userpool-id", "eu-central-1_Other0001")], SealSuite::Signed0378), "another user pool"),
         (sealed(&[], SealSuite::Signed0378), "names no user pool"),
         (
-            sealed(&[("userpool-id", "eu-central-1_Other0001")], SealSuite::Committing0578),
+            sealed(&[("userpool-id", "eu-central-1_Other0001")], SealSuite::CommittingSigned0578),
             "another user pool",
         ),
     ] {
@@ -214,7 +214,7 @@ async fn a_code_that_is_not_ours_is_an_error_in_plain_words() {
     }
     // A local pool writes the newer format without naming itself.
     let mut event = fixture("custom-email-sender-sign-up");
-    event["request"]["code"] = json!(sealed(&[], SealSuite::Committing0578));
+    event["request"]["code"] = json!(sealed(&[], SealSuite::CommittingSigned0578));
     assert_eq!(stage.play(&event).await["ends"], json!("well"));
 }
 

@@ -74,7 +74,7 @@ fn check_limits(event: &Value, field: &str, text: &str) {
 async fn only_the_channels_that_cognito_delivers_are_written() {
     let event = fixture("custom-message-sign-up");
     for (channels, fields) in
-        [("email", vec!["emailSubject", "emailMessage"]), ("sms", vec!["smsMessage"]), ("none", vec![])]
+        [("email", vec!["emailMessage", "emailSubject"]), ("sms", vec!["smsMessage"]), ("none", vec![])]
     {
         let answer = play(&function(&[("CUSTOM_MESSAGE_CHANNELS", channels)]), &event).await;
         let written: Vec<_> =

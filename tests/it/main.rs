@@ -1,5 +1,13 @@
 //! The integration tests: the real binaries over the Lambda Runtime API, against stand-ins on loopback.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "helpers of tests fail like tests"
+)]
+
 mod contract;
 mod custom_email_sender;
 mod custom_message;

@@ -1,6 +1,6 @@
 //! The harness itself: the Runtime API, and the stand-ins as the real AWS clients see them.
 
-#![expect(clippy::expect_used, reason = "helpers of tests fail like tests")]
+#![expect(clippy::expect_used, reason = "what tests share fails as they do")]
 
 use std::process::Command;
 use std::time::Duration;

@@ -21,7 +21,9 @@ def genuine(name, kms, key_arn, pool_id=None):
     if code is not None:
         text, made_for, suite = codes.decrypt(code, codes.FixtureKms(), codes.FixtureKms.KEY_ARN)
         form = codes.COGNITO if suite is codes.COGNITO[0] else codes.COMMITTING
-        event["request"]["code"] = codes.encrypt(text, kms, key_arn, new_pool if made_for == old_pool else made_for, form)
+        event["request"]["code"] = codes.encrypt(
+            text, kms, key_arn, new_pool if made_for == old_pool else made_for, form
+        )
     return event
 
 

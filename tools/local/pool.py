@@ -34,7 +34,9 @@ class LocalPools:
         }
         (folder / ".cognito" / "config.json").write_text(json.dumps(settings))
         start = TOOLS / "node" / "node_modules" / "cognito-local" / "lib" / "bin" / "start.js"
-        server = processes.start(name, ["node", start], cwd=folder, HOST="127.0.0.1", PORT=str(port), DEBUG="", NO_COLOR="1", COLUMNS="10000")
+        server = processes.start(
+            name, ["node", start], cwd=folder, HOST="127.0.0.1", PORT=str(port), DEBUG="", NO_COLOR="1", COLUMNS="10000"
+        )
         processes.ready(name, server, f"{self.url}/health")
         self.log = processes.log(name)
 
@@ -68,7 +70,9 @@ class Pool:
 
     def sign_up(self, user, password, **metadata):
         attributes = [{"Name": "email", "Value": user}]
-        return self.api.sign_up(**self._app(user), Password=password, UserAttributes=attributes, ClientMetadata=metadata)
+        return self.api.sign_up(
+            **self._app(user), Password=password, UserAttributes=attributes, ClientMetadata=metadata
+        )
 
     def confirm(self, user, code):
         self.api.confirm_sign_up(**self._app(user), ConfirmationCode=code)

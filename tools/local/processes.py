@@ -129,7 +129,9 @@ class Processes(contextlib.AbstractContextManager):
                     preexec_fn=_end_with_parent,
                 )
             except OSError as error:
-                raise Trouble(f"{command[0]} does not start: {error.strerror}; `make tools` installs what is missing") from None
+                raise Trouble(
+                    f"{command[0]} does not start: {error.strerror}; `make tools` installs what is missing"
+                ) from None
         self._running.append((child, name))
         return child
 
