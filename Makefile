@@ -27,7 +27,7 @@ demo: tools ## deploys to a local AWS and plays sign-up, codes, invitation and r
 	@$(PYTHON) tools/demo.py $(DEMO_FLAGS)
 
 events: tools ## writes sender events with genuinely encrypted codes into events/
-	@$(PYTHON) tools/events.py
+	@$(PYTHON) tools/events.py $(EVENTS_FLAGS)
 
 check: ## the quick subset for people at work: formatting, lints, unit tests
 	cargo fmt --all --check
@@ -69,9 +69,11 @@ advisories: $(DENY) ## known vulnerabilities; fetches a database
 typos: tools
 	typos
 
-bench: build ## benchmarks against an empty function; docs/benchmarks.md says how
-	cargo lambda build --release --bin empty-handler --bin decrypt-and-post
-	cargo bench --package tests --bench functions
+bench: build ## measures the functions against their peers and prints docs/benchmarks.md's tables
+	cargo lambda build --release --package tests --no-default-features --bin empty-handler
+	cargo lambda build --release --package tests --bin decrypt-and-post
+	cd tests/benches/node-sender && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+	cargo run --release --package tests --no-default-features --bin benchmark
 
 clean: ## removes what was built, and the tools
 	rm -rf target .aws-sam .demo events .tools

@@ -36,6 +36,7 @@ ENVIRONMENT = {
         "ALLOWED_EMAIL_DOMAINS": "AllowedEmailDomains",
         "DENIED_EMAIL_DOMAINS": "DeniedEmailDomains",
         "SIGN_UP_MODE": "SignUpMode",
+        "CONFIRM_TRUSTED_USERS": "ConfirmTrustedUsers",
         "AUTO_VERIFY_PHONE": "AutoVerifyPhone",
         "EMAIL_IS_USERNAME": None,
         "REFUSAL_MESSAGE": "RefusalMessage",
@@ -163,6 +164,15 @@ BAD = [
     ({**FIRST, "SmsOriginationNumber": "15550100"}, "SmsOriginationNumber"),
     ({**FIRST, "SmsMaxPriceUsd": "0.15"}, "SmsMaxPriceUsd"),
     ({**FIRST, "SignUpMode": "closed"}, "AllowedEmailDomains"),
+    (
+        {
+            **FIRST,
+            "AllowedEmailDomains": "example.com",
+            "AutoVerifyPhone": "true",
+            "ConfirmTrustedUsers": "false",
+        },
+        "ConfirmTrustedUsers",
+    ),
     ({**FIRST, "AutoVerifyPhone": "true"}, "AllowedEmailDomains"),
     (
         {**FIRST, "AllowedEmailDomains": "example.com", "AutoVerifyPhone": "true", "SignUpMode": "review"},

@@ -59,9 +59,9 @@ impl Aws {
         let access_key = text("AWS_ACCESS_KEY_ID");
         let secret_key = text("AWS_SECRET_ACCESS_KEY");
         let session_token = settings.text("AWS_SESSION_TOKEN");
-        let use_fips = settings.flag("AWS_USE_FIPS_ENDPOINT");
-        let use_dual_stack = settings.flag("AWS_USE_DUALSTACK_ENDPOINT");
-        let ignored = settings.flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")?;
+        let use_fips = settings.flag("AWS_USE_FIPS_ENDPOINT", false);
+        let use_dual_stack = settings.flag("AWS_USE_DUALSTACK_ENDPOINT", false);
+        let ignored = settings.flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", false)?;
         let endpoints = [Service::Kms, Service::SesV2, Service::Sns]
             .into_iter()
             .filter(|_| !ignored)

@@ -1,7 +1,8 @@
 //! What the two custom senders share: the way from an encrypted code to the clear text, and how AWS is called.
 //!
-//! A crate of its own and not a feature of `shared`: features unify per build command, so the AWS SDK would leak
-//! into the functions that must start without it.
+//! A crate of its own and not a feature of `shared`: features unify per build command, so the AWS SDK could leak
+//! into the functions that must start without it. For the same reason the template builds each function from its
+//! own folder.
 
 pub mod aws;
 pub mod delivery;

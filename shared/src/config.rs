@@ -79,14 +79,14 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// `true` or `false`, `false` when it is not set.
-    pub fn flag(&self, name: &str) -> Option<bool> {
+    /// `true` or `false`, and which of them when it is not set.
+    pub fn flag(&self, name: &str, default: bool) -> Option<bool> {
         let flag = self.optional(name, |text| match text {
             "true" => Ok(true),
             "false" => Ok(false),
             _ => Err("is neither `true` nor `false`"),
         })?;
-        Some(flag.unwrap_or(false))
+        Some(flag.unwrap_or(default))
     }
 
     /// A list, which may be the content of a file: Lambda's environment ends at 4 KB for all variables together.
@@ -99,6 +99,8 @@ impl<'a> Settings<'a> {
         match (self.read_file)(path) {
             Ok(content) => Some(content),
             Err(problem) => {
+                // A path with an `@` is most likely an address that was put behind it by mistake.
+                let path = if path.contains('@') { "…" } else { path };
                 self.problem(name, format!("names the file `{path}`, which cannot be read: {problem}"));
                 None
             }
@@ -193,7 +195,7 @@ mod tests {
         };
         let settings = Settings::new(&lookup, &read_file);
         let message = MessageSettings::read(&settings);
-        let flag = settings.flag("AUTO_VERIFY_PHONE");
+        let flag = settings.flag("AUTO_VERIFY_PHONE", false);
         let allowed = settings.allowed_domains();
         let denied = settings.denied_domains();
         let all = message.zip(flag).zip(allowed).zip(denied).map(|_| ());

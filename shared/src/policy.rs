@@ -14,6 +14,9 @@ pub struct SignUpPolicy {
     pub denied: DomainDenylist,
     /// What happens to everybody else.
     pub mode: SignUpMode,
+    /// Whether users of `allowed` are confirmed at once. Otherwise they prove their mailbox like everybody else, and
+    /// being listed only opens the door of a closed pool.
+    pub confirm_trusted_users: bool,
     /// Also mark the phone number of a trusted user verified.
     pub auto_verify_phone: bool,
     /// Whether the pool uses the e-mail address as user name. Where it is an alias, verifying it automatically
@@ -77,6 +80,9 @@ pub struct Contacts<'a> {
     pub email: Option<&'a str>,
     /// The attribute `phone_number`.
     pub phone_number: Option<&'a str>,
+    /// The `userName`, which may be all that a client sent in a pool that takes addresses as user names.
+    /// It is looked at for denied domains only, never for trust.
+    pub user_name: Option<&'a str>,
 }
 
 /// What to do with a sign-up.
@@ -104,6 +110,8 @@ pub enum PassReason {
     ExternalProvider,
     /// `SIGN_UP_MODE=review`.
     Review,
+    /// The domain is trusted, but `CONFIRM_TRUSTED_USERS` is `false`.
+    CodeForEverybody,
     /// The domain is trusted, but the address is an alias in this pool.
     EmailIsNotUsername,
     /// The domain is on no list, or there is no address.
@@ -137,10 +145,17 @@ impl SignUpPolicy {
     }
 
     fn refusal(&self, contacts: Contacts<'_>) -> Option<RefuseReason> {
-        contacts.email.and_then(|email| self.denied.denies(email)).map(|denial| match denial {
-            Denial::Listed(_) => RefuseReason::Denied,
-            Denial::Unreadable => RefuseReason::Unreadable,
-        })
+        match (contacts.email, contacts.user_name) {
+            (Some(email), _) => self.denied.denies(email).map(|denial| match denial {
+                Denial::Listed(_) => RefuseReason::Denied,
+                Denial::Unreadable => RefuseReason::Unreadable,
+            }),
+            // Most user names are no addresses, so one that cannot be read as such says nothing.
+            (None, Some(name)) if matches!(self.denied.denies(name), Some(Denial::Listed(_))) => {
+                Some(RefuseReason::Denied)
+            }
+            (None, _) => None,
+        }
     }
 
     fn self_sign_up(&self, contacts: Contacts<'_>) -> Decision {
@@ -149,6 +164,9 @@ impl SignUpPolicy {
             (SignUpMode::Review, _) => Decision::PassThrough(PassReason::Review),
             (SignUpMode::Closed, false) => Decision::Refuse(RefuseReason::Closed),
             (SignUpMode::Open, false) => Decision::PassThrough(PassReason::NotListed),
+            (SignUpMode::Open | SignUpMode::Closed, true) if !self.confirm_trusted_users => {
+                Decision::PassThrough(PassReason::CodeForEverybody)
+            }
             (SignUpMode::Open | SignUpMode::Closed, true) if !self.email_is_username => {
                 Decision::PassThrough(PassReason::EmailIsNotUsername)
             }
@@ -175,6 +193,9 @@ impl Decision {
                 }
                 PassReason::Review => {
                     "unchanged: SIGN_UP_MODE is review, an administrator confirms every user"
+                }
+                PassReason::CodeForEverybody => {
+                    "unchanged: the domain is trusted, but CONFIRM_TRUSTED_USERS is false, so Cognito sends its normal code"
                 }
                 PassReason::EmailIsNotUsername => {
                     "unchanged: the domain is trusted, but EMAIL_IS_USERNAME is not true, and verifying an alias would take it from its owner"
@@ -223,6 +244,7 @@ mod tests {
             allowed: DomainAllowlist::parse("example.com, both.example").unwrap(),
             denied: DomainDenylist::parse("evil.example, both.example").unwrap(),
             mode: SignUpMode::Open,
+            confirm_trusted_users: true,
             auto_verify_phone: false,
             email_is_username: true,
         }
@@ -241,7 +263,7 @@ mod tests {
         fn given(text: &str) -> Option<&str> {
             (!text.is_empty()).then_some(text)
         }
-        let contacts = Contacts { email: given(email), phone_number: given(phone_number) };
+        let contacts = Contacts { email: given(email), phone_number: given(phone_number), user_name: None };
         assert_eq!(policy.decide(source, contacts), expected);
     }
 
@@ -270,9 +292,27 @@ mod tests {
         let alias = SignUpPolicy { email_is_username: false, auto_verify_phone: true, ..policy() };
         check(&alias, SelfSignUp, "ann@example.com", PHONE, PassThrough(PassReason::EmailIsNotUsername));
 
+        let code = SignUpPolicy { mode: SignUpMode::Closed, confirm_trusted_users: false, ..policy() };
+        check(&code, SelfSignUp, "ann@example.com", PHONE, PassThrough(PassReason::CodeForEverybody));
+        check(&code, SelfSignUp, "ann@example.org", "", Refuse(RefuseReason::Closed));
+
         let phone = SignUpPolicy { auto_verify_phone: true, ..policy() };
         check(&phone, SelfSignUp, "ann@example.com", PHONE, Confirm { phone: true });
         check(&phone, SelfSignUp, "ann@example.com", "", Confirm { phone: false });
+    }
+
+    #[track_caller]
+    fn check_user_name(user_name: &str, expected: Decision) {
+        let contacts = Contacts { user_name: Some(user_name), ..Contacts::default() };
+        assert_eq!(policy().decide(SignUpSource::SelfSignUp, contacts), expected, "{user_name}");
+    }
+
+    #[test]
+    fn an_address_as_user_name_is_denied_but_never_trusted() {
+        check_user_name("ann@evil.example", Decision::Refuse(RefuseReason::Denied));
+        check_user_name("ann@example.com", Decision::PassThrough(PassReason::NotListed));
+        check_user_name("ann", Decision::PassThrough(PassReason::NotListed));
+        check_user_name("a@b@c", Decision::PassThrough(PassReason::NotListed));
     }
 
     #[test]
@@ -310,7 +350,7 @@ mod tests {
             email in "[a-z@.\"]{0,12}(@example\\.org|@evil\\.example|@exampleXcom)?", phone in any::<bool>(),
         ) {
             let policy = SignUpPolicy { auto_verify_phone: true, ..policy() };
-            let contacts = Contacts { email: Some(&email), phone_number: phone.then_some(PHONE) };
+            let contacts = Contacts { email: Some(&email), phone_number: phone.then_some(PHONE), user_name: Some("ann@example.com") };
             let decision = policy.decide(SignUpSource::SelfSignUp, contacts);
             prop_assert!(!matches!(decision, Decision::Confirm { .. }), "{}", decision);
         }

@@ -237,6 +237,28 @@ fn every_trigger_source_has_an_event_file() {
     }
 }
 
+/// Gathering CPU jitter takes 20 ms of CPU at every cold start: docs/adr/0004-entropy.md.
+#[test]
+fn aws_lc_is_built_without_jitter_entropy() {
+    let builds = std::fs::read_dir(root().join("target/x86_64-unknown-linux-gnu/release/build"));
+    let archives: Vec<_> = builds
+        .expect("run `make build` first")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("aws-lc-sys-")))
+        .filter_map(|path| std::fs::read_dir(path.join("out")).ok())
+        .flatten()
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "a"))
+        .collect();
+    assert!(!archives.is_empty(), "run `make build` first");
+    let contains = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    for archive in archives {
+        let bytes = std::fs::read(&archive).expect("an archive");
+        assert!(contains(&bytes, b"RAND_bytes"), "{} has the names of its functions", archive.display());
+        assert!(!contains(&bytes, b"jent_"), "{} gathers jitter", archive.display());
+    }
+}
+
 #[test]
 fn the_shipped_binaries_stay_small() {
     for (function, limit) in [

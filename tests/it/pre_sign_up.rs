@@ -69,6 +69,24 @@ async fn a_closed_pool_refuses_whoever_is_not_listed_and_an_open_review_confirms
 }
 
 #[tokio::test]
+async fn trusted_users_can_be_asked_for_a_code_in_a_closed_pool() {
+    let function = function(&[("SIGN_UP_MODE", "closed"), ("CONFIRM_TRUSTED_USERS", "false")]);
+    assert_eq!(play(&function, &fixture("pre-sign-up-trusted-with-phone")).await, json!({}));
+    assert_eq!(
+        play(&function, &with_email(&json!("ann@example.com"))).await["error"],
+        json!("SignUpRefused")
+    );
+}
+
+#[tokio::test]
+async fn a_denied_address_as_user_name_is_refused() {
+    let function = function(&[]);
+    let mut event = fixture("pre-sign-up-phone-only");
+    event["userName"] = json!("ann@denied.example");
+    assert_eq!(play(&function, &event).await["error"], json!("SignUpRefused"));
+}
+
+#[tokio::test]
 async fn nobody_is_trusted_without_a_list() {
     let function = function(&[("ALLOWED_EMAIL_DOMAINS", "")]);
     assert_eq!(play(&function, &fixture("pre-sign-up-trusted")).await, json!({}));

@@ -39,6 +39,7 @@ async fn malformed_settings_are_named_all_at_once_without_addresses_or_numbers()
         ("DENIED_EMAIL_DOMAINS", "file:/nowhere"),
         ("SIGN_UP_MODE", "Open"),
         ("AUTO_VERIFY_PHONE", "yes"),
+        ("CONFIRM_TRUSTED_USERS", "maybe"),
         ("EMAIL_IS_USERNAME", "1"),
         ("REFUSAL_MESSAGE", "two\nlines"),
     ];

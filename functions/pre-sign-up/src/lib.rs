@@ -28,8 +28,9 @@ impl Config {
         let allowed = settings.allowed_domains();
         let denied = settings.denied_domains();
         let mode = settings.optional("SIGN_UP_MODE", str::parse::<SignUpMode>);
-        let auto_verify_phone = settings.flag("AUTO_VERIFY_PHONE");
-        let email_is_username = settings.flag("EMAIL_IS_USERNAME");
+        let confirm_trusted_users = settings.flag("CONFIRM_TRUSTED_USERS", true);
+        let auto_verify_phone = settings.flag("AUTO_VERIFY_PHONE", false);
+        let email_is_username = settings.flag("EMAIL_IS_USERNAME", false);
         let refusal_message = settings.optional("REFUSAL_MESSAGE", |text| {
             if text.chars().count() > 200 || text.contains(char::is_control) {
                 Err("is longer than 200 characters or holds a control character")
@@ -52,6 +53,7 @@ impl Config {
                 allowed,
                 denied: denied?,
                 mode,
+                confirm_trusted_users: confirm_trusted_users?,
                 auto_verify_phone: auto_verify_phone?,
                 email_is_username: email_is_username?,
             },
@@ -82,7 +84,12 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
     let request = event.request().map_err(|error| malformed(&error))?;
     let email = request.attribute("email").map_err(|error| malformed(&error))?;
     let phone_number = request.attribute("phone_number").map_err(|error| malformed(&error))?;
-    let contacts = Contacts { email: email.as_deref(), phone_number: phone_number.as_deref() };
+    let user_name = event.envelope_text("userName").map_err(|error| malformed(&error))?;
+    let contacts = Contacts {
+        email: email.as_deref(),
+        phone_number: phone_number.as_deref(),
+        user_name: user_name.as_deref(),
+    };
     let decision = config.policy.decide(source, contacts);
     tracing::info!(
         invocation.id = invocation.request_id,
