@@ -22,17 +22,18 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Every environment variable of every function, and the template parameter that it comes from; None where the
 # template works the value out by itself. The functions' own lists of settings are compared with this one.
-_COMMON = {"LOG_LEVEL": "LogLevel", "RECIPIENT_HASH_KEY": None}
+_COMMON = {"LOG_LEVEL": "LogLevel"}
 _MESSAGES = {
     "BRAND_NAME": "BrandName",
     "SUPPORT_CONTACT": "SupportContact",
     "DEFAULT_LOCALE": "DefaultLocale",
     "TEMPLATES_DIR": "TemplatesDir",
 }
-_SENDER = {"CODE_KEY_ARN": None, "DENIED_EMAIL_DOMAINS": "DeniedEmailDomains"}
+_SENDER = {"RECIPIENT_HASH_KEY": None, "CODE_KEY_ARN": None, "DENIED_EMAIL_DOMAINS": "DeniedEmailDomains"}
 ENVIRONMENT = {
     "PreSignUpFunction": {
         **_COMMON,
+        "RECIPIENT_HASH_KEY": None,
         "ALLOWED_EMAIL_DOMAINS": "AllowedEmailDomains",
         "DENIED_EMAIL_DOMAINS": "DeniedEmailDomains",
         "SIGN_UP_MODE": "SignUpMode",
@@ -119,7 +120,7 @@ GOOD = {
         **SMS,
         "SupportContact": "https://example.com/help",
         "ReplyToAddress": "help@example.com",
-        "DefaultLocale": "pt-BR",
+        "DefaultLocale": "ja",
         "AllowedEmailDomains": "bücher.example",
         "DeniedEmailDomains": "file:/opt/denied.txt",
         "RefusalMessage": "This address cannot be used here",
@@ -185,13 +186,12 @@ BAD = [
 VALUES = {
     "BrandName": (
         ["E", "Example Shop", "Bücher & Söhne", "例え"],
-        ["", " Example", "a\nb", "<b>", "{brand}"],
+        ["", " Example", "a\nb", "<b>", "{brand}", "a\u00a0b", "a\u200bb", "株式会社\u3000例"],
     ),
     "SupportContact": (
         ["help@example.com", "https://example.com/x?y=1"],
-        ["http://example.com", "javascript:1", "a b"],
+        ["http://example.com", "javascript:1", "a b", "https://example.com/\u200b"],
     ),
-    "DefaultLocale": (["en", "pt-BR", "zh-Hant-TW"], ["", "english language", "de_DE.UTF-8", "../de"]),
     "FromAddress": (
         [
             "no-reply@example.com",
@@ -205,6 +205,12 @@ VALUES = {
             "<a@b.example>",
             "A <a@b.example> <c@d.example>",
             "a@bücher.example",
+            "a@localhost",
+            "a@example.com.",
+            "a@192.0.2.1",
+            "a,b@example.com",
+            '"a"@example.com',
+            "Exam\u200bple <a@example.com>",
         ],
     ),
     "ReplyToAddress": (["help@example.com"], ["Help <help@example.com>", "a b@example.com"]),
@@ -979,8 +985,16 @@ class Shape(unittest.TestCase):
             resources = deployed({**FIRST, **SMS, **parameters}).section("Resources")
             alarms = of_type(resources, "AWS::CloudWatch::Alarm")
             self.assertEqual(len(alarms), 7)
-            watched = {d["Value"] for a in alarms.values() for d in a["Dimensions"]}
-            self.assertEqual(watched, {f"<{f}.Ref>" for f in BINARIES} | {"<OnFailureQueue.QueueName>"})
+            watched = {d["Value"] for a in alarms.values() for d in a.get("Dimensions", [])}
+            functions = set(BINARIES) - {"PreSignUpFunction"}
+            self.assertEqual(watched, {f"<{f}.Ref>" for f in functions} | {"<OnFailureQueue.QueueName>"})
+            [lines] = of_type(resources, "AWS::Logs::MetricFilter").values()
+            [made] = lines["MetricTransformations"]
+            alarm = alarms["PreSignUpErrorsAlarm"]
+            self.assertEqual(
+                (alarm["Namespace"], alarm["MetricName"]), (made["MetricNamespace"], made["MetricName"])
+            )
+            self.assertEqual(lines["LogGroupName"], "<PreSignUpLogGroup.Ref>")
             for alarm in alarms.values():
                 self.assertRegex(alarm["AlarmDescription"], r"Read |See |Mend ")
                 self.assertLessEqual(len(alarm["AlarmDescription"]), 1024)

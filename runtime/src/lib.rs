@@ -10,7 +10,8 @@ use std::path::Path;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
-use shared::config::Settings;
+use shared::config::{MessageSettings, Settings};
+use shared::message::Messages;
 
 /// One invocation as Lambda hands it over.
 #[derive(Debug)]
@@ -75,11 +76,22 @@ where
     }
 }
 
-/// Reads the template files below the folder, by their name relative to it, with `/` between the parts.
+/// The messages of the deployment, with the files of `TEMPLATES_DIR` in the place of built-in ones.
 ///
-/// # Errors
-/// What the file system says, when the folder or a file in it cannot be read.
-pub fn read_templates(folder: &str) -> Result<BTreeMap<String, String>, String> {
+/// An override that does not work is logged and left out: delivery must not depend on it.
+#[must_use]
+pub fn messages(settings: &Settings<'_>) -> Option<Messages> {
+    let message_settings = MessageSettings::read(settings);
+    let templates = settings.optional("TEMPLATES_DIR", read_templates);
+    let (messages, problems) = Messages::new(message_settings?, templates?.unwrap_or_default());
+    for problem in problems {
+        tracing::error!("{problem}; the built-in text is used");
+    }
+    Some(messages)
+}
+
+/// Reads the template files below the folder, by their name relative to it, with `/` between the parts.
+fn read_templates(folder: &str) -> Result<BTreeMap<String, String>, String> {
     let mut files = BTreeMap::new();
     collect(Path::new(folder), "", &mut files)
         .map_err(|error| format!("names a folder that cannot be read: {error}"))?;

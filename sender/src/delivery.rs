@@ -101,6 +101,8 @@ fn plain(code: &str) -> String {
 /// SES and SNS have no idempotency token: after a timeout or a reset connection the first message may be on its
 /// way, so only an answer that says "not taken" is tried again. SES itself warns of server errors after it has
 /// accepted a message, so those are left to Lambda's retry as well.
+/// A connection that was never made counts as well: the SDK does not tell it from one that broke, and a minute's
+/// delay is better than a second message.
 /// A bare 429, which the SDK does not count as throttling for want of an error code, is tried again.
 /// Source: "Errors returned by the Amazon SES API", Amazon SES developer guide.
 #[derive(Debug)]

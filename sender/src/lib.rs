@@ -6,6 +6,7 @@
 
 pub mod aws;
 pub mod delivery;
+pub mod dispatch;
 pub mod envelope;
 pub mod failure;
 pub mod job;

@@ -96,12 +96,21 @@ impl<'a> Settings<'a> {
     pub fn list(&self, name: &str) -> Option<String> {
         let text = self.text(name).unwrap_or_default();
         let Some(path) = text.strip_prefix("file:") else { return Some(text) };
+        // A path with an `@` is most likely an address that was put behind it by mistake.
+        let shown = if path.contains('@') { "…" } else { path };
         match (self.read_file)(path) {
+            // An empty file is a broken one: whoever wants no list sets none.
+            Ok(content)
+                if content
+                    .lines()
+                    .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) =>
+            {
+                self.problem(name, format!("names the file `{shown}`, which lists nothing"));
+                None
+            }
             Ok(content) => Some(content),
             Err(problem) => {
-                // A path with an `@` is most likely an address that was put behind it by mistake.
-                let path = if path.contains('@') { "…" } else { path };
-                self.problem(name, format!("names the file `{path}`, which cannot be read: {problem}"));
+                self.problem(name, format!("names the file `{shown}`, which cannot be read: {problem}"));
                 None
             }
         }
@@ -190,6 +199,7 @@ mod tests {
         let lookup =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         let read_file = |path: &str| match path {
+            "empty.txt" => Ok("# nothing\n\n".to_owned()),
             "denied.txt" => Ok("evil.example\n# a comment\n*.evil.example\n".to_owned()),
             _ => Err("no such file".to_owned()),
         };
@@ -217,6 +227,16 @@ mod tests {
             ],
             Err(
                 "invalid configuration: BRAND_NAME is not set; DEFAULT_LOCALE is none of de, en, ja; AUTO_VERIFY_PHONE is neither `true` nor `false`; ALLOWED_EMAIL_DOMAINS entry 1 `*.com` is a public suffix: everybody can register a domain under it; name the domains one by one; DENIED_EMAIL_DOMAINS names the file `absent.txt`, which cannot be read: no such file",
+            ),
+        );
+    }
+
+    #[test]
+    fn a_file_that_lists_nothing_is_a_problem() {
+        check(
+            &[("BRAND_NAME", "Acme"), ("DENIED_EMAIL_DOMAINS", "file:empty.txt")],
+            Err(
+                "invalid configuration: DENIED_EMAIL_DOMAINS names the file `empty.txt`, which lists nothing",
             ),
         );
     }

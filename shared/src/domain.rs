@@ -49,6 +49,13 @@ impl EmailDomain {
         Self::checked(ascii.trim_end_matches('.'))
     }
 
+    /// The domain as readers of the older IDNA 2003 see it, who write `ss` for `ß`, where that is another one.
+    fn idna_2003(&self) -> Option<Self> {
+        let (unicode, _) = Uts46::new().to_unicode(self.0.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow);
+        let mapped = unicode.replace('ß', "ss").replace('ς', "σ");
+        if mapped == unicode { None } else { Self::forgiving(&mapped) }
+    }
+
     /// What the strict and the forgiving reading have in common: labels that DNS can carry, and a name at the end.
     fn checked(ascii: &str) -> Option<Self> {
         let label = |label: &str| {
@@ -104,10 +111,14 @@ impl DomainPattern {
     ///
     /// A private suffix itself may be listed: that exact domain belongs to the one who runs it.
     fn is_public_suffix(&self) -> bool {
-        let name = self.domain.0.as_bytes();
-        psl::suffix(name).is_some_and(|suffix| {
-            suffix.as_bytes() == name && (self.below || suffix.typ() != Some(psl::Type::Private))
-        })
+        let is_suffix = |name: &str, private: bool| {
+            psl::suffix(name.as_bytes()).is_some_and(|suffix| {
+                suffix.as_bytes() == name.as_bytes() && (private || suffix.typ() != Some(psl::Type::Private))
+            })
+        };
+        // Some suffixes are listed by a wildcard of their own: of `*.kawasaki.jp` every name below is one.
+        is_suffix(&self.domain.0, self.below)
+            || (self.below && is_suffix(&format!("x.{}", self.domain), true))
     }
 
     fn is_public_mailbox_provider(&self) -> bool {
@@ -240,7 +251,16 @@ impl DomainDenylist {
     /// # Errors
     /// One sentence for every entry that is no usable pattern, by its position.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        DomainList::parse(text, |_| Ok(())).map(Self)
+        let mut list = DomainList::parse(text, |_| Ok(()))?;
+        let older: Vec<_> = list
+            .0
+            .iter()
+            .filter_map(|pattern| {
+                Some(DomainPattern { domain: pattern.domain.idna_2003()?, ..pattern.clone() })
+            })
+            .collect();
+        list.0.extend(older);
+        Ok(Self(list))
     }
 
     /// Why this address is denied, if it is.
@@ -253,7 +273,11 @@ impl DomainDenylist {
             if local_part.trim().is_empty() { None } else { EmailDomain::forgiving(domain) }
         });
         match domain {
-            Some(domain) => self.0.find(&domain).map(Denial::Listed),
+            Some(domain) => self
+                .0
+                .find(&domain)
+                .or_else(|| domain.idna_2003().and_then(|domain| self.0.find(&domain)))
+                .map(Denial::Listed),
             None => Some(Denial::Unreadable),
         }
     }
@@ -462,6 +486,18 @@ mod tests {
     }
 
     #[test]
+    fn both_ways_of_reading_a_sharp_s_are_denied() {
+        for (entry, address) in [
+            ("strasse.example", "ann@straße.example"),
+            ("straße.example", "ann@strasse.example"),
+            ("faß.example", "ann@FASS.example"),
+        ] {
+            let list = DomainDenylist::parse(entry).unwrap();
+            assert!(matches!(list.denies(address), Some(Denial::Listed(_))), "{address} with {entry}");
+        }
+    }
+
+    #[test]
     fn an_empty_denylist_denies_nobody() {
         assert_eq!(DomainDenylist::default().denies("no address"), None);
     }
@@ -482,10 +518,14 @@ mod tests {
         for entry in ["*", "*.com", "com", "*.de", "*.xn--p1ai", "*.рф", "*.example"] {
             check_suffix(entry, false, false);
         }
-        for entry in ["*.co.uk", "co.uk", "*.github.io"] {
+        for entry in
+            ["*.co.uk", "co.uk", "*.github.io", "*.kawasaki.jp", "*.sch.uk", "*.compute.amazonaws.com"]
+        {
             check_suffix(entry, false, true);
         }
-        check_suffix("github.io", true, true);
+        for entry in ["github.io", "city.kawasaki.jp", "*.city.kawasaki.jp", "*.example.com", "*.bbc.co.uk"] {
+            check_suffix(entry, true, true);
+        }
     }
 
     #[test]

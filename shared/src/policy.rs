@@ -145,21 +145,23 @@ impl SignUpPolicy {
     }
 
     fn refusal(&self, contacts: Contacts<'_>) -> Option<RefuseReason> {
-        match (contacts.email, contacts.user_name) {
-            (Some(email), _) => self.denied.denies(email).map(|denial| match denial {
-                Denial::Listed(_) => RefuseReason::Denied,
-                Denial::Unreadable => RefuseReason::Unreadable,
-            }),
-            // Most user names are no addresses, so one that cannot be read as such says nothing.
-            (None, Some(name)) if matches!(self.denied.denies(name), Some(Denial::Listed(_))) => {
-                Some(RefuseReason::Denied)
-            }
-            (None, _) => None,
+        // Most user names are no addresses, so one that cannot be read as such says nothing.
+        let by_name = contacts.user_name.and_then(|name| self.denied.denies(name));
+        if matches!(by_name, Some(Denial::Listed(_))) {
+            return Some(RefuseReason::Denied);
         }
+        contacts.email.and_then(|email| self.denied.denies(email)).map(|denial| match denial {
+            Denial::Listed(_) => RefuseReason::Denied,
+            Denial::Unreadable => RefuseReason::Unreadable,
+        })
     }
 
     fn self_sign_up(&self, contacts: Contacts<'_>) -> Decision {
-        let trusted = contacts.email.is_some_and(|email| self.allowed.trusts(email).is_some());
+        let trusted = contacts.email.is_some_and(|email| {
+            // Two different addresses in one event are one too many to trust either.
+            let other = contacts.user_name.filter(|name| name.contains('@'));
+            self.allowed.trusts(email).is_some() && other.is_none_or(|name| name.eq_ignore_ascii_case(email))
+        });
         match (self.mode, trusted) {
             (SignUpMode::Review, _) => Decision::PassThrough(PassReason::Review),
             (SignUpMode::Closed, false) => Decision::Refuse(RefuseReason::Closed),
@@ -302,17 +304,23 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_user_name(user_name: &str, expected: Decision) {
-        let contacts = Contacts { user_name: Some(user_name), ..Contacts::default() };
+    fn check_user_name(user_name: &str, email: Option<&str>, expected: Decision) {
+        let contacts = Contacts { user_name: Some(user_name), email, ..Contacts::default() };
         assert_eq!(policy().decide(SignUpSource::SelfSignUp, contacts), expected, "{user_name}");
     }
 
     #[test]
     fn an_address_as_user_name_is_denied_but_never_trusted() {
-        check_user_name("ann@evil.example", Decision::Refuse(RefuseReason::Denied));
-        check_user_name("ann@example.com", Decision::PassThrough(PassReason::NotListed));
-        check_user_name("ann", Decision::PassThrough(PassReason::NotListed));
-        check_user_name("a@b@c", Decision::PassThrough(PassReason::NotListed));
+        let unlisted = Decision::PassThrough(PassReason::NotListed);
+        let denied = Decision::Refuse(RefuseReason::Denied);
+        check_user_name("ann@evil.example", None, denied);
+        check_user_name("ann@evil.example", Some("boss@example.com"), denied);
+        check_user_name("ann@example.com", None, unlisted);
+        check_user_name("ann", None, unlisted);
+        check_user_name("a@b@c", None, unlisted);
+        check_user_name("ann@example.org", Some("boss@example.com"), unlisted);
+        check_user_name("Boss@Example.com", Some("boss@example.com"), Decision::Confirm { phone: false });
+        check_user_name("boss", Some("boss@example.com"), Decision::Confirm { phone: false });
     }
 
     #[test]
@@ -347,10 +355,15 @@ mod tests {
     proptest! {
         #[test]
         fn nobody_without_a_listed_domain_is_ever_confirmed(
-            email in "[a-z@.\"]{0,12}(@example\\.org|@evil\\.example|@exampleXcom)?", phone in any::<bool>(),
+            before in "([a-z@,;<(\"\u{200b}]|@evil\\.example,){0,4}",
+            at in "@|@x|@ｅ|@\u{ad}|\"@|@sub\\.",
+            after in "[.>) ,@\u{200b}a-z](@?[a-z.]{0,4})?",
+            phone in any::<bool>(),
         ) {
+            // One plain letter before, the listed domain, and something behind that spoils it.
+            let email = format!("a{before}{at}example.com{after}");
             let policy = SignUpPolicy { auto_verify_phone: true, ..policy() };
-            let contacts = Contacts { email: Some(&email), phone_number: phone.then_some(PHONE), user_name: Some("ann@example.com") };
+            let contacts = Contacts { email: Some(&email), phone_number: phone.then_some(PHONE), user_name: None };
             let decision = policy.decide(SignUpSource::SelfSignUp, contacts);
             prop_assert!(!matches!(decision, Decision::Confirm { .. }), "{}", decision);
         }

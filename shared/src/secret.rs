@@ -26,20 +26,34 @@ impl Code {
     /// The password as it was before Cognito HTML-escaped it.
     ///
     /// Cognito escapes reserved characters of temporary passwords before it encrypts them, and of nothing else.
-    /// Which entities it writes is documented for `<` and `>` only, so the five standard ones are decoded, each
-    /// once and `&amp;` last, in that order, so that a password which itself looks like an entity survives.
+    /// Which entities it writes is documented for `<` and `>` only, so the five standard characters are decoded in
+    /// every usual spelling, each once and `&amp;` last, so that a password which itself looks like an entity
+    /// survives: its `&` comes escaped.
     /// Source: "Custom sender Lambda triggers", Amazon Cognito developer guide.
     #[must_use]
     pub fn html_unescaped(&self) -> Self {
         let mut text = Zeroizing::new(self.0.to_string());
-        for (entity, character) in
-            [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'"), ("&amp;", "&")]
-        {
+        for (entity, character) in ENTITIES {
             text = Zeroizing::new(text.replace(entity, character));
         }
         Self(text)
     }
 }
+
+/// The spellings of the five standard characters, and of the slash, that escaping libraries write.
+const ENTITIES: [(&str, &str); 11] = [
+    ("&lt;", "<"),
+    ("&gt;", ">"),
+    ("&quot;", "\""),
+    ("&#34;", "\""),
+    ("&apos;", "'"),
+    ("&#39;", "'"),
+    ("&#039;", "'"),
+    ("&#x27;", "'"),
+    ("&#x2F;", "/"),
+    ("&#x2f;", "/"),
+    ("&amp;", "&"),
+];
 
 impl fmt::Debug for Code {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,6 +75,7 @@ mod tests {
     fn temporary_passwords_are_unescaped_once() {
         check("abc", "abc");
         check("a&lt;b&gt;c&amp;d&quot;e&#39;f", "a<b>c&d\"e'f");
+        check("&#34;&apos;&#039;&#x27;&#x2F;", "\"'''/");
         check("&amp;lt;", "&lt;");
         check("&amp;amp;", "&amp;");
         check("a&b&nbsp;&", "a&b&nbsp;&");

@@ -92,9 +92,17 @@ fn the_template_sets_exactly_the_variables_that_each_function_reads() {
         set.extend(everywhere.iter().cloned());
         let missing: Vec<_> = asked.difference(&set).collect();
         assert_eq!(missing, Vec::<&String>::new(), "{function} reads what the template does not set");
-        let unread: Vec<_> = set.difference(&asked).filter(|name| *name != "RECIPIENT_HASH_KEY").collect();
+        let unread: Vec<_> = set.difference(&asked).collect();
         assert_eq!(unread, Vec::<&String>::new(), "the template sets what {function} does not read");
     }
+}
+
+#[test]
+fn the_template_offers_exactly_the_languages_that_there_are_texts_for() {
+    let template = read("template.yaml");
+    let languages: Vec<_> = shared::locale::Locale::all().map(shared::locale::Locale::tag).collect();
+    let offered = format!("AllowedValues: [{}]", languages.join(", "));
+    assert!(block(&template, "DefaultLocale", 2).contains(&offered), "{offered}");
 }
 
 #[test]

@@ -164,3 +164,10 @@ async fn client_metadata_chooses_the_language_and_nothing_else() {
     let japanese = play(&function, &event).await;
     assert!(japanese["smsMessage"].as_str().is_some_and(|text| text.contains("認証コード")));
 }
+
+#[tokio::test]
+async fn a_brand_that_is_too_long_for_an_sms_is_reported_at_start() {
+    let function = function(&[("BRAND_NAME", &"Long brand name ".repeat(4))]);
+    assert_eq!(function.init_outcome().await, tests::function::Init::Ready);
+    assert!(function.stdout().contains("unless BRAND_NAME is shorter"), "{}", function.stdout());
+}

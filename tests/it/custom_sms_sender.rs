@@ -152,6 +152,23 @@ async fn a_temporary_password_is_unescaped_once_and_ends_the_text() {
     assert_eq!(text.lines().last(), Some("a<b&amp;"));
 }
 
+/// A refusal in the words of the query protocol.
+pub(crate) fn refusal(code: &str, text: &str) -> Reply {
+    let body = format!(
+        "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><Error><Type>Sender</Type>\
+         <Code>{code}</Code><Message>{text}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+    );
+    Reply::Status { code: 400, aws_error_code: None, body }
+}
+
+#[tokio::test]
+async fn a_user_whose_address_cannot_be_read_still_gets_the_sms() {
+    let stage = Stage::new(&[("DENIED_EMAIL_DOMAINS", "denied.example")]);
+    let mut event = fixture("custom-sms-sender-sign-up");
+    event["request"]["userAttributes"]["email"] = json!("ann@localhost");
+    assert_eq!(stage.play(&event).await["sent"].as_array().map_or(0, Vec::len), 1);
+}
+
 #[tokio::test]
 async fn a_refusal_by_sns_fails_unless_it_is_the_recipients() {
     let stage = Stage::new(&[]);
@@ -163,6 +180,20 @@ async fn a_refusal_by_sns_fails_unless_it_is_the_recipients() {
         let answer = stage.function.invoke(event.to_string()).await;
         assert!(answer.error_message().starts_with("SNS did not take the message"), "{code}: {answer:?}");
         assert_eq!(stage.sns.attempts(), 1, "{code} is not tried again");
+    }
+    for (code, text, recipients) in [
+        (
+            "InvalidParameter",
+            "Invalid parameter: PhoneNumber Reason: +12065550123 is not valid to publish to",
+            true,
+        ),
+        ("InvalidParameter", "Invalid parameter: OriginationPhoneNumber", false),
+        ("OptedOut", "the number", true),
+    ] {
+        stage.sns.clear();
+        stage.sns.script([refusal(code, text)]);
+        let answer = stage.function.invoke(event.to_string()).await;
+        assert_eq!(matches!(answer, Invocation::Ok(_)), recipients, "{code} {text}: {answer:?}");
     }
     stage.sns.clear();
     stage.sns.script([Reply::ResetAfter]);

@@ -10,14 +10,14 @@ use std::time::Instant;
 
 use runtime::{Failure, Invocation};
 use sender::aws::{Aws, Service, http_client};
-use sender::delivery::{FailureClass, milliseconds};
+use sender::dispatch::Dispatch;
 use sender::failure;
 use sender::job::{Job, Task};
 use sender::kms::{Decryptor, KeyArn};
 use serde_json::value::RawValue;
 use shared::address::EmailAddress;
-use shared::config::{MessageSettings, Settings};
-use shared::domain::DomainDenylist;
+use shared::config::Settings;
+use shared::domain::{Denial, DomainDenylist};
 use shared::event::EventError;
 use shared::message::{MessageTrigger, Messages};
 use shared::recipient::RecipientHasher;
@@ -43,9 +43,10 @@ impl Config {
     /// Reads every setting, noting all problems. `random` stands in for `RECIPIENT_HASH_KEY`.
     #[must_use]
     pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Self> {
+        let hasher = settings.recipient_hasher(random);
         let aws = Aws::read(settings);
         let key = settings.required("CODE_KEY_ARN", str::parse::<KeyArn>);
-        let message_settings = MessageSettings::read(settings);
+        let messages = runtime::messages(settings);
         let denied = settings.denied_domains();
         let from = settings.required("FROM_ADDRESS", str::parse::<Mailbox>);
         let reply_to = settings.optional("REPLY_TO_ADDRESS", str::parse::<Mailbox>);
@@ -64,21 +65,16 @@ impl Config {
                 Err("is not the name of a region, such as eu-central-1")
             }
         });
-        let templates = settings.optional("TEMPLATES_DIR", runtime::read_templates);
-        let (messages, problems) = Messages::new(message_settings?, templates?.unwrap_or_default());
-        for problem in problems {
-            tracing::error!("{problem}; the built-in text is used");
-        }
         Some(Self {
             aws: aws?,
             key: key?,
-            messages,
+            messages: messages?,
             denied: denied?,
             from: from?,
             reply_to: reply_to?,
             configuration_set: configuration_set?,
             region: region?,
-            hasher: settings.recipient_hasher(random),
+            hasher,
         })
     }
 }
@@ -119,7 +115,8 @@ impl EmailSender {
         match Task::read(MessageTrigger::CustomEmailSender, &invocation.event, default_locale) {
             Err(error) => return Err(failure::malformed(id, &error)),
             Ok(Task::Nothing(reason)) => failure::log_nothing(id, &reason),
-            Ok(Task::Send(job)) => self.send(id, &job).await?,
+            // On the heap, because the compiler gives up on futures that are nested as deep as the SDK's are here.
+            Ok(Task::Send(job)) => Box::pin(self.send(id, &job)).await?,
         }
         Ok(invocation.event)
     }
@@ -132,67 +129,22 @@ impl EmailSender {
                 email.ok_or_else(|| EventError::Missing { field: "request.userAttributes.email".to_owned() })
             })
             .map_err(|error| failure::malformed(id, &error))?;
-        let recipient = self.hasher.hash(&address);
-        let not_sent = |reason: &str| {
-            tracing::warn!(
-                invocation.id = id,
-                trigger.source = job.trigger_source,
-                recipient.hash = %recipient,
-                "did not send an e-mail: {reason}"
-            );
-        };
-        if self.denied.denies(&address).is_some() {
-            not_sent("the e-mail domain is on DENIED_EMAIL_DOMAINS");
+        let dispatch = Dispatch { id, job, recipient: self.hasher.hash(&address) };
+        if matches!(self.denied.denies(&address), Some(Denial::Listed(_))) {
+            dispatch.not_sent("the e-mail domain is on DENIED_EMAIL_DOMAINS");
             return Ok(());
         }
         let Ok(to) = address.parse::<EmailAddress>() else {
-            not_sent("the attribute `email` is not one plain address that SES could send to");
+            dispatch.not_sent("the attribute `email` is not one plain address that SES could send to");
             return Ok(());
         };
-
-        let start = Instant::now();
-        let code = self
-            .decryptor
-            .decrypt(&job.code, &job.user_pool_id)
-            .await
-            .map_err(|error| failure::decryption(id, job, recipient, &error))?;
-        let decrypted = start.elapsed();
-
-        let (locale, reason) = job.locale;
-        let code = job.clear_code(code);
-        let name = job.sign_in_name(&address);
-        let (email, template_error) = self
-            .messages
-            .email(job.kind, locale, job.content(&code, &name))
-            .map_err(|error| failure::rendering(id, job, &error))?;
-        if let Some(error) = template_error {
-            tracing::error!(invocation.id = id, "{error}; the built-in text is used");
-        }
-        let rendered = start.elapsed();
-
+        let (locale, _) = job.locale;
+        let written = dispatch
+            .write(&self.decryptor, &address, |content| self.messages.email(job.kind, locale, content))
+            .await?;
         let tags = [("trigger-source", job.trigger_source.as_str()), ("message-kind", job.kind.name())];
-        match self.ses.send(&to, &email, &tags).await {
-            Ok(message_id) => {
-                tracing::info!(
-                    invocation.id = id,
-                    trigger.source = job.trigger_source,
-                    message.kind = job.kind.name(),
-                    message.locale = locale.tag(),
-                    message.locale_reason = reason.name(),
-                    message.id = message_id,
-                    recipient.hash = %recipient,
-                    decrypt_ms = milliseconds(decrypted),
-                    render_ms = milliseconds(rendered.saturating_sub(decrypted)),
-                    send_ms = milliseconds(start.elapsed().saturating_sub(rendered)),
-                    "sent an e-mail"
-                );
-                Ok(())
-            }
-            Err(error) if error.class == FailureClass::Recipient => {
-                not_sent(&error.to_string());
-                Ok(())
-            }
-            Err(error) => Err(failure::sending(id, job, recipient, &error)),
-        }
+        let start = Instant::now();
+        let sent = self.ses.send(&to, &written.message, &tags).await;
+        dispatch.finish(&written, sent, start.elapsed(), None)
     }
 }

@@ -67,7 +67,13 @@ impl Ses {
             .send()
             .await
             .map(|answer| answer.message_id.unwrap_or_default())
-            .map_err(|error| CallFailure::new("SES", &error, class))
+            .map_err(|error| {
+                // What SES does not like about an address it says in words only. The sender's own addresses may
+                // be meant as well, so only a text that names the recipient's is taken for the recipient's fault.
+                let recipient = to.expose().to_lowercase();
+                let names_recipient = |text: &str| text.to_lowercase().contains(&recipient);
+                CallFailure::new("SES", &error, |code, text| class(code, text.is_some_and(names_recipient)))
+            })
     }
 }
 
@@ -89,7 +95,7 @@ fn unbuildable() -> CallFailure {
 }
 
 /// Class and remedy of SES's error codes. Unknown ones may pass, so they are tried again.
-fn class(code: &str, message: Option<&str>) -> Option<(FailureClass, Option<&'static str>)> {
+fn class(code: &str, names_recipient: bool) -> Option<(FailureClass, Option<&'static str>)> {
     use FailureClass::{Configuration, Recipient, Transient};
     Some(match code {
         "TooManyRequestsException" | "LimitExceededException" | "Throttling" | "ThrottlingException" => {
@@ -111,8 +117,7 @@ fn class(code: &str, message: Option<&str>) -> Option<(FailureClass, Option<&'st
         "MessageRejected" => {
             (Configuration, Some("verify FROM_ADDRESS in that region; in the sandbox also the recipient"))
         }
-        // SES says what it does not like about an address in words only.
-        "BadRequestException" if message.is_some_and(|text| text.to_lowercase().contains("address")) => {
+        "BadRequestException" if names_recipient => {
             (Recipient, Some("SES does not take the recipient's address"))
         }
         "BadRequestException" => (Configuration, Some("SES does not take the request: look at the settings")),

@@ -5,7 +5,7 @@
 
 use runtime::Invocation;
 use serde_json::value::{RawValue, to_raw_value};
-use shared::config::{MessageSettings, Settings};
+use shared::config::Settings;
 use shared::event::{Answer, Event, EventError, Request};
 use shared::locale::Locale;
 use shared::message::{
@@ -40,7 +40,7 @@ impl Config {
     /// Reads every setting, noting all problems.
     #[must_use]
     pub fn read(settings: &Settings<'_>, _random: &[u8; 32]) -> Option<Self> {
-        let message_settings = MessageSettings::read(settings);
+        let messages = runtime::messages(settings);
         let channels = settings.required("CUSTOM_MESSAGE_CHANNELS", |text| {
             let mut channels = Channels::default();
             for channel in text.split(',').map(str::trim) {
@@ -58,12 +58,33 @@ impl Config {
             "link" => Ok(EmailConfirmation::Link),
             _ => Err("is neither `code` nor `link`"),
         });
-        let templates = settings.optional("TEMPLATES_DIR", runtime::read_templates);
-        let (messages, problems) = Messages::new(message_settings?, templates?.unwrap_or_default());
-        for problem in problems {
-            tracing::error!("{problem}; the built-in text is used");
+        let (messages, channels) = (messages?, channels?);
+        if channels.sms {
+            warn_of_long_messages(&messages);
         }
-        Some(Self { messages, channels: channels?, confirmation: confirmation?.unwrap_or_default() })
+        Some(Self { messages, channels, confirmation: confirmation?.unwrap_or_default() })
+    }
+}
+
+/// A long brand name takes the SMS over Cognito's limit, and Cognito's own text would go out instead of ours.
+fn warn_of_long_messages(messages: &Messages) {
+    let locale = messages.settings().default_locale;
+    let code = Insert::Placeholder("{####}");
+    for kind in MessageKind::ALL {
+        let content = if kind == MessageKind::AdminCreateUser {
+            Content::Invitation { username: Insert::Placeholder("{username}"), password: code }
+        } else {
+            Content::Code(code)
+        };
+        let rule =
+            messages.sms(kind, locale, content).ok().and_then(|(sms, _)| SMS_TEXT.broken_by(&sms.text));
+        if let Some(rule) = rule {
+            tracing::warn!(
+                message.kind = kind.name(),
+                message.locale = locale.tag(),
+                "the SMS text {rule}; Cognito's own will go out, unless BRAND_NAME is shorter"
+            );
+        }
     }
 }
 

@@ -9,13 +9,13 @@ use std::time::Instant;
 
 use runtime::{Failure, Invocation};
 use sender::aws::{Aws, Service, http_client};
-use sender::delivery::{FailureClass, milliseconds};
+use sender::dispatch::{Dispatch, SmsFacts};
 use sender::failure;
 use sender::job::{Job, Task};
 use sender::kms::{Decryptor, KeyArn};
 use serde_json::value::RawValue;
-use shared::config::{MessageSettings, Settings};
-use shared::domain::DomainDenylist;
+use shared::config::Settings;
+use shared::domain::{Denial, DomainDenylist};
 use shared::event::EventError;
 use shared::locale::Locale;
 use shared::message::{Content, Insert, MessageKind, MessageTrigger, Messages};
@@ -41,9 +41,10 @@ impl Config {
     /// Reads every setting, noting all problems. `random` stands in for `RECIPIENT_HASH_KEY`.
     #[must_use]
     pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Self> {
+        let hasher = settings.recipient_hasher(random);
         let aws = Aws::read(settings);
         let key = settings.required("CODE_KEY_ARN", str::parse::<KeyArn>);
-        let message_settings = MessageSettings::read(settings);
+        let messages = runtime::messages(settings);
         let denied = settings.denied_domains();
         let countries = settings.list("SMS_ALLOWED_COUNTRIES").and_then(|list| {
             list.parse::<CountryAllowlist>()
@@ -53,11 +54,7 @@ impl Config {
         let sender_id = settings.optional("SMS_SENDER_ID", str::parse);
         let origination_number = settings.optional("SMS_ORIGINATION_NUMBER", str::parse);
         let max_price = settings.optional("SMS_MAX_PRICE_USD", str::parse);
-        let templates = settings.optional("TEMPLATES_DIR", runtime::read_templates);
-        let (messages, problems) = Messages::new(message_settings?, templates?.unwrap_or_default());
-        for problem in problems {
-            tracing::error!("{problem}; the built-in text is used");
-        }
+        let messages = messages?;
         warn_of_long_messages(&messages);
         Some(Self {
             aws: aws?,
@@ -70,7 +67,7 @@ impl Config {
                 origination_number: origination_number?,
                 max_price: max_price?,
             },
-            hasher: settings.recipient_hasher(random),
+            hasher,
         })
     }
 }
@@ -130,7 +127,8 @@ impl SmsSender {
         match Task::read(MessageTrigger::CustomSmsSender, &invocation.event, default_locale) {
             Err(error) => return Err(failure::malformed(id, &error)),
             Ok(Task::Nothing(reason)) => failure::log_nothing(id, &reason),
-            Ok(Task::Send(job)) => self.send(id, &job).await?,
+            // On the heap, because the compiler gives up on futures that are nested as deep as the SDK's are here.
+            Ok(Task::Send(job)) => Box::pin(self.send(id, &job)).await?,
         }
         Ok(invocation.event)
     }
@@ -147,75 +145,30 @@ impl SmsSender {
             })
             .map_err(malformed)?;
         let email = job.request.attribute("email").map_err(malformed)?;
-        let recipient = self.hasher.hash(&number);
-        let not_sent = |reason: &str| {
-            tracing::warn!(
-                invocation.id = id,
-                trigger.source = job.trigger_source,
-                recipient.hash = %recipient,
-                "did not send an SMS: {reason}"
-            );
-        };
-        if email.is_some_and(|email| self.denied.denies(&email).is_some()) {
-            not_sent("the user's e-mail domain is on DENIED_EMAIL_DOMAINS");
+        let dispatch = Dispatch { id, job, recipient: self.hasher.hash(&number) };
+        // An address that cannot be read keeps nobody from getting an SMS: it is not what we send to.
+        if email.is_some_and(|email| matches!(self.denied.denies(&email), Some(Denial::Listed(_)))) {
+            dispatch.not_sent("the user's e-mail domain is on DENIED_EMAIL_DOMAINS");
             return Ok(());
         }
         let Ok(to) = number.parse::<PhoneNumber>() else {
-            not_sent("the attribute `phone_number` is not a number in E.164 form");
+            dispatch.not_sent("the attribute `phone_number` is not a number in E.164 form");
             return Ok(());
         };
         let country = match self.countries.decide(&to) {
             SmsPermission::Allowed(country) => country,
             SmsPermission::Refused(refusal) => {
-                not_sent(&refusal.to_string());
+                dispatch.not_sent(&refusal.to_string());
                 return Ok(());
             }
         };
-
+        let (locale, _) = job.locale;
+        let written = dispatch
+            .write(&self.decryptor, &number, |content| self.messages.sms(job.kind, locale, content))
+            .await?;
         let start = Instant::now();
-        let code = self
-            .decryptor
-            .decrypt(&job.code, &job.user_pool_id)
-            .await
-            .map_err(|error| failure::decryption(id, job, recipient, &error))?;
-        let decrypted = start.elapsed();
-
-        let (locale, reason) = job.locale;
-        let code = job.clear_code(code);
-        let name = job.sign_in_name(&number);
-        let (sms, template_error) = self
-            .messages
-            .sms(job.kind, locale, job.content(&code, &name))
-            .map_err(|error| failure::rendering(id, job, &error))?;
-        if let Some(error) = template_error {
-            tracing::error!(invocation.id = id, "{error}; the built-in text is used");
-        }
-        let rendered = start.elapsed();
-
-        match self.sns.send(&to, &sms).await {
-            Ok(message_id) => {
-                tracing::info!(
-                    invocation.id = id,
-                    trigger.source = job.trigger_source,
-                    message.kind = job.kind.name(),
-                    message.locale = locale.tag(),
-                    message.locale_reason = reason.name(),
-                    message.id = message_id,
-                    recipient.hash = %recipient,
-                    recipient.country = %country,
-                    sms.parts = segments(&sms.text).parts,
-                    decrypt_ms = milliseconds(decrypted),
-                    render_ms = milliseconds(rendered.saturating_sub(decrypted)),
-                    send_ms = milliseconds(start.elapsed().saturating_sub(rendered)),
-                    "sent an SMS"
-                );
-                Ok(())
-            }
-            Err(error) if error.class == FailureClass::Recipient => {
-                not_sent(&error.to_string());
-                Ok(())
-            }
-            Err(error) => Err(failure::sending(id, job, recipient, &error)),
-        }
+        let sent = self.sns.send(&to, &written.message).await;
+        let facts = SmsFacts { country, parts: segments(&written.message.text).parts };
+        dispatch.finish(&written, sent, start.elapsed(), Some(facts))
     }
 }

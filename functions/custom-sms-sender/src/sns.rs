@@ -137,7 +137,9 @@ fn class(code: &str, message: Option<&str>) -> Option<(FailureClass, Option<&'st
     Some(match code.trim_end_matches("Exception") {
         "InternalError" | "Throttling" | "Throttled" | "KMSThrottling" => (Transient, None),
         "InvalidParameter" | "InvalidParameterValue" | "ParameterValueInvalid" | "Validation"
-            if message.is_some_and(|text| text.contains("PhoneNumber") || text.contains("opted out")) =>
+            if message.is_some_and(|text| {
+                text.starts_with("Invalid parameter: PhoneNumber") || text.contains("opted out")
+            }) =>
         {
             (Recipient, Some("SNS does not take the recipient's number"))
         }

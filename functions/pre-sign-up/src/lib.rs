@@ -25,6 +25,7 @@ impl Config {
     /// Reads every setting, noting all problems. `random` stands in for `RECIPIENT_HASH_KEY`.
     #[must_use]
     pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Self> {
+        let hasher = settings.recipient_hasher(random);
         let allowed = settings.allowed_domains();
         let denied = settings.denied_domains();
         let mode = settings.optional("SIGN_UP_MODE", str::parse::<SignUpMode>);
@@ -58,7 +59,7 @@ impl Config {
                 email_is_username: email_is_username?,
             },
             refusal_message: refusal_message?.unwrap_or_else(|| REFUSAL_MESSAGE.to_owned()),
-            hasher: settings.recipient_hasher(random),
+            hasher,
         })
     }
 }
