@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use unicode_general_category::{GeneralCategory, get_general_category};
@@ -159,30 +160,151 @@ impl Insert<'_> {
             Self::Secret(code) => code.expose(),
         }
     }
-
-    fn value(&self) -> Value {
-        match self {
-            Self::Placeholder(text) => Value::from_safe_string((*text).to_owned()),
-            Self::Name(text) => Value::from(*text),
-            Self::Secret(code) => Value::from(code.expose()),
-        }
-    }
 }
 
 impl Content<'_> {
-    /// What has to stand in a rendered body exactly once.
-    fn inserts(&self) -> impl Iterator<Item = &Insert<'_>> {
+    /// The variables that have to stand in a body exactly once, each with its value.
+    fn inserts(&self) -> impl Iterator<Item = (Slot, &Insert<'_>)> {
         let (first, second) = match self {
-            Self::Code(insert) | Self::Link(insert) => (insert, None),
-            Self::Invitation { username, password } => (password, Some(username)),
+            Self::Code(insert) => ((Slot::Code, insert), None),
+            Self::Link(insert) => ((Slot::Link, insert), None),
+            Self::Invitation { username, password } => {
+                ((Slot::Password, password), Some((Slot::Username, username)))
+            }
         };
         std::iter::once(first).chain(second)
     }
 
-    fn email_part(&self) -> &'static str {
+    fn text_part(&self) -> Part {
         match self {
-            Self::Code(_) | Self::Invitation { .. } => "email",
-            Self::Link(_) => "email-link",
+            Self::Code(_) | Self::Invitation { .. } => Part::Text,
+            Self::Link(_) => Part::LinkText,
+        }
+    }
+
+    fn html_part(&self) -> Part {
+        match self {
+            Self::Code(_) | Self::Invitation { .. } => Part::Html,
+            Self::Link(_) => Part::LinkHtml,
+        }
+    }
+}
+
+/// A variable of the templates whose value differs from event to event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    Code,
+    Link,
+    Username,
+    Password,
+}
+
+impl Slot {
+    const ALL: [Self; 4] = [Self::Code, Self::Link, Self::Username, Self::Password];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Link => "link",
+            Self::Username => "username",
+            Self::Password => "password",
+        }
+    }
+
+    /// What stands for the value while a template is rendered: characters for private use, which no setting may
+    /// hold and HTML's escaping leaves alone.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Code => "\u{e000}",
+            Self::Link => "\u{e001}",
+            Self::Username => "\u{e002}",
+            Self::Password => "\u{e003}",
+        }
+    }
+}
+
+/// One file of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Subject,
+    Sms,
+    Text,
+    Html,
+    LinkText,
+    LinkHtml,
+}
+
+impl Part {
+    fn file(self) -> &'static str {
+        match self {
+            Self::Subject => "subject.txt",
+            Self::Sms => "sms.txt",
+            Self::Text => "email.txt",
+            Self::Html => "email.html",
+            Self::LinkText => "email-link.txt",
+            Self::LinkHtml => "email-link.html",
+        }
+    }
+
+    fn is_html(self) -> bool {
+        matches!(self, Self::Html | Self::LinkHtml)
+    }
+}
+
+/// A rendered part with gaps for the values of one event.
+///
+/// Templates are rendered once per process and language; what a user controls never passes through the engine.
+#[derive(Debug)]
+struct Form {
+    /// Texts, each with the variable that follows it, if one does.
+    pieces: Vec<(String, Option<Slot>)>,
+    html: bool,
+}
+
+impl Form {
+    fn new(text: &str, html: bool) -> Self {
+        let pieces = text
+            .split_inclusive(|character| matches!(character, '\u{e000}'..='\u{e003}'))
+            .map(|piece| {
+                let slot = Slot::ALL.into_iter().find(|slot| piece.ends_with(slot.mark()));
+                let text = slot.map_or(piece, |slot| piece.trim_end_matches(slot.mark()));
+                (text.to_owned(), slot)
+            })
+            .collect();
+        Self { pieces, html }
+    }
+
+    fn count(&self, slot: Slot) -> usize {
+        self.pieces.iter().filter(|(_, found)| *found == Some(slot)).count()
+    }
+
+    fn fill(&self, content: &Content<'_>) -> String {
+        let mut text = String::new();
+        for (piece, slot) in &self.pieces {
+            text.push_str(piece);
+            for (_, insert) in content.inserts().filter(|(wanted, _)| Some(*wanted) == *slot) {
+                match insert {
+                    Insert::Placeholder(verbatim) => text.push_str(verbatim),
+                    other if self.html => push_escaped(&mut text, other.text()),
+                    other => text.push_str(other.text()),
+                }
+            }
+        }
+        text
+    }
+}
+
+/// As the template engine escapes.
+fn push_escaped(html: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#x27;"),
+            '/' => html.push_str("&#x2f;"),
+            other => html.push(other),
         }
     }
 }
@@ -228,8 +350,8 @@ pub enum RenderError {
         /// What the engine says, with the line.
         problem: String,
     },
-    /// The code, link, user name or password is not in the text exactly once.
-    #[error("template `{template}` does not insert {insert} exactly once")]
+    /// The code, link, user name or password is not in a body exactly once, or is in a subject.
+    #[error("template `{template}` does not insert {insert} exactly as often as it should")]
     Insert {
         /// File name below the templates folder.
         template: String,
@@ -252,7 +374,12 @@ pub struct Messages {
     settings: MessageSettings,
     built_in: Environment<'static>,
     overridden: Option<Environment<'static>>,
+    /// What has been rendered so far.
+    forms: Mutex<BTreeMap<FormKey, Arc<Form>>>,
 }
+
+/// Overridden or built-in, and which part.
+type FormKey = (bool, MessageKind, Locale, Part);
 
 /// Work that one template may do, in engine instructions; the longest built-in one needs about 300.
 const FUEL: u64 = 50_000;
@@ -266,7 +393,12 @@ impl Messages {
     /// out, and the problems come back beside the result, for the log.
     #[must_use]
     pub fn new(settings: MessageSettings, overrides: BTreeMap<String, String>) -> (Self, Vec<String>) {
-        let mut messages = Self { settings, built_in: environment(BTreeMap::new()), overridden: None };
+        let mut messages = Self {
+            settings,
+            built_in: environment(BTreeMap::new()),
+            overridden: None,
+            forms: Mutex::default(),
+        };
         let mut problems = Vec::new();
         let mut usable = overrides;
         usable.retain(|name, source| {
@@ -282,6 +414,7 @@ impl Messages {
         });
         while !usable.is_empty() {
             messages.overridden = Some(environment(usable.clone()));
+            messages.forms = Mutex::default();
             let Some(error) = messages.first_problem() else { return (messages, problems) };
             problems.push(error.to_string());
             if usable.remove(error.template()).is_none() {
@@ -309,11 +442,10 @@ impl Messages {
         locale: Locale,
         content: Content<'_>,
     ) -> Result<(Email, Option<RenderError>), RenderError> {
-        self.with_fallback(|environment| {
-            let body = content.email_part();
-            let subject = self.part(environment, kind, locale, "subject.txt", content)?;
-            let text = self.part(environment, kind, locale, &format!("{body}.txt"), content)?;
-            let html = self.part(environment, kind, locale, &format!("{body}.html"), content)?;
+        self.with_fallback(|overridden| {
+            let subject = self.part(overridden, kind, locale, Part::Subject, content)?;
+            let text = self.part(overridden, kind, locale, content.text_part(), content)?;
+            let html = self.part(overridden, kind, locale, content.html_part(), content)?;
             Ok(Email { subject: single_line(&subject), text, html })
         })
     }
@@ -328,10 +460,9 @@ impl Messages {
         locale: Locale,
         content: Content<'_>,
     ) -> Result<(Email, Option<RenderError>), RenderError> {
-        self.with_fallback(|environment| {
-            let subject = self.part(environment, kind, locale, "subject.txt", content)?;
-            let html =
-                self.part(environment, kind, locale, &format!("{}.html", content.email_part()), content)?;
+        self.with_fallback(|overridden| {
+            let subject = self.part(overridden, kind, locale, Part::Subject, content)?;
+            let html = self.part(overridden, kind, locale, content.html_part(), content)?;
             Ok(Email { subject: single_line(&subject), text: String::new(), html })
         })
     }
@@ -346,89 +477,108 @@ impl Messages {
         locale: Locale,
         content: Content<'_>,
     ) -> Result<(Sms, Option<RenderError>), RenderError> {
-        self.with_fallback(|environment| {
-            Ok(Sms { text: self.part(environment, kind, locale, "sms.txt", content)? })
+        self.with_fallback(|overridden| {
+            Ok(Sms { text: self.part(overridden, kind, locale, Part::Sms, content)? })
         })
     }
 
     fn with_fallback<T>(
         &self,
-        render: impl Fn(&Environment<'static>) -> Result<T, RenderError>,
+        render: impl Fn(bool) -> Result<T, RenderError>,
     ) -> Result<(T, Option<RenderError>), RenderError> {
-        match self.overridden.as_ref().map(&render) {
+        match self.overridden.as_ref().map(|_| render(true)) {
             Some(Ok(message)) => Ok((message, None)),
-            Some(Err(error)) => render(&self.built_in).map(|message| (message, Some(error))),
-            None => render(&self.built_in).map(|message| (message, None)),
+            Some(Err(error)) => render(false).map(|message| (message, Some(error))),
+            None => render(false).map(|message| (message, None)),
         }
     }
 
     fn part(
         &self,
-        environment: &Environment<'static>,
+        overridden: bool,
         kind: MessageKind,
         locale: Locale,
-        part: &str,
+        part: Part,
         content: Content<'_>,
     ) -> Result<String, RenderError> {
-        let name = format!("{locale}/{}/{part}", kind.name());
+        let key = (overridden, kind, locale, part);
+        let known = self.forms.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let form = if let Some(form) = known {
+            form
+        } else {
+            let form = Arc::new(self.form(overridden, kind, locale, part, &content)?);
+            self.forms.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&form));
+            form
+        };
+        let text = form.fill(&content);
+        for (slot, insert) in content.inserts().filter(|_| part != Part::Subject) {
+            // A placeholder that is also a word of the text would be replaced by Cognito there as well.
+            if matches!(insert, Insert::Placeholder(wanted) if text.matches(wanted).count() != 1) {
+                return Err(RenderError::Insert {
+                    template: file_name(kind, locale, part),
+                    insert: slot.name(),
+                });
+            }
+        }
+        Ok(text)
+    }
+
+    /// Renders a part with a mark in the place of every value that differs from event to event.
+    fn form(
+        &self,
+        overridden: bool,
+        kind: MessageKind,
+        locale: Locale,
+        part: Part,
+        content: &Content<'_>,
+    ) -> Result<Form, RenderError> {
+        let name = file_name(kind, locale, part);
         let failed = |error: &minijinja::Error| RenderError::Template {
             template: error.name().unwrap_or(&name).to_owned(),
             // Not the error's `Display`: with debug information it could quote the context.
             problem: format!("{} in line {}", error.kind(), error.line().unwrap_or(0)),
         };
+        let environment = self.overridden.as_ref().filter(|_| overridden).unwrap_or(&self.built_in);
         let template = environment.get_template(&name).map_err(|error| failed(&error))?;
-        let (code, link, username, password) = match content {
-            Content::Code(code) => (Some(code), None, None, None),
-            Content::Link(link) => (None, Some(link), None, None),
-            Content::Invitation { username, password } => (None, None, Some(username), Some(password)),
-        };
-        let value = |insert: Option<Insert<'_>>| insert.map_or(Value::UNDEFINED, |insert| insert.value());
+        let wanted = |slot: Slot| content.inserts().any(|(found, _)| found == slot);
+        let mark = |slot: Slot| if wanted(slot) { Value::from(slot.mark()) } else { Value::UNDEFINED };
         let text = template
             .render(context! {
                 brand => &self.settings.brand,
                 support => self.settings.support.as_deref().unwrap_or_default(),
                 lang => locale.tag(),
                 dir => locale.direction(),
-                code => value(code),
-                link => value(link),
-                username => value(username),
-                password => value(password),
+                code => mark(Slot::Code),
+                link => mark(Slot::Link),
+                username => mark(Slot::Username),
+                password => mark(Slot::Password),
             })
             .map_err(|error| failed(&error))?;
-        let text = text.trim().to_owned();
-        if part != "subject.txt" {
-            for insert in content.inserts() {
-                check_insert(&name, &text, insert)?;
-            }
+        let form = Form::new(text.trim(), part.is_html());
+        let right = |slot: &Slot| form.count(*slot) == usize::from(wanted(*slot) && part != Part::Subject);
+        match Slot::ALL.into_iter().find(|slot| !right(slot)) {
+            Some(slot) => Err(RenderError::Insert { template: name, insert: slot.name() }),
+            None => Ok(form),
         }
-        Ok(text)
     }
 
-    /// Renders everything with sample values and gives the first problem.
+    /// Renders every overridden message and gives the first problem.
     fn first_problem(&self) -> Option<RenderError> {
-        let environment = self.overridden.as_ref()?;
-        // Placeholders, because those are counted: an override that forgets the code, or shows it twice, is found.
-        let (secret, name) = (Insert::Placeholder("sample-734802"), Insert::Placeholder("sample-name-5519"));
+        // Which value stands there makes no difference to a form, only which variables there are.
+        let (value, link) = (Insert::Name("-"), Content::Link(Insert::Name("-")));
         for locale in Locale::all() {
             for kind in MessageKind::ALL {
-                let mut contents = vec![if kind == MessageKind::AdminCreateUser {
-                    Content::Invitation { username: name, password: secret }
+                let content = if kind == MessageKind::AdminCreateUser {
+                    Content::Invitation { username: value, password: value }
                 } else {
-                    Content::Code(secret)
-                }];
-                if kind.can_be_link() {
-                    contents.push(Content::Link(Insert::Placeholder("{##Click Here##}")));
-                }
-                for content in contents {
-                    let body = content.email_part();
-                    let parts = ["subject.txt", "sms.txt", &format!("{body}.txt"), &format!("{body}.html")];
-                    for part in parts {
-                        if part == "sms.txt" && matches!(content, Content::Link(_)) {
-                            continue;
-                        }
-                        if let Err(error) = self.part(environment, kind, locale, part, content) {
-                            return Some(error);
-                        }
+                    Content::Code(value)
+                };
+                let parts = [Part::Subject, Part::Sms, Part::Text, Part::Html].map(|part| (part, content));
+                let links = [Part::LinkText, Part::LinkHtml].map(|part| (part, link));
+                let links = links.into_iter().filter(|_| kind.can_be_link());
+                for (part, content) in parts.into_iter().chain(links) {
+                    if let Err(error) = self.form(true, kind, locale, part, &content) {
+                        return Some(error);
                     }
                 }
             }
@@ -484,18 +634,8 @@ fn template(name: &str) -> Option<&'static str> {
     TEMPLATES.get(index).map(|(_, source)| *source)
 }
 
-fn check_insert(template: &str, text: &str, insert: &Insert<'_>) -> Result<(), RenderError> {
-    let (name, wanted) = match insert {
-        // A secret may be anything, also a word of the text, and HTML shows it escaped: only a placeholder can
-        // be counted. That every template inserts its variables once is tested, for overrides at start-up.
-        Insert::Secret(_) | Insert::Name(_) => return Ok(()),
-        Insert::Placeholder(_) => ("the placeholder", insert.text()),
-    };
-    if text.matches(wanted).count() == 1 {
-        Ok(())
-    } else {
-        Err(RenderError::Insert { template: template.to_owned(), insert: name })
-    }
+fn file_name(kind: MessageKind, locale: Locale, part: Part) -> String {
+    format!("{locale}/{}/{}", kind.name(), part.file())
 }
 
 fn single_line(text: &str) -> String {
@@ -679,12 +819,12 @@ mod tests {
         check_broken(
             name,
             "no code",
-            "template `en/sign-up/sms.txt` does not insert the placeholder exactly once",
+            "template `en/sign-up/sms.txt` does not insert code exactly as often as it should",
         );
         check_broken(
             name,
             "{{ code }} {{ code }}",
-            "template `en/sign-up/sms.txt` does not insert the placeholder exactly once",
+            "template `en/sign-up/sms.txt` does not insert code exactly as often as it should",
         );
         check_broken(name, "{{ code", "template `en/sign-up/sms.txt`: syntax error in line 1");
         check_broken(
@@ -707,7 +847,7 @@ mod tests {
         check_broken(
             name,
             "{####}",
-            "template `en/sign-up/sms.txt` does not insert the placeholder exactly once",
+            "template `en/sign-up/sms.txt` does not insert code exactly as often as it should",
         );
     }
 
