@@ -6,9 +6,7 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_sdk_kms::config::{
-    BehaviorVersion, IdentityCache, SharedCredentialsProvider, StalledStreamProtectionConfig,
-};
+use aws_sdk_kms::config::{BehaviorVersion, SharedCredentialsProvider};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -107,10 +105,6 @@ impl Aws {
                     .operation_timeout(OPERATION_TIMEOUT)
                     .build(),
             )
-            // Both watch over long transfers and rotating credentials, which a function does not have: the attempt
-            // timeout bounds the answer, and the credentials of the environment stay what they are.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .identity_cache(IdentityCache::no_cache())
             .use_fips(self.use_fips)
             .use_dual_stack(self.use_dual_stack);
         if let Some((_, url)) = self.endpoints.iter().find(|(endpoint, _)| *endpoint == service) {
