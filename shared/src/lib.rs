@@ -12,6 +12,7 @@ pub mod message;
 pub mod phone;
 mod phone_table;
 pub mod policy;
+pub mod pumping;
 pub mod recipient;
 pub mod secret;
 pub mod segments;

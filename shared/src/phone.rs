@@ -168,6 +168,11 @@ pub struct CountryAllowlist(BTreeSet<Country>);
 pub struct CountryAllowlistError(Vec<String>);
 
 impl CountryAllowlist {
+    /// The countries, in the order of their codes.
+    pub fn iter(&self) -> impl Iterator<Item = Country> {
+        self.0.iter().copied()
+    }
+
     /// Whether the number may be sent an SMS.
     #[must_use]
     pub fn decide(&self, number: &PhoneNumber) -> SmsPermission {

@@ -1,0 +1,585 @@
+//! The guard against SMS pumping: limits, and the counters that each message has to pass.
+//!
+//! Whoever earns with messages lets a pool send thousands of codes to numbers that nobody reads. Such numbers lie
+//! close together, because they are rented in blocks: docs/sms-pumping.md. Counting itself is the caller's, because
+//! it needs a store; here is what to count, how far, and what to do when the store cannot be asked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::config::Settings;
+use crate::phone::{Country, CountryAllowlist, PhoneNumber};
+use crate::recipient::RecipientHasher;
+
+const HOUR: u64 = 3_600;
+const DAY: u64 = 24 * HOUR;
+
+/// How long a counter is kept after its window, in seconds: a clock that is behind still finds it.
+const KEPT_AFTER: u64 = HOUR;
+
+/// How many of a number's last digits one block leaves open: 10,000 numbers, the unit in which operators get them.
+const BLOCK_DIGITS: usize = 4;
+
+/// How many digits a prefix has at least: three behind the longest calling code. In a small country's short numbers
+/// the last four digits are nearly all there is, and one prefix would be the whole country.
+const SHORTEST_PREFIX: usize = 6;
+
+/// How many parts one process sends in an hour while the store cannot be asked.
+pub const PROCESS_CAP_HOURLY: u64 = 30;
+
+/// How many SMS may go out, in parts: what the operators charge. `None` is no limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmsLimits {
+    number_hourly: Option<u64>,
+    prefix_hourly: Option<u64>,
+    country_daily: Option<u64>,
+    daily_messages: Option<u64>,
+    daily_usd: UsdBudget,
+}
+
+/// What may be spent in a day, and what one part costs where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct UsdBudget {
+    limit: Option<Usd>,
+    prices: BTreeMap<Country, Usd>,
+    /// The most that any message may cost, for countries without a price.
+    otherwise: Option<Usd>,
+}
+
+/// One limit, in the order from the narrowest to the widest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LimitName {
+    /// Parts to one number in an hour.
+    NumberHourly,
+    /// Parts to one block of numbers in an hour.
+    PrefixHourly,
+    /// Parts to one country in a day.
+    CountryDaily,
+    /// All parts in a day.
+    DailyMessages,
+    /// What all parts of a day cost.
+    DailyUsd,
+}
+
+/// A counter that a message has to pass.
+///
+/// The message may go out when, for every counter in turn, the amount so far is at most `room`; `amount` is then
+/// added to it. Both happen in one step, or two messages at once would both see the same room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// Which limit it keeps.
+    pub limit: LimitName,
+    /// Its name in the store, different in every window. It shows no number and no prefix.
+    pub key: String,
+    /// What the message adds: parts, for [`LimitName::DailyUsd`] millionths of a US dollar.
+    pub amount: u64,
+    /// The most that may have been counted before. `None` when the message alone is more than the limit: it must
+    /// not go out, and there is nothing to ask.
+    pub room: Option<u64>,
+    /// When the store may forget it, in seconds since 1970.
+    pub expires_at: u64,
+}
+
+impl LimitName {
+    /// Every limit, the narrowest first.
+    pub const ALL: [Self; 5] =
+        [Self::NumberHourly, Self::PrefixHourly, Self::CountryDaily, Self::DailyMessages, Self::DailyUsd];
+
+    /// The variable that sets it.
+    #[must_use]
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::NumberHourly => "SMS_MAX_PER_NUMBER_HOURLY",
+            Self::PrefixHourly => "SMS_MAX_PER_PREFIX_HOURLY",
+            Self::CountryDaily => "SMS_MAX_PER_COUNTRY_DAILY",
+            Self::DailyMessages => "SMS_DAILY_BUDGET_MESSAGES",
+            Self::DailyUsd => "SMS_DAILY_BUDGET_USD",
+        }
+    }
+
+    /// Its name in logs and in the keys of counters.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NumberHourly => "number",
+            Self::PrefixHourly => "prefix",
+            Self::CountryDaily => "country",
+            Self::DailyMessages => "messages",
+            Self::DailyUsd => "usd",
+        }
+    }
+
+    /// The length of its windows in seconds: they begin with the hours and days of UTC.
+    fn window(self) -> u64 {
+        match self {
+            Self::NumberHourly | Self::PrefixHourly => HOUR,
+            Self::CountryDaily | Self::DailyMessages | Self::DailyUsd => DAY,
+        }
+    }
+
+    fn counter(self, value: &str, now: u64, amount: u64, limit: u64) -> Counter {
+        let start = now - now % self.window();
+        Counter {
+            limit: self,
+            key: format!("sms#{}#{value}#{start}", self.name()),
+            amount,
+            room: limit.checked_sub(amount),
+            expires_at: start.saturating_add(self.window()).saturating_add(KEPT_AFTER),
+        }
+    }
+}
+
+impl fmt::Display for LimitName {
+    /// Why a message did not go out.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the limit of {} is reached", self.setting())
+    }
+}
+
+impl SmsLimits {
+    /// Reads the limits, noting all problems. `countries` are the allowed ones, where they could be read: with a
+    /// budget in USD, each of them needs a price, or `SMS_MAX_PRICE_USD` must stand in for it.
+    #[must_use]
+    pub fn read(settings: &Settings<'_>, countries: Option<&CountryAllowlist>) -> Option<Self> {
+        let parts = |limit: LimitName, default: u64| {
+            let value = settings.optional(limit.setting(), parse_limit)?;
+            Some(value.unwrap_or(Some(default)))
+        };
+        let number_hourly = parts(LimitName::NumberHourly, 6);
+        let prefix_hourly = parts(LimitName::PrefixHourly, 20);
+        let country_daily = parts(LimitName::CountryDaily, 500);
+        let daily_messages = parts(LimitName::DailyMessages, 1_000);
+        let daily_usd = Self::read_usd(settings, countries);
+        Some(Self {
+            number_hourly: number_hourly?,
+            prefix_hourly: prefix_hourly?,
+            country_daily: country_daily?,
+            daily_messages: daily_messages?,
+            daily_usd: daily_usd?,
+        })
+    }
+
+    fn read_usd(settings: &Settings<'_>, countries: Option<&CountryAllowlist>) -> Option<UsdBudget> {
+        let name = LimitName::DailyUsd.setting();
+        let limit = settings.optional(name, str::parse::<Usd>);
+        let prices = settings.list("SMS_PRICES_USD").and_then(|list| {
+            parse_prices(&list)
+                .map_err(|problems| settings.problem("SMS_PRICES_USD", problems.join(", ")))
+                .ok()
+        });
+        // What is wrong with it, the one who sends says.
+        let otherwise = settings.text("SMS_MAX_PRICE_USD").and_then(|text| text.parse::<Usd>().ok());
+        let budget = UsdBudget { limit: limit?, prices: prices?, otherwise };
+        let Some(limit) = budget.limit else { return Some(budget) };
+        let countries = || countries.into_iter().flat_map(CountryAllowlist::iter);
+        let names = |countries: Vec<Country>| {
+            countries.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        let unpriced: Vec<_> = countries().filter(|country| budget.price(*country).is_none()).collect();
+        let too_dear: Vec<_> =
+            countries().filter(|country| budget.price(*country).is_some_and(|price| price > limit)).collect();
+        if !unpriced.is_empty() {
+            let problem = format!(
+                "needs a price for {}: set it in SMS_PRICES_USD, or SMS_MAX_PRICE_USD for all countries",
+                names(unpriced)
+            );
+            settings.problem(name, problem);
+            return None;
+        }
+        if !too_dear.is_empty() {
+            settings.problem(name, format!("is less than one message costs in {}", names(too_dear)));
+            return None;
+        }
+        Some(budget)
+    }
+
+    /// The counters that a message of `parts` parts to this number has to pass, in this order: the narrowest first,
+    /// so that what a narrow limit stops uses up nothing of a wide budget.
+    ///
+    /// `now` is in seconds since 1970. Number and prefix are named by their keyed hash; under another key they are
+    /// other counters.
+    #[must_use]
+    pub fn counters(
+        &self,
+        number: &PhoneNumber,
+        country: Country,
+        parts: usize,
+        now: u64,
+        hasher: &RecipientHasher,
+    ) -> Vec<Counter> {
+        let parts = u64::try_from(parts).unwrap_or(u64::MAX);
+        let hash = |text: &str| hasher.hash(text).to_string();
+        let counter = |name: LimitName, limit: Option<u64>, value: &dyn Fn() -> String| {
+            limit.map(|limit| name.counter(&value(), now, parts, limit))
+        };
+        let all = "all".to_owned();
+        let usd = self.daily_usd.limit.map(|Usd(limit)| {
+            // Start-up made sure of a price; without one the amount is more than any limit.
+            let Usd(price) = self.daily_usd.price(country).unwrap_or(Usd(u64::MAX));
+            LimitName::DailyUsd.counter(&all, now, price.saturating_mul(parts), limit)
+        });
+        [
+            counter(LimitName::NumberHourly, self.number_hourly, &|| hash(number.expose())),
+            counter(LimitName::PrefixHourly, self.prefix_hourly, &|| hash(prefix(number))),
+            counter(LimitName::CountryDaily, self.country_daily, &|| country.to_string()),
+            counter(LimitName::DailyMessages, self.daily_messages, &|| all.clone()),
+            usd,
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+impl UsdBudget {
+    fn price(&self, country: Country) -> Option<Usd> {
+        self.prices.get(&country).copied().or(self.otherwise)
+    }
+}
+
+/// The number without its last four digits, `+` included.
+fn prefix(number: &PhoneNumber) -> &str {
+    let digits = number.expose().len().saturating_sub(1);
+    let kept = digits.saturating_sub(BLOCK_DIGITS).max(SHORTEST_PREFIX);
+    number.expose().get(..=kept).unwrap_or(number.expose())
+}
+
+/// A positive number of parts, or `none`.
+fn parse_limit(text: &str) -> Result<Option<u64>, &'static str> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(limit) if digits && limit > 0 => Ok(Some(limit)),
+        _ => Err("is neither a number of SMS parts above zero nor `none`"),
+    }
+}
+
+/// Prices such as `DE=0.0981`, separated by commas or white space.
+fn parse_prices(text: &str) -> Result<BTreeMap<Country, Usd>, Vec<String>> {
+    let mut prices = BTreeMap::new();
+    let mut problems = Vec::new();
+    let entries = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .flat_map(|line| line.split(|separator: char| separator == ',' || separator.is_whitespace()))
+        .filter(|entry| !entry.is_empty());
+    for (index, entry) in entries.enumerate() {
+        let position = index.saturating_add(1);
+        let Some((name, price)) = entry.split_once('=') else {
+            problems.push(format!("entry {position} is not a country and a price, such as `DE=0.0981`"));
+            continue;
+        };
+        match (name.parse::<Country>(), price.parse::<Usd>()) {
+            (Ok(country), Ok(price)) => {
+                if prices.insert(country, price).is_some() {
+                    problems.push(format!("entry {position} names {country} again"));
+                }
+            }
+            (Err(error), _) => problems.push(format!("entry {position} {error}")),
+            (Ok(country), Err(error)) => {
+                problems.push(format!("entry {position}: the price for {country} {error}"));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(prices) } else { Err(problems) }
+}
+
+/// An amount of money above zero, in millionths of a US dollar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Usd(u64);
+
+impl FromStr for Usd {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |text: &str, most: usize| {
+            (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        // Nine digits before the point and six behind it are 15 digits, which always fit.
+        let amount = if digits(whole, 9) && digits(fraction, 6) {
+            format!("{whole}{fraction:0<6}").parse().unwrap_or(0)
+        } else {
+            0
+        };
+        if amount > 0 { Ok(Self(amount)) } else { Err("is not an amount in USD above zero, such as 0.0981") }
+    }
+}
+
+/// How much one process sends while the store cannot be asked: codes still go out, but not without end.
+///
+/// It knows no other process: a fault of the store can cost the cap times the function's concurrency in an hour.
+#[derive(Clone, Debug)]
+pub struct ProcessCap {
+    hourly: u64,
+    window: u64,
+    sent: u64,
+}
+
+impl ProcessCap {
+    /// A cap of so many parts in an hour of UTC: [`PROCESS_CAP_HOURLY`] outside tests.
+    #[must_use]
+    pub fn new(hourly: u64) -> Self {
+        Self { hourly, window: 0, sent: 0 }
+    }
+
+    /// Whether a message of `parts` parts may go out; if so, it is counted. `now` is in seconds since 1970.
+    pub fn allow(&mut self, now: u64, parts: usize) -> bool {
+        let window = now / HOUR;
+        // A clock that is set back opens no new hour.
+        if window > self.window {
+            (self.window, self.sent) = (window, 0);
+        }
+        let sent = self.sent.saturating_add(u64::try_from(parts).unwrap_or(u64::MAX));
+        let allowed = sent <= self.hourly;
+        if allowed {
+            self.sent = sent;
+        }
+        allowed
+    }
+}
+
+impl Default for ProcessCap {
+    fn default() -> Self {
+        Self::new(PROCESS_CAP_HOURLY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// 2026-11-22 05:30 UTC.
+    const NOW: u64 = 1_795_325_400;
+
+    fn read(variables: &[(&str, &str)], countries: &str) -> Result<SmsLimits, String> {
+        let lookup =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let settings = Settings::new(&lookup, &|_| Err("no such file".to_owned()));
+        let limits = SmsLimits::read(&settings, countries.parse().ok().as_ref());
+        settings.finish(limits).map_err(|error| error.to_string())
+    }
+
+    fn number(text: &str) -> PhoneNumber {
+        text.parse().unwrap()
+    }
+
+    fn counters(limits: &SmsLimits, to: &str, country: &str, parts: usize, now: u64) -> Vec<Counter> {
+        limits.counters(&number(to), country.parse().unwrap(), parts, now, &RecipientHasher::new(b"key"))
+    }
+
+    fn default_counters(to: &str, parts: usize, now: u64) -> Vec<Counter> {
+        counters(&read(&[], "US").unwrap(), to, "US", parts, now)
+    }
+
+    #[test]
+    fn the_counters_of_a_message_go_from_narrow_to_wide() {
+        let limits = read(&[("SMS_DAILY_BUDGET_USD", "1"), ("SMS_PRICES_USD", "US=0.00581")], "US").unwrap();
+        let counters = counters(&limits, "+12065550100", "US", 2, NOW);
+        let table: Vec<_> = counters
+            .iter()
+            .map(|counter| (counter.key.as_str(), counter.amount, counter.room, counter.expires_at))
+            .collect();
+        // The windows began at 05:00 and at 00:00. printf +1206555 | openssl dgst -sha256 -hmac key
+        let expected = [
+            ("sms#number#24a07703ec1067c6d53622417c27ca63#1795323600", 2, Some(4), 1_795_330_800),
+            ("sms#prefix#356c466da8621e90585369d132d47c63#1795323600", 2, Some(18), 1_795_330_800),
+            ("sms#country#US#1795305600", 2, Some(498), 1_795_395_600),
+            ("sms#messages#all#1795305600", 2, Some(998), 1_795_395_600),
+            ("sms#usd#all#1795305600", 11_620, Some(988_380), 1_795_395_600),
+        ];
+        assert_eq!(table, expected);
+        assert_eq!(counters.iter().map(|counter| counter.limit).collect::<Vec<_>>(), LimitName::ALL);
+    }
+
+    #[test]
+    fn without_a_limit_there_is_no_counter() {
+        let none = LimitName::ALL.map(|limit| (limit.setting(), "none"));
+        let limits = read(none.get(..4).unwrap(), "US").unwrap();
+        assert_eq!(counters(&limits, "+12065550100", "US", 1, NOW), []);
+    }
+
+    #[test]
+    fn a_message_that_is_more_than_a_limit_has_no_room() {
+        let rooms: Vec<_> =
+            default_counters("+12065550100", 7, NOW).iter().map(|counter| counter.room).collect();
+        assert_eq!(rooms, [None, Some(13), Some(493), Some(993)]);
+    }
+
+    #[test]
+    fn the_counters_of_another_hour_and_day_are_other_counters() {
+        let keys = |now| {
+            default_counters("+12065550100", 1, now)
+                .into_iter()
+                .map(|counter| counter.key)
+                .collect::<Vec<_>>()
+        };
+        let same = |one: u64, other: u64| {
+            keys(one).iter().zip(keys(other)).map(|(one, other)| *one == other).collect::<Vec<_>>()
+        };
+        assert_eq!(same(NOW, NOW + 29 * 60 + 59), [true, true, true, true]);
+        assert_eq!(same(NOW, NOW + 30 * 60), [false, false, true, true]);
+        assert_eq!(same(NOW, NOW + DAY), [false, false, false, false]);
+    }
+
+    #[track_caller]
+    fn check_prefix(text: &str, expected: &str) {
+        assert_eq!(prefix(&number(text)), expected, "{text}");
+    }
+
+    #[test]
+    fn a_prefix_is_the_number_without_its_last_four_digits() {
+        check_prefix("+12065550100", "+1206555");
+        check_prefix("+4915112345678", "+491511234");
+        check_prefix("+3545550100", "+354555");
+    }
+
+    #[test]
+    fn a_prefix_never_covers_a_small_country() {
+        check_prefix("+29080000", "+290800");
+        check_prefix("+2908000", "+290800");
+        check_prefix("+492345678", "+492345");
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let variables = [
+            ("SMS_MAX_PER_NUMBER_HOURLY", "0"),
+            ("SMS_MAX_PER_PREFIX_HOURLY", "+20"),
+            ("SMS_MAX_PER_COUNTRY_DAILY", "unlimited"),
+            ("SMS_DAILY_BUDGET_MESSAGES", "1e3"),
+            ("SMS_DAILY_BUDGET_USD", "0.00"),
+            ("SMS_PRICES_USD", "DE=0.0981, DE=1\nUK=1 FR 0.1, AT=free"),
+        ];
+        let parts = "is neither a number of SMS parts above zero nor `none`";
+        assert_eq!(
+            read(&variables, "DE").unwrap_err(),
+            format!(
+                "invalid configuration: SMS_MAX_PER_NUMBER_HOURLY {parts}; SMS_MAX_PER_PREFIX_HOURLY {parts}; \
+                 SMS_MAX_PER_COUNTRY_DAILY {parts}; SMS_DAILY_BUDGET_MESSAGES {parts}; \
+                 SMS_DAILY_BUDGET_USD is not an amount in USD above zero, such as 0.0981; \
+                 SMS_PRICES_USD entry 2 names DE again, \
+                 entry 3 is not the ISO 3166-1 code of a country with phone numbers of its own, \
+                 entry 4 is not a country and a price, such as `DE=0.0981`, \
+                 entry 5 is not a country and a price, such as `DE=0.0981`, \
+                 entry 6: the price for AT is not an amount in USD above zero, such as 0.0981"
+            )
+        );
+    }
+
+    #[test]
+    fn a_budget_in_usd_needs_a_price_for_every_country() {
+        let budget = ("SMS_DAILY_BUDGET_USD", "25");
+        let prices = ("SMS_PRICES_USD", "US=0.00581");
+        assert_eq!(
+            read(&[budget, prices], "US, DE, GB").unwrap_err(),
+            "invalid configuration: SMS_DAILY_BUDGET_USD needs a price for DE, GB: set it in SMS_PRICES_USD, \
+             or SMS_MAX_PRICE_USD for all countries"
+        );
+        assert!(read(&[budget, prices], "US").is_ok());
+        assert!(read(&[budget, prices, ("SMS_MAX_PRICE_USD", "0.1")], "US, DE, GB").is_ok());
+        assert!(read(&[prices], "US, DE, GB").is_ok());
+        assert_eq!(
+            read(&[("SMS_DAILY_BUDGET_USD", "0.09"), ("SMS_MAX_PRICE_USD", "0.1"), prices], "US, DE")
+                .unwrap_err(),
+            "invalid configuration: SMS_DAILY_BUDGET_USD is less than one message costs in DE"
+        );
+    }
+
+    #[track_caller]
+    fn check_usd(text: &str, expected: Option<u64>) {
+        assert_eq!(text.parse().ok(), expected.map(Usd), "{text}");
+    }
+
+    #[test]
+    fn money_is_counted_in_millionths() {
+        check_usd("0.00581", Some(5_810));
+        check_usd("1", Some(1_000_000));
+        check_usd("0.1", Some(100_000));
+        check_usd("999999999.999999", Some(999_999_999_999_999));
+        for wrong in [
+            "",
+            ".",
+            "0",
+            "0.000000",
+            "0.0000001",
+            "-1",
+            "+1",
+            "1,5",
+            "1.",
+            ".5",
+            "1e3",
+            "1.5.0",
+            "1000000000",
+        ] {
+            check_usd(wrong, None);
+        }
+    }
+
+    #[test]
+    fn a_process_sends_its_cap_in_an_hour_and_no_more() {
+        let mut cap = ProcessCap::new(5);
+        assert_eq!([2, 2, 2, 1, 1].map(|parts| cap.allow(NOW, parts)), [true, true, false, true, false]);
+        assert!(!cap.allow(NOW - HOUR, 1), "a clock that is set back opens no new hour");
+        assert!(cap.allow(NOW + HOUR, 5));
+        assert!(!cap.allow(NOW + HOUR, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(text in ".*") {
+            let _ = parse_limit(&text);
+            let _ = parse_prices(&text);
+            let _ = text.parse::<Usd>();
+        }
+
+        #[test]
+        fn no_key_shows_the_number_or_a_long_part_of_it(digits in "[2-9][0-9]{2}555[0-9]{4}") {
+            for counter in default_counters(&format!("+1{digits}"), 1, NOW) {
+                // Hexadecimal text may by chance hold a few of the digits in a row, but not seven.
+                prop_assert!(!counter.key.contains(digits.get(..7).unwrap()), "{}", counter.key);
+            }
+        }
+
+        #[test]
+        fn numbers_of_one_block_share_the_prefix_and_nobody_else_does(
+            one in "[2-9][0-9]{2}555", other in "[2-9][0-9]{2}555", last in "[0-9]{4}",
+        ) {
+            let keys = |block: &str, last: &str| {
+                default_counters(&format!("+1{block}{last}"), 1, NOW)
+                    .into_iter().map(|counter| counter.key).collect::<Vec<_>>()
+            };
+            let (here, there) = (keys(&one, "0100"), keys(&other, &last));
+            prop_assert_eq!(here[1] == there[1], one == other);
+            prop_assert_eq!(here[0] == there[0], one == other && last == "0100");
+            prop_assert_eq!(&here[2..], &there[2..]);
+        }
+
+        #[test]
+        fn whatever_comes_no_counter_passes_its_limit(
+            messages in proptest::collection::vec((0..50_u16, 1..4_usize, 0..7_200_u64), 1..400),
+        ) {
+            let limits = read(&[("SMS_DAILY_BUDGET_USD", "0.9"), ("SMS_PRICES_USD", "US=0.00581"),
+                ("SMS_DAILY_BUDGET_MESSAGES", "120"), ("SMS_MAX_PER_COUNTRY_DAILY", "110")], "US").unwrap();
+            let mut store: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+            for (line, parts, later) in messages {
+                let to = format!("+1206555{line:04}");
+                for counter in counters(&limits, &to, "US", parts, NOW + later) {
+                    let room = counter.room.unwrap();
+                    let (counted, limit) =
+                        store.entry(counter.key).or_insert((0, room + counter.amount));
+                    if *counted > room {
+                        break;
+                    }
+                    *counted += counter.amount;
+                    prop_assert!(*counted <= *limit);
+                }
+            }
+        }
+    }
+}
