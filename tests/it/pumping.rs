@@ -1,0 +1,409 @@
+//! What the guard against SMS pumping stops: a day of ordinary traffic, alone and under attack.
+//!
+//! Nothing is sent and no clock is read: numbers and times come from a generator with a fixed seed, the store is a
+//! map. The result is a table in docs/sms-pumping.md; `UPDATE_DOCS=1` writes it anew.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use shared::config::Settings;
+use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
+use shared::pumping::{LimitName, SmsLimits};
+use shared::recipient::RecipientHasher;
+
+const COUNTRIES: &str = "US, DE, GB";
+
+/// Assumed prices of one part in thousandths of a US dollar. Real ones differ by operator and month.
+const PRICES: [(&str, u64); 3] = [("US", 10), ("DE", 100), ("GB", 50)];
+
+/// 2026-11-23 00:00 UTC, a Monday.
+const MIDNIGHT: u64 = 1_795_392_000;
+const MINUTE: u64 = 60;
+const HOUR: u64 = 3_600;
+
+/// `SplitMix64`: small, and the same on every machine.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    /// A block of 10,000 mobile numbers: the number without its last four digits.
+    fn block(&mut self, country: &str) -> String {
+        match country {
+            "US" => {
+                let area = [206, 212, 303, 312, 415, 512, 617, 702, 805, 914][self.below(10) as usize];
+                format!("+1{area}{}", 200 + self.below(700))
+            }
+            "DE" => format!("+49{}{:04}", [151, 152, 157, 159][self.below(4) as usize], self.below(10_000)),
+            _ => format!("+44740{:03}", self.below(1_000)),
+        }
+    }
+
+    fn number(&mut self, country: &str) -> String {
+        let block = self.block(country);
+        format!("{block}{:04}", self.below(10_000))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    Person,
+    /// One of a company whose telephones have one block of numbers.
+    Employee,
+    Attacker,
+}
+
+struct Request {
+    at: u64,
+    number: String,
+    sender: Sender,
+}
+
+/// A day in which people sign up and sign in, and some ask for their code again.
+fn ordinary_day(sign_ups: u64, sign_ins: u64, employees: u64) -> Vec<Request> {
+    let random = &mut Random(1);
+    let mut requests = Vec::new();
+    // Few at night, most at noon and in the evening, by UTC.
+    let hours = [1, 1, 1, 1, 2, 3, 5, 8, 10, 10, 9, 9, 10, 9, 8, 8, 9, 10, 11, 12, 11, 8, 5, 3];
+    let total: u64 = hours.iter().sum();
+    let mut ask = |random: &mut Random, first: u64, number: &str, sender: Sender| {
+        // Of ten people eight need one code, one or two need two, and every twentieth needs three.
+        let times = match random.below(100) {
+            0..80 => 1,
+            80..95 => 2,
+            _ => 3,
+        };
+        let mut at = first;
+        for _ in 0..times {
+            requests.push(Request { at: MIDNIGHT + at, number: number.to_owned(), sender });
+            at += MINUTE + random.below(2 * MINUTE);
+        }
+    };
+    for _ in 0..sign_ups + sign_ins - employees {
+        let country = match random.below(10) {
+            0..5 => "US",
+            5..8 => "DE",
+            _ => "GB",
+        };
+        let mut place = random.below(total);
+        let hour =
+            hours.iter().position(|weight| place.checked_sub(*weight).map(|rest| place = rest).is_none());
+        let at = hour.expect("an hour") as u64 * HOUR + random.below(HOUR);
+        let number = random.number(country);
+        ask(random, at, &number, Sender::Person);
+    }
+    let block = random.block("DE");
+    for employee in 0..employees {
+        let at = 7 * HOUR + random.below(2 * HOUR);
+        ask(random, at, &format!("{block}{employee:04}"), Sender::Employee);
+    }
+    requests
+}
+
+/// `count` messages, evenly over `length`, to numbers in turn from so many blocks of each country.
+struct Attack {
+    what: &'static str,
+    countries: &'static [&'static str],
+    blocks: u64,
+    numbers: u64,
+    count: u64,
+    length: u64,
+}
+
+/// Blocks of adjacent numbers, minutes to days, one or many messages to each number: docs/sms-pumping.md has the
+/// reports that these come from.
+const ATTACKS: [Attack; 7] = [
+    Attack {
+        what: "fast: 5,000 adjacent numbers in 3 blocks, half an hour",
+        countries: &["DE"],
+        blocks: 3,
+        numbers: 5_000,
+        count: 5_000,
+        length: HOUR / 2,
+    },
+    Attack {
+        what: "flood: 20,000 messages to 4,000 numbers in 10 blocks, 4 hours",
+        countries: &["DE"],
+        blocks: 10,
+        numbers: 4_000,
+        count: 20_000,
+        length: 4 * HOUR,
+    },
+    Attack {
+        what: "slow: 5,000 numbers in 8 blocks, all day",
+        countries: &["DE"],
+        blocks: 8,
+        numbers: 5_000,
+        count: 5_000,
+        length: 24 * HOUR,
+    },
+    Attack {
+        what: "below the limit of a block: 18 an hour in each of 20 blocks, all day",
+        countries: &["DE"],
+        blocks: 20,
+        numbers: 18 * 20 * 24,
+        count: 18 * 20 * 24,
+        length: 24 * HOUR,
+    },
+    Attack {
+        what: "scattered: 10,000 numbers in 2,000 blocks, 6 hours",
+        countries: &["DE"],
+        blocks: 2_000,
+        numbers: 10_000,
+        count: 10_000,
+        length: 6 * HOUR,
+    },
+    Attack {
+        what: "few numbers: 50 in 50 blocks, one message every two minutes to each, 6 hours",
+        countries: &["DE"],
+        blocks: 50,
+        numbers: 50,
+        count: 50 * 30 * 6,
+        length: 6 * HOUR,
+    },
+    Attack {
+        what: "everywhere: 12,000 numbers in 1,000 blocks of each country, 6 hours",
+        countries: &["US", "DE", "GB"],
+        blocks: 1_000,
+        numbers: 12_000,
+        count: 12_000,
+        length: 6 * HOUR,
+    },
+];
+
+impl Attack {
+    fn requests(&self) -> Vec<Request> {
+        let random = &mut Random(2);
+        let blocks: Vec<_> = (0..self.blocks)
+            .flat_map(|_| self.countries.iter().map(|country| random.block(country)).collect::<Vec<_>>())
+            .collect();
+        let blocks_total = blocks.len() as u64;
+        // In the morning, when there is ordinary traffic too; what takes all day begins at midnight.
+        let start = MIDNIGHT + if self.length == 24 * HOUR { 0 } else { 9 * HOUR };
+        (0..self.count)
+            .map(|index| {
+                let number = index % self.numbers;
+                let block = &blocks[(number % blocks_total) as usize];
+                Request {
+                    at: start + index * self.length / self.count,
+                    number: format!("{block}{:04}", number / blocks_total),
+                    sender: Sender::Attacker,
+                }
+            })
+            .collect()
+    }
+}
+
+fn countries() -> CountryAllowlist {
+    COUNTRIES.parse().expect("countries")
+}
+
+fn limits(variables: &[(LimitName, String)]) -> SmsLimits {
+    let lookup = |name: &str| {
+        variables.iter().find(|(limit, _)| limit.setting() == name).map(|(_, value)| value.clone())
+    };
+    let settings = Settings::new(&lookup, &|_| Err("no file".to_owned()));
+    let limits = SmsLimits::read(&settings, Some(&countries()));
+    settings.finish(limits).expect("limits")
+}
+
+/// What came and what was sent of one kind of sender, in messages and thousandths of a US dollar.
+#[derive(Default)]
+struct Tally {
+    asked: u64,
+    sent: u64,
+    cost_asked: u64,
+    cost_sent: u64,
+}
+
+impl Tally {
+    fn stopped(&self) -> String {
+        let stopped = self.asked - self.sent;
+        let tenths = (stopped * 1_000).div_ceil(self.asked.max(1));
+        format!("{}.{} %", tenths / 10, tenths % 10)
+    }
+}
+
+struct Day {
+    people: Tally,
+    employees: Tally,
+    attackers: Tally,
+}
+
+/// Sends what the counters let through, in the order of time.
+fn play(limits: &SmsLimits, requests: &[&[Request]]) -> Day {
+    let (countries, hasher) = (countries(), RecipientHasher::new(b"simulation"));
+    let mut requests: Vec<_> = requests.iter().copied().flatten().collect();
+    requests.sort_by_key(|request| request.at);
+    let mut store: HashMap<String, u64> = HashMap::new();
+    let mut day = Day { people: Tally::default(), employees: Tally::default(), attackers: Tally::default() };
+    for request in requests {
+        let (number, country) = place(&countries, &request.number);
+        let tally = match request.sender {
+            Sender::Person => &mut day.people,
+            Sender::Employee => &mut day.employees,
+            Sender::Attacker => &mut day.attackers,
+        };
+        let code = country.to_string();
+        let (_, price) = PRICES.iter().find(|(name, _)| *name == code).expect("a price");
+        tally.asked += 1;
+        tally.cost_asked += price;
+        let passed = limits.counters(&number, country, 1, request.at, &hasher).into_iter().all(|counter| {
+            let counted = store.entry(counter.key).or_default();
+            let passed = counter.room.is_some_and(|room| *counted <= room);
+            if passed {
+                *counted += counter.amount;
+            }
+            passed
+        });
+        if passed {
+            tally.sent += 1;
+            tally.cost_sent += price;
+        }
+    }
+    day
+}
+
+fn place(countries: &CountryAllowlist, number: &str) -> (PhoneNumber, Country) {
+    let number: PhoneNumber = number.parse().expect("a number");
+    match countries.decide(&number) {
+        SmsPermission::Allowed(country) => (number, country),
+        SmsPermission::Refused(refusal) => panic!("{refusal}"),
+    }
+}
+
+/// The advice of docs/sms-pumping.md: twice what an ordinary day has at most. The limit of a number stays.
+fn chosen_limits(ordinary: &[Request]) -> Vec<(LimitName, String)> {
+    let (all, countries, hasher) = (limits(&[]), countries(), RecipientHasher::new(b"simulation"));
+    let mut counts: BTreeMap<(LimitName, String), u64> = BTreeMap::new();
+    for request in ordinary {
+        let (number, country) = place(&countries, &request.number);
+        for counter in all.counters(&number, country, 1, request.at, &hasher) {
+            *counts.entry((counter.limit, counter.key)).or_default() += 1;
+        }
+    }
+    [LimitName::PrefixHourly, LimitName::CountryDaily, LimitName::DailyMessages]
+        .into_iter()
+        .map(|limit| {
+            let most = counts.iter().filter(|((name, _), _)| *name == limit).map(|(_, count)| *count).max();
+            (limit, (2 * most.expect("traffic")).to_string())
+        })
+        .collect()
+}
+
+fn usd(thousandths: u64) -> String {
+    format!("{}", thousandths.div_ceil(1_000))
+}
+
+fn table(ordinary: &[Request], limits: &SmsLimits) -> String {
+    let mut text = String::from(
+        "| Attack | Messages asked for | Sent | Stopped | USD without the guard | USD with it | Ordinary messages stopped that day | Those of the company |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    let employees =
+        |day: &Day| if day.employees.asked == 0 { "–".to_owned() } else { day.employees.stopped() };
+    let alone = play(limits, &[ordinary]);
+    let _ =
+        writeln!(text, "| none | – | – | – | – | – | {} | {} |", alone.people.stopped(), employees(&alone));
+    for attack in &ATTACKS {
+        let day = play(limits, &[ordinary, &attack.requests()]);
+        let attackers = &day.attackers;
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            attack.what,
+            attackers.asked,
+            attackers.sent,
+            attackers.stopped(),
+            usd(attackers.cost_asked),
+            usd(attackers.cost_sent),
+            day.people.stopped(),
+            employees(&day),
+        );
+    }
+    text
+}
+
+fn report() -> String {
+    let small = ordinary_day(120, 180, 0);
+    let large = ordinary_day(400, 600, 120);
+    let chosen = chosen_limits(&large);
+    let mut text = String::new();
+    let _ = write!(
+        text,
+        "The default limits, and a pool with 120 sign-ups and 180 sign-ins by SMS a day, {} messages:\n\n{}\n\
+         The default limits, and a pool that has outgrown them: 400 sign-ups and 600 sign-ins a day, {} messages, 120 of the sign-ins from one company in the morning:\n\n{}\n",
+        small.len(),
+        table(&small, &limits(&[])),
+        large.len(),
+        table(&large, &limits(&[])),
+    );
+    let settings: Vec<_> =
+        chosen.iter().map(|(limit, value)| format!("`{}={value}`", limit.setting())).collect();
+    let _ = write!(
+        text,
+        "The same pool with limits that were chosen as the page says, {}:\n\n{}",
+        settings.join(", "),
+        table(&large, &limits(&chosen)),
+    );
+    text
+}
+
+#[test]
+fn the_page_shows_what_the_guard_stops() {
+    const BEGIN: &str = "<!-- written by tests/it/pumping.rs -->\n";
+    const END: &str = "\n<!-- end of what the test writes -->";
+    let report = report();
+    insta::assert_snapshot!("what the SMS guard stops", report);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sms-pumping.md");
+    let page = std::fs::read_to_string(&path).expect("the page");
+    let (before, rest) = page.split_once(BEGIN).expect("the beginning of the tables");
+    let (written, after) = rest.split_once(END).expect("the end of the tables");
+    // The environment of a test is its caller's wish, not a setting of a function.
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{report}{END}{after}")).expect("the page is written");
+    } else {
+        assert_eq!(written, report, "UPDATE_DOCS=1 writes docs/sms-pumping.md anew");
+    }
+}
+
+#[test]
+fn the_default_limits_stop_nobody_on_an_ordinary_day() {
+    let day = play(&limits(&[]), &[&ordinary_day(120, 180, 0)]);
+    assert_eq!(day.people.sent, day.people.asked);
+}
+
+#[test]
+fn limits_chosen_as_the_page_says_stop_nobody_on_an_ordinary_day() {
+    let ordinary = ordinary_day(400, 600, 120);
+    let day = play(&limits(&chosen_limits(&ordinary)), &[&ordinary]);
+    assert_eq!((day.people.sent, day.employees.sent), (day.people.asked, day.employees.asked));
+}
+
+#[test]
+fn no_attack_sends_more_than_a_country_and_a_day_may() {
+    for attack in &ATTACKS {
+        let day = play(&limits(&[]), &[&attack.requests()]);
+        let most = if attack.countries.len() == 1 { 500 } else { 1_000 };
+        assert!(day.attackers.sent <= most, "{}", attack.what);
+        assert!(day.attackers.sent * 10 <= day.attackers.asked, "{}", attack.what);
+    }
+}
+
+#[test]
+fn adjacent_numbers_are_stopped_before_they_use_up_the_country() {
+    let [fast, ..] = &ATTACKS;
+    let day = play(&limits(&[]), &[&ordinary_day(120, 180, 0), &fast.requests()]);
+    assert_eq!(day.attackers.sent, 3 * 20);
+    assert_eq!(day.people.sent, day.people.asked);
+}
