@@ -4,9 +4,11 @@
 //! which `pre-sign-up` and `custom-message` do not link.
 
 pub mod logging;
+pub mod metrics;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
@@ -20,6 +22,8 @@ pub struct Invocation {
     pub event: Box<RawValue>,
     /// Lambda's id of the invocation, the same for all its retries.
     pub request_id: String,
+    /// The time that is left until Lambda ends the process, as it was when the event arrived.
+    pub time_left: Duration,
 }
 
 /// A failed invocation, as it is reported to Lambda.
@@ -65,7 +69,8 @@ where
     Fut: Future<Output = Result<Box<RawValue>, Failure>>,
 {
     let service = service_fn(|event: LambdaEvent<Box<RawValue>>| {
-        handler(Invocation { event: event.payload, request_id: event.context.request_id })
+        let time_left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        handler(Invocation { event: event.payload, request_id: event.context.request_id, time_left })
     });
     match lambda_runtime::run(service).await {
         Ok(()) => std::process::ExitCode::SUCCESS,

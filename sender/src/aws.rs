@@ -3,15 +3,14 @@
 //! This stands in for the crate `aws-config`, which looks in many more places (profiles, instance metadata, SSO)
 //! that do not exist inside Lambda, and costs 1 MB of binary for it.
 
-use std::time::Duration;
-
 use aws_credential_types::Credentials;
 use aws_sdk_kms::config::{BehaviorVersion, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use aws_types::sdk_config::SharedHttpClient;
 use shared::config::Settings;
 
 /// The account's side of the configuration, as Lambda and the AWS SDKs name it.
@@ -33,9 +32,16 @@ pub enum Service {
     SesV2,
     /// Sends SMS.
     Sns,
+    /// Sends SMS by the newer service, which says why it does not.
+    EndUserMessaging,
+    /// Keeps the delivery records and the counters of the SMS guard.
+    DynamoDb,
 }
 
 impl Service {
+    /// Every service.
+    pub const ALL: [Self; 5] = [Self::Kms, Self::SesV2, Self::Sns, Self::EndUserMessaging, Self::DynamoDb];
+
     /// The variable that names another endpoint for this service alone.
     ///
     /// Source: "Service-specific endpoints", AWS SDKs and Tools reference guide.
@@ -44,6 +50,8 @@ impl Service {
             Self::Kms => "AWS_ENDPOINT_URL_KMS",
             Self::SesV2 => "AWS_ENDPOINT_URL_SESV2",
             Self::Sns => "AWS_ENDPOINT_URL_SNS",
+            Self::EndUserMessaging => "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2",
+            Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
         }
     }
 }
@@ -62,7 +70,7 @@ impl Aws {
         let use_fips = settings.flag("AWS_USE_FIPS_ENDPOINT", false);
         let use_dual_stack = settings.flag("AWS_USE_DUALSTACK_ENDPOINT", false);
         let ignored = settings.flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", false)?;
-        let endpoints = [Service::Kms, Service::SesV2, Service::Sns]
+        let endpoints = Service::ALL
             .into_iter()
             .filter(|_| !ignored)
             .filter_map(|service| {
@@ -95,16 +103,10 @@ impl Aws {
             .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
             .http_client(http_client.clone())
             .region(region)
-            .retry_config(
-                RetryConfig::standard().with_initial_backoff(FIRST_BACKOFF).with_max_attempts(ATTEMPTS),
-            )
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(CONNECT_TIMEOUT)
-                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                    .operation_timeout(OPERATION_TIMEOUT)
-                    .build(),
-            )
+            // Attempts, pauses and their limits are `time.rs`'s, which knows the invocation's deadline.
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .use_fips(self.use_fips)
             .use_dual_stack(self.use_dual_stack);
         if let Some((_, url)) = self.endpoints.iter().find(|(endpoint, _)| *endpoint == service) {
@@ -112,24 +114,4 @@ impl Aws {
         }
         builder.build()
     }
-}
-
-/// A new connection inside a region takes some 10 ms, so a second without one is a fault.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// One attempt, so that one that hangs leaves time for another.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
-/// One call with all its attempts: two calls fit into the functions' timeout of 15 s.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(7);
-/// Attempts of one call.
-const ATTEMPTS: u32 = 3;
-/// The SDK doubles this for every attempt and takes a random share of it.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-
-/// The HTTPS client that all services of a process share, with one store of root certificates.
-///
-/// Connections are kept, so only the first event of a process pays for the TLS handshake.
-#[must_use]
-pub fn http_client() -> SharedHttpClient {
-    use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https()
 }

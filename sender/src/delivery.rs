@@ -1,133 +1,376 @@
-//! What a failed call means: whose fault it is, and whether it may be tried again.
+//! The way of one message from its event to the service, which both senders go alike.
+//!
+//! ```text
+//! claim ──┐
+//!         ├─► expired? ─► write ─► admitted? ─► send ─► settle or release ─► one line in the log, one of metrics
+//! decrypt ┘
+//! ```
+//! The record is claimed while KMS decrypts. Whatever goes wrong with the record, the message goes out: a duplicate
+//! beats a loss. Nothing is sent twice knowingly, and nothing ends well that was not settled or cannot be.
 
-use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_runtime_api::client::retries::classifiers::{
-    ClassifyRetry, RetryAction, RetryClassifierPriority,
+use runtime::metrics::Metrics;
+use runtime::{Failure, Invocation};
+use shared::config::Settings;
+use shared::locale::Locale;
+use shared::message::{Content, MessageKind, MessageTrigger, RenderError};
+use shared::pumping::LimitName;
+use tokio::join;
+
+use crate::errors::{CallFailure, FailureClass};
+use crate::job::{Job, Task};
+use crate::kms::Decryptor;
+use crate::record::{Before, Claim, End, MessageKey, lease};
+use crate::report::{Outcome, Record, Report};
+use crate::store::{Owner, Store, now};
+use crate::time::{Attempts, CLOSING, Deadline, random};
+
+/// How a message is sent. An answer may take as long as the invocation has time: who is cut off may have sent.
+pub const SEND: Attempts = Attempts {
+    number: 5,
+    each: Duration::from_mins(15),
+    least: Duration::from_millis(200),
+    repeatable: false,
 };
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-/// Whose fault a failure is, which decides what becomes of the event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureClass {
-    /// It will probably work later: the invocation fails, Lambda tries again.
-    Transient,
-    /// The recipient cannot be reached: nothing that we do later changes it, so the invocation ends well.
-    Recipient,
-    /// Ours or the configuration's: the invocation fails, so that the event is kept until it is mended.
-    Configuration,
-    /// The message may be on its way although no answer came.
-    Ambiguous,
-}
+/// How a message is sent by a route that is not the last one.
+const SEND_BEFORE_FALLBACK: Attempts = Attempts { number: 2, ..SEND };
 
-impl FailureClass {
-    /// As it stands in logs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Transient => "transient",
-            Self::Recipient => "recipient",
-            Self::Configuration => "configuration",
-            Self::Ambiguous => "ambiguous",
-        }
+/// What decrypting leaves for the sending, at least.
+const KEPT_FOR_SENDING: Duration = Duration::from_secs(1);
+
+/// Where messages go, and what is particular about it.
+pub trait Channel {
+    /// A finished message.
+    type Message;
+
+    /// Writes the message.
+    ///
+    /// # Errors
+    /// When a built-in template does not render.
+    fn write(&self, content: Content<'_>) -> Result<(Self::Message, Option<RenderError>), RenderError>;
+
+    /// Tells the report what is particular about the message.
+    fn describe(&self, _message: &Self::Message, _report: &mut Report<'_>) {}
+
+    /// Whether the message may go out; asked once for each message.
+    fn admit(&self, _message: &Self::Message, _deadline: Deadline) -> impl Future<Output = Admission> {
+        std::future::ready(Admission::Admitted)
     }
+
+    /// Hands the message to the service.
+    fn send(
+        &self,
+        message: &Self::Message,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<Taken, CallFailure>>;
 }
 
-/// A call to AWS that failed, without anything of the request in it.
-///
-/// The service's own text is left out on purpose: it quotes addresses and numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallFailure {
-    /// `SES`, `SNS`.
-    pub service: &'static str,
-    /// The service's error code, or what happened to the connection.
-    pub code: String,
-    /// Whose fault it is.
-    pub class: FailureClass,
-    /// What to do about it, where that is known.
-    pub remedy: Option<&'static str>,
-}
-
-impl CallFailure {
-    /// Sorts an SDK error. `known` gives class and remedy of the service's own error codes.
-    pub fn new<E: ProvideErrorMetadata, R>(
-        service: &'static str,
-        error: &SdkError<E, R>,
-        known: impl FnOnce(&str, Option<&str>) -> Option<(FailureClass, Option<&'static str>)>,
-    ) -> Self {
-        let (code, class, remedy) = match error {
-            SdkError::ServiceError(response) => {
-                let metadata = response.err();
-                let code = metadata.code().unwrap_or("unknown error");
-                let (class, remedy) =
-                    known(code, metadata.message()).unwrap_or((FailureClass::Transient, None));
-                (plain(code), class, remedy)
-            }
-            SdkError::TimeoutError(_) => ("timeout".to_owned(), FailureClass::Ambiguous, None),
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-                ("connection timeout".to_owned(), FailureClass::Ambiguous, None)
-            }
-            SdkError::DispatchFailure(_) => ("connection failed".to_owned(), FailureClass::Ambiguous, None),
-            SdkError::ResponseError(_) => ("unreadable answer".to_owned(), FailureClass::Ambiguous, None),
-            _ => ("request could not be built".to_owned(), FailureClass::Configuration, None),
-        };
-        Self { service, code, class, remedy }
-    }
-}
-
-impl fmt::Display for CallFailure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} did not take the message: {}", self.service, self.code)?;
-        self.remedy.map_or(Ok(()), |remedy| write!(formatter, " ({remedy})"))
-    }
-}
-
-impl std::error::Error for CallFailure {}
-
-/// An error code is a word; anything else that a broken answer holds is not shown.
-fn plain(code: &str) -> String {
-    if code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" ._-".contains(&byte)) {
-        code.to_owned()
-    } else {
-        "unknown error".to_owned()
-    }
-}
-
-/// Keeps the SDK from sending a message a second time after an answer that was not read.
-///
-/// SES and SNS have no idempotency token: after a timeout or a reset connection the first message may be on its
-/// way, so only an answer that says "not taken" is tried again. SES itself warns of server errors after it has
-/// accepted a message, so those are left to Lambda's retry as well.
-/// A connection that was never made counts as well: the SDK does not tell it from one that broke, and a minute's
-/// delay is better than a second message.
-/// A bare 429, which the SDK does not count as throttling for want of an error code, is tried again.
-/// Source: "Errors returned by the Amazon SES API", Amazon SES developer guide.
+/// Whether a message may go out.
 #[derive(Debug)]
-pub struct SendOnce;
+pub enum Admission {
+    /// It may.
+    Admitted,
+    /// It may, although the counters could not be asked.
+    Uncounted(CallFailure),
+    /// A limit is reached.
+    Blocked(LimitName),
+    /// The counters cannot be asked, and what one process may send without them is used up.
+    CapReached(Option<CallFailure>),
+}
 
-impl ClassifyRetry for SendOnce {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        match context.response().map(|response| response.status().as_u16()) {
-            None | Some(500..) => RetryAction::RetryForbidden,
-            Some(429) => RetryAction::throttling_error(),
-            Some(_) => RetryAction::NoActionIndicated,
+/// A message that a service took.
+#[derive(Debug)]
+pub struct Taken {
+    /// The service's id of the message.
+    pub message_id: String,
+    /// Why the first route did not take it, when the second one did.
+    pub fallback: Option<CallFailure>,
+}
+
+/// Hands a message to the first route that takes it.
+///
+/// The next route is asked only after a failure that proves that the last one sent nothing, and that is not the
+/// recipient's.
+///
+/// # Errors
+/// The last asked route's.
+pub async fn first_to_take<R>(
+    routes: &[R],
+    deadline: Deadline,
+    send: impl AsyncFn(&R) -> Result<String, CallFailure>,
+    service: crate::aws::Service,
+) -> Result<Taken, CallFailure> {
+    let mut fallback = None;
+    let mut result = Err(CallFailure::unbuildable(service));
+    for (index, route) in routes.iter().enumerate() {
+        let last = index.saturating_add(1) == routes.len();
+        let attempts = if last { SEND } else { SEND_BEFORE_FALLBACK };
+        result = attempts.call(service, deadline, random, async || send(route).await).await;
+        match &result {
+            Err(failure)
+                if failure.class == FailureClass::Transient
+                    || failure.class == FailureClass::Configuration =>
+            {
+                fallback = Some(failure.clone());
+            }
+            _ => break,
         }
     }
+    // With one route, or when all have failed, there is nothing that stood in for another.
+    result.map(|message_id| Taken { message_id, fallback })
+}
 
-    fn name(&self) -> &'static str {
-        "send once"
-    }
+/// The table of a deployment, as far as it is used.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// For the delivery records, unless they are switched off.
+    pub records: Option<String>,
+    /// For the counters of the SMS guard, which nothing switches off.
+    pub counters: Option<String>,
+}
 
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+impl Tables {
+    /// Reads `DELIVERY_TABLE` and `DELIVERY_RECORDS`, noting what is wrong with them.
+    #[must_use]
+    pub fn read(settings: &Settings<'_>) -> Option<Self> {
+        let table = settings.optional("DELIVERY_TABLE", |text| {
+            let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+            if (3..=255).contains(&text.len()) && text.bytes().all(valid) {
+                Ok(text.to_owned())
+            } else {
+                Err("is not the name of a table: 3 to 255 letters, digits, `_`, `.` and `-`")
+            }
+        });
+        let wanted = settings.flag("DELIVERY_RECORDS", matches!(table, Some(Some(_))));
+        let (table, wanted) = (table?, wanted?);
+        if wanted && table.is_none() {
+            settings.problem("DELIVERY_RECORDS", "is `true`, but DELIVERY_TABLE is not set");
+            return None;
+        }
+        Some(Self { records: table.clone().filter(|_| wanted), counters: table })
     }
 }
 
-/// A duration as it stands in logs: whole milliseconds.
-#[must_use]
-pub fn milliseconds(duration: Duration) -> u64 {
+/// What both senders need besides their service.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Decrypts the codes.
+    pub decryptor: Decryptor,
+    /// Keeps the delivery records, unless they are switched off.
+    pub records: Option<Store>,
+    /// Where metrics go.
+    pub metrics: Metrics,
+    /// How long codes are valid.
+    pub validity: Validity,
+}
+
+/// How long codes are valid.
+#[derive(Clone, Copy, Debug)]
+pub struct Validity {
+    sign_in: Duration,
+}
+
+impl Validity {
+    /// Reads `SIGN_IN_CODE_MINUTES`, noting what is wrong with it.
+    ///
+    /// The session in which a sign-in code is valid lasts 3 to 15 minutes, as the app client says; the function does
+    /// not know that, so it takes the longest where it is not told.
+    /// Source: "Quotas in Amazon Cognito", Amazon Cognito developer guide.
+    #[must_use]
+    pub fn read(settings: &Settings<'_>) -> Option<Self> {
+        let minutes = settings.optional("SIGN_IN_CODE_MINUTES", |text| match text.parse() {
+            Ok(minutes @ 3..=15) => Ok(minutes),
+            _ => Err("is not a number of minutes from 3 to 15"),
+        })?;
+        Some(Self { sign_in: Duration::from_mins(minutes.unwrap_or(15)) })
+    }
+
+    /// How long after its issue a message of this kind is of use, at most.
+    ///
+    /// `None` for invitations: how long a temporary password lives is the pool's setting, up to a year.
+    #[must_use]
+    pub fn of(self, kind: MessageKind) -> Option<Duration> {
+        match kind {
+            MessageKind::Authentication => Some(self.sign_in),
+            MessageKind::AdminCreateUser => None,
+            kind => Some(kind.validity()),
+        }
+    }
+}
+
+/// The claim of an invocation, by which it settles or releases.
+struct Hold<'a> {
+    store: &'a Store,
+    key: MessageKey,
+    owner: Owner,
+    /// Whether the claim was confirmed.
+    certain: bool,
+}
+
+impl Delivery {
+    /// Handles one event: `send` is called if it asks for a message.
+    ///
+    /// # Errors
+    /// When the event is malformed, or the message was not sent for a reason that is not the recipient's.
+    pub async fn handle(
+        &self,
+        trigger: MessageTrigger,
+        default_locale: Locale,
+        invocation: &Invocation,
+        send: impl AsyncFnOnce(&Job, &mut Report<'_>) -> Outcome,
+    ) -> Result<(), Failure> {
+        let id = &invocation.request_id;
+        let without_job = |outcome| Report::new(id, None).end(outcome, &self.metrics);
+        match Task::read(trigger, &invocation.event, default_locale) {
+            Err(error) => without_job(Outcome::Malformed(error)),
+            Ok(Task::Nothing(reason)) => without_job(Outcome::Nothing(reason)),
+            Ok(Task::Send(job)) => {
+                let mut report = Report::new(id, Some(&job));
+                // On the heap, because the compiler gives up on futures as deeply nested as the SDK's are here.
+                let outcome = Box::pin(send(&job, &mut report)).await;
+                report.end(outcome, &self.metrics)
+            }
+        }
+    }
+
+    /// Delivers a message and tells the report how that went. `contact` is what an invited user may sign in with.
+    pub async fn deliver<C: Channel>(
+        &self,
+        job: &Job,
+        contact: &str,
+        channel: &C,
+        invocation: &Invocation,
+        report: &mut Report<'_>,
+    ) -> Outcome {
+        let time_left = invocation.time_left;
+        let end = Deadline::after(time_left);
+        let deadline = end.before(CLOSING);
+        let ciphertext = match job.ciphertext() {
+            Ok(ciphertext) => ciphertext,
+            Err(error) => return Outcome::decryption(&error),
+        };
+        let mut hold = self.records.as_ref().map(|store| Hold {
+            store,
+            key: MessageKey::of(&ciphertext),
+            owner: Owner::new(&invocation.request_id),
+            certain: true,
+        });
+        let start = Instant::now();
+        let claim = async {
+            let hold = hold.as_ref()?;
+            Some(hold.store.claim(&hold.key, &hold.owner, now(), lease(time_left), deadline).await)
+        };
+        let decrypt = async {
+            let until = deadline.before(KEPT_FOR_SENDING);
+            let code = self.decryptor.decrypt(ciphertext, &job.user_pool_id, until).await;
+            (code, start.elapsed())
+        };
+        let (claim, (code, decrypted)) = join!(claim, decrypt);
+        report.decrypted = Some(decrypted);
+        let mut first = true;
+        match claim {
+            None => {}
+            Some(Ok(Claim::Done)) => return Outcome::Duplicate,
+            Some(Ok(Claim::Busy)) => return Outcome::InProgress,
+            Some(Ok(Claim::Held { before, first_claimed })) => {
+                first = before == Before::Nothing;
+                report.record = Record::Held(before);
+                let age = now().saturating_sub(first_claimed);
+                if self.validity.of(job.kind).is_some_and(|validity| age > millis(validity)) {
+                    let outcome = Outcome::Expired;
+                    close(hold.as_ref(), &outcome, end, report).await;
+                    return outcome;
+                }
+            }
+            Some(Err(failure)) => {
+                report.record = Record::Unavailable(failure);
+                if let Some(hold) = &mut hold {
+                    hold.certain = false;
+                }
+            }
+        }
+        let outcome = match code {
+            Err(error) => Outcome::decryption(&error),
+            Ok(code) => {
+                let code = job.clear_code(code);
+                let name = job.sign_in_name(contact);
+                let start = Instant::now();
+                let written = channel.write(job.content(&code, &name));
+                report.rendered = Some(start.elapsed());
+                match written {
+                    Err(error) => Outcome::rendering(&error),
+                    Ok((message, problem)) => {
+                        channel.describe(&message, report);
+                        report.template_problem = problem.map(|problem| problem.to_string());
+                        send(channel, &message, first, deadline, report).await
+                    }
+                }
+            }
+        };
+        close(hold.as_ref(), &outcome, end, report).await;
+        outcome
+    }
+}
+
+async fn send<C: Channel>(
+    channel: &C,
+    message: &C::Message,
+    first: bool,
+    deadline: Deadline,
+    report: &mut Report<'_>,
+) -> Outcome {
+    // What was admitted once is not counted again because it is tried again.
+    if first {
+        match channel.admit(message, deadline).await {
+            Admission::Admitted => {}
+            Admission::Uncounted(failure) => report.record = Record::Unavailable(failure),
+            Admission::Blocked(limit) => return Outcome::Pumping(limit),
+            Admission::CapReached(failure) => {
+                if let Some(failure) = failure {
+                    report.record = Record::Unavailable(failure);
+                }
+                return Outcome::uncounted();
+            }
+        }
+    }
+    let start = Instant::now();
+    let sent = channel.send(message, deadline).await;
+    report.sent = Some(start.elapsed());
+    match sent {
+        Ok(taken) => {
+            report.fallback = taken.fallback;
+            Outcome::Sent { message_id: taken.message_id }
+        }
+        Err(failure) if failure.class == FailureClass::Recipient => Outcome::Recipient(failure),
+        Err(failure) => Outcome::sending(&failure),
+    }
+}
+
+/// Brings the record up to date with how the invocation ends.
+async fn close(hold: Option<&Hold<'_>>, outcome: &Outcome, deadline: Deadline, report: &mut Report<'_>) {
+    let Some(hold) = hold else { return };
+    let settled = match outcome {
+        Outcome::Sent { message_id } => Some((End::Sent, message_id.as_str())),
+        Outcome::Recipient(_) => Some((End::Recipient, "")),
+        Outcome::Expired => Some((End::Expired, "")),
+        Outcome::Pumping(_) => Some((End::Blocked, "")),
+        _ => None,
+    };
+    let closed = if let Some((end, message_id)) = settled {
+        hold.store.settle(&hold.key, end, message_id, now(), deadline).await
+    } else if outcome.may_have_sent() || !hold.certain {
+        // The lease keeps others away until it ends. A claim that nobody confirmed does the same, if it was made.
+        Ok(())
+    } else {
+        hold.store.release(&hold.key, &hold.owner, deadline).await
+    };
+    if let Err(failure) = closed {
+        report.record = Record::Unavailable(failure);
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

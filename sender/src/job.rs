@@ -1,10 +1,14 @@
 //! What both senders read from an event before they do anything.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 use shared::event::{Event, EventError, Request};
 use shared::locale::{Locale, LocaleReason};
 use shared::message::{Content, Insert, MessageKind, MessageTrigger, Request as Wanted};
 use shared::secret::Code;
+
+use crate::kms::DecryptError;
 
 /// One message to write and send.
 #[derive(Clone)]
@@ -88,6 +92,14 @@ impl Task {
 }
 
 impl Job {
+    /// The encrypted code.
+    ///
+    /// # Errors
+    /// When it is not base64.
+    pub fn ciphertext(&self) -> Result<Vec<u8>, DecryptError> {
+        STANDARD.decode(self.code.trim()).map_err(|_| DecryptError::NotBase64)
+    }
+
     /// The decrypted code as the user is to see it: Cognito HTML-escapes temporary passwords, and only those.
     #[must_use]
     pub fn clear_code(&self, code: Code) -> Code {

@@ -6,20 +6,20 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use aws_sdk_kms::Client;
-use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kms::operation::decrypt::DecryptError as KmsError;
 use aws_sdk_kms::primitives::Blob;
 use aws_types::SdkConfig;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use shared::secret::Code;
+use tokio::join;
 use tokio::task::yield_now;
 use zeroize::Zeroizing;
 
-use crate::delivery::FailureClass;
+use crate::aws::Service;
 use crate::envelope::{Envelope, EnvelopeError, Suite, looks_like_direct_kms_ciphertext};
+use crate::errors::{CallFailure, FailureClass};
+use crate::time::{Attempts, Deadline, random};
 
 /// The key that Cognito encrypts codes under, by its ARN.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,15 +105,8 @@ pub enum DecryptError {
     #[error("KMS decrypted with another key than CODE_KEY_ARN")]
     WrongKeyUsed,
     /// KMS refused or could not be asked.
-    #[error("KMS did not decrypt the code: {code} ({remedy})")]
-    Kms {
-        /// The error code of KMS, or what happened to the connection.
-        code: String,
-        /// What to do.
-        remedy: &'static str,
-        /// Whether it may work later.
-        class: FailureClass,
-    },
+    #[error(transparent)]
+    Kms(#[from] CallFailure),
 }
 
 impl DecryptError {
@@ -121,7 +114,9 @@ impl DecryptError {
     #[must_use]
     pub fn class(&self) -> FailureClass {
         match self {
-            Self::Kms { class, .. } => *class,
+            // Nothing was sent, whatever KMS did.
+            Self::Kms(failure) if failure.class == FailureClass::Ambiguous => FailureClass::Transient,
+            Self::Kms(failure) => failure.class,
             Self::NotBase64
             | Self::DirectKms
             | Self::Envelope(_)
@@ -133,6 +128,14 @@ impl DecryptError {
         }
     }
 }
+
+/// How KMS is asked: it answers in some 10 ms, so one that takes a second and a half is asked again.
+pub const ATTEMPTS: Attempts = Attempts {
+    number: 5,
+    each: Duration::from_millis(1_500),
+    least: Duration::from_millis(300),
+    repeatable: true,
+};
 
 /// Decrypts codes under one key.
 #[derive(Debug, Clone)]
@@ -151,16 +154,20 @@ impl Decryptor {
         Self { client: Client::new(config), key }
     }
 
-    /// Decrypts the `code` of an event from the user pool.
+    /// Decrypts the ciphertext of an event from the user pool.
     ///
     /// # Errors
-    /// When the message is malformed, not authentic, not for this pool or key, or KMS does not help.
-    pub async fn decrypt(&self, code: &str, user_pool_id: &str) -> Result<Code, DecryptError> {
-        let bytes = STANDARD.decode(code.trim()).map_err(|_| DecryptError::NotBase64)?;
-        if looks_like_direct_kms_ciphertext(&bytes) {
+    /// When the message is malformed, not authentic, not for this pool or key, or KMS does not help in time.
+    pub async fn decrypt(
+        &self,
+        ciphertext: Vec<u8>,
+        user_pool_id: &str,
+        deadline: Deadline,
+    ) -> Result<Code, DecryptError> {
+        if looks_like_direct_kms_ciphertext(&ciphertext) {
             return Err(DecryptError::DirectKms);
         }
-        let envelope = Envelope::parse(bytes)?;
+        let envelope = Envelope::parse(ciphertext)?;
         match (envelope.context_value(POOL_CONTEXT), envelope.suite()) {
             (Some(pool), _) if pool == user_pool_id => {}
             (Some(_), _) => return Err(DecryptError::OtherPool),
@@ -174,28 +181,38 @@ impl Decryptor {
             yield_now().await;
             envelope.verify()
         };
-        let (data_key, verified) = tokio::join!(self.data_key(&envelope), verify);
+        let (data_key, verified) = join!(self.data_key(&envelope, deadline), verify);
         let clear = verified?.open(&data_key?)?;
         let text = std::str::from_utf8(&clear).map_err(|_| DecryptError::NotText)?;
         Ok(Code::new(Zeroizing::new(text.to_owned())))
     }
 
     /// Asks KMS for the data key: every encrypted one that is under our key, until one is decrypted.
-    async fn data_key(&self, envelope: &Envelope) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+    async fn data_key(
+        &self,
+        envelope: &Envelope,
+        deadline: Deadline,
+    ) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
         let mut result = Err(DecryptError::OtherKey);
         let ours = envelope.data_keys().iter().filter(|key| {
             key.provider_id() == "aws-kms" && key.key_arn().is_some_and(|arn| self.key.is_same_key(arn))
         });
         for key in ours {
-            let answer = self
-                .client
-                .decrypt()
-                .key_id(&self.key.0)
-                .ciphertext_blob(Blob::new(key.ciphertext()))
-                .set_encryption_context(Some(
-                    envelope.context().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-                ))
-                .send()
+            let answer = ATTEMPTS
+                .call(Service::Kms, deadline, random, async || {
+                    let request = self
+                        .client
+                        .decrypt()
+                        .key_id(&self.key.0)
+                        .ciphertext_blob(Blob::new(key.ciphertext()))
+                        .set_encryption_context(Some(
+                            envelope
+                                .context()
+                                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                                .collect(),
+                        ));
+                    request.send().await.map_err(|error| CallFailure::new(Service::Kms, &error, |_| None))
+                })
                 .await;
             match answer {
                 Ok(answer) => {
@@ -205,64 +222,11 @@ impl Decryptor {
                     }
                     return Ok(data_key);
                 }
-                Err(error) => result = Err(kms_failure(&error)),
+                Err(failure) => result = Err(failure.into()),
             }
         }
         result
     }
-}
-
-fn kms_failure<R>(error: &SdkError<KmsError, R>) -> DecryptError {
-    use FailureClass::{Configuration, Transient};
-    let later = "it may work later, the event is tried again";
-    let (code, remedy, class) = match error {
-        SdkError::ServiceError(response) => match response.err() {
-            KmsError::DependencyTimeoutException(_) => ("DependencyTimeout", later, Transient),
-            KmsError::KeyUnavailableException(_) => ("KeyUnavailable", later, Transient),
-            KmsError::KmsInternalException(_) => ("KMSInternal", later, Transient),
-            KmsError::DisabledException(_) => ("Disabled", "enable the key of CODE_KEY_ARN", Configuration),
-            KmsError::KmsInvalidStateException(_) => (
-                "KMSInvalidState",
-                "the key is disabled or about to be deleted: look at its state",
-                Configuration,
-            ),
-            KmsError::NotFoundException(_) => (
-                "NotFound",
-                "there is no such key in that region and account: look at CODE_KEY_ARN",
-                Configuration,
-            ),
-            KmsError::IncorrectKeyException(_) => {
-                ("IncorrectKey", "the code is encrypted under another key than CODE_KEY_ARN", Configuration)
-            }
-            KmsError::InvalidCiphertextException(_) => (
-                "InvalidCiphertext",
-                "the event is damaged, or the code is encrypted under another key than CODE_KEY_ARN",
-                Configuration,
-            ),
-            KmsError::InvalidKeyUsageException(_) => (
-                "InvalidKeyUsage",
-                "CODE_KEY_ARN must be a symmetric key for encryption and decryption",
-                Configuration,
-            ),
-            other => match other.code().unwrap_or_default() {
-                "AccessDeniedException" => (
-                    "AccessDenied",
-                    "allow kms:Decrypt on CODE_KEY_ARN in the function's role and in the key's policy",
-                    Configuration,
-                ),
-                "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidSignatureException" => {
-                    ("credentials", "the function's credentials were not accepted", Transient)
-                }
-                "ThrottlingException" | "LimitExceededException" => ("throttled", later, Transient),
-                _ => ("unknown error", later, Transient),
-            },
-        },
-        SdkError::TimeoutError(_) => ("timeout", later, Transient),
-        SdkError::DispatchFailure(_) => ("connection failed", later, Transient),
-        SdkError::ResponseError(_) => ("unreadable answer", later, Transient),
-        _ => ("request could not be built", "look at CODE_KEY_ARN", Configuration),
-    };
-    DecryptError::Kms { code: code.to_owned(), remedy, class }
 }
 
 #[cfg(test)]

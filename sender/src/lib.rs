@@ -6,8 +6,12 @@
 
 pub mod aws;
 pub mod delivery;
-pub mod dispatch;
 pub mod envelope;
-pub mod failure;
+pub mod errors;
+pub mod http;
 pub mod job;
 pub mod kms;
+pub mod record;
+pub mod report;
+pub mod store;
+pub mod time;

@@ -6,24 +6,27 @@
 pub mod mailbox;
 pub mod ses;
 
-use std::time::Instant;
-
+use runtime::metrics::Metrics;
 use runtime::{Failure, Invocation};
-use sender::aws::{Aws, Service, http_client};
-use sender::dispatch::Dispatch;
-use sender::failure;
-use sender::job::{Job, Task};
+use sender::aws::{Aws, Service};
+use sender::delivery::{Channel, Delivery, Tables, Taken, Validity};
+use sender::errors::CallFailure;
+use sender::http::http_client;
+use sender::job::Job;
 use sender::kms::{Decryptor, KeyArn};
+use sender::report::{Outcome, Report};
+use sender::store::Store;
+use sender::time::Deadline;
 use serde_json::value::RawValue;
 use shared::address::EmailAddress;
 use shared::config::Settings;
 use shared::domain::{Denial, DomainDenylist};
 use shared::event::EventError;
-use shared::message::{MessageTrigger, Messages};
+use shared::message::{Content, Email, MessageTrigger, Messages, RenderError};
 use shared::recipient::RecipientHasher;
 
 use crate::mailbox::Mailbox;
-use crate::ses::Ses;
+use crate::ses::{Route, Ses};
 
 /// The settings of this function.
 #[derive(Debug)]
@@ -34,8 +37,10 @@ pub struct Config {
     denied: DomainDenylist,
     from: Mailbox,
     reply_to: Option<Mailbox>,
-    configuration_set: Option<String>,
-    region: Option<String>,
+    routes: Vec<Route>,
+    tables: Tables,
+    validity: Validity,
+    metrics: Metrics,
     hasher: RecipientHasher,
 }
 
@@ -50,21 +55,9 @@ impl Config {
         let denied = settings.denied_domains();
         let from = settings.required("FROM_ADDRESS", str::parse::<Mailbox>);
         let reply_to = settings.optional("REPLY_TO_ADDRESS", str::parse::<Mailbox>);
-        let configuration_set = settings.optional("SES_CONFIGURATION_SET", |text| {
-            let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-            if text.len() <= 64 && text.bytes().all(valid) {
-                Ok(text.to_owned())
-            } else {
-                Err("is not a configuration set's name: up to 64 letters, digits, `_` and `-`")
-            }
-        });
-        let region = settings.optional("SES_REGION", |text| {
-            if text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
-                Ok(text.to_owned())
-            } else {
-                Err("is not the name of a region, such as eu-central-1")
-            }
-        });
+        let routes = Route::read(settings);
+        let tables = Tables::read(settings);
+        let validity = Validity::read(settings);
         Some(Self {
             aws: aws?,
             key: key?,
@@ -72,8 +65,10 @@ impl Config {
             denied: denied?,
             from: from?,
             reply_to: reply_to?,
-            configuration_set: configuration_set?,
-            region: region?,
+            routes: routes?,
+            tables: tables?,
+            validity: validity?,
+            metrics: Metrics::read(settings, env!("CARGO_PKG_NAME")),
             hasher,
         })
     }
@@ -82,7 +77,7 @@ impl Config {
 /// The function with its clients, built once per process.
 #[derive(Debug)]
 pub struct EmailSender {
-    decryptor: Decryptor,
+    delivery: Delivery,
     ses: Ses,
     messages: Messages,
     denied: DomainDenylist,
@@ -94,11 +89,22 @@ impl EmailSender {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let http_client = http_client();
-        let kms = config.aws.config(Service::Kms, Some(config.key.region()), &http_client);
-        let ses = config.aws.config(Service::SesV2, config.region.as_deref(), &http_client);
+        let aws = |service, region: Option<&str>| config.aws.config(service, region, &http_client);
+        let ses = Ses::new(
+            config.routes.iter().map(|route| (aws(Service::SesV2, route.region.as_deref()), route)),
+            &config.from,
+            config.reply_to.as_ref(),
+        );
+        let kms = aws(Service::Kms, Some(config.key.region()));
+        let records = config.tables.records.map(|table| Store::new(&aws(Service::DynamoDb, None), table));
         Self {
-            decryptor: Decryptor::new(&kms, config.key),
-            ses: Ses::new(&ses, &config.from, config.reply_to.as_ref(), config.configuration_set),
+            delivery: Delivery {
+                decryptor: Decryptor::new(&kms, config.key),
+                records,
+                metrics: config.metrics,
+                validity: config.validity,
+            },
+            ses,
             messages: config.messages,
             denied: config.denied,
             hasher: config.hasher,
@@ -110,41 +116,52 @@ impl EmailSender {
     /// # Errors
     /// When the event is malformed, or the message was not sent for a reason that is not the recipient's.
     pub async fn handle(&self, invocation: Invocation) -> Result<Box<RawValue>, Failure> {
-        let id = &invocation.request_id;
         let default_locale = self.messages.settings().default_locale;
-        match Task::read(MessageTrigger::CustomEmailSender, &invocation.event, default_locale) {
-            Err(error) => return Err(failure::malformed(id, &error)),
-            Ok(Task::Nothing(reason)) => failure::log_nothing(id, &reason),
-            // On the heap, because the compiler gives up on futures that are nested as deep as the SDK's are here.
-            Ok(Task::Send(job)) => Box::pin(self.send(id, &job)).await?,
-        }
+        let send = async |job: &Job, report: &mut Report<'_>| self.send(job, &invocation, report).await;
+        self.delivery.handle(MessageTrigger::CustomEmailSender, default_locale, &invocation, send).await?;
         Ok(invocation.event)
     }
 
-    async fn send(&self, id: &str, job: &Job) -> Result<(), Failure> {
-        let address = job
-            .request
-            .attribute("email")
-            .and_then(|email| {
-                email.ok_or_else(|| EventError::Missing { field: "request.userAttributes.email".to_owned() })
-            })
-            .map_err(|error| failure::malformed(id, &error))?;
-        let dispatch = Dispatch { id, job, recipient: self.hasher.hash(&address) };
+    async fn send(&self, job: &Job, invocation: &Invocation, report: &mut Report<'_>) -> Outcome {
+        let address = match job.request.attribute("email") {
+            Ok(Some(address)) => address,
+            Ok(None) => {
+                let field = "request.userAttributes.email".to_owned();
+                return Outcome::Malformed(EventError::Missing { field });
+            }
+            Err(error) => return Outcome::Malformed(error),
+        };
+        report.recipient = Some(self.hasher.hash(&address));
         if matches!(self.denied.denies(&address), Some(Denial::Listed(_))) {
-            dispatch.not_sent("the e-mail domain is on DENIED_EMAIL_DOMAINS");
-            return Ok(());
+            return Outcome::Blocked("the e-mail domain is on DENIED_EMAIL_DOMAINS".to_owned());
         }
         let Ok(to) = address.parse::<EmailAddress>() else {
-            dispatch.not_sent("the attribute `email` is not one plain address that SES could send to");
-            return Ok(());
+            let reason = "the attribute `email` is not one plain address that SES could send to";
+            return Outcome::Blocked(reason.to_owned());
         };
-        let (locale, _) = job.locale;
-        let written = dispatch
-            .write(&self.decryptor, &address, |content| self.messages.email(job.kind, locale, content))
-            .await?;
-        let tags = [("trigger-source", job.trigger_source.as_str()), ("message-kind", job.kind.name())];
-        let start = Instant::now();
-        let sent = self.ses.send(&to, &written.message, &tags).await;
-        dispatch.finish(&written, sent, start.elapsed(), None)
+        let letter = Letter { sender: self, job, to };
+        self.delivery.deliver(job, &address, &letter, invocation, report).await
+    }
+}
+
+/// One e-mail to one address.
+struct Letter<'a> {
+    sender: &'a EmailSender,
+    job: &'a Job,
+    to: EmailAddress,
+}
+
+impl Channel for Letter<'_> {
+    type Message = Email;
+
+    fn write(&self, content: Content<'_>) -> Result<(Email, Option<RenderError>), RenderError> {
+        let (locale, _) = self.job.locale;
+        self.sender.messages.email(self.job.kind, locale, content)
+    }
+
+    async fn send(&self, email: &Email, deadline: Deadline) -> Result<Taken, CallFailure> {
+        let tags =
+            [("trigger-source", self.job.trigger_source.as_str()), ("message-kind", self.job.kind.name())];
+        self.sender.ses.send(&self.to, email, &tags, deadline).await
     }
 }

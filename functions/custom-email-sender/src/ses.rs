@@ -1,41 +1,98 @@
 //! Hands a finished e-mail to Amazon SES.
 
 use aws_sdk_sesv2::Client;
-use aws_sdk_sesv2::config::Builder;
-use aws_sdk_sesv2::error::BuildError;
+use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
 use aws_types::SdkConfig;
-use sender::delivery::{CallFailure, FailureClass, SendOnce};
+use sender::aws::Service;
+use sender::delivery::{Taken, first_to_take};
+use sender::errors::{ABOUT_RECIPIENT, CallFailure};
+use sender::time::Deadline;
 use shared::address::EmailAddress;
+use shared::config::Settings;
 use shared::message::Email;
 
 use crate::mailbox::Mailbox;
 
-/// Sends through one SES identity.
+/// A region and a configuration set to send through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The region whose SES is called; `None` for the function's own.
+    pub region: Option<String>,
+    /// The configuration set, where not the identity's default one.
+    pub configuration_set: Option<String>,
+}
+
+impl Route {
+    /// Reads the route of `SES_REGION` and `SES_CONFIGURATION_SET`, and the one to fall back on, which either of
+    /// `SES_FALLBACK_REGION` and `SES_FALLBACK_CONFIGURATION_SET` switches on. Notes all problems.
+    #[must_use]
+    pub fn read(settings: &Settings<'_>) -> Option<Vec<Self>> {
+        let own = settings.text("AWS_REGION");
+        let region = |name| {
+            let region = settings.optional(name, |text| {
+                let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+                if text.bytes().all(valid) {
+                    Ok(text.to_owned())
+                } else {
+                    Err("is not the name of a region, such as eu-central-1")
+                }
+            })?;
+            Some(region.filter(|region| Some(region) != own.as_ref()))
+        };
+        let configuration_set = |name| {
+            settings.optional(name, |text| {
+                let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+                if text.len() <= 64 && text.bytes().all(valid) {
+                    Ok(text.to_owned())
+                } else {
+                    Err("is not a configuration set's name: up to 64 letters, digits, `_` and `-`")
+                }
+            })
+        };
+        let first = (region("SES_REGION"), configuration_set("SES_CONFIGURATION_SET"));
+        let second = (region("SES_FALLBACK_REGION"), configuration_set("SES_FALLBACK_CONFIGURATION_SET"));
+        let first = Self { region: first.0?, configuration_set: first.1? };
+        let (region, configuration_set) = (second.0?, second.1?);
+        let unset = |name| settings.text(name).is_none();
+        if unset("SES_FALLBACK_REGION") && unset("SES_FALLBACK_CONFIGURATION_SET") {
+            return Some(vec![first]);
+        }
+        let same_region = unset("SES_FALLBACK_REGION");
+        let region = if same_region { first.region.clone() } else { region };
+        let second = Self { region, configuration_set };
+        if second == first {
+            settings.problem(
+                "SES_FALLBACK_REGION",
+                "and SES_FALLBACK_CONFIGURATION_SET name the first route again",
+            );
+            return None;
+        }
+        Some(vec![first, second])
+    }
+}
+
+/// Sends through one SES identity, by the first of its routes that takes the message.
 #[derive(Debug, Clone)]
 pub struct Ses {
-    client: Client,
+    routes: Vec<(Client, Option<String>)>,
     from: String,
     reply_to: Option<String>,
-    configuration_set: Option<String>,
 }
 
 impl Ses {
-    /// Builds the client, once per process.
+    /// Builds the clients, once per process.
     #[must_use]
-    pub fn new(
-        config: &SdkConfig,
+    pub fn new<'a>(
+        routes: impl IntoIterator<Item = (SdkConfig, &'a Route)>,
         from: &Mailbox,
         reply_to: Option<&Mailbox>,
-        configuration_set: Option<String>,
     ) -> Self {
-        let config = Builder::from(config).retry_classifier(SendOnce).build();
-        Self {
-            client: Client::from_conf(config),
-            from: from.header(),
-            reply_to: reply_to.map(Mailbox::header),
-            configuration_set,
-        }
+        let routes = routes
+            .into_iter()
+            .map(|(config, route)| (Client::new(&config), route.configuration_set.clone()))
+            .collect();
+        Self { routes, from: from.header(), reply_to: reply_to.map(Mailbox::header) }
     }
 
     /// Sends to one address and gives SES's message id. `tags` appear in SES events and metrics.
@@ -49,31 +106,37 @@ impl Ses {
         to: &EmailAddress,
         email: &Email,
         tags: &[(&str, &str)],
-    ) -> Result<String, CallFailure> {
-        let content = content(email).map_err(|_| unbuildable())?;
+        deadline: Deadline,
+    ) -> Result<Taken, CallFailure> {
+        let unbuildable = |_: BuildError| CallFailure::unbuildable(Service::SesV2);
+        let content = content(email).map_err(unbuildable)?;
         let tags: Vec<_> = tags
             .iter()
             .map(|(name, value)| MessageTag::builder().name(*name).value(*value).build())
             .collect::<Result<_, _>>()
-            .map_err(|_| unbuildable())?;
-        self.client
-            .send_email()
-            .from_email_address(&self.from)
-            .destination(Destination::builder().to_addresses(to.expose()).build())
-            .set_reply_to_addresses(self.reply_to.clone().map(|address| vec![address]))
-            .set_configuration_set_name(self.configuration_set.clone())
-            .set_email_tags(Some(tags))
-            .content(content)
-            .send()
-            .await
-            .map(|answer| answer.message_id.unwrap_or_default())
-            .map_err(|error| {
+            .map_err(unbuildable)?;
+        let send = async |(client, configuration_set): &(Client, Option<String>)| {
+            let answer = client
+                .send_email()
+                .from_email_address(&self.from)
+                .destination(Destination::builder().to_addresses(to.expose()).build())
+                .set_reply_to_addresses(self.reply_to.clone().map(|address| vec![address]))
+                .set_configuration_set_name(configuration_set.clone())
+                .set_email_tags(Some(tags.clone()))
+                .content(content.clone())
+                .send()
+                .await;
+            answer.map(|answer| answer.message_id.unwrap_or_default()).map_err(|error| {
                 // What SES does not like about an address it says in words only. The sender's own addresses may
                 // be meant as well, so only a text that names the recipient's is taken for the recipient's fault.
                 let recipient = to.expose().to_lowercase();
-                let names_recipient = |text: &str| text.to_lowercase().contains(&recipient);
-                CallFailure::new("SES", &error, |code, text| class(code, text.is_some_and(names_recipient)))
+                CallFailure::new(Service::SesV2, &error, |error| {
+                    let named = error.message()?.to_lowercase().contains(&recipient);
+                    named.then(|| ABOUT_RECIPIENT.to_owned())
+                })
             })
+        };
+        first_to_take(&self.routes, deadline, send, Service::SesV2).await
     }
 }
 
@@ -83,44 +146,4 @@ fn content(email: &Email) -> Result<EmailContent, BuildError> {
     Ok(EmailContent::builder()
         .simple(Message::builder().subject(part(&email.subject)?).body(body).build())
         .build())
-}
-
-fn unbuildable() -> CallFailure {
-    CallFailure {
-        service: "SES",
-        code: "request could not be built".to_owned(),
-        class: FailureClass::Configuration,
-        remedy: None,
-    }
-}
-
-/// Class and remedy of SES's error codes. Unknown ones may pass, so they are tried again.
-fn class(code: &str, names_recipient: bool) -> Option<(FailureClass, Option<&'static str>)> {
-    use FailureClass::{Configuration, Recipient, Transient};
-    Some(match code {
-        "TooManyRequestsException" | "LimitExceededException" | "Throttling" | "ThrottlingException" => {
-            (Transient, Some("the account's sending rate or quota is used up"))
-        }
-        "AccountSuspendedException" => {
-            (Configuration, Some("SES has suspended the account's sending: see its e-mail"))
-        }
-        "SendingPausedException" => {
-            (Configuration, Some("sending is paused for the account or the configuration set"))
-        }
-        "MailFromDomainNotVerifiedException" => {
-            (Configuration, Some("verify the identity's MAIL FROM domain"))
-        }
-        "NotFoundException" => (Configuration, Some("SES_CONFIGURATION_SET does not exist in that region")),
-        "AccessDeniedException" => {
-            (Configuration, Some("allow ses:SendEmail on the identity and the configuration set"))
-        }
-        "MessageRejected" => {
-            (Configuration, Some("verify FROM_ADDRESS in that region; in the sandbox also the recipient"))
-        }
-        "BadRequestException" if names_recipient => {
-            (Recipient, Some("SES does not take the recipient's address"))
-        }
-        "BadRequestException" => (Configuration, Some("SES does not take the request: look at the settings")),
-        _ => return None,
-    })
 }

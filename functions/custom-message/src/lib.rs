@@ -4,6 +4,7 @@
 //! here would block the user's sign-up or reset, a `null` only gives the pool's own text.
 
 use runtime::Invocation;
+use runtime::metrics::{Metric, Metrics};
 use serde_json::value::{RawValue, to_raw_value};
 use shared::config::Settings;
 use shared::event::{Answer, Event, EventError, Request};
@@ -19,6 +20,7 @@ pub struct Config {
     messages: Messages,
     channels: Channels,
     confirmation: EmailConfirmation,
+    metrics: Metrics,
 }
 
 /// Which fields of the answer this function fills.
@@ -62,7 +64,12 @@ impl Config {
         if channels.sms {
             warn_of_long_messages(&messages);
         }
-        Some(Self { messages, channels, confirmation: confirmation?.unwrap_or_default() })
+        Some(Self {
+            messages,
+            channels,
+            confirmation: confirmation?.unwrap_or_default(),
+            metrics: Metrics::read(settings, env!("CARGO_PKG_NAME")),
+        })
     }
 }
 
@@ -91,7 +98,10 @@ fn warn_of_long_messages(messages: &Messages) {
 /// Answers one event.
 #[must_use]
 pub fn handle(config: &Config, invocation: Invocation) -> Box<RawValue> {
-    match answer(config, &invocation) {
+    let answer = answer(config, &invocation);
+    let metric = if matches!(answer, Ok(Some(_))) { Metric::MessageWritten } else { Metric::MessageLeft };
+    config.metrics.emit(&[(metric, 1.0)]);
+    match answer {
         Ok(Some(answer)) => answer,
         Ok(None) => invocation.event,
         Err(error) => {

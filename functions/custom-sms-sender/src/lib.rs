@@ -1,28 +1,37 @@
-//! Decrypts a code, writes the SMS, hands it to Amazon SNS.
+//! Decrypts a code, writes the SMS, hands it to Amazon SNS or AWS End User Messaging.
 //!
 //! Cognito invokes this function asynchronously: an error makes Lambda try again twice and then keep the event in
 //! the queue, so the function fails exactly when that can help.
 
+pub mod end_user_messaging;
+pub mod guard;
 pub mod sns;
 
-use std::time::Instant;
+use std::time::Duration;
 
+use runtime::metrics::Metrics;
 use runtime::{Failure, Invocation};
-use sender::aws::{Aws, Service, http_client};
-use sender::dispatch::{Dispatch, SmsFacts};
-use sender::failure;
-use sender::job::{Job, Task};
+use sender::aws::{Aws, Service};
+use sender::delivery::{Admission, Channel, Delivery, Tables, Taken, Validity, first_to_take};
+use sender::errors::CallFailure;
+use sender::http::http_client;
+use sender::job::Job;
 use sender::kms::{Decryptor, KeyArn};
+use sender::report::{Outcome, Report, SmsFacts};
+use sender::store::Store;
+use sender::time::Deadline;
 use serde_json::value::RawValue;
 use shared::config::Settings;
 use shared::domain::{Denial, DomainDenylist};
 use shared::event::EventError;
-use shared::locale::Locale;
-use shared::message::{Content, Insert, MessageKind, MessageTrigger, Messages};
-use shared::phone::{CountryAllowlist, PhoneNumber, SmsPermission};
+use shared::message::{Content, Insert, MessageKind, MessageTrigger, Messages, RenderError, Sms};
+use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
+use shared::pumping::SmsLimits;
 use shared::recipient::RecipientHasher;
 use shared::segments::segments;
 
+use crate::end_user_messaging::EndUserMessaging;
+use crate::guard::Guard;
 use crate::sns::{SmsSettings, Sns};
 
 /// The settings of this function.
@@ -33,8 +42,69 @@ pub struct Config {
     messages: Messages,
     denied: DomainDenylist,
     countries: CountryAllowlist,
-    sms: SmsSettings,
+    provider: ProviderSettings,
+    limits: SmsLimits,
+    tables: Tables,
+    validity: Validity,
+    metrics: Metrics,
     hasher: RecipientHasher,
+}
+
+/// Who delivers the SMS, and how.
+#[derive(Debug)]
+enum ProviderSettings {
+    Sns(SmsSettings),
+    EndUserMessaging(end_user_messaging::Settings),
+}
+
+impl ProviderSettings {
+    /// Reads `SMS_PROVIDER` and what belongs to it, noting all problems: a setting of the other provider would have
+    /// no effect, which nobody wants who sets it.
+    fn read(settings: &Settings<'_>) -> Option<Self> {
+        let by_sns = settings.optional("SMS_PROVIDER", |text| match text {
+            "sns" => Ok(true),
+            "end-user-messaging" => Ok(false),
+            _ => Err("is neither `sns` nor `end-user-messaging`"),
+        });
+        let sender_id = settings.optional("SMS_SENDER_ID", str::parse);
+        let origination_number = settings.optional("SMS_ORIGINATION_NUMBER", str::parse);
+        let max_price = settings.optional("SMS_MAX_PRICE_USD", str::parse);
+        let identity = settings.optional("SMS_ORIGINATION_IDENTITY", str::parse);
+        let configuration_set = settings.optional("SMS_CONFIGURATION_SET", |text| {
+            let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+            if text.len() <= 64 && text.bytes().all(valid) {
+                Ok(text.to_owned())
+            } else {
+                Err("is not a configuration set's name: up to 64 letters, digits, `_` and `-`")
+            }
+        });
+        let by_sns = by_sns?.unwrap_or(true);
+        let others = if by_sns {
+            ["SMS_ORIGINATION_IDENTITY", "SMS_CONFIGURATION_SET"]
+        } else {
+            ["SMS_SENDER_ID", "SMS_ORIGINATION_NUMBER"]
+        };
+        let mut clean = true;
+        for name in others.into_iter().filter(|name| settings.text(name).is_some()) {
+            settings.problem(name, "belongs to the other SMS_PROVIDER");
+            clean = false;
+        }
+        if !by_sns && matches!(identity, Some(None)) {
+            settings.problem(
+                "SMS_ORIGINATION_IDENTITY",
+                "is not set, and SMS_PROVIDER=end-user-messaging needs it",
+            );
+        }
+        let (sender_id, origination_number, max_price) = (sender_id?, origination_number?, max_price?);
+        let (identity, configuration_set) = (identity?, configuration_set?);
+        let read = if by_sns {
+            Self::Sns(SmsSettings { sender_id, origination_number, max_price })
+        } else {
+            let identity = identity?;
+            Self::EndUserMessaging(end_user_messaging::Settings { identity, configuration_set, max_price })
+        };
+        clean.then_some(read)
+    }
 }
 
 impl Config {
@@ -51,22 +121,27 @@ impl Config {
                 .map_err(|error| settings.problem("SMS_ALLOWED_COUNTRIES", error))
                 .ok()
         });
-        let sender_id = settings.optional("SMS_SENDER_ID", str::parse);
-        let origination_number = settings.optional("SMS_ORIGINATION_NUMBER", str::parse);
-        let max_price = settings.optional("SMS_MAX_PRICE_USD", str::parse);
+        let provider = ProviderSettings::read(settings);
+        let limits = SmsLimits::read(settings, countries.as_ref());
+        let tables = Tables::read(settings);
+        let validity = Validity::read(settings);
         let messages = messages?;
         warn_of_long_messages(&messages);
+        let tables = tables?;
+        if tables.counters.is_none() {
+            tracing::warn!("DELIVERY_TABLE is not set: every process has SMS limits of its own");
+        }
         Some(Self {
             aws: aws?,
             key: key?,
             messages,
             denied: denied?,
             countries: countries?,
-            sms: SmsSettings {
-                sender_id: sender_id?,
-                origination_number: origination_number?,
-                max_price: max_price?,
-            },
+            provider: provider?,
+            limits: limits?,
+            tables,
+            validity: validity?,
+            metrics: Metrics::read(settings, env!("CARGO_PKG_NAME")),
             hasher,
         })
     }
@@ -92,12 +167,41 @@ fn warn_of_long_messages(messages: &Messages) {
 /// The function with its clients, built once per process.
 #[derive(Debug)]
 pub struct SmsSender {
-    decryptor: Decryptor,
-    sns: Sns,
+    delivery: Delivery,
+    provider: Provider,
+    guard: Guard,
     messages: Messages,
     denied: DomainDenylist,
     countries: CountryAllowlist,
     hasher: RecipientHasher,
+}
+
+/// Who delivers the SMS.
+#[derive(Debug)]
+enum Provider {
+    Sns(Sns),
+    EndUserMessaging(EndUserMessaging),
+}
+
+impl Provider {
+    async fn send(
+        &self,
+        to: &PhoneNumber,
+        sms: &Sms,
+        validity: Option<Duration>,
+        deadline: Deadline,
+    ) -> Result<Taken, CallFailure> {
+        match self {
+            Self::Sns(sns) => {
+                let send = async |sns: &Sns| sns.send(to, sms).await;
+                first_to_take(std::slice::from_ref(sns), deadline, send, Service::Sns).await
+            }
+            Self::EndUserMessaging(service) => {
+                let send = async |service: &EndUserMessaging| service.send(to, sms, validity).await;
+                first_to_take(std::slice::from_ref(service), deadline, send, Service::EndUserMessaging).await
+            }
+        }
+    }
 }
 
 impl SmsSender {
@@ -105,11 +209,28 @@ impl SmsSender {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let http_client = http_client();
-        let kms = config.aws.config(Service::Kms, Some(config.key.region()), &http_client);
-        let sns = config.aws.config(Service::Sns, None, &http_client);
+        let aws = |service, region: Option<&str>| config.aws.config(service, region, &http_client);
+        let kms = aws(Service::Kms, Some(config.key.region()));
+        let store = |table| Store::new(&aws(Service::DynamoDb, None), table);
+        let counters = config.tables.counters.map(store);
+        // Both are in the same table.
+        let records = counters.clone().filter(|_| config.tables.records.is_some());
+        let provider = match config.provider {
+            ProviderSettings::Sns(settings) => Provider::Sns(Sns::new(&aws(Service::Sns, None), settings)),
+            ProviderSettings::EndUserMessaging(settings) => {
+                let config = aws(Service::EndUserMessaging, None);
+                Provider::EndUserMessaging(EndUserMessaging::new(&config, settings))
+            }
+        };
         Self {
-            decryptor: Decryptor::new(&kms, config.key),
-            sns: Sns::new(&sns, config.sms),
+            delivery: Delivery {
+                decryptor: Decryptor::new(&kms, config.key),
+                records,
+                metrics: config.metrics,
+                validity: config.validity,
+            },
+            provider,
+            guard: Guard::new(config.limits, counters, config.hasher.clone()),
             messages: config.messages,
             denied: config.denied,
             countries: config.countries,
@@ -122,53 +243,65 @@ impl SmsSender {
     /// # Errors
     /// When the event is malformed, or the message was not sent for a reason that is not the recipient's.
     pub async fn handle(&self, invocation: Invocation) -> Result<Box<RawValue>, Failure> {
-        let id = &invocation.request_id;
-        let default_locale: Locale = self.messages.settings().default_locale;
-        match Task::read(MessageTrigger::CustomSmsSender, &invocation.event, default_locale) {
-            Err(error) => return Err(failure::malformed(id, &error)),
-            Ok(Task::Nothing(reason)) => failure::log_nothing(id, &reason),
-            // On the heap, because the compiler gives up on futures that are nested as deep as the SDK's are here.
-            Ok(Task::Send(job)) => Box::pin(self.send(id, &job)).await?,
-        }
+        let default_locale = self.messages.settings().default_locale;
+        let send = async |job: &Job, report: &mut Report<'_>| self.send(job, &invocation, report).await;
+        self.delivery.handle(MessageTrigger::CustomSmsSender, default_locale, &invocation, send).await?;
         Ok(invocation.event)
     }
 
-    async fn send(&self, id: &str, job: &Job) -> Result<(), Failure> {
-        let malformed = |error: EventError| failure::malformed(id, &error);
-        let number = job
-            .request
-            .attribute("phone_number")
-            .and_then(|number| {
-                number.ok_or_else(|| EventError::Missing {
-                    field: "request.userAttributes.phone_number".to_owned(),
-                })
-            })
-            .map_err(malformed)?;
-        let email = job.request.attribute("email").map_err(malformed)?;
-        let dispatch = Dispatch { id, job, recipient: self.hasher.hash(&number) };
+    async fn send(&self, job: &Job, invocation: &Invocation, report: &mut Report<'_>) -> Outcome {
+        let (number, email) = match (job.request.attribute("phone_number"), job.request.attribute("email")) {
+            (Ok(Some(number)), Ok(email)) => (number, email),
+            (Ok(None), _) => {
+                let field = "request.userAttributes.phone_number".to_owned();
+                return Outcome::Malformed(EventError::Missing { field });
+            }
+            (Err(error), _) | (_, Err(error)) => return Outcome::Malformed(error),
+        };
+        report.recipient = Some(self.hasher.hash(&number));
         // An address that cannot be read keeps nobody from getting an SMS: it is not what we send to.
         if email.is_some_and(|email| matches!(self.denied.denies(&email), Some(Denial::Listed(_)))) {
-            dispatch.not_sent("the user's e-mail domain is on DENIED_EMAIL_DOMAINS");
-            return Ok(());
+            return Outcome::Blocked("the user's e-mail domain is on DENIED_EMAIL_DOMAINS".to_owned());
         }
         let Ok(to) = number.parse::<PhoneNumber>() else {
-            dispatch.not_sent("the attribute `phone_number` is not a number in E.164 form");
-            return Ok(());
+            return Outcome::Blocked("the attribute `phone_number` is not a number in E.164 form".to_owned());
         };
         let country = match self.countries.decide(&to) {
             SmsPermission::Allowed(country) => country,
-            SmsPermission::Refused(refusal) => {
-                dispatch.not_sent(&refusal.to_string());
-                return Ok(());
-            }
+            SmsPermission::Refused(refusal) => return Outcome::Blocked(refusal.to_string()),
         };
-        let (locale, _) = job.locale;
-        let written = dispatch
-            .write(&self.decryptor, &number, |content| self.messages.sms(job.kind, locale, content))
-            .await?;
-        let start = Instant::now();
-        let sent = self.sns.send(&to, &written.message).await;
-        let facts = SmsFacts { country, parts: segments(&written.message.text).parts };
-        dispatch.finish(&written, sent, start.elapsed(), Some(facts))
+        let text = Text { sender: self, job, to, country };
+        self.delivery.deliver(job, &number, &text, invocation, report).await
+    }
+}
+
+/// One SMS to one number.
+struct Text<'a> {
+    sender: &'a SmsSender,
+    job: &'a Job,
+    to: PhoneNumber,
+    country: Country,
+}
+
+impl Channel for Text<'_> {
+    type Message = Sms;
+
+    fn write(&self, content: Content<'_>) -> Result<(Sms, Option<RenderError>), RenderError> {
+        let (locale, _) = self.job.locale;
+        self.sender.messages.sms(self.job.kind, locale, content)
+    }
+
+    fn describe(&self, sms: &Sms, report: &mut Report<'_>) {
+        report.sms = Some(SmsFacts { country: self.country, parts: segments(&sms.text).parts });
+    }
+
+    async fn admit(&self, sms: &Sms, deadline: Deadline) -> Admission {
+        let parts = segments(&sms.text).parts;
+        self.sender.guard.admit(&self.to, self.country, parts, deadline).await
+    }
+
+    async fn send(&self, sms: &Sms, deadline: Deadline) -> Result<Taken, CallFailure> {
+        let validity = self.sender.delivery.validity.of(self.job.kind);
+        self.sender.provider.send(&self.to, sms, validity, deadline).await
     }
 }

@@ -3,10 +3,11 @@
 use std::str::FromStr;
 
 use aws_sdk_sns::Client;
-use aws_sdk_sns::config::Builder;
+use aws_sdk_sns::error::ProvideErrorMetadata;
 use aws_sdk_sns::types::MessageAttributeValue;
 use aws_types::SdkConfig;
-use sender::delivery::{CallFailure, FailureClass, SendOnce};
+use sender::aws::Service;
+use sender::errors::{ABOUT_RECIPIENT, CallFailure};
 use shared::message::Sms;
 use shared::phone::PhoneNumber;
 
@@ -50,6 +51,14 @@ impl FromStr for OriginationNumber {
 /// The most that one message may cost, in USD. SNS does not send what would cost more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaxPrice(String);
+
+impl MaxPrice {
+    /// As the services take it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl FromStr for MaxPrice {
     type Err = &'static str;
@@ -97,8 +106,7 @@ impl Sns {
         let attributes = std::iter::once(("AWS.SNS.SMS.SMSType", "Transactional".to_owned()))
             .chain(optional.into_iter().filter_map(|(name, value)| Some((name, value?))))
             .collect();
-        let config = Builder::from(config).retry_classifier(SendOnce).build();
-        Self { client: Client::from_conf(config), attributes }
+        Self { client: Client::new(config), attributes }
     }
 
     /// Sends to one number and gives SNS's message id, which is no proof of delivery.
@@ -114,54 +122,22 @@ impl Sns {
                 .data_type(if *name == "AWS.SNS.SMS.MaxPrice" { "Number" } else { "String" })
                 .string_value(value)
                 .build()
-                .map_err(|_| CallFailure {
-                    service: "SNS",
-                    code: "request could not be built".to_owned(),
-                    class: FailureClass::Configuration,
-                    remedy: None,
-                })?;
+                .map_err(|_| CallFailure::unbuildable(Service::Sns))?;
             request = request.message_attributes(*name, attribute);
         }
         request
             .send()
             .await
             .map(|answer| answer.message_id.unwrap_or_default())
-            .map_err(|error| CallFailure::new("SNS", &error, class))
+            .map_err(|error| CallFailure::new(Service::Sns, &error, |error| reason(error.message())))
     }
 }
 
-/// Class and remedy of SNS's error codes. Unknown ones may pass, so they are tried again.
-fn class(code: &str, message: Option<&str>) -> Option<(FailureClass, Option<&'static str>)> {
-    use FailureClass::{Configuration, Recipient, Transient};
-    // The query protocol drops the "Exception" at the end of some codes.
-    Some(match code.trim_end_matches("Exception") {
-        "InternalError" | "Throttling" | "Throttled" | "KMSThrottling" => (Transient, None),
-        "InvalidParameter" | "InvalidParameterValue" | "ParameterValueInvalid" | "Validation"
-            if message.is_some_and(|text| {
-                text.starts_with("Invalid parameter: PhoneNumber") || text.contains("opted out")
-            }) =>
-        {
-            (Recipient, Some("SNS does not take the recipient's number"))
-        }
-        "OptedOut" => (Recipient, Some("the number has opted out of messages from this account")),
-        "AuthorizationError" | "AccessDenied" => {
-            (Configuration, Some("allow sns:Publish to phone numbers in the function's role"))
-        }
-        "InvalidParameter" | "InvalidParameterValue" | "ParameterValueInvalid" | "Validation" => (
-            Configuration,
-            Some("SNS does not take the request: look at sender id, origination number and price"),
-        ),
-        "EndpointDisabled"
-        | "PlatformApplicationDisabled"
-        | "NotFound"
-        | "InvalidSecurity"
-        | "KMSAccessDenied"
-        | "KMSDisabled"
-        | "KMSInvalidState"
-        | "KMSNotFound"
-        | "KMSOptInRequired" => (Configuration, None),
-        _ => return None,
-    })
+/// What SNS does not like about a number it says in words only.
+fn reason(text: Option<&str>) -> Option<String> {
+    let recipient =
+        |text: &&str| text.starts_with("Invalid parameter: PhoneNumber") || text.contains("opted out");
+    text.filter(recipient).map(|_| ABOUT_RECIPIENT.to_owned())
 }
 
 #[cfg(test)]

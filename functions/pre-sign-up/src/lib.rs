@@ -1,5 +1,6 @@
 //! Decides who may sign up to the user pool, and who is confirmed without a code.
 
+use runtime::metrics::{Metric, Metrics};
 use runtime::{Failure, Invocation};
 use serde_json::value::{RawValue, to_raw_value};
 use shared::config::Settings;
@@ -13,6 +14,7 @@ pub struct Config {
     policy: SignUpPolicy,
     refusal_message: String,
     hasher: RecipientHasher,
+    metrics: Metrics,
 }
 
 /// Cognito puts "PreSignUp failed with error " in front of the sentence, a full stop behind it, and shows it.
@@ -60,6 +62,7 @@ impl Config {
             },
             refusal_message: refusal_message?.unwrap_or_else(|| REFUSAL_MESSAGE.to_owned()),
             hasher,
+            metrics: Metrics::read(settings, env!("CARGO_PKG_NAME")),
         })
     }
 }
@@ -70,6 +73,7 @@ impl Config {
 /// A refusal, with the sentence for the end user; a malformed event, with a neutral one.
 pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>, Failure> {
     let malformed = |error: &EventError| {
+        config.metrics.emit(&[(Metric::FailedMalformed, 1.0)]);
         tracing::error!(invocation.id = invocation.request_id, "malformed event: {error}");
         Failure { error_type: "MalformedEvent", message: MALFORMED_MESSAGE.to_owned() }
     };
@@ -80,6 +84,7 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
             trigger.source = event.trigger_source().escape_debug().to_string(),
             "unknown trigger source, the event goes back unchanged"
         );
+        config.metrics.emit(&[(Metric::SignUpUnchanged, 1.0)]);
         return Ok(invocation.event.clone());
     };
     let request = event.request().map_err(|error| malformed(&error))?;
@@ -92,6 +97,13 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
         user_name: user_name.as_deref(),
     };
     let decision = config.policy.decide(source, contacts);
+    let metric = match decision {
+        Decision::Confirm { .. } => Metric::SignUpConfirmed,
+        Decision::PassThrough(_) if source == SignUpSource::SelfSignUp => Metric::SignUpPassedOn,
+        Decision::PassThrough(_) => Metric::SignUpUnchanged,
+        Decision::Refuse(_) => Metric::SignUpRefused,
+    };
+    config.metrics.emit(&[(metric, 1.0)]);
     tracing::info!(
         invocation.id = invocation.request_id,
         trigger.source = event.trigger_source(),

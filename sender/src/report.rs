@@ -1,0 +1,312 @@
+//! How an invocation ends: what Lambda is told, one line in the log, one line of metrics.
+//!
+//! Error types are stable names, because alarms, queries and the redrive of failed events rely on them.
+
+use std::time::Duration;
+
+use runtime::Failure;
+use runtime::metrics::{Metric, Metrics, milliseconds};
+use shared::event::EventError;
+use shared::message::RenderError;
+use shared::phone::Country;
+use shared::pumping::LimitName;
+use shared::recipient::RecipientHash;
+
+use crate::errors::{CallFailure, FailureClass};
+use crate::job::{Job, Reason};
+use crate::kms::DecryptError;
+use crate::record::Before;
+
+/// How an invocation ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The service took the message.
+    Sent {
+        /// Its id there.
+        message_id: String,
+    },
+    /// The message was sent, or settled otherwise, by an earlier invocation.
+    Duplicate,
+    /// The code is older than it is valid.
+    Expired,
+    /// The configuration forbids the message, or the recipient is none; says why.
+    Blocked(String),
+    /// A limit of the SMS guard is reached.
+    Pumping(LimitName),
+    /// The service refuses the recipient.
+    Recipient(CallFailure),
+    /// The event asks for no message.
+    Nothing(Reason),
+    /// Another invocation works on the message.
+    InProgress,
+    /// The event lacks what the message needs.
+    Malformed(EventError),
+    /// Something else went wrong.
+    Failed {
+        /// A stable name.
+        error_type: &'static str,
+        /// Whose fault it is.
+        class: FailureClass,
+        /// One sentence, with the remedy where there is one.
+        message: String,
+    },
+}
+
+impl Outcome {
+    /// The code could not be decrypted.
+    #[must_use]
+    pub fn decryption(error: &DecryptError) -> Self {
+        Self::Failed { error_type: "DecryptionFailed", class: error.class(), message: error.to_string() }
+    }
+
+    /// The service did not take the message, or did not say so.
+    #[must_use]
+    pub fn sending(failure: &CallFailure) -> Self {
+        Self::Failed { error_type: "SendFailed", class: failure.class, message: failure.to_string() }
+    }
+
+    /// A built-in template did not render, which tests rule out.
+    #[must_use]
+    pub fn rendering(error: &RenderError) -> Self {
+        let class = FailureClass::Configuration;
+        Self::Failed { error_type: "RenderFailed", class, message: error.to_string() }
+    }
+
+    /// The SMS guard can neither count nor go on without counting.
+    #[must_use]
+    pub fn uncounted() -> Self {
+        Self::Failed {
+            error_type: "GuardUnavailable",
+            class: FailureClass::Transient,
+            message: "the SMS guard cannot count, and this process has sent as many SMS as it may without"
+                .to_owned(),
+        }
+    }
+
+    /// Whether the message may be on its way although the invocation fails.
+    #[must_use]
+    pub fn may_have_sent(&self) -> bool {
+        matches!(self, Self::Failed { class: FailureClass::Ambiguous, .. })
+    }
+
+    fn metric(&self) -> Metric {
+        match self {
+            Self::Sent { .. } => Metric::Sent,
+            Self::Duplicate => Metric::Duplicate,
+            Self::Expired => Metric::Expired,
+            Self::Blocked(_) => Metric::Blocked,
+            Self::Pumping(_) => Metric::PumpingBlocked,
+            Self::Recipient(_) => Metric::RecipientFault,
+            Self::Nothing(_) => Metric::NothingToSend,
+            Self::InProgress => Metric::InProgress,
+            Self::Malformed(_) => Metric::FailedMalformed,
+            Self::Failed { class: FailureClass::Ambiguous, .. } => Metric::FailedAmbiguous,
+            Self::Failed { class: FailureClass::Configuration, .. } => Metric::FailedConfiguration,
+            Self::Failed { class: FailureClass::Transient | FailureClass::Recipient, .. } => {
+                Metric::FailedTransient
+            }
+        }
+    }
+}
+
+/// What was found of the delivery record.
+#[derive(Debug, Default)]
+pub enum Record {
+    /// Records are switched off, or the invocation ended before one was asked for.
+    #[default]
+    Unasked,
+    /// The message was ours.
+    Held(Before),
+    /// The record could not be asked or brought up to date.
+    Unavailable(CallFailure),
+}
+
+/// What only an SMS has to tell.
+#[derive(Clone, Copy, Debug)]
+pub struct SmsFacts {
+    /// The number's country.
+    pub country: Country,
+    /// SMS that the text takes.
+    pub parts: usize,
+}
+
+/// What an invocation found out on its way.
+pub struct Report<'a> {
+    /// Lambda's id of the invocation.
+    pub id: &'a str,
+    /// What is to be sent.
+    pub job: Option<&'a Job>,
+    /// The recipient as it may be logged.
+    pub recipient: Option<RecipientHash>,
+    /// For SMS.
+    pub sms: Option<SmsFacts>,
+    /// The delivery record.
+    pub record: Record,
+    /// Why the built-in text stood in for a template of the deployment.
+    pub template_problem: Option<String>,
+    /// Why the first route did not take the message, when the second one did.
+    pub fallback: Option<CallFailure>,
+    /// Time to claim the record and to decrypt.
+    pub decrypted: Option<Duration>,
+    /// Time to write the message.
+    pub rendered: Option<Duration>,
+    /// Time until the service answered.
+    pub sent: Option<Duration>,
+}
+
+/// The one line of an event, with the fields that are known.
+macro_rules! line {
+    ($level:ident, $report:expr, $($rest:tt)*) => {{
+        let report: &Report<'_> = $report;
+        let ms = |time: Option<Duration>| time.map(milliseconds);
+        tracing::$level!(
+            invocation.id = report.id,
+            trigger.source = report.job.map(|job| job.trigger_source.as_str()),
+            message.kind = report.job.map(|job| job.kind.name()),
+            message.locale = report.job.map(|job| job.locale.0.tag()),
+            message.locale_reason = report.job.map(|job| job.locale.1.name()),
+            recipient.hash = report.recipient.map(tracing::field::display),
+            recipient.country = report.sms.map(|sms| tracing::field::display(sms.country)),
+            sms.parts = report.sms.map(|sms| sms.parts),
+            record = report.record_name(),
+            record.error = report.record_error(),
+            template.problem = report.template_problem,
+            fallback.reason = report.fallback.as_ref().map(tracing::field::display),
+            decrypt_ms = ms(report.decrypted),
+            render_ms = ms(report.rendered),
+            send_ms = ms(report.sent),
+            $($rest)*
+        )
+    }};
+}
+
+impl<'a> Report<'a> {
+    /// An empty report.
+    #[must_use]
+    pub fn new(id: &'a str, job: Option<&'a Job>) -> Self {
+        Self {
+            id,
+            job,
+            recipient: None,
+            sms: None,
+            record: Record::Unasked,
+            template_problem: None,
+            fallback: None,
+            decrypted: None,
+            rendered: None,
+            sent: None,
+        }
+    }
+
+    /// Ends the invocation: writes both lines, and says what Lambda is told.
+    ///
+    /// # Errors
+    /// When Lambda shall bring the event back, or keep it.
+    pub fn end(self, outcome: Outcome, metrics: &Metrics) -> Result<(), Failure> {
+        metrics.emit(&self.values(&outcome));
+        self.log(&outcome);
+        match outcome {
+            Outcome::Sent { .. }
+            | Outcome::Duplicate
+            | Outcome::Expired
+            | Outcome::Blocked(_)
+            | Outcome::Pumping(_)
+            | Outcome::Recipient(_)
+            | Outcome::Nothing(_) => Ok(()),
+            Outcome::InProgress => Err(Failure {
+                error_type: "DeliveryInProgress",
+                message: "another invocation is sending this message".to_owned(),
+            }),
+            Outcome::Malformed(error) => {
+                Err(Failure { error_type: "MalformedEvent", message: format!("malformed event: {error}") })
+            }
+            Outcome::Failed { error_type, message, .. } => Err(Failure { error_type, message }),
+        }
+    }
+
+    fn values(&self, outcome: &Outcome) -> Vec<(Metric, f64)> {
+        let count = |happened, metric| happened_once(happened, metric);
+        let time = |metric, time: Option<Duration>| time.map(|time| (metric, milliseconds(time)));
+        [
+            Some((outcome.metric(), 1.0)),
+            count(matches!(self.record, Record::Held(Before::Unknown)), Metric::TakenOver),
+            count(matches!(self.record, Record::Unavailable(_)), Metric::RecordUnavailable),
+            count(self.fallback.is_some(), Metric::FallbackUsed),
+            time(Metric::DecryptMilliseconds, self.decrypted),
+            time(Metric::RenderMilliseconds, self.rendered),
+            time(Metric::SendMilliseconds, self.sent),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    fn log(&self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Sent { message_id } => {
+                let what = if self.sms.is_some() { "an SMS" } else { "an e-mail" };
+                line!(info, self, message.id = message_id, "sent {what}");
+            }
+            Outcome::Duplicate => {
+                line!(info, self, "did not send a message: it was dealt with by an earlier invocation");
+            }
+            Outcome::Expired => line!(warn, self, "did not send a message: its code is no longer valid"),
+            Outcome::Blocked(reason) => line!(warn, self, "did not send a message: {reason}"),
+            Outcome::Pumping(limit) => line!(warn, self, "did not send a message: {limit}"),
+            Outcome::Recipient(failure) => line!(warn, self, "did not send a message: {failure}"),
+            Outcome::InProgress => {
+                line!(warn, self, "did not send a message: another invocation is sending it");
+            }
+            Outcome::Malformed(error) => {
+                line!(error, self, error.r#type = "MalformedEvent", "malformed event: {error}");
+            }
+            Outcome::Failed { error_type, class, message } => line!(
+                error,
+                self,
+                error.r#type = error_type,
+                error.class = class.name(),
+                "did not send a message: {message}"
+            ),
+            Outcome::Nothing(Reason::UnknownSource(source)) => tracing::warn!(
+                invocation.id = self.id,
+                trigger.source = %source.escape_debug(),
+                "unknown trigger source, nothing is sent"
+            ),
+            Outcome::Nothing(Reason::AccountTakeOver(event_id)) => tracing::warn!(
+                invocation.id = self.id,
+                security.event_id = event_id.as_deref().filter(|text| is_id(text)),
+                "threat protection reports a risky sign-in; the event carries no address, so nobody is written to"
+            ),
+            Outcome::Nothing(Reason::NoPassword) => tracing::warn!(
+                invocation.id = self.id,
+                "the user was created without a password, so there is no invitation to send"
+            ),
+        }
+    }
+
+    fn record_name(&self) -> &'static str {
+        match self.record {
+            Record::Unasked => "unasked",
+            Record::Held(Before::Nothing) => "first",
+            Record::Held(Before::Released) => "again",
+            Record::Held(Before::Unknown) => "taken over",
+            Record::Unavailable(_) => "unavailable",
+        }
+    }
+
+    fn record_error(&self) -> Option<String> {
+        match &self.record {
+            Record::Unavailable(failure) => Some(failure.to_string()),
+            _ => None,
+        }
+    }
+}
+
+fn happened_once(happened: bool, metric: Metric) -> Option<(Metric, f64)> {
+    happened.then_some((metric, 1.0))
+}
+
+/// An event id is a UUID: only what looks like one is logged, since the event holds tokens and links as well.
+fn is_id(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
