@@ -1,5 +1,5 @@
 //! What the tests and the benchmark run the real functions against: Lambda's Runtime API, and stand-ins for KMS, SES,
-//! SNS and End User Messaging on 127.0.0.1.
+//! SNS, End User Messaging and DynamoDB on 127.0.0.1.
 //!
 //! Everything listens on a free port, needs a tokio runtime, and ends when it is dropped.
 
@@ -12,6 +12,7 @@
 
 mod aws_json;
 pub mod canary;
+pub mod dynamodb;
 pub mod end_user_messaging;
 pub mod envelope_writer;
 pub mod event;
