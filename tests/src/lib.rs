@@ -19,6 +19,7 @@ pub mod event;
 pub mod function;
 mod http;
 pub mod kms;
+pub mod metrics;
 pub mod rie;
 pub mod service;
 pub mod ses;
