@@ -58,7 +58,7 @@ pub struct Emf {
     pub dimensions: Vec<BTreeMap<String, String>>,
     /// Values by name; one that was written as a number is a list of one.
     pub metrics: BTreeMap<String, Vec<f64>>,
-    /// Units by the name of the metric; `None` where the line says none.
+    /// Units by the name of the metric; the unit is called `None` where the line says none.
     pub units: BTreeMap<String, String>,
     /// The whole line.
     pub line: Map<String, Value>,
@@ -69,6 +69,23 @@ impl Emf {
     #[must_use]
     pub fn metric(&self, name: &str) -> f64 {
         self.metrics.get(name).map_or(0.0, |values| values.iter().sum())
+    }
+
+    /// The same of a metric that counts something.
+    ///
+    /// # Panics
+    /// When a value is not a whole number, or negative.
+    #[must_use]
+    #[track_caller]
+    pub fn count(&self, name: &str) -> u64 {
+        let whole = |value: &Value| {
+            value.as_u64().unwrap_or_else(|| panic!("the metric {name:?} is no count: {value}"))
+        };
+        match self.line.get(name).filter(|_| self.metrics.contains_key(name)) {
+            None => 0,
+            Some(Value::Array(values)) => values.iter().map(whole).sum(),
+            Some(value) => whole(value),
+        }
     }
 }
 
@@ -85,10 +102,14 @@ pub fn parse(stdout: &str) -> Vec<Emf> {
     }
 }
 
-/// The sum of the values of that metric in all lines.
+/// What that metric counts in all lines.
+///
+/// # Panics
+/// When a value is not a whole number, or negative.
 #[must_use]
-pub fn sum(metrics: &[Emf], name: &str) -> f64 {
-    metrics.iter().map(|emf| emf.metric(name)).sum()
+#[track_caller]
+pub fn count(metrics: &[Emf], name: &str) -> u64 {
+    metrics.iter().map(|emf| emf.count(name)).sum()
 }
 
 fn try_parse(stdout: &str) -> Result<Vec<Emf>, String> {
@@ -284,8 +305,9 @@ mod tests {
         assert_eq!(emf.metrics["Sent"], [1.0]);
         assert_eq!(emf.metrics["SendMilliseconds"], [3.0, 4.5]);
         assert_eq!((emf.units["Sent"].as_str(), emf.units["SendMilliseconds"].as_str()), ("Count", "None"));
-        assert!(emf.metric("Sent") > 0.5 && emf.metric("Duplicate") < 0.5);
-        assert!((sum(&metrics, "SendMilliseconds") - 7.5).abs() < 1e-9);
+        assert_eq!((emf.count("Sent"), emf.count("Duplicate")), (1, 0));
+        assert_eq!((count(&metrics, "Sent"), count(&metrics, "message")), (1, 0));
+        assert!((emf.metric("SendMilliseconds") - 7.5).abs() < 1e-9 && emf.metric("Duplicate") < 1e-9);
         assert_eq!(emf.line["message"], "sent an e-mail");
         assert!(parse("").is_empty());
     }

@@ -277,7 +277,9 @@ impl<P: Protocol> State<P> {
         };
         let accepted = matches!(answer, Some(Ok(_)));
         record.calls.push(Call { headers: request.headers.clone(), body, accepted });
-        Ok((reply, answer.transpose()?))
+        // What a service refuses by itself is slow, cut off or held back as any other answer is.
+        let answer = answer.map(|answer| answer.unwrap_or_else(|refusal| self.protocol.refuse(&refusal)));
+        Ok((reply, answer))
     }
 
     fn scripted_refusal(&self, status: u16, code: Option<String>, body: String) -> Response {
@@ -382,6 +384,19 @@ mod tests {
             assert_eq!(service.calls().last().unwrap().accepted, done);
         }
         assert!(service.state.held.try_acquire().is_err(), "each one is told once");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_cut_off_and_held_back_as_an_answer_is() {
+        let service = EndUserMessaging::start(None);
+        service.script([Reply::ResetAfter, Reply::HangAfter]);
+        let nothing = json!({});
+        assert!(service.call(TARGET, &nothing).await.is_err());
+        tokio::select! {
+            answer = service.call(TARGET, &nothing) => panic!("it was answered: {answer:?}"),
+            () = service.held() => {}
+        }
+        assert!(service.accepted().is_empty());
     }
 
     #[tokio::test]
