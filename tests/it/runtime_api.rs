@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "what tests share fails as they do")]
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use tests::service::Reply;
 use tests::ses::Ses;
 use tests::sns::{Sns, message_attributes};
 use tests::tls::Tls;
+
+use crate::custom_email_sender::Stage;
 
 /// The empty handler, built together with this test.
 fn echo() -> Function {
@@ -107,6 +110,46 @@ async fn a_function_that_does_not_answer_in_time_is_ended() {
     assert_eq!(function.init_outcome().await, Init::Ready);
     assert_eq!(function.invoke_within(Duration::from_millis(50), "{}").await, Invocation::TimedOut);
     assert_eq!(function.stop().await.status.code(), None);
+}
+
+#[tokio::test]
+async fn killing_a_function_ends_its_invocation_and_all_that_follow() {
+    let script = "exec 3<>/dev/tcp/${AWS_LAMBDA_RUNTIME_API/://}
+        printf 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\n\\r\\n' >&3
+        read -r line <&3
+        echo got it
+        while read -r line <&3; do :; done";
+    let mut command = Command::new("/bin/bash");
+    command.args(["-c", script]);
+    let function = Function::start_command("killed", command, &[]);
+    let kill = async {
+        while function.stdout().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        function.kill().await
+    };
+    let (invocation, status) = tokio::join!(function.invoke("{}"), kill);
+    assert_eq!(status.signal(), Some(9));
+    assert_eq!(invocation, Invocation::Exited(status));
+    assert_eq!(function.invoke("{}").await, Invocation::Exited(status));
+}
+
+#[tokio::test]
+async fn a_sender_can_be_killed_before_and_after_a_service_does_its_part() {
+    for (reply, done) in [(Reply::Hang, 0), (Reply::HangAfter, 1)] {
+        let stage = Stage::new(&[]);
+        stage.ses.script([reply]);
+        let event = fixture("custom-email-sender-sign-up");
+        let event =
+            sealed_event(&event, "123456", "eu-central-1_Example01", SealSuite::Signed0378).to_string();
+        let kill = async {
+            stage.ses.held().await;
+            stage.function.kill().await
+        };
+        let (invocation, status) = tokio::join!(stage.function.invoke(event), kill);
+        assert_eq!(invocation, Invocation::Exited(status));
+        assert_eq!(stage.ses.accepted().len(), done);
+    }
 }
 
 #[tokio::test]

@@ -266,12 +266,19 @@ impl Function {
         patiently("the next poll", DEFAULT_DEADLINE, next_poll).await;
     }
 
+    /// Ends the process with SIGKILL, whatever it is doing, and waits until it has ended.
+    ///
+    /// An invocation under way ends with [`Invocation::Exited`].
+    pub async fn kill(&self) -> ExitStatus {
+        self.process.kill();
+        self.process.exited().await
+    }
+
     /// Ends the process, by then waiting for an event or not, and returns all that it printed.
     pub async fn stop(self) -> Output {
         // Log lines may follow an answer; a function that hangs is ended without them.
         let _ = tokio::time::timeout(AFTERMATH_LIMIT, self.idle()).await;
-        self.process.kill();
-        let status = self.process.exited().await;
+        let status = self.kill().await;
         Output { stdout: self.stdout(), stderr: self.stderr(), status }
     }
 

@@ -161,12 +161,21 @@ async fn talk(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), handler: &impl
 ///
 /// # Errors
 /// When nobody listens there, when the connection ends early, or when what comes back is not HTTP/1.1.
-pub(crate) async fn post(address: SocketAddr, target: &str, body: &[u8]) -> Result<Response> {
+pub(crate) async fn post(
+    address: SocketAddr,
+    target: &str,
+    headers: &[(String, String)],
+    body: &[u8],
+) -> Result<Response> {
     let mut stream = TcpStream::connect(address).await?;
-    let head = format!(
-        "POST {target} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+    let mut head = format!(
+        "POST {target} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\nconnection: close\r\n",
         body.len()
     );
+    for (name, value) in headers {
+        head.extend([name, ": ", value, "\r\n"]);
+    }
+    head.push_str("\r\n");
     stream.write_all(&[head.as_bytes(), body].concat()).await?;
     let mut buffer = Vec::new();
     let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];

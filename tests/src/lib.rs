@@ -1,5 +1,5 @@
-//! What the tests and the benchmark run the real functions against: Lambda's Runtime API, and stand-ins for KMS, SES
-//! and SNS on 127.0.0.1.
+//! What the tests and the benchmark run the real functions against: Lambda's Runtime API, and stand-ins for KMS, SES,
+//! SNS, End User Messaging and DynamoDB on 127.0.0.1.
 //!
 //! Everything listens on a free port, needs a tokio runtime, and ends when it is dropped.
 
@@ -10,12 +10,16 @@
     reason = "here a panic is how a test fails, and says why"
 )]
 
+mod aws_json;
 pub mod canary;
+pub mod dynamodb;
+pub mod end_user_messaging;
 pub mod envelope_writer;
 pub mod event;
 pub mod function;
 mod http;
 pub mod kms;
+pub mod metrics;
 pub mod rie;
 pub mod service;
 pub mod ses;

@@ -62,7 +62,7 @@ impl Rie {
     pub async fn invoke(&mut self, event: &[u8]) -> Vec<u8> {
         let answer = async {
             loop {
-                match post(self.address, "/2015-03-31/functions/function/invocations", event).await {
+                match post(self.address, "/2015-03-31/functions/function/invocations", &[], event).await {
                     Ok(response) => return response.body,
                     // It tells nobody when it has begun to listen.
                     Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {

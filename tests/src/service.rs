@@ -1,10 +1,15 @@
-//! What the stand-ins for KMS, SES and SNS have in common: signatures, scripted faults, and a record of every call.
+//! What the stand-ins for AWS services have in common: signatures, scripted faults, and a record of every call.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::http::{Answer, Handler, Request, Response, Server};
+use serde_json::Value;
+use tokio::net::TcpSocket;
+use tokio::sync::Semaphore;
+
+use crate::http::{Answer, Handler, Request, Response, Server, patiently};
 use crate::signature;
 use crate::tls::Tls;
 
@@ -30,17 +35,30 @@ pub enum Reply {
     ResetBefore,
     /// Does what was asked, then resets the connection instead of answering.
     ResetAfter,
-    /// Reads the request and never answers.
+    /// Reads the request and never answers; [`Service::held`] tells when.
     Hang,
+    /// Does what was asked and never answers; [`Service::held`] tells when.
+    HangAfter,
     /// Answers 200 with a body that is not of the protocol, without doing what was asked.
     Garbage,
+    /// Refuses because the session token has expired, with the status and code of that service.
+    ExpiredCredentials,
 }
+
+/// Longer than any function here needs to get to its next request.
+const HOLD_LIMIT: Duration = Duration::from_secs(10);
 
 impl Reply {
     /// A refusal with that status and error code, in the words of the service.
     #[must_use]
     pub fn error(code: u16, aws_error_code: &str) -> Self {
         Self::Status { code, aws_error_code: Some(aws_error_code.to_owned()), body: String::new() }
+    }
+
+    /// A refusal with that status alone, as a load balancer in front of a service gives it.
+    #[must_use]
+    pub fn bare(code: u16) -> Self {
+        Self::Status { code, aws_error_code: None, body: String::new() }
     }
 }
 
@@ -65,6 +83,10 @@ pub trait Protocol: Send + Sync + 'static {
 
     /// The setting of the AWS SDKs that names the endpoint.
     const ENDPOINT_VARIABLE: &'static str;
+
+    /// The status and the code of the refusal of an expired session token. Services with a JSON protocol and a
+    /// target header answer 400, the others 403.
+    const EXPIRED_TOKEN: (u16, &'static str) = (400, "ExpiredTokenException");
 
     /// Reads a request.
     ///
@@ -91,11 +113,54 @@ pub struct Refusal {
     pub code: String,
     /// The message for a person.
     pub message: String,
+    /// What else the body says, where the service writes JSON.
+    pub details: BTreeMap<String, Value>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into() }
+        Self { status, code: code.to_owned(), message: message.into(), details: BTreeMap::new() }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
+        self.details.insert(name.to_owned(), value);
+        self
+    }
+}
+
+/// An address of 127.0.0.1 that nobody listens on: a connection is refused.
+///
+/// The port is taken as long as this value lives, so nobody else can begin to listen there.
+pub struct Nobody {
+    address: SocketAddr,
+    _socket: TcpSocket,
+}
+
+impl Default for Nobody {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Nobody {
+    /// Takes a free port.
+    #[must_use]
+    pub fn new() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port of 127.0.0.1");
+        Self { address: socket.local_addr().expect("the address of a bound socket"), _socket: socket }
+    }
+
+    /// Where nobody listens.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The variable that sends the SDK's client for a service here, and its value.
+    #[must_use]
+    pub fn endpoint<P: Protocol>(&self) -> (&'static str, String) {
+        (P::ENDPOINT_VARIABLE, self.url())
     }
 }
 
@@ -108,7 +173,7 @@ pub struct Service<P: Protocol> {
 
 impl<P: Protocol> Service<P> {
     pub(crate) fn serve(protocol: P, tls: Option<&Tls>) -> Self {
-        let state = Arc::new(State { protocol, record: Mutex::default() });
+        let state = Arc::new(State { protocol, record: Mutex::default(), held: Semaphore::new(0) });
         let server = Server::start(Arc::clone(&state), tls);
         let scheme = if tls.is_some() { "https" } else { "http" };
         Self { state, url: format!("{scheme}://{}", server.address()), _server: server }
@@ -149,9 +214,23 @@ impl<P: Protocol> Service<P> {
         self.record().attempts
     }
 
-    /// Forgets all requests and what is left of the script.
+    /// Waits until a request is held by [`Reply::Hang`] or [`Reply::HangAfter`]. Each one is told once.
+    ///
+    /// # Panics
+    /// When none is within ten seconds.
+    pub async fn held(&self) {
+        let next = patiently("a request that is held", HOLD_LIMIT, self.state.held.acquire()).await;
+        next.expect("nobody closes it").forget();
+    }
+
+    /// Forgets all requests, those held too, and what is left of the script.
     pub fn clear(&self) {
         *self.record() = Record::default();
+        self.state.held.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub(crate) fn protocol(&self) -> &P {
+        &self.state.protocol
     }
 
     fn record(&self) -> MutexGuard<'_, Record<P::Body>> {
@@ -162,6 +241,8 @@ impl<P: Protocol> Service<P> {
 struct State<P: Protocol> {
     protocol: P,
     record: Mutex<Record<P::Body>>,
+    /// A permit for each request that is held and was not yet told.
+    held: Semaphore,
 }
 
 struct Record<B> {
@@ -185,14 +266,20 @@ impl<P: Protocol> State<P> {
         let reply = record.script.pop_front().unwrap_or(Reply::Ok);
         let number = 1 + record.calls.iter().filter(|call| call.accepted).count();
         let answer = match reply {
-            Reply::Ok | Reply::OkThenClose | Reply::SlowOk(_) | Reply::ResetAfter => {
+            Reply::Ok | Reply::OkThenClose | Reply::SlowOk(_) | Reply::ResetAfter | Reply::HangAfter => {
                 Some(self.protocol.accept(&body, number))
             }
-            Reply::Status { .. } | Reply::ResetBefore | Reply::Hang | Reply::Garbage => None,
+            Reply::Status { .. }
+            | Reply::ResetBefore
+            | Reply::Hang
+            | Reply::Garbage
+            | Reply::ExpiredCredentials => None,
         };
         let accepted = matches!(answer, Some(Ok(_)));
         record.calls.push(Call { headers: request.headers.clone(), body, accepted });
-        Ok((reply, answer.transpose()?))
+        // What a service refuses by itself is slow, cut off or held back as any other answer is.
+        let answer = answer.map(|answer| answer.unwrap_or_else(|refusal| self.protocol.refuse(&refusal)));
+        Ok((reply, answer))
     }
 
     fn scripted_refusal(&self, status: u16, code: Option<String>, body: String) -> Response {
@@ -233,7 +320,107 @@ impl<P: Protocol> Handler for State<P> {
             }
             (Reply::Ok, Some(response)) => Answer::Send(response),
             (Reply::ResetAfter | Reply::ResetBefore, _) => Answer::Reset,
-            (Reply::Hang, _) | (_, None) => std::future::pending().await,
+            (Reply::ExpiredCredentials, _) => {
+                let (status, code) = P::EXPIRED_TOKEN;
+                let message = "The security token included in the request is expired";
+                Answer::Send(self.protocol.refuse(&Refusal::new(status, code, message)))
+            }
+            (Reply::Hang | Reply::HangAfter, _) | (_, None) => {
+                self.held.add_permits(1);
+                std::future::pending().await
+            }
         }
+    }
+}
+
+#[cfg(test)]
+impl<P: Protocol> Service<P> {
+    /// Makes a signed call of an operation with a target header, such as `DynamoDB_20120810.GetItem`.
+    pub(crate) async fn call(&self, target: &str, body: &Value) -> std::io::Result<(u16, Value)> {
+        let headers = vec![("x-amz-target".to_owned(), target.to_owned())];
+        let body = body.to_string().into_bytes();
+        let mut request = Request { method: "POST".to_owned(), target: "/".to_owned(), headers, body };
+        signature::add(&mut request, P::SIGNING_NAME);
+        let address = self.url().trim_start_matches("http://").parse().expect("an address");
+        let response = crate::http::post(address, "/", &request.headers, &request.body).await?;
+        Ok((response.status, serde_json::from_slice(&response.body).unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::end_user_messaging::{EndUserMessaging, SendTextMessage};
+
+    const TARGET: &str = "PinpointSMSVoiceV2.SendTextMessage";
+
+    fn message() -> Value {
+        json!({ "DestinationPhoneNumber": "+12065550100", "MessageBody": "Hello" })
+    }
+
+    #[tokio::test]
+    async fn nobody_listens_where_nobody_is_said_to() {
+        let nobody = Nobody::new();
+        let (variable, url) = nobody.endpoint::<SendTextMessage>();
+        assert_eq!(variable, "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2");
+        let address: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
+        let error = tokio::net::TcpStream::connect(address).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+        assert!(std::net::TcpListener::bind(address).is_err(), "the port is taken");
+    }
+
+    #[tokio::test]
+    async fn a_request_is_held_before_or_after_it_is_done() {
+        let service = EndUserMessaging::start(None);
+        let message = message();
+        for (reply, done) in [(Reply::Hang, false), (Reply::HangAfter, true)] {
+            service.script([reply]);
+            tokio::select! {
+                answer = service.call(TARGET, &message) => panic!("it was answered: {answer:?}"),
+                () = service.held() => {}
+            }
+            assert_eq!(service.calls().last().unwrap().accepted, done);
+        }
+        assert!(service.state.held.try_acquire().is_err(), "each one is told once");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_cut_off_and_held_back_as_an_answer_is() {
+        let service = EndUserMessaging::start(None);
+        service.script([Reply::ResetAfter, Reply::HangAfter]);
+        let nothing = json!({});
+        assert!(service.call(TARGET, &nothing).await.is_err());
+        tokio::select! {
+            answer = service.call(TARGET, &nothing) => panic!("it was answered: {answer:?}"),
+            () = service.held() => {}
+        }
+        assert!(service.accepted().is_empty());
+    }
+
+    #[tokio::test]
+    async fn clearing_forgets_what_is_held() {
+        let service = EndUserMessaging::start(None);
+        let message = message();
+        service.script([Reply::Hang]);
+        tokio::select! {
+            answer = service.call(TARGET, &message) => panic!("it was answered: {answer:?}"),
+            // Not told: the permit goes back.
+            permit = service.state.held.acquire() => drop(permit),
+        }
+        service.clear();
+        assert!(service.state.held.try_acquire().is_err());
+        assert_eq!(service.attempts(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_bare_status_has_no_body_and_expired_credentials_have_the_code_of_the_service() {
+        let service = EndUserMessaging::start(None);
+        service.script([Reply::bare(429), Reply::ExpiredCredentials]);
+        assert_eq!(service.call(TARGET, &message()).await.unwrap(), (429, Value::Null));
+        let (status, body) = service.call(TARGET, &message()).await.unwrap();
+        assert_eq!((status, body["__type"].as_str()), (400, Some("ExpiredTokenException")));
+        assert!(service.accepted().is_empty());
     }
 }

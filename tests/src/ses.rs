@@ -27,6 +27,7 @@ impl Protocol for SendEmail {
 
     const SIGNING_NAME: &'static str = "ses";
     const ENDPOINT_VARIABLE: &'static str = "AWS_ENDPOINT_URL_SESV2";
+    const EXPIRED_TOKEN: (u16, &'static str) = (403, "ExpiredTokenException");
 
     fn parse(&self, request: &Request) -> Result<Value, Refusal> {
         if (request.method.as_str(), request.target.as_str()) != ("POST", "/v2/email/outbound-emails") {

@@ -36,19 +36,24 @@ fn verify(request: &Request, service: &str) -> Result<(), String> {
         return Err(format!("signed for {scope_service} on {scope_day}, not for {service} on {day}"));
     }
 
+    if field("Signature")? == signature(request, time, region, service, field("SignedHeaders")?) {
+        Ok(())
+    } else {
+        Err("the signature is not that of the request".to_owned())
+    }
+}
+
+/// The signature of a request at that time, in the form of the `X-Amz-Date` header.
+fn signature(request: &Request, time: &str, region: &str, service: &str, signed_headers: &str) -> String {
+    let day = time.get(..8).unwrap_or_default();
     let scope = format!("{day}/{region}/{service}/aws4_request");
-    let signed_headers = field("SignedHeaders")?;
     let to_sign = format!(
         "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
         hex(digest::digest(&digest::SHA256, canonical(request, signed_headers).as_bytes()).as_ref())
     );
     let secret = format!("AWS4{SECRET_ACCESS_KEY}").into_bytes();
     let key = [day, region, service, "aws4_request"].iter().fold(secret, |key, part| sign(&key, part));
-    if field("Signature")? == hex(&sign(&key, &to_sign)) {
-        Ok(())
-    } else {
-        Err("the signature is not that of the request".to_owned())
-    }
+    hex(&sign(&key, &to_sign))
 }
 
 /// The canonical request. None of the operations here has a query, and no path needs an escape.
@@ -68,4 +73,18 @@ fn sign(key: &[u8], text: &str) -> Vec<u8> {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |half: u8| char::from_digit(half.into(), 16).expect("half a byte is below 16");
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// Adds the headers that sign a request for that service.
+#[cfg(test)]
+pub(crate) fn add(request: &mut Request, service: &str) {
+    const TIME: &str = "20261121T120000Z";
+    const SIGNED_HEADERS: &str = "x-amz-date;x-amz-target";
+    request.headers.push(("x-amz-date".to_owned(), TIME.to_owned()));
+    let signature = signature(request, TIME, "eu-central-1", service, SIGNED_HEADERS);
+    let authorization = format!(
+        "AWS4-HMAC-SHA256 Credential={ACCESS_KEY_ID}/20261121/eu-central-1/{service}/aws4_request, \
+         SignedHeaders={SIGNED_HEADERS}, Signature={signature}"
+    );
+    request.headers.push(("authorization".to_owned(), authorization));
 }

@@ -42,6 +42,7 @@ impl Protocol for Publish {
 
     const SIGNING_NAME: &'static str = "sns";
     const ENDPOINT_VARIABLE: &'static str = "AWS_ENDPOINT_URL_SNS";
+    const EXPIRED_TOKEN: (u16, &'static str) = (403, "ExpiredToken");
 
     fn parse(&self, request: &Request) -> Result<Self::Body, Refusal> {
         let form: Self::Body = form_urlencoded::parse(&request.body).into_owned().collect();
