@@ -1447,6 +1447,18 @@ class Observability(unittest.TestCase):
             failed = {(function, m) for m in METRICS[function] if m.startswith("Failed")}
             self.assertEqual(failed - shown, set())
 
+    def test_the_documented_costs_count_what_is_there(self):
+        text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+        rows = {row[1].strip(): row for row in (line.split("|") for line in text.splitlines()) if len(row) == 6}
+        for parameters, column in [({}, 3), (SMS, 4)]:
+            resources = deployed({**FIRST, **parameters}).section("Resources")
+            # One more than the functions write: the filter of the log of pre-sign-up.
+            written = 1 + sum(len(METRICS[binary]) for function, binary in BINARIES.items() if function in resources)
+            watched, shown = len(list(by_alarms(resources))), len(list(by_widgets(resources)))
+            self.assertIn(f" at most {written} metrics: {written * 0.3:.2f} ", rows["Metrics of the functions"][column])
+            self.assertIn(f" {watched} metrics: {watched * 0.1:.2f} ", rows["Alarms"][column])
+            self.assertIn(f" {shown} metrics ", rows["Dashboard"][column])
+
 
 class Samconfig(unittest.TestCase):
     def test_it_deploys_with_care_and_gives_away_nothing(self):
