@@ -127,7 +127,7 @@ ACTIONS_WHERE = [
     ("DeliveryRecords", "true", {"CustomEmailSenderRole": {"dynamodb:UpdateItem"}}),
     ("SmsProvider", "sns", {"CustomSmsSenderRole": {"sns:Publish"}}),
     ("SmsProvider", "end-user-messaging", {"CustomSmsSenderRole": {"sms-voice:SendTextMessage"}}),
-    ("Tracing", "Active", {f"{name}Role": _TRACES for name in map(lambda f: f.removesuffix("Function"), BINARIES)}),
+    ("Tracing", "Active", {function.replace("Function", "Role"): _TRACES for function in BINARIES}),
 ]
 
 # The metrics that the functions write (dimension Function), and those of AWS that alarms and the dashboard use, with
@@ -960,7 +960,8 @@ class Records(unittest.TestCase):
             (COGNITO, False),
         ]:
             with self.subTest(parameters):
-                self.assertEqual("DeliveryTable" in deployed({**FIRST, **parameters}).section("Resources"), there)
+                resources = deployed({**FIRST, **parameters}).section("Resources")
+                self.assertEqual("DeliveryTable" in resources, there)
 
 
 class Privileges(unittest.TestCase):
@@ -1325,8 +1326,11 @@ class Observability(unittest.TestCase):
     def test_what_is_watched_or_shown_is_a_metric_that_somebody_writes(self):
         for name, parameters in GOOD.items():
             resources = deployed(parameters).section("Resources")
-            filters = [f["MetricTransformations"][0] for f in of_type(resources, "AWS::Logs::MetricFilter").values()]
-            from_logs = [(f["MetricNamespace"], f["MetricName"], {}) for f in filters]
+            from_logs = [
+                (made["MetricNamespace"], made["MetricName"], {})
+                for lines in of_type(resources, "AWS::Logs::MetricFilter").values()
+                for made in lines["MetricTransformations"]
+            ]
             written = {binary for function, binary in BINARIES.items() if function in resources}
             for where, metric in [*by_alarms(resources), *by_widgets(resources)]:
                 space, metric_name, dimensions = metric
@@ -1339,6 +1343,16 @@ class Observability(unittest.TestCase):
                         self.assertIn(metric_name, METRICS[dimensions["Function"]])
                     else:
                         self.assertEqual(list(dimensions), AWS_METRICS.get((space, metric_name)))
+
+    def test_faults_of_pre_sign_up_are_counted_from_its_own_log(self):
+        resources = deployed(FIRST).section("Resources")
+        [lines] = of_type(resources, "AWS::Logs::MetricFilter").values()
+        [made] = lines["MetricTransformations"]
+        alarm = of_type(resources, "AWS::CloudWatch::Alarm")["PreSignUpErrorsAlarm"]
+        self.assertEqual(lines["LogGroupName"], "<PreSignUpLogGroup.Ref>")
+        self.assertEqual(
+            (alarm["Namespace"], alarm["MetricName"]), (made["MetricNamespace"], made["MetricName"])
+        )
 
     def test_every_known_metric_of_aws_is_used(self):
         resources = deployed({**FIRST, **SMS}).section("Resources")
@@ -1404,8 +1418,19 @@ class Observability(unittest.TestCase):
     def test_silence_is_sign_ups_that_no_message_follows(self):
         for more, table in [
             # passed on, e-mails sent, SMS sent; None: no value in this half hour
-            ({}, [(2, None, None, True), (1, None, None, False), (2, 1, None, False), (None, None, None, False)]),
-            (SMS, [(9, None, None, True), (9, None, 1, False), (9, 1, None, False), (None, 5, 5, False)]),
+            (
+                {},
+                [
+                    (2, None, None, True),
+                    (1, None, None, False),
+                    (2, 1, None, False),
+                    (None, None, None, False),
+                ],
+            ),
+            (
+                SMS,
+                [(9, None, None, True), (9, None, 1, False), (9, 1, None, False), (None, 5, 5, False)],
+            ),
         ]:
             alarm = self.alarms(**more)["NothingSentAlarm"]
             (expression,) = [q["Expression"] for q in alarm["Metrics"] if "Expression" in q]
@@ -1453,9 +1478,12 @@ class Observability(unittest.TestCase):
         for parameters, column in [({}, 3), (SMS, 4)]:
             resources = deployed({**FIRST, **parameters}).section("Resources")
             # One more than the functions write: the filter of the log of pre-sign-up.
-            written = 1 + sum(len(METRICS[binary]) for function, binary in BINARIES.items() if function in resources)
+            deployed_ones = [binary for function, binary in BINARIES.items() if function in resources]
+            written = 1 + sum(len(METRICS[binary]) for binary in deployed_ones)
             watched, shown = len(list(by_alarms(resources))), len(list(by_widgets(resources)))
-            self.assertIn(f" at most {written} metrics: {written * 0.3:.2f} ", rows["Metrics of the functions"][column])
+            self.assertIn(
+                f" at most {written} metrics: {written * 0.3:.2f} ", rows["Metrics of the functions"][column]
+            )
             self.assertIn(f" {watched} metrics: {watched * 0.1:.2f} ", rows["Alarms"][column])
             self.assertIn(f" {shown} metrics ", rows["Dashboard"][column])
 
