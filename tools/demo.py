@@ -48,6 +48,8 @@ PARAMETERS = {
     "SmsDelivery": "sender",
     "SmsAllowedCountries": "US",
     "SmsSenderId": "EXAMPLE",
+    # The local AWS takes no alarm that calculates with metrics.
+    "SilenceAlarm": "false",
 }
 
 

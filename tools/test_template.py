@@ -4,13 +4,18 @@ Run by `python -m unittest tools/test_template.py` (or `discover -s tools`) in a
 `aws-sam-cli`, which bring PyYAML, the SAM translator and tomlkit. Whether AWS knows each resource and property is
 cfn-lint's part; here stands what this project wants of them. A small evaluator of CloudFormation's functions plays
 `Rules`, `Conditions` and the resources for tables of parameter sets.
+
+`python tools/test_template.py --metrics` prints the functions' metrics that alarms and the dashboard rely on, one
+`function metric` a line.
 """
 
 import copy
 import functools
+import json
 import logging
 import os
 import re
+import sys
 import unittest
 import warnings
 from pathlib import Path
@@ -22,20 +27,32 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Every environment variable of every function, and the template parameter that it comes from; None where the
 # template works the value out by itself. The functions' own lists of settings are compared with this one.
-_COMMON = {"LOG_LEVEL": "LogLevel"}
+_COMMON = {"LOG_LEVEL": "LogLevel", "METRICS_NAMESPACE": None}
+_DENIED = {
+    "DENIED_EMAIL_DOMAINS": "DeniedEmailDomains",
+    "DENY_DISPOSABLE_EMAIL": "DenyDisposableEmail",
+    "DISPOSABLE_EMAIL_EXCEPTIONS": "DisposableEmailExceptions",
+}
 _MESSAGES = {
     "BRAND_NAME": "BrandName",
     "SUPPORT_CONTACT": "SupportContact",
     "DEFAULT_LOCALE": "DefaultLocale",
     "TEMPLATES_DIR": "TemplatesDir",
 }
-_SENDER = {"RECIPIENT_HASH_KEY": None, "CODE_KEY_ARN": None, "DENIED_EMAIL_DOMAINS": "DeniedEmailDomains"}
+_SENDER = {
+    "RECIPIENT_HASH_KEY": None,
+    "CODE_KEY_ARN": None,
+    **_DENIED,
+    "SIGN_IN_CODE_MINUTES": "SignInCodeMinutes",
+    "DELIVERY_RECORDS": "DeliveryRecords",
+    "DELIVERY_TABLE": None,
+}
 ENVIRONMENT = {
     "PreSignUpFunction": {
         **_COMMON,
         "RECIPIENT_HASH_KEY": None,
         "ALLOWED_EMAIL_DOMAINS": "AllowedEmailDomains",
-        "DENIED_EMAIL_DOMAINS": "DeniedEmailDomains",
+        **_DENIED,
         "SIGN_UP_MODE": "SignUpMode",
         "CONFIRM_TRUSTED_USERS": "ConfirmTrustedUsers",
         "AUTO_VERIFY_PHONE": "AutoVerifyPhone",
@@ -56,15 +73,26 @@ ENVIRONMENT = {
         "REPLY_TO_ADDRESS": "ReplyToAddress",
         "SES_CONFIGURATION_SET": "SesConfigurationSet",
         "SES_REGION": "SesRegion",
+        "SES_FALLBACK_REGION": "SesFallbackRegion",
+        "SES_FALLBACK_CONFIGURATION_SET": "SesFallbackConfigurationSet",
     },
     "CustomSmsSenderFunction": {
         **_COMMON,
         **_MESSAGES,
         **_SENDER,
         "SMS_ALLOWED_COUNTRIES": "SmsAllowedCountries",
+        "SMS_PROVIDER": "SmsProvider",
         "SMS_SENDER_ID": "SmsSenderId",
         "SMS_ORIGINATION_NUMBER": "SmsOriginationNumber",
+        "SMS_ORIGINATION_IDENTITY": "SmsOriginationIdentity",
+        "SMS_CONFIGURATION_SET": "SmsConfigurationSet",
         "SMS_MAX_PRICE_USD": "SmsMaxPriceUsd",
+        "SMS_MAX_PER_NUMBER_HOURLY": "SmsMaxPerNumberHourly",
+        "SMS_MAX_PER_PREFIX_HOURLY": "SmsMaxPerPrefixHourly",
+        "SMS_MAX_PER_COUNTRY_DAILY": "SmsMaxPerCountryDaily",
+        "SMS_DAILY_BUDGET_MESSAGES": "SmsDailyBudgetMessages",
+        "SMS_DAILY_BUDGET_USD": "SmsDailyBudgetUsd",
+        "SMS_PRICES_USD": "SmsPricesUsd",
     },
 }
 BINARIES = {
@@ -76,6 +104,57 @@ BINARIES = {
 SYNCHRONOUS = {"PreSignUpFunction", "CustomMessageFunction"}
 SENDERS = {"CustomEmailSenderFunction", "CustomSmsSenderFunction"}
 
+# What each role may do, whatever the parameters are; what depends on them stands in ACTIONS_WHERE.
+_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+_SENDING = {*_LOG, "sqs:SendMessage", "kms:GenerateDataKey", "kms:Decrypt"}
+ACTIONS = {
+    "PreSignUpRole": _LOG,
+    "CustomMessageRole": _LOG,
+    "CustomEmailSenderRole": {*_SENDING, "ses:SendEmail"},
+    "CustomSmsSenderRole": {*_SENDING, "dynamodb:UpdateItem"},
+    "RedriveRole": {
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:ChangeMessageVisibility",
+        "sqs:GetQueueAttributes",
+        "kms:Decrypt",
+        "lambda:InvokeFunction",
+    },
+    "UserPoolSmsRole": {"sns:Publish"},
+}
+_TRACES = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+ACTIONS_WHERE = [
+    ("DeliveryRecords", "true", {"CustomEmailSenderRole": {"dynamodb:UpdateItem"}}),
+    ("SmsProvider", "sns", {"CustomSmsSenderRole": {"sns:Publish"}}),
+    ("SmsProvider", "end-user-messaging", {"CustomSmsSenderRole": {"sms-voice:SendTextMessage"}}),
+    ("Tracing", "Active", {function.replace("Function", "Role"): _TRACES for function in BINARIES}),
+]
+
+# The metrics that the functions write (dimension Function), and those of AWS that alarms and the dashboard use, with
+# their dimensions. The functions' own list of metrics is compared with what `--metrics` prints.
+_SENDER_METRICS = {
+    *("Sent", "Duplicate", "Expired", "Blocked", "RecipientFault", "NothingToSend", "InProgress", "TakenOver"),
+    *("FailedTransient", "FailedConfiguration", "FailedAmbiguous", "FailedMalformed", "RecordUnavailable"),
+    *("DecryptMilliseconds", "RenderMilliseconds", "SendMilliseconds"),
+}
+METRICS = {
+    "pre-sign-up": {"SignUpConfirmed", "SignUpPassedOn", "SignUpRefused", "SignUpUnchanged", "FailedMalformed"},
+    "custom-message": {"MessageWritten", "MessageLeft"},
+    "custom-email-sender": _SENDER_METRICS | {"FallbackUsed"},
+    "custom-sms-sender": _SENDER_METRICS | {"PumpingBlocked"},
+}
+AWS_METRICS = {
+    ("AWS/Lambda", "Errors"): ["FunctionName"],
+    ("AWS/Lambda", "Duration"): ["FunctionName"],
+    ("AWS/Lambda", "AsyncEventsDropped"): ["FunctionName"],
+    ("AWS/Lambda", "DestinationDeliveryFailures"): ["FunctionName"],
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): ["QueueName"],
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage"): ["QueueName"],
+    ("AWS/SES", "Reputation.BounceRate"): [],
+    ("AWS/SES", "Reputation.ComplaintRate"): [],
+    ("AWS/SNS", "SMSMonthToDateSpentUSD"): [],
+}
+
 # --- Parameter sets ---------------------------------------------------------------------------------------------
 
 # What a stranger gives at the first deployment.
@@ -84,6 +163,8 @@ IDENTITY = {"SesIdentityArn": "arn:aws:ses:eu-central-1:123456789012:identity/ex
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 LAYER = "arn:aws:lambda:eu-central-1:123456789012:layer:templates:3"
 SMS = {"SmsDelivery": "sender", "SmsAllowedCountries": "DE,AT"}
+POOL_OF_NUMBERS = "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-0123456789abcdef0123456789abcdef"
+END_USER_MESSAGING = {**SMS, "SmsProvider": "end-user-messaging", "SmsOriginationIdentity": POOL_OF_NUMBERS}
 EXISTING = {"CreateUserPool": "false", "UserPoolId": "eu-central-1_AbCdEfGhI"}
 COGNITO = {"EmailDelivery": "cognito", **IDENTITY}
 
@@ -91,6 +172,23 @@ GOOD = {
     "the first deployment": FIRST,
     "the first deployment with an identity": {**FIRST, **IDENTITY},
     "all four functions": {**FIRST, **SMS},
+    "SMS over End User Messaging": {**FIRST, **END_USER_MESSAGING, "SmsConfigurationSet": "codes"},
+    "no records": {**FIRST, "DeliveryRecords": "false"},
+    "no records, all four functions": {**FIRST, **SMS, "DeliveryRecords": "false"},
+    "a fallback in another Region": {**FIRST, "SesFallbackRegion": "eu-west-1"},
+    "a fallback with another configuration set": {**FIRST, "SesFallbackConfigurationSet": "spare"},
+    "e-mails from another Region": {**FIRST, "SesRegion": "eu-west-1", "SesFallbackRegion": "eu-central-1"},
+    "limits of one's own": {
+        **FIRST,
+        **SMS,
+        "SmsMaxPerNumberHourly": "3",
+        "SmsMaxPerPrefixHourly": "none",
+        "SmsMaxPerCountryDaily": "100",
+        "SmsDailyBudgetMessages": "none",
+        "SmsDailyBudgetUsd": "20",
+        "SmsMaxPriceUsd": "0.15",
+        "SmsSpendAlarmUsd": "400",
+    },
     "all by Cognito": {**FIRST, **COGNITO, "SmsDelivery": "cognito"},
     "e-mail by Cognito, SMS by the sender": {**FIRST, **COGNITO, **SMS},
     "e-mail by the sender, SMS by Cognito": {**FIRST, "SmsDelivery": "cognito"},
@@ -123,12 +221,22 @@ GOOD = {
         "DefaultLocale": "ja",
         "AllowedEmailDomains": "bücher.example",
         "DeniedEmailDomains": "file:/opt/denied.txt",
+        "DenyDisposableEmail": "true",
+        "DisposableEmailExceptions": "*.example.net",
         "RefusalMessage": "This address cannot be used here",
         "SesConfigurationSet": "codes",
         "SesRegion": "eu-west-1",
+        "SesFallbackRegion": "eu-north-1",
+        "SesFallbackConfigurationSet": "spare",
         "SmsSenderId": "EXAMPLE",
         "SmsOriginationNumber": "+15550100",
         "SmsMaxPriceUsd": "0.15",
+        "SmsDailyBudgetUsd": "7.50",
+        "SmsPricesUsd": "DE=0.0981,AT=0.0871",
+        "SignInCodeMinutes": "3",
+        "Tracing": "Active",
+        "SilenceAlarm": "false",
+        "Dashboard": "false",
         "TemplatesLayerArn": LAYER,
         "TemplatesDir": "/opt/templates",
         "Architecture": "x86_64",
@@ -164,6 +272,35 @@ BAD = [
     ({**FIRST, "SmsSenderId": "EXAMPLE"}, "SmsSenderId"),
     ({**FIRST, "SmsOriginationNumber": "15550100"}, "SmsOriginationNumber"),
     ({**FIRST, "SmsMaxPriceUsd": "0.15"}, "SmsMaxPriceUsd"),
+    ({**FIRST, "SmsProvider": "end-user-messaging"}, "SmsDelivery=sender"),
+    ({**FIRST, "SmsOriginationIdentity": POOL_OF_NUMBERS}, "SmsDelivery=sender"),
+    ({**FIRST, "SmsConfigurationSet": "codes"}, "SmsDelivery=sender"),
+    ({**FIRST, **SMS, "SmsProvider": "end-user-messaging"}, "SmsOriginationIdentity"),
+    ({**FIRST, **SMS, "SmsOriginationIdentity": POOL_OF_NUMBERS}, "SmsProvider=end-user-messaging"),
+    ({**FIRST, **SMS, "SmsConfigurationSet": "codes"}, "SmsProvider=end-user-messaging"),
+    ({**FIRST, **END_USER_MESSAGING, "SmsSenderId": "EXAMPLE"}, "SmsSenderId"),
+    ({**FIRST, **END_USER_MESSAGING, "SmsOriginationNumber": "15550100"}, "SmsOriginationNumber"),
+    ({**FIRST, "SmsMaxPerNumberHourly": "7"}, "SmsDelivery=sender"),
+    ({**FIRST, "SmsMaxPerPrefixHourly": "none"}, "SmsDelivery=sender"),
+    ({**FIRST, "SmsDelivery": "cognito", "SmsMaxPerCountryDaily": "7"}, "SmsDelivery=sender"),
+    ({**FIRST, "SmsDelivery": "cognito", "SmsDailyBudgetMessages": "7"}, "SmsDelivery=sender"),
+    ({**FIRST, "SmsDailyBudgetUsd": "7"}, "SmsDelivery=sender"),
+    ({**FIRST, "SmsPricesUsd": "DE=0.1"}, "SmsDelivery=sender"),
+    ({**FIRST, **SMS, "SmsDailyBudgetUsd": "7"}, "SmsPricesUsd or SmsMaxPriceUsd"),
+    ({**FIRST, **SMS, "SmsPricesUsd": "DE=0.1"}, "SmsDailyBudgetUsd"),
+    ({**FIRST, "SmsSpendAlarmUsd": "400"}, "SmsSpendAlarmUsd"),
+    ({**FIRST, **END_USER_MESSAGING, "SmsSpendAlarmUsd": "400"}, "SmsSpendAlarmUsd"),
+    ({**FIRST, **COGNITO, "SesFallbackRegion": "eu-west-1"}, "EmailDelivery=sender"),
+    ({**FIRST, **COGNITO, "SesFallbackConfigurationSet": "spare"}, "EmailDelivery=sender"),
+    (
+        {**FIRST, "SesRegion": "eu-west-1", "SesFallbackRegion": "eu-west-1"},
+        "another Region or another configuration set",
+    ),
+    (
+        {**FIRST, "SesConfigurationSet": "codes", "SesFallbackConfigurationSet": "codes"},
+        "another Region or another configuration set",
+    ),
+    ({**FIRST, "DisposableEmailExceptions": "example.com"}, "DenyDisposableEmail=true"),
     ({**FIRST, "SignUpMode": "closed"}, "AllowedEmailDomains"),
     (
         {
@@ -237,10 +374,36 @@ VALUES = {
     "SesIdentityArn": ([IDENTITY["SesIdentityArn"], IDENTITY["SesIdentityArn"] + "/x"], ["example.com", "*"]),
     "SesConfigurationSet": (["codes_1-a"], ["a b", "*"]),
     "SesRegion": (["eu-central-1", "us-gov-west-1"], ["eu-central", "EU-CENTRAL-1", "*"]),
+    "SesFallbackRegion": (["eu-central-1", "us-gov-west-1"], ["eu-central", "EU-CENTRAL-1", "*"]),
+    "SesFallbackConfigurationSet": (["spare"], ["a b", "*"]),
     "SmsAllowedCountries": (["DE", "DE,AT, CH", "file:/opt/countries.txt"], ["de", "DEU", "DE,", "*", "all"]),
     "SmsSenderId": (["EXAMPLE", "A-1", "12a"], ["AB", "123456", "TWELVELETTER", "EX AMPLE"]),
     "SmsOriginationNumber": (["15550100", "+15550100"], ["1234", "555-0100", "EXAMPLE"]),
     "SmsMaxPriceUsd": (["0.15", "1", "0.00645"], ["-1", ".5", "1,5", "free", "0", "0.00"]),
+    "SmsOriginationIdentity": (
+        [
+            POOL_OF_NUMBERS,
+            "arn:aws:sms-voice:us-east-1:123456789012:phone-number/phone-0123456789abcdef",
+            "arn:aws:sms-voice:eu-central-1:123456789012:sender-id/EXAMPLE/DE",
+        ],
+        ["+12065550100", "*", POOL_OF_NUMBERS + "*", POOL_OF_NUMBERS.replace("pool/", "opt-out-list/")],
+    ),
+    "SmsConfigurationSet": (["codes_1-a"], ["a b", "*"]),
+    **{
+        name: (["none", "1", "1000"], ["", "0", "-1", "1.5", "None", "unlimited", "10000000"])
+        for name in (
+            "SmsMaxPerNumberHourly",
+            "SmsMaxPerPrefixHourly",
+            "SmsMaxPerCountryDaily",
+            "SmsDailyBudgetMessages",
+        )
+    },
+    "SmsDailyBudgetUsd": (["20", "7.50"], ["0", "0.0", "-1", "none", "7,50"]),
+    "SmsPricesUsd": (
+        ["DE=0.0981", "DE=0.0981,US=0.00581", "DE=1, US=2", "file:/opt/prices.txt"],
+        ["DE", "DE=", "DE=0", "de=0.1", "DE=0.1,", "DE=0.1;US=0.2", "DE=0.1 US=0.2", "US=0.00,DE=0.1"],
+    ),
+    "SmsSpendAlarmUsd": (["0.80", "1", "400"], ["", "0", "0.00", "-1", "1.234"]),
     "TemplatesLayerArn": ([LAYER], [LAYER.rsplit(":", 1)[0], "*"]),
     "TemplatesDir": (["/opt/templates", "/opt/a/b.c"], ["/tmp", "/opt/../etc", "templates", "/opt"]),
     "CodeKeyArn": (
@@ -464,6 +627,40 @@ def of_type(resources, kind):
     return {k: r["Properties"] for k, r in resources.items() if r["Type"] == kind}
 
 
+def by_alarms(resources):
+    """What alarms watch: name of the alarm, and namespace, metric and dimensions."""
+    for name, alarm in of_type(resources, "AWS::CloudWatch::Alarm").items():
+        queries = [q["MetricStat"]["Metric"] for q in alarm.get("Metrics", []) if "MetricStat" in q]
+        for metric in queries or [alarm]:
+            dimensions = {d["Name"]: d["Value"] for d in metric.get("Dimensions", [])}
+            yield name, (metric["Namespace"], metric["MetricName"], dimensions)
+
+
+def widgets(resources):
+    """The widgets of the dashboard."""
+    for dashboard in of_type(resources, "AWS::CloudWatch::Dashboard").values():
+        yield from json.loads(dashboard["DashboardBody"])["widgets"]
+
+
+def by_widgets(resources):
+    """What the dashboard shows: title of the widget, and namespace, metric and dimensions."""
+    for widget in widgets(resources):
+        for line in widget["properties"]["metrics"]:
+            namespace, metric, *dimensions = (part for part in line if isinstance(part, str))
+            yield widget["properties"]["title"], (
+                namespace,
+                metric,
+                dict(zip(dimensions[::2], dimensions[1::2], strict=True)),
+            )
+
+
+def relied_on():
+    """The functions' own metrics that alarms and the dashboard use: pairs of function and metric."""
+    resources = deployed({**FIRST, **SMS}).section("Resources")
+    seen = [metric for _, metric in [*by_alarms(resources), *by_widgets(resources)]]
+    return sorted({(dims["Function"], name) for space, name, dims in seen if "Function" in dims})
+
+
 # --- Tests ------------------------------------------------------------------------------------------------------
 
 
@@ -502,13 +699,21 @@ class Parameters(unittest.TestCase):
 
     def test_no_pattern_is_left_without_examples(self):
         patterns = {n for n, d in template()["Parameters"].items() if "AllowedPattern" in d}
-        self.assertEqual(
-            patterns - set(VALUES), {"DeniedEmailDomains"}
-        )  # the same pattern as AllowedEmailDomains
-        allowed, denied = (
-            template()["Parameters"][f"{w}EmailDomains"]["AllowedPattern"] for w in ("Allowed", "Denied")
-        )
-        self.assertEqual(allowed, denied)
+        domains = {"DeniedEmailDomains", "DisposableEmailExceptions"}  # the same pattern as AllowedEmailDomains
+        self.assertEqual(patterns - set(VALUES), domains)
+        used = {template()["Parameters"][n]["AllowedPattern"] for n in domains | {"AllowedEmailDomains"}}
+        self.assertEqual(len(used), 1)
+
+    def test_defaults_in_rules_are_the_parameters_own(self):
+        """A setting that may only be changed where it has an effect is compared with its default."""
+        found = 0
+        for rule in template()["Rules"].values():
+            for assertion in rule["Assertions"]:
+                match assertion["Assert"]:
+                    case {"Fn::Equals": [{"Ref": name}, value]} if name.startswith("Sms"):
+                        self.assertEqual(value, template()["Parameters"][name]["Default"], name)
+                        found += 1
+        self.assertGreater(found, 10)
 
 
 class Rules(unittest.TestCase):
@@ -581,16 +786,45 @@ class Environment(unittest.TestCase):
         found = self.variables("PreSignUpFunction", {})["RECIPIENT_HASH_KEY"]
         self.assertEqual(found, "{{resolve:secretsmanager:<RecipientHashKey.Ref>}}")
 
+    def test_the_table_is_named_where_there_is_something_to_write_there(self):
+        for parameters, function, value in [
+            ({}, "CustomEmailSenderFunction", "<DeliveryTable.Ref>"),
+            ({"DeliveryRecords": "false"}, "CustomEmailSenderFunction", ""),
+            ({**SMS, "DeliveryRecords": "false"}, "CustomEmailSenderFunction", ""),
+            (SMS, "CustomSmsSenderFunction", "<DeliveryTable.Ref>"),
+            # Its guard counts there in any case.
+            ({**SMS, "DeliveryRecords": "false"}, "CustomSmsSenderFunction", "<DeliveryTable.Ref>"),
+        ]:
+            with self.subTest(parameters, function=function):
+                self.assertEqual(self.variables(function, parameters)["DELIVERY_TABLE"], value)
+
+    def test_metrics_go_into_the_namespace_of_the_stack(self):
+        for function in BINARIES:
+            self.assertEqual(self.variables(function, SMS)["METRICS_NAMESPACE"], "demo")
+
     def test_the_longest_settings_fit_into_lambdas_4_kb(self):
         declared = template()["Parameters"]
+        # What the template works out: names that CloudFormation makes begin with the stack's, of at most 128
+        # characters.
+        worked_out = {
+            "METRICS_NAMESPACE": 128,
+            "RECIPIENT_HASH_KEY": 64,
+            "CODE_KEY_ARN": 100,
+            "DELIVERY_TABLE": 128 + len("-DeliveryTable-") + 13,
+            "EMAIL_IS_USERNAME": 5,
+            "CUSTOM_MESSAGE_CHANNELS": 9,
+        }
         for function, variables in ENVIRONMENT.items():
-            # Key ARN, hash key and the channels; nothing else is worked out by the template.
-            size = sum(len(v) for v in variables) + 250
-            for parameter in filter(None, variables.values()):
-                limit = declared[parameter].get("MaxLength") or max(
-                    map(len, declared[parameter].get("AllowedValues", ["x" * 64]))
-                )
-                size += limit
+            size = sum(len(v) for v in variables)
+            for variable, parameter in variables.items():
+                if parameter is None:
+                    size += worked_out[variable]
+                elif declared[parameter]["Type"] == "Number":
+                    size += len(str(declared[parameter]["MaxValue"]))
+                else:
+                    size += declared[parameter].get("MaxLength") or max(
+                        map(len, declared[parameter].get("AllowedValues", ["x" * 64]))
+                    )
             with self.subTest(function):
                 self.assertLess(size, 4096)
 
@@ -695,6 +929,40 @@ class Functions(unittest.TestCase):
                 self.assertEqual(function.get("Layers"), layers)
                 self.assertEqual(function.get("ReservedConcurrentExecutions"), reserve)
 
+    def test_traces_are_made_where_they_are_wanted(self):
+        for parameters, mode in [({}, "PassThrough"), ({"Tracing": "Active"}, "Active")]:
+            resources = deployed({**FIRST, **SMS, **parameters}).section("Resources")
+            for function in of_type(resources, "AWS::Lambda::Function").values():
+                self.assertEqual(function["TracingConfig"], {"Mode": mode})
+
+
+class Records(unittest.TestCase):
+    def test_the_table_has_one_key_forgets_by_itself_and_costs_by_use(self):
+        resource = deployed(FIRST).section("Resources")["DeliveryTable"]
+        self.assertEqual((resource["DeletionPolicy"], resource["UpdateReplacePolicy"]), ("Delete", "Delete"))
+        self.assertEqual(
+            resource["Properties"],
+            {
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+                "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
+            },
+        )
+
+    def test_it_is_there_where_a_sender_writes_to_it(self):
+        for parameters, there in [
+            ({}, True),
+            (SMS, True),
+            ({"DeliveryRecords": "false"}, False),
+            ({**SMS, "DeliveryRecords": "false"}, True),
+            ({**COGNITO, **SMS, "DeliveryRecords": "false"}, True),
+            (COGNITO, False),
+        ]:
+            with self.subTest(parameters):
+                resources = deployed({**FIRST, **parameters}).section("Resources")
+                self.assertEqual("DeliveryTable" in resources, there)
+
 
 class Privileges(unittest.TestCase):
     def setUp(self):
@@ -722,6 +990,59 @@ class Privileges(unittest.TestCase):
                     # To IAM an SMS is a phone number, which has no ARN.
                     if "*" in as_list(statement["Resource"]):
                         self.assertEqual(statement["Action"], "sns:Publish")
+
+    def test_each_role_may_do_what_the_table_says_and_nothing_else(self):
+        for name, given in {**GOOD, "traced": {**FIRST, **SMS, "Tracing": "Active"}}.items():
+            stack = deployed(given)
+            self.resources = stack.section("Resources")
+            for role in of_type(self.resources, "AWS::IAM::Role"):
+                expected = set(ACTIONS[role])
+                for parameter, value, more in ACTIONS_WHERE:
+                    expected |= more.get(role, set()) if stack.parameters[parameter] == value else set()
+                allowed = [s for s in self.policies(role) if s["Effect"] == "Allow"]
+                with self.subTest(name, role=role):
+                    self.assertEqual({a for s in allowed for a in as_list(s["Action"])}, expected)
+
+    def test_the_senders_update_items_of_their_table_only(self):
+        for role in ("CustomEmailSenderRole", "CustomSmsSenderRole"):
+            (statement,) = [s for s in self.policies(role) if "dynamodb:" in str(s["Action"])]
+            self.assertEqual(
+                statement,
+                {"Effect": "Allow", "Action": "dynamodb:UpdateItem", "Resource": "<DeliveryTable.Arn>"},
+            )
+
+    def test_end_user_messaging_is_bound_to_the_identity_and_the_configuration_set(self):
+        codes = "arn:aws:sms-voice:eu-central-1:123456789012:configuration-set/codes"
+        for more, resources in [
+            ({}, [POOL_OF_NUMBERS]),
+            ({"SmsConfigurationSet": "codes"}, [POOL_OF_NUMBERS, codes]),
+        ]:
+            self.resources = deployed({**FIRST, **END_USER_MESSAGING, **more}).section("Resources")
+            (statement,) = [s for s in self.policies("CustomSmsSenderRole") if "-voice:" in str(s["Action"])]
+            self.assertEqual(
+                statement,
+                {"Effect": "Allow", "Action": "sms-voice:SendTextMessage", "Resource": resources},
+            )
+
+    def test_the_redrive_role_can_do_its_work(self):
+        statements_of_role = self.policies("RedriveRole")
+        of_queue, of_key, of_functions = statements_of_role
+        self.assertEqual(of_queue["Resource"], "<OnFailureQueue.Arn>")
+        self.assertEqual(of_key["Resource"], "<CodeKey.Arn>")
+        self.assertEqual(
+            of_key["Condition"], {"StringEquals": {"kms:ViaService": "sqs.eu-central-1.amazonaws.com"}}
+        )
+        self.assertEqual(set(of_functions["Resource"]), {f"<{f}.Arn>" for f in SENDERS})
+        # What the queue denies, it denies to others, or to connections without TLS.
+        (policy,) = of_type(self.resources, "AWS::SQS::QueuePolicy").values()
+        for denied in statements(policy["PolicyDocument"]):
+            self.assertIn(
+                denied["Condition"],
+                [
+                    {"ArnNotEquals": {"aws:PrincipalArn": "<RedriveRole.Arn>"}},
+                    {"Bool": {"aws:SecureTransport": "false"}},
+                ],
+            )
 
     def test_nobody_but_cognito_lambda_and_this_account_is_trusted(self):
         for role, properties in of_type(self.resources, "AWS::IAM::Role").items():
@@ -792,6 +1113,22 @@ class Privileges(unittest.TestCase):
             statement["Resource"],
             [f"arn:aws:ses:eu-west-1:123456789012:{r}" for r in ("identity/*", "configuration-set/codes")],
         )
+
+    def test_the_fallback_opens_its_own_region_and_configuration_set(self):
+        here, there = (f"arn:aws:ses:{region}:123456789012:" for region in ("eu-central-1", "eu-north-1"))
+        first = [f"{here}identity/*", f"{here}configuration-set/*"]
+        region, name = {"SesFallbackRegion": "eu-north-1"}, {"SesFallbackConfigurationSet": "spare"}
+        for given, added in [
+            (region, [f"{there}identity/*", f"{there}configuration-set/*"]),
+            (name, [f"{here}configuration-set/spare"]),
+            ({**region, **name}, [f"{there}identity/*", f"{there}configuration-set/spare"]),
+        ]:
+            self.resources = deployed({**FIRST, **given}).section("Resources")
+            (statement,) = [s for s in self.policies("CustomEmailSenderRole") if "ses:" in str(s["Action"])]
+            self.assertEqual(statement["Resource"], first + added)
+            self.assertEqual(
+                statement["Condition"], {"StringEqualsIgnoreCase": {"ses:FromAddress": "no-reply@example.com"}}
+            )
 
     def test_the_sms_sender_publishes_to_no_topic(self):
         allowed, denied = [s for s in self.policies("CustomSmsSenderRole") if "sns:" in str(s["Action"])]
@@ -979,27 +1316,176 @@ class Shape(unittest.TestCase):
             told = yaml.safe_load(outputs["LambdaConfigToAttach"]["Value"])
             self.assertEqual(told, own["UserPool"]["Properties"]["LambdaConfig"])
 
+
+class Observability(unittest.TestCase):
+    """Alarms and the dashboard: AWS evaluates them, here is what can be told beforehand."""
+
+    def alarms(self, **parameters):
+        return of_type(deployed({**FIRST, **parameters}).section("Resources"), "AWS::CloudWatch::Alarm")
+
+    def test_what_is_watched_or_shown_is_a_metric_that_somebody_writes(self):
+        for name, parameters in GOOD.items():
+            resources = deployed(parameters).section("Resources")
+            from_logs = [
+                (made["MetricNamespace"], made["MetricName"], {})
+                for lines in of_type(resources, "AWS::Logs::MetricFilter").values()
+                for made in lines["MetricTransformations"]
+            ]
+            written = {binary for function, binary in BINARIES.items() if function in resources}
+            for where, metric in [*by_alarms(resources), *by_widgets(resources)]:
+                space, metric_name, dimensions = metric
+                with self.subTest(name, where=where, metric=metric_name):
+                    if metric in from_logs:
+                        continue
+                    if space == "demo":
+                        self.assertEqual(list(dimensions), ["Function"])
+                        self.assertIn(dimensions["Function"], written)
+                        self.assertIn(metric_name, METRICS[dimensions["Function"]])
+                    else:
+                        self.assertEqual(list(dimensions), AWS_METRICS.get((space, metric_name)))
+
+    def test_faults_of_pre_sign_up_are_counted_from_its_own_log(self):
+        resources = deployed(FIRST).section("Resources")
+        [lines] = of_type(resources, "AWS::Logs::MetricFilter").values()
+        [made] = lines["MetricTransformations"]
+        alarm = of_type(resources, "AWS::CloudWatch::Alarm")["PreSignUpErrorsAlarm"]
+        self.assertEqual(lines["LogGroupName"], "<PreSignUpLogGroup.Ref>")
+        self.assertEqual(
+            (alarm["Namespace"], alarm["MetricName"]), (made["MetricNamespace"], made["MetricName"])
+        )
+
+    def test_every_known_metric_of_aws_is_used(self):
+        resources = deployed({**FIRST, **SMS}).section("Resources")
+        seen = {metric[:2] for _, metric in [*by_alarms(resources), *by_widgets(resources)]}
+        self.assertEqual(set(AWS_METRICS) - seen, set())
+
     def test_every_alarm_says_what_to_do_and_reports_where_it_was_told(self):
         topic = "arn:aws:sns:eu-central-1:123456789012:alarms"
         for parameters, actions in [({}, None), ({"AlarmTopicArn": topic}, [topic])]:
-            resources = deployed({**FIRST, **SMS, **parameters}).section("Resources")
-            alarms = of_type(resources, "AWS::CloudWatch::Alarm")
-            self.assertEqual(len(alarms), 7)
-            watched = {d["Value"] for a in alarms.values() for d in a.get("Dimensions", [])}
-            functions = set(BINARIES) - {"PreSignUpFunction"}
-            self.assertEqual(watched, {f"<{f}.Ref>" for f in functions} | {"<OnFailureQueue.QueueName>"})
-            [lines] = of_type(resources, "AWS::Logs::MetricFilter").values()
-            [made] = lines["MetricTransformations"]
-            alarm = alarms["PreSignUpErrorsAlarm"]
-            self.assertEqual(
-                (alarm["Namespace"], alarm["MetricName"]), (made["MetricNamespace"], made["MetricName"])
+            for name, alarm in self.alarms(**SMS, **parameters).items():
+                with self.subTest(name, parameters=parameters):
+                    self.assertRegex(alarm["AlarmDescription"], r"Read |See |Mend ")
+                    self.assertLessEqual(len(alarm["AlarmDescription"]), 1024)
+                    self.assertEqual((alarm.get("AlarmActions"), alarm.get("OKActions")), (actions, actions))
+
+    def test_missing_values_mean_that_nothing_happened_or_nothing_new(self):
+        for name, alarm in self.alarms(**SMS).items():
+            seldom = alarm.get("Namespace") in ("AWS/SES", "AWS/SNS")
+            self.assertEqual(alarm["TreatMissingData"], "ignore" if seldom else "notBreaching", name)
+
+    def test_the_alarms_of_each_deployment(self):
+        always = {"PreSignUpErrorsAlarm", "CustomMessageErrorsAlarm"}
+        any_sender = always | {"FailedEventsAlarm"}
+        each = ("Errors", "LostEvents", "DroppedEvents", "Configuration", "Malformed", "Records")
+        email = {f"CustomEmailSender{kind}Alarm" for kind in each}
+        sms = {f"CustomSmsSender{kind}Alarm" for kind in each} | {"SmsPumpingAlarm"}
+        ses, spend = {"SesBounceRateAlarm", "SesComplaintRateAlarm"}, {"SmsSpendAlarm"}
+        silence, no_record = {"NothingSentAlarm"}, {"CustomEmailSenderRecordsAlarm"}
+        for parameters, expected in [
+            ({}, any_sender | email | ses | silence),
+            (SMS, any_sender | email | ses | silence | sms | spend),
+            (END_USER_MESSAGING, any_sender | email | ses | silence | sms),
+            (COGNITO, always),
+            ({**COGNITO, "SmsDelivery": "cognito"}, always | spend),
+            ({**COGNITO, **SMS}, any_sender | sms | spend),
+            ({"SmsDelivery": "cognito"}, any_sender | email | ses | silence | spend),
+            # A pool of yours may send its codes as SMS, and the review sends none.
+            ({**EXISTING, "SmsDelivery": "cognito"}, any_sender | email | ses | spend),
+            ({"SignUpMode": "review"}, any_sender | email | ses),
+            ({"SilenceAlarm": "false"}, any_sender | email | ses),
+            ({"SesRegion": "eu-west-1"}, any_sender | email | silence),
+            ({"SesRegion": "eu-central-1"}, any_sender | email | ses | silence),
+            ({"DeliveryRecords": "false"}, any_sender | email - no_record | ses | silence),
+            (
+                {**SMS, "DeliveryRecords": "false"},
+                any_sender | email - no_record | ses | silence | sms | spend,
+            ),
+        ]:
+            with self.subTest(parameters):
+                self.assertEqual(set(self.alarms(**parameters)), expected)
+
+    def test_thresholds_are_those_of_aws_and_of_the_operator(self):
+        alarms = self.alarms(**SMS, SmsSpendAlarmUsd="400")
+        thresholds = {name: float(alarm["Threshold"]) for name, alarm in alarms.items()}
+        self.assertEqual(thresholds["SesBounceRateAlarm"], 0.05)
+        self.assertEqual(thresholds["SesComplaintRateAlarm"], 0.001)
+        self.assertEqual(thresholds["SmsSpendAlarm"], 400)
+        for name, alarm in alarms.items():
+            self.assertEqual(alarm["ComparisonOperator"], "GreaterThanOrEqualToThreshold", name)
+            # CloudWatch's limit for periods of up to an hour is a day.
+            self.assertLessEqual(alarm.get("Period", 1800) * alarm["EvaluationPeriods"], 86400)
+
+    def test_silence_is_sign_ups_that_no_message_follows(self):
+        for more, table in [
+            # passed on, e-mails sent, SMS sent; None: no value in this half hour
+            (
+                {},
+                [
+                    (2, None, None, True),
+                    (1, None, None, False),
+                    (2, 1, None, False),
+                    (None, None, None, False),
+                ],
+            ),
+            (
+                SMS,
+                [(9, None, None, True), (9, None, 1, False), (9, 1, None, False), (None, 5, 5, False)],
+            ),
+        ]:
+            alarm = self.alarms(**more)["NothingSentAlarm"]
+            (expression,) = [q["Expression"] for q in alarm["Metrics"] if "Expression" in q]
+            ids = {q["Id"] for q in alarm["Metrics"] if "MetricStat" in q}
+            self.assertEqual(ids, {"passed", "emails", "texts"} if more else {"passed", "emails"})
+            for passed, emails, texts, expected in table:
+                functions = {
+                    "IF": lambda condition, then, otherwise: then if condition else otherwise,
+                    "FILL": lambda value, filling: filling if value is None else value,
+                }
+                values = {"passed": passed, "emails": emails, "texts": texts}
+                # The expression is this repository's own text.
+                found = eval(expression, {"__builtins__": {}}, functions | values)
+                with self.subTest(more, passed=passed, emails=emails, texts=texts):
+                    self.assertEqual(found is not None and found >= alarm["Threshold"], expected)
+
+    def test_the_dashboard_shows_what_is_deployed_and_stays_within_the_free_size(self):
+        for name, parameters in GOOD.items():
+            resources = deployed(parameters).section("Resources")
+            wanted = parameters.get("Dashboard") != "false"
+            shown = list(widgets(resources))
+            titles = " ".join(w["properties"]["title"] for w in shown)
+            with self.subTest(name):
+                self.assertEqual("OverviewDashboard" in resources, wanted)
+                self.assertLessEqual(len(list(by_widgets(resources))), 50)
+                if wanted:
+                    self.assertIn("Sign-ups", titles)
+                    self.assertEqual("E-mail:" in titles, "CustomEmailSenderFunction" in resources)
+                    self.assertEqual("SMS:" in titles, "CustomSmsSenderFunction" in resources)
+                    self.assertEqual("Failed events" in titles, "OnFailureQueue" in resources)
+                for widget in shown:
+                    self.assertEqual(widget["type"], "metric")
+                    self.assertEqual(widget["properties"]["region"], "eu-central-1")
+
+    def test_the_dashboard_shows_every_class_of_failure(self):
+        resources = deployed({**FIRST, **SMS}).section("Resources")
+        shown = {(dims.get("Function"), metric) for _, (_, metric, dims) in by_widgets(resources)}
+        for function in ("custom-email-sender", "custom-sms-sender"):
+            failed = {(function, m) for m in METRICS[function] if m.startswith("Failed")}
+            self.assertEqual(failed - shown, set())
+
+    def test_the_documented_costs_count_what_is_there(self):
+        text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+        rows = {row[1].strip(): row for row in (line.split("|") for line in text.splitlines()) if len(row) == 6}
+        for parameters, column in [({}, 3), (SMS, 4)]:
+            resources = deployed({**FIRST, **parameters}).section("Resources")
+            # One more than the functions write: the filter of the log of pre-sign-up.
+            deployed_ones = [binary for function, binary in BINARIES.items() if function in resources]
+            written = 1 + sum(len(METRICS[binary]) for binary in deployed_ones)
+            watched, shown = len(list(by_alarms(resources))), len(list(by_widgets(resources)))
+            self.assertIn(
+                f" at most {written} metrics: {written * 0.3:.2f} ", rows["Metrics of the functions"][column]
             )
-            self.assertEqual(lines["LogGroupName"], "<PreSignUpLogGroup.Ref>")
-            for alarm in alarms.values():
-                self.assertRegex(alarm["AlarmDescription"], r"Read |See |Mend ")
-                self.assertLessEqual(len(alarm["AlarmDescription"]), 1024)
-                self.assertEqual(alarm["TreatMissingData"], "notBreaching")
-                self.assertEqual((alarm.get("AlarmActions"), alarm.get("OKActions")), (actions, actions))
+            self.assertIn(f" {watched} metrics: {watched * 0.1:.2f} ", rows["Alarms"][column])
+            self.assertIn(f" {shown} metrics ", rows["Dashboard"][column])
 
 
 class Samconfig(unittest.TestCase):
@@ -1016,4 +1502,7 @@ class Samconfig(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    if sys.argv[1:] == ["--metrics"]:
+        print(*(f"{function} {metric}" for function, metric in relied_on()), sep="\n")
+    else:
+        unittest.main()
