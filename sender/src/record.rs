@@ -103,7 +103,7 @@ impl End {
 }
 
 /// What the table holds of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Somebody works on it.
     Claimed {
@@ -119,7 +119,7 @@ pub enum State {
 }
 
 /// A record with the time of the first claim, which is the least age that a code has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
     /// Where the message stands.
     pub state: State,
@@ -190,5 +190,230 @@ impl Record {
             }
             other => other.cloned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// The present of the model: a lease until 2 holds, one until 0 has ended.
+    const NOW: Millis = 1;
+    const HOLDS: Millis = 2;
+    /// Lambda tries an event three times.
+    const ATTEMPTS: u8 = 3;
+
+    /// What one delivery of the event does next, as in `delivery.rs`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    enum Step {
+        Claim,
+        /// With a claim that was confirmed, or without.
+        Send {
+            held: bool,
+        },
+        Settle,
+        Release,
+        /// Lambda takes the event for done.
+        EndedWell,
+        /// Lambda gave up: the event is in the queue of failed events.
+        Queued,
+    }
+
+    /// What can go wrong, and may therefore cost a duplicate.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    enum Fault {
+        StoreDownAtClaim,
+        ClaimUnconfirmed,
+        CrashAtClaim,
+        CrashBeforeSend,
+        CrashAfterSend,
+        AnswerLostAfterSend,
+        AnswerLostUnsent,
+        RefusedForNow,
+        StoreDownAtSettle,
+        CrashAfterSettle,
+        StoreDownAtRelease,
+    }
+    use Fault::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+    struct World {
+        record: Option<Record>,
+        /// Two deliveries of the same event: the step, and the number of the attempt.
+        deliveries: [(Step, u8); 2],
+        sends: u8,
+        faults: Vec<Fault>,
+    }
+
+    impl World {
+        fn owner(&self, delivery: usize) -> String {
+            format!("{delivery}/{}", self.deliveries[delivery].1)
+        }
+
+        fn to(mut self, delivery: usize, step: Step) -> Self {
+            self.deliveries[delivery].0 = step;
+            self
+        }
+
+        fn with(mut self, fault: Fault) -> Self {
+            self.faults.push(fault);
+            self
+        }
+
+        /// The attempt failed or crashed: Lambda brings the event back, or puts it into the queue.
+        fn failed(mut self, delivery: usize) -> Self {
+            let (step, attempt) = &mut self.deliveries[delivery];
+            *attempt += 1;
+            *step = if *attempt < ATTEMPTS { Step::Claim } else { Step::Queued };
+            self
+        }
+
+        fn claimed(mut self, delivery: usize) -> (Self, Claim) {
+            let owner = self.owner(delivery);
+            let (record, claim) = Record::claim(self.record.as_ref(), &owner, NOW, HOLDS);
+            self.record = Some(record);
+            (self, claim)
+        }
+
+        fn settled(mut self) -> Self {
+            self.record = Some(Record::settle(self.record.as_ref(), NOW));
+            self
+        }
+
+        fn sent(mut self) -> Self {
+            self.sends += 1;
+            self
+        }
+
+        /// Every state that can follow. A lease ends only after the one who holds it, because it is longer than an
+        /// invocation can live.
+        fn next(&self, faults: usize) -> Vec<Self> {
+            let mut next: Vec<_> = (0..2).flat_map(|delivery| self.next_of(delivery)).collect();
+            next.retain(|world| world.faults.len() <= faults);
+            if let Some(Record { state: State::Claimed { owner, until: HOLDS }, .. }) = &self.record
+                && (0..2).all(|delivery| {
+                    *owner != self.owner(delivery)
+                        || matches!(self.deliveries[delivery].0, Step::EndedWell | Step::Queued)
+                })
+            {
+                let mut world = self.clone();
+                if let Some(Record { state: State::Claimed { until, .. }, .. }) = &mut world.record {
+                    *until = 0;
+                }
+                next.push(world);
+            }
+            next
+        }
+
+        fn next_of(&self, delivery: usize) -> Vec<Self> {
+            let world = || self.clone();
+            match self.deliveries[delivery].0 {
+                Step::Claim => {
+                    let (claimed, claim) = world().claimed(delivery);
+                    let after = match claim {
+                        Claim::Held { .. } => claimed.clone().to(delivery, Step::Send { held: true }),
+                        Claim::Busy => claimed.clone().failed(delivery),
+                        Claim::Done => claimed.clone().to(delivery, Step::EndedWell),
+                    };
+                    vec![
+                        after,
+                        world().with(StoreDownAtClaim).to(delivery, Step::Send { held: false }),
+                        claimed.clone().with(ClaimUnconfirmed).to(delivery, Step::Send { held: false }),
+                        claimed.with(CrashAtClaim).failed(delivery),
+                    ]
+                }
+                Step::Send { held } => {
+                    let refused = world().with(RefusedForNow);
+                    vec![
+                        world().sent().to(delivery, Step::Settle),
+                        if held { refused.to(delivery, Step::Release) } else { refused.failed(delivery) },
+                        world().with(CrashBeforeSend).failed(delivery),
+                        world().sent().with(CrashAfterSend).failed(delivery),
+                        world().sent().with(AnswerLostAfterSend).failed(delivery),
+                        world().with(AnswerLostUnsent).failed(delivery),
+                    ]
+                }
+                Step::Settle => vec![
+                    world().settled().to(delivery, Step::EndedWell),
+                    world().with(StoreDownAtSettle).to(delivery, Step::EndedWell),
+                    world().settled().with(CrashAfterSettle).failed(delivery),
+                ],
+                Step::Release => {
+                    let mut released = world();
+                    released.record = Record::release(self.record.as_ref(), &self.owner(delivery));
+                    vec![released.failed(delivery), world().with(StoreDownAtRelease).failed(delivery)]
+                }
+                Step::EndedWell | Step::Queued => vec![],
+            }
+        }
+    }
+
+    /// Every state that two deliveries with up to that many faults can come to.
+    fn ends(faults: usize) -> Vec<World> {
+        let start = World { record: None, deliveries: [(Step::Claim, 0); 2], sends: 0, faults: vec![] };
+        let mut seen = HashSet::from([start.clone()]);
+        let mut open = vec![start];
+        let mut ends = Vec::new();
+        while let Some(world) = open.pop() {
+            if world.deliveries.iter().all(|(step, _)| matches!(step, Step::EndedWell | Step::Queued)) {
+                ends.push(world);
+                continue;
+            }
+            for next in world.next(faults) {
+                if seen.insert(next.clone()) {
+                    open.push(next);
+                }
+            }
+        }
+        ends
+    }
+
+    /// The faults after which a message may go out twice: each leaves a message sent that the record does not show
+    /// as sent, or lets somebody send who has not claimed it.
+    const MAY_DUPLICATE: [Fault; 5] =
+        [StoreDownAtClaim, ClaimUnconfirmed, CrashAfterSend, AnswerLostAfterSend, StoreDownAtSettle];
+
+    #[test]
+    fn without_a_fault_two_deliveries_send_one_message() {
+        let ends = ends(0);
+        assert!(!ends.is_empty());
+        for end in ends {
+            assert_eq!(end.sends, 1, "{end:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_ends_well_was_sent_and_whatever_was_not_sent_is_in_the_queue() {
+        let ends = ends(3);
+        assert!(ends.len() > 1_000, "{}", ends.len());
+        for end in ends {
+            let ended_well = end.deliveries.iter().any(|(step, _)| *step == Step::EndedWell);
+            assert!(!ended_well || end.sends > 0, "lost: {end:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_goes_out_twice_only_after_the_faults_that_are_named() {
+        let mut seen = HashSet::new();
+        for end in ends(2).into_iter().filter(|end| end.sends > 1) {
+            let mut reasons = end.faults.clone();
+            reasons.retain(|fault| MAY_DUPLICATE.contains(fault));
+            // Every send but one needs a fault of its own.
+            assert!(usize::from(end.sends) <= 1 + reasons.len(), "{end:?}");
+            seen.extend(reasons);
+        }
+        // The list is not longer than the truth.
+        assert_eq!(seen.len(), MAY_DUPLICATE.len(), "{seen:?}");
+    }
+
+    #[test]
+    fn the_key_is_the_hash_of_the_ciphertext() {
+        // printf ciphertext | sha256sum
+        assert_eq!(
+            MessageKey::of(b"ciphertext").as_str(),
+            "delivery#305531dcc50ebca31cf1d5b31e9fc76ed51f66b3b6dd5a030c6539ae6532f979"
+        );
     }
 }
