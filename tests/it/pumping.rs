@@ -393,6 +393,21 @@ fn the_page_shows_what_the_guard_stops() {
 }
 
 #[test]
+fn the_page_names_each_limit_with_its_default() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sms-pumping.md"))
+        .expect("the page");
+    for limit in LimitName::ALL {
+        let default = limit.default_limit().map_or("no limit".to_owned(), |parts| parts.to_string());
+        let row = page.lines().find(|line| {
+            line.starts_with('|')
+                && line.contains(limit.setting())
+                && line.ends_with(&format!("| {default} |"))
+        });
+        assert!(row.is_some(), "{} with {default}", limit.setting());
+    }
+}
+
+#[test]
 fn the_default_limits_stop_nobody_on_an_ordinary_day() {
     let day = play(&limits(&[]), &[&ordinary_day(120, 180, 0)]);
     assert_eq!(day.people.sent, day.people.asked);
