@@ -47,6 +47,7 @@ unit: build
 # Generated files are what their generators make.
 generated: tools
 	$(PYTHON) tools/phone_table.py --check
+	$(PYTHON) tools/disposable_table.py --check
 	$(PYTHON) tools/fixtures/make_events.py --check
 
 template: tools

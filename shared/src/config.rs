@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use crate::domain::{DomainAllowlist, DomainDenylist};
+use crate::disposable::{BlockedDomains, DisposableDomains};
+use crate::domain::{DomainAllowlist, DomainDenylist, DomainPatterns};
 use crate::locale::Locale;
 use crate::recipient::RecipientHasher;
 
@@ -128,6 +129,16 @@ impl<'a> Settings<'a> {
         self.domains("DENIED_EMAIL_DOMAINS", DomainDenylist::parse)
     }
 
+    /// Every list that keeps an address out: `DENIED_EMAIL_DOMAINS`, and with `DENY_DISPOSABLE_EMAIL` the list of
+    /// disposable mailboxes without `DISPOSABLE_EMAIL_EXCEPTIONS`.
+    #[must_use]
+    pub fn blocked_domains(&self) -> Option<BlockedDomains> {
+        let denied = self.denied_domains();
+        let enabled = self.flag("DENY_DISPOSABLE_EMAIL", false);
+        let exceptions = self.domains("DISPOSABLE_EMAIL_EXCEPTIONS", DomainPatterns::parse);
+        Some(BlockedDomains { denied: denied?, disposable: DisposableDomains::new(enabled?, exceptions?) })
+    }
+
     fn domains<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, Vec<String>>) -> Option<T> {
         parse(&self.list(name)?).map_err(|problems| self.problem(name, problems.join(", "))).ok()
     }
@@ -207,7 +218,7 @@ mod tests {
         let message = MessageSettings::read(&settings);
         let flag = settings.flag("AUTO_VERIFY_PHONE", false);
         let allowed = settings.allowed_domains();
-        let denied = settings.denied_domains();
+        let denied = settings.blocked_domains();
         let all = message.zip(flag).zip(allowed).zip(denied).map(|_| ());
         assert_eq!(settings.finish(all).map_err(|error| error.to_string()), expected.map_err(str::to_owned));
     }
@@ -224,9 +235,11 @@ mod tests {
                 ("AUTO_VERIFY_PHONE", "yes"),
                 ("ALLOWED_EMAIL_DOMAINS", "*.com"),
                 ("DENIED_EMAIL_DOMAINS", "file:absent.txt"),
+                ("DENY_DISPOSABLE_EMAIL", "1"),
+                ("DISPOSABLE_EMAIL_EXCEPTIONS", "evil"),
             ],
             Err(
-                "invalid configuration: BRAND_NAME is not set; DEFAULT_LOCALE is none of de, en, ja; AUTO_VERIFY_PHONE is neither `true` nor `false`; ALLOWED_EMAIL_DOMAINS entry 1 `*.com` is a public suffix: everybody can register a domain under it; name the domains one by one; DENIED_EMAIL_DOMAINS names the file `absent.txt`, which cannot be read: no such file",
+                "invalid configuration: BRAND_NAME is not set; DEFAULT_LOCALE is none of de, en, ja; AUTO_VERIFY_PHONE is neither `true` nor `false`; ALLOWED_EMAIL_DOMAINS entry 1 `*.com` is a public suffix: everybody can register a domain under it; name the domains one by one; DENIED_EMAIL_DOMAINS names the file `absent.txt`, which cannot be read: no such file; DENY_DISPOSABLE_EMAIL is neither `true` nor `false`; DISPOSABLE_EMAIL_EXCEPTIONS entry 1 `evil` is a public suffix: everybody can register a domain under it; name the domains one by one",
             ),
         );
     }

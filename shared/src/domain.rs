@@ -5,18 +5,26 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::iter;
 use std::str::FromStr;
 
 use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
 
 use crate::address;
+use crate::disposable_table::list_date;
 
 /// A domain name in canonical form: ASCII (Punycode where needed), lower case, at least two labels, no final dot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EmailDomain(String);
 
 impl EmailDomain {
+    /// The name in its canonical form.
+    #[must_use]
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The domain, when UTS #46 changes nothing in it but the case of its letters.
     ///
     /// Both spellings of an internationalised domain are equal, because both are reduced to ASCII. Full-width,
@@ -154,6 +162,10 @@ impl fmt::Display for DomainPattern {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct DomainList(BTreeSet<DomainPattern>);
 
+/// Patterns without a judgement: exceptions from a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DomainPatterns(DomainList);
+
 /// The domains whose users are confirmed without a code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DomainAllowlist(DomainList);
@@ -193,6 +205,22 @@ impl DomainList {
 
     fn find(&self, domain: &EmailDomain) -> Option<&DomainPattern> {
         self.0.iter().find(|pattern| pattern.matches(domain))
+    }
+}
+
+impl DomainPatterns {
+    /// Reads patterns as [`DomainDenylist::parse`] does.
+    ///
+    /// # Errors
+    /// One sentence for every entry that is no usable pattern, by its position.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        DomainList::parse(text, |_| Ok(())).map(Self)
+    }
+
+    /// The pattern that covers this domain.
+    #[must_use]
+    pub fn find(&self, domain: &EmailDomain) -> Option<&DomainPattern> {
+        self.0.find(domain)
     }
 }
 
@@ -240,8 +268,24 @@ impl DomainAllowlist {
 pub enum Denial<'a> {
     /// The domain is on the list.
     Listed(&'a DomainPattern),
+    /// The domain is on the list of disposable mailboxes.
+    Disposable,
     /// The text cannot be read as an address, and a denylist is set: it might hide a denied domain.
     Unreadable,
+}
+
+impl Denial<'_> {
+    /// Why, without a word about the person.
+    #[must_use]
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::Listed(_) => "the e-mail domain is on DENIED_EMAIL_DOMAINS",
+            Self::Disposable => concat!("the e-mail domain is on the disposable-mail list of ", list_date!()),
+            Self::Unreadable => {
+                "the e-mail address cannot be read, and DENIED_EMAIL_DOMAINS or DENY_DISPOSABLE_EMAIL is set"
+            }
+        }
+    }
 }
 
 impl DomainDenylist {
@@ -269,18 +313,23 @@ impl DomainDenylist {
         if self.0.0.is_empty() {
             return None;
         }
-        let domain = address::split(address).and_then(|(local_part, domain)| {
-            if local_part.trim().is_empty() { None } else { EmailDomain::forgiving(domain) }
-        });
-        match domain {
-            Some(domain) => self
-                .0
-                .find(&domain)
-                .or_else(|| domain.idna_2003().and_then(|domain| self.0.find(&domain)))
-                .map(Denial::Listed),
+        match domains_of(address) {
+            Some(mut domains) => domains.find_map(|domain| self.0.find(&domain)).map(Denial::Listed),
             None => Some(Denial::Unreadable),
         }
     }
+}
+
+/// The domains that forgiving readers see in the address: one, or two that write `ß` in different ways. `None` when
+/// it cannot be read as an address.
+pub(crate) fn domains_of(address: &str) -> Option<impl Iterator<Item = EmailDomain>> {
+    let (local_part, domain) = address::split(address)?;
+    if local_part.trim().is_empty() {
+        return None;
+    }
+    let domain = EmailDomain::forgiving(domain)?;
+    let older = domain.idna_2003();
+    Some(iter::once(domain).chain(older))
 }
 
 /// The character in lower case, when upper and lower case are all that differs.

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::domain::{Denial, DomainAllowlist, DomainDenylist};
+use crate::disposable::BlockedDomains;
+use crate::disposable_table::list_date;
+use crate::domain::{Denial, DomainAllowlist};
 
 /// Who may sign up, and who is confirmed without a code.
 #[derive(Clone, Debug)]
@@ -11,7 +13,7 @@ pub struct SignUpPolicy {
     /// Users of these domains are confirmed at once.
     pub allowed: DomainAllowlist,
     /// Users of these domains are refused; wins over `allowed`.
-    pub denied: DomainDenylist,
+    pub denied: BlockedDomains,
     /// What happens to everybody else.
     pub mode: SignUpMode,
     /// Whether users of `allowed` are confirmed at once. Otherwise they prove their mailbox like everybody else, and
@@ -123,6 +125,8 @@ pub enum PassReason {
 pub enum RefuseReason {
     /// The domain is on the denylist.
     Denied,
+    /// The domain is on the list of disposable mailboxes.
+    Disposable,
     /// The address cannot be read while a denylist is set.
     Unreadable,
     /// `SIGN_UP_MODE=closed` and the domain is not on the allowlist.
@@ -147,11 +151,11 @@ impl SignUpPolicy {
     fn refusal(&self, contacts: Contacts<'_>) -> Option<RefuseReason> {
         // Most user names are no addresses, so one that cannot be read as such says nothing.
         let by_name = contacts.user_name.and_then(|name| self.denied.denies(name));
-        if matches!(by_name, Some(Denial::Listed(_))) {
-            return Some(RefuseReason::Denied);
-        }
-        contacts.email.and_then(|email| self.denied.denies(email)).map(|denial| match denial {
+        let by_name = by_name.filter(|denial| *denial != Denial::Unreadable);
+        let denial = by_name.or_else(|| contacts.email.and_then(|email| self.denied.denies(email)));
+        denial.map(|denial| match denial {
             Denial::Listed(_) => RefuseReason::Denied,
+            Denial::Disposable => RefuseReason::Disposable,
             Denial::Unreadable => RefuseReason::Unreadable,
         })
     }
@@ -208,8 +212,11 @@ impl Decision {
             },
             Self::Refuse(reason) => match reason {
                 RefuseReason::Denied => "refused: the e-mail domain is on DENIED_EMAIL_DOMAINS",
+                RefuseReason::Disposable => {
+                    concat!("refused: the e-mail domain is on the disposable-mail list of ", list_date!())
+                }
                 RefuseReason::Unreadable => {
-                    "refused: the e-mail address cannot be read, and DENIED_EMAIL_DOMAINS is set"
+                    "refused: the e-mail address cannot be read, and DENIED_EMAIL_DOMAINS or DENY_DISPOSABLE_EMAIL is set"
                 }
                 RefuseReason::Closed => {
                     "refused: SIGN_UP_MODE is closed and the e-mail domain is not on ALLOWED_EMAIL_DOMAINS"
@@ -240,11 +247,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::disposable::{DisposableDomains, LIST_DATE};
+    use crate::domain::{DomainDenylist, DomainPatterns};
 
     fn policy() -> SignUpPolicy {
         SignUpPolicy {
             allowed: DomainAllowlist::parse("example.com, both.example").unwrap(),
-            denied: DomainDenylist::parse("evil.example, both.example").unwrap(),
+            denied: BlockedDomains {
+                denied: DomainDenylist::parse("evil.example, both.example").unwrap(),
+                disposable: DisposableDomains::default(),
+            },
             mode: SignUpMode::Open,
             confirm_trusted_users: true,
             auto_verify_phone: false,
@@ -321,6 +333,32 @@ mod tests {
         check_user_name("ann@example.org", Some("boss@example.com"), unlisted);
         check_user_name("Boss@Example.com", Some("boss@example.com"), Decision::Confirm { phone: false });
         check_user_name("boss", Some("boss@example.com"), Decision::Confirm { phone: false });
+    }
+
+    #[test]
+    fn a_disposable_mailbox_is_refused_like_a_denied_domain() {
+        use Decision::{Confirm, PassThrough, Refuse};
+        let exceptions = DomainPatterns::parse("guerrillamail.com").unwrap();
+        let mut policy = policy();
+        policy.denied.disposable = DisposableDomains::new(true, exceptions);
+        policy.allowed = DomainAllowlist::parse("example.com, mailinator.com").unwrap();
+        for source in [SignUpSource::SelfSignUp, SignUpSource::ExternalProvider] {
+            check(&policy, source, "ann@mailinator.com", "", Refuse(RefuseReason::Disposable));
+            check(&policy, source, "ann@a.mailinator.com", "", Refuse(RefuseReason::Disposable));
+            check(&policy, source, "no address", "", Refuse(RefuseReason::Unreadable));
+        }
+        let source = SignUpSource::SelfSignUp;
+        check(&policy, source, "ann@guerrillamail.com", "", PassThrough(PassReason::NotListed));
+        check(&policy, source, "ann@example.com", "", Confirm { phone: false });
+        check(&policy, source, "", PHONE, PassThrough(PassReason::NotListed));
+        let contacts = Contacts { user_name: Some("ann@mailinator.com"), ..Contacts::default() };
+        assert_eq!(policy.decide(source, contacts), Refuse(RefuseReason::Disposable));
+        let administrator = SignUpSource::Administrator;
+        check(&policy, administrator, "ann@mailinator.com", "", PassThrough(PassReason::Administrator));
+        assert_eq!(
+            Refuse(RefuseReason::Disposable).to_string(),
+            format!("refused: the e-mail domain is on the disposable-mail list of {LIST_DATE}")
+        );
     }
 
     #[test]

@@ -18,7 +18,8 @@ const DAY: u64 = 24 * HOUR;
 /// How long a counter is kept after its window, in seconds: a clock that is behind still finds it.
 const KEPT_AFTER: u64 = HOUR;
 
-/// How many of a number's last digits one block leaves open: 10,000 numbers, the unit in which operators get them.
+/// How many of a number's last digits one block leaves open: 10,000 numbers, a usual unit in which operators get
+/// them.
 const BLOCK_DIGITS: usize = 4;
 
 /// How many digits a prefix has at least: three behind the longest calling code. In a small country's short numbers
@@ -98,6 +99,18 @@ impl LimitName {
         }
     }
 
+    /// The limit where nothing is set, in parts. `None` is no limit.
+    #[must_use]
+    pub fn default_limit(self) -> Option<u64> {
+        match self {
+            Self::NumberHourly => Some(6),
+            Self::PrefixHourly => Some(20),
+            Self::CountryDaily => Some(500),
+            Self::DailyMessages => Some(1_000),
+            Self::DailyUsd => None,
+        }
+    }
+
     /// Its name in logs and in the keys of counters.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -142,14 +155,14 @@ impl SmsLimits {
     /// budget in USD, each of them needs a price, or `SMS_MAX_PRICE_USD` must stand in for it.
     #[must_use]
     pub fn read(settings: &Settings<'_>, countries: Option<&CountryAllowlist>) -> Option<Self> {
-        let parts = |limit: LimitName, default: u64| {
+        let parts = |limit: LimitName| {
             let value = settings.optional(limit.setting(), parse_limit)?;
-            Some(value.unwrap_or(Some(default)))
+            Some(value.unwrap_or(limit.default_limit()))
         };
-        let number_hourly = parts(LimitName::NumberHourly, 6);
-        let prefix_hourly = parts(LimitName::PrefixHourly, 20);
-        let country_daily = parts(LimitName::CountryDaily, 500);
-        let daily_messages = parts(LimitName::DailyMessages, 1_000);
+        let number_hourly = parts(LimitName::NumberHourly);
+        let prefix_hourly = parts(LimitName::PrefixHourly);
+        let country_daily = parts(LimitName::CountryDaily);
+        let daily_messages = parts(LimitName::DailyMessages);
         let daily_usd = Self::read_usd(settings, countries);
         Some(Self {
             number_hourly: number_hourly?,

@@ -87,6 +87,24 @@ async fn a_denied_address_as_user_name_is_refused() {
 }
 
 #[tokio::test]
+async fn a_disposable_mailbox_is_refused_where_the_settings_say_so() {
+    let refused = json!("SignUpRefused");
+    let disposable = with_email(&json!("ann@mail.mailinator.com"));
+    let without = function(&[]);
+    assert_eq!(play(&without, &disposable).await, json!({}));
+
+    let with = function(&[("DENY_DISPOSABLE_EMAIL", "true")]);
+    assert_eq!(play(&with, &disposable).await["error"], refused);
+    assert_eq!(play(&with, &with_email(&json!("ann@MAILINATOR.com."))).await["error"], refused);
+    assert_eq!(play(&with, &with_email(&json!("no address"))).await["error"], refused);
+    assert_eq!(play(&with, &with_email(&json!("ann@example.com"))).await, json!({}));
+    assert_eq!(play(&with, &fixture("pre-sign-up-trusted")).await["autoConfirmUser"], json!(true));
+
+    let except = [("DENY_DISPOSABLE_EMAIL", "true"), ("DISPOSABLE_EMAIL_EXCEPTIONS", "*.mailinator.com")];
+    assert_eq!(play(&function(&except), &disposable).await, json!({}));
+}
+
+#[tokio::test]
 async fn nobody_is_trusted_without_a_list() {
     let function = function(&[("ALLOWED_EMAIL_DOMAINS", "")]);
     assert_eq!(play(&function, &fixture("pre-sign-up-trusted")).await, json!({}));

@@ -41,10 +41,10 @@ impl Random {
     fn block(&mut self, country: &str) -> String {
         match country {
             "US" => {
-                let area = [206, 212, 303, 312, 415, 512, 617, 702, 805, 914][self.below(10) as usize];
+                let area = [206, 212, 303, 312, 415, 512, 617, 702, 805, 914][index(self.below(10))];
                 format!("+1{area}{}", 200 + self.below(700))
             }
-            "DE" => format!("+49{}{:04}", [151, 152, 157, 159][self.below(4) as usize], self.below(10_000)),
+            "DE" => format!("+49{}{:04}", [151, 152, 157, 159][index(self.below(4))], self.below(10_000)),
             _ => format!("+44740{:03}", self.below(1_000)),
         }
     }
@@ -53,6 +53,10 @@ impl Random {
         let block = self.block(country);
         format!("{block}{:04}", self.below(10_000))
     }
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).expect("an index")
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -191,11 +195,11 @@ impl Attack {
         // In the morning, when there is ordinary traffic too; what takes all day begins at midnight.
         let start = MIDNIGHT + if self.length == 24 * HOUR { 0 } else { 9 * HOUR };
         (0..self.count)
-            .map(|index| {
-                let number = index % self.numbers;
-                let block = &blocks[(number % blocks_total) as usize];
+            .map(|message| {
+                let number = message % self.numbers;
+                let block = &blocks[index(number % blocks_total)];
                 Request {
-                    at: start + index * self.length / self.count,
+                    at: start + message * self.length / self.count,
                     number: format!("{block}{:04}", number / blocks_total),
                     sender: Sender::Attacker,
                 }
@@ -227,9 +231,15 @@ struct Tally {
 }
 
 impl Tally {
+    /// Of an attack, rounded down.
     fn stopped(&self) -> String {
-        let stopped = self.asked - self.sent;
-        let tenths = (stopped * 1_000).div_ceil(self.asked.max(1));
+        let tenths = (self.asked - self.sent) * 1_000 / self.asked;
+        format!("{}.{} %", tenths / 10, tenths % 10)
+    }
+
+    /// Of ordinary traffic, rounded up.
+    fn harmed(&self) -> String {
+        let tenths = ((self.asked - self.sent) * 1_000).div_ceil(self.asked);
         format!("{}.{} %", tenths / 10, tenths % 10)
     }
 }
@@ -301,34 +311,39 @@ fn chosen_limits(ordinary: &[Request]) -> Vec<(LimitName, String)> {
         .collect()
 }
 
-fn usd(thousandths: u64) -> String {
-    format!("{}", thousandths.div_ceil(1_000))
+fn usd(thousandths: u64) -> u64 {
+    thousandths.div_ceil(1_000)
 }
 
 fn table(ordinary: &[Request], limits: &SmsLimits) -> String {
+    let company = ordinary.iter().any(|request| request.sender == Sender::Employee);
     let mut text = String::from(
-        "| Attack | Messages asked for | Sent | Stopped | USD without the guard | USD with it | Ordinary messages stopped that day | Those of the company |\n\
-         |---|---|---|---|---|---|---|---|\n",
+        "| Attack | Asked for | Sent | Stopped | USD without the guard | USD with it | Ordinary messages stopped |",
     );
-    let employees =
-        |day: &Day| if day.employees.asked == 0 { "–".to_owned() } else { day.employees.stopped() };
+    text += if company {
+        " Of the company |\n|---|---|---|---|---|---|---|---|\n"
+    } else {
+        "\n|---|---|---|---|---|---|---|\n"
+    };
+    let ordinary_cells = |day: &Day| {
+        let company = if company { format!(" {} |", day.employees.harmed()) } else { String::new() };
+        format!(" {} |{company}", day.people.harmed())
+    };
     let alone = play(limits, &[ordinary]);
-    let _ =
-        writeln!(text, "| none | – | – | – | – | – | {} | {} |", alone.people.stopped(), employees(&alone));
+    let _ = writeln!(text, "| none | – | – | – | – | – |{}", ordinary_cells(&alone));
     for attack in &ATTACKS {
         let day = play(limits, &[ordinary, &attack.requests()]);
         let attackers = &day.attackers;
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} |{}",
             attack.what,
             attackers.asked,
             attackers.sent,
             attackers.stopped(),
             usd(attackers.cost_asked),
             usd(attackers.cost_sent),
-            day.people.stopped(),
-            employees(&day),
+            ordinary_cells(&day),
         );
     }
     text
@@ -341,8 +356,8 @@ fn report() -> String {
     let mut text = String::new();
     let _ = write!(
         text,
-        "The default limits, and a pool with 120 sign-ups and 180 sign-ins by SMS a day, {} messages:\n\n{}\n\
-         The default limits, and a pool that has outgrown them: 400 sign-ups and 600 sign-ins a day, {} messages, 120 of the sign-ins from one company in the morning:\n\n{}\n",
+        "The default limits, and a pool with 120 sign-ups and 180 sign-ins by SMS a day ({} messages):\n\n{}\n\
+         The default limits, and a pool that has outgrown them: 400 sign-ups and 600 sign-ins a day ({} messages), 120 of the sign-ins from one company's block between 07:00 and 09:00 UTC:\n\n{}\n",
         small.len(),
         table(&small, &limits(&[])),
         large.len(),
@@ -352,7 +367,7 @@ fn report() -> String {
         chosen.iter().map(|(limit, value)| format!("`{}={value}`", limit.setting())).collect();
     let _ = write!(
         text,
-        "The same pool with limits that were chosen as the page says, {}:\n\n{}",
+        "The same pool with limits chosen as below, {}:\n\n{}",
         settings.join(", "),
         table(&large, &limits(&chosen)),
     );
@@ -374,6 +389,21 @@ fn the_page_shows_what_the_guard_stops() {
         std::fs::write(&path, format!("{before}{BEGIN}{report}{END}{after}")).expect("the page is written");
     } else {
         assert_eq!(written, report, "UPDATE_DOCS=1 writes docs/sms-pumping.md anew");
+    }
+}
+
+#[test]
+fn the_page_names_each_limit_with_its_default() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sms-pumping.md"))
+        .expect("the page");
+    for limit in LimitName::ALL {
+        let default = limit.default_limit().map_or("no limit".to_owned(), |parts| parts.to_string());
+        let row = page.lines().find(|line| {
+            line.starts_with('|')
+                && line.contains(limit.setting())
+                && line.ends_with(&format!("| {default} |"))
+        });
+        assert!(row.is_some(), "{} with {default}", limit.setting());
     }
 }
 

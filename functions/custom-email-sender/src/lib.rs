@@ -20,7 +20,8 @@ use sender::time::Deadline;
 use serde_json::value::RawValue;
 use shared::address::EmailAddress;
 use shared::config::Settings;
-use shared::domain::{Denial, DomainDenylist};
+use shared::disposable::BlockedDomains;
+use shared::domain::Denial;
 use shared::event::EventError;
 use shared::message::{Content, Email, MessageTrigger, Messages, RenderError};
 use shared::recipient::RecipientHasher;
@@ -34,7 +35,7 @@ pub struct Config {
     aws: Aws,
     key: KeyArn,
     messages: Messages,
-    denied: DomainDenylist,
+    denied: BlockedDomains,
     from: Mailbox,
     reply_to: Option<Mailbox>,
     routes: Vec<Route>,
@@ -52,7 +53,7 @@ impl Config {
         let aws = Aws::read(settings);
         let key = settings.required("CODE_KEY_ARN", str::parse::<KeyArn>);
         let messages = runtime::messages(settings);
-        let denied = settings.denied_domains();
+        let denied = settings.blocked_domains();
         let from = settings.required("FROM_ADDRESS", str::parse::<Mailbox>);
         let reply_to = settings.optional("REPLY_TO_ADDRESS", str::parse::<Mailbox>);
         let routes = Route::read(settings);
@@ -80,7 +81,7 @@ pub struct EmailSender {
     delivery: Delivery,
     ses: Ses,
     messages: Messages,
-    denied: DomainDenylist,
+    denied: BlockedDomains,
     hasher: RecipientHasher,
 }
 
@@ -132,8 +133,9 @@ impl EmailSender {
             Err(error) => return Outcome::Malformed(error),
         };
         report.recipient = Some(self.hasher.hash(&address));
-        if matches!(self.denied.denies(&address), Some(Denial::Listed(_))) {
-            return Outcome::Blocked("the e-mail domain is on DENIED_EMAIL_DOMAINS".to_owned());
+        // What cannot be read is no address either, which the next lines say.
+        if let Some(denial @ (Denial::Listed(_) | Denial::Disposable)) = self.denied.denies(&address) {
+            return Outcome::Blocked(denial.explain().to_owned());
         }
         let Ok(to) = address.parse::<EmailAddress>() else {
             let reason = "the attribute `email` is not one plain address that SES could send to";

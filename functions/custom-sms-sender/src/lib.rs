@@ -22,7 +22,8 @@ use sender::store::Store;
 use sender::time::Deadline;
 use serde_json::value::RawValue;
 use shared::config::Settings;
-use shared::domain::{Denial, DomainDenylist};
+use shared::disposable::BlockedDomains;
+use shared::domain::Denial;
 use shared::event::EventError;
 use shared::message::{Content, Insert, MessageKind, MessageTrigger, Messages, RenderError, Sms};
 use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
@@ -40,7 +41,7 @@ pub struct Config {
     aws: Aws,
     key: KeyArn,
     messages: Messages,
-    denied: DomainDenylist,
+    denied: BlockedDomains,
     countries: CountryAllowlist,
     provider: ProviderSettings,
     limits: SmsLimits,
@@ -115,7 +116,7 @@ impl Config {
         let aws = Aws::read(settings);
         let key = settings.required("CODE_KEY_ARN", str::parse::<KeyArn>);
         let messages = runtime::messages(settings);
-        let denied = settings.denied_domains();
+        let denied = settings.blocked_domains();
         let countries = settings.list("SMS_ALLOWED_COUNTRIES").and_then(|list| {
             list.parse::<CountryAllowlist>()
                 .map_err(|error| settings.problem("SMS_ALLOWED_COUNTRIES", error))
@@ -171,7 +172,7 @@ pub struct SmsSender {
     provider: Provider,
     guard: Guard,
     messages: Messages,
-    denied: DomainDenylist,
+    denied: BlockedDomains,
     countries: CountryAllowlist,
     hasher: RecipientHasher,
 }
@@ -260,8 +261,9 @@ impl SmsSender {
         };
         report.recipient = Some(self.hasher.hash(&number));
         // An address that cannot be read keeps nobody from getting an SMS: it is not what we send to.
-        if email.is_some_and(|email| matches!(self.denied.denies(&email), Some(Denial::Listed(_)))) {
-            return Outcome::Blocked("the user's e-mail domain is on DENIED_EMAIL_DOMAINS".to_owned());
+        let denial = email.and_then(|email| self.denied.denies(&email));
+        if let Some(denial @ (Denial::Listed(_) | Denial::Disposable)) = denial {
+            return Outcome::Blocked(denial.explain().to_owned());
         }
         let Ok(to) = number.parse::<PhoneNumber>() else {
             return Outcome::Blocked("the attribute `phone_number` is not a number in E.164 form".to_owned());

@@ -1,9 +1,12 @@
 //! Decides who may sign up to the user pool, and who is confirmed without a code.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use runtime::metrics::{Metric, Metrics};
 use runtime::{Failure, Invocation};
 use serde_json::value::{RawValue, to_raw_value};
 use shared::config::Settings;
+use shared::disposable::{LIST_DATE, LIST_LASTS_DAYS, list_age_days};
 use shared::event::{Answer, Event, EventError};
 use shared::policy::{Contacts, Decision, SignUpMode, SignUpPolicy, SignUpSource};
 use shared::recipient::RecipientHasher;
@@ -29,7 +32,7 @@ impl Config {
     pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Self> {
         let hasher = settings.recipient_hasher(random);
         let allowed = settings.allowed_domains();
-        let denied = settings.denied_domains();
+        let denied = settings.blocked_domains();
         let mode = settings.optional("SIGN_UP_MODE", str::parse::<SignUpMode>);
         let confirm_trusted_users = settings.flag("CONFIRM_TRUSTED_USERS", true);
         let auto_verify_phone = settings.flag("AUTO_VERIFY_PHONE", false);
@@ -51,10 +54,14 @@ impl Config {
         for provider in allowed.public_mailbox_providers() {
             tracing::warn!("ALLOWED_EMAIL_DOMAINS trusts `{provider}`, where everybody can get a mailbox");
         }
+        let denied = denied?;
+        if denied.disposable.is_enabled() {
+            warn_of_an_old_list(SystemTime::now());
+        }
         Some(Self {
             policy: SignUpPolicy {
                 allowed,
-                denied: denied?,
+                denied,
                 mode,
                 confirm_trusted_users: confirm_trusted_users?,
                 auto_verify_phone: auto_verify_phone?,
@@ -64,6 +71,18 @@ impl Config {
             hasher,
             metrics: Metrics::read(settings, env!("CARGO_PKG_NAME")),
         })
+    }
+}
+
+/// The list comes with the build, so only a newer build brings a newer one.
+fn warn_of_an_old_list(now: SystemTime) {
+    let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let age = list_age_days(now);
+    if age > LIST_LASTS_DAYS {
+        tracing::warn!(
+            list.age_days = age,
+            "the disposable-mail list is of {LIST_DATE} and misses newer services: deploy a newer version"
+        );
     }
 }
 
