@@ -47,6 +47,12 @@ impl Owner {
         let _ = getrandom::fill(&mut nonce);
         Self(format!("{request_id}/{:016x}", u64::from_be_bytes(nonce)))
     }
+
+    /// As it stands in the table.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The present time.

@@ -192,7 +192,9 @@ fn only_the_files_that_may_name_the_aws_sdk_do() {
     let allowed = [
         "sender/src/aws.rs",
         "sender/src/kms.rs",
+        "sender/src/store.rs",
         "functions/custom-email-sender/src/ses.rs",
+        "functions/custom-sms-sender/src/end_user_messaging.rs",
         "functions/custom-sms-sender/src/sns.rs",
     ];
     for folder in ["shared/src", "sender/src", "runtime/src", "functions"] {

@@ -267,7 +267,7 @@ async fn a_refusal_by_ses_fails_unless_it_is_the_recipients() {
 
 #[tokio::test]
 async fn a_send_whose_answer_was_not_read_is_not_repeated_within_the_invocation() {
-    for reply in [Reply::ResetAfter, Reply::Garbage, Reply::error(500, "InternalFailure")] {
+    for reply in [Reply::ResetAfter, Reply::HangAfter, Reply::Garbage, Reply::bare(504)] {
         let stage = Stage::new(&[]);
         stage.ses.script([reply.clone()]);
         let answer = stage.function.invoke(fixture("custom-email-sender-sign-up").to_string()).await;
@@ -277,15 +277,81 @@ async fn a_send_whose_answer_was_not_read_is_not_repeated_within_the_invocation(
 }
 
 #[tokio::test]
-async fn throttling_is_tried_again_with_or_without_an_error_code() {
-    let bare = Reply::Status { code: 429, aws_error_code: None, body: String::new() };
-    for reply in [Reply::error(429, "TooManyRequestsException"), bare] {
+async fn a_refusal_that_may_pass_is_tried_again_within_the_invocation() {
+    for reply in [
+        Reply::error(429, "TooManyRequestsException"),
+        Reply::bare(429),
+        Reply::error(500, "InternalFailure"),
+        Reply::bare(500),
+        Reply::bare(503),
+    ] {
         let stage = Stage::new(&[]);
         stage.ses.script([reply.clone()]);
         let answer = stage.function.invoke(fixture("custom-email-sender-sign-up").to_string()).await;
         assert!(matches!(answer, Invocation::Ok(_)), "{reply:?}: {answer:?}");
         assert_eq!((stage.ses.attempts(), stage.ses.accepted().len()), (2, 1), "{reply:?}");
     }
+}
+
+#[tokio::test]
+async fn a_kms_that_hangs_once_is_asked_again_within_the_invocation() {
+    let stage = Stage::new(&[]);
+    stage.kms.script([Reply::Hang]);
+    let answer = stage.function.invoke(fixture("custom-email-sender-sign-up").to_string()).await;
+    assert!(matches!(answer, Invocation::Ok(_)), "{answer:?}");
+    assert_eq!((stage.kms.attempts(), stage.ses.accepted().len()), (2, 1));
+}
+
+/// A second SES in another region, which the SDK's one endpoint variable cannot name: both routes reach the same
+/// stand-in, and the signature's region tells them apart.
+fn regions(stage: &Stage) -> Vec<String> {
+    let region = |call: &tests::service::Call<Value>| {
+        let (_, value) = call.headers.iter().find(|(name, _)| name == "authorization").expect("a signature");
+        value.split('/').nth(2).expect("a credential scope").to_owned()
+    };
+    stage.ses.calls().iter().map(region).collect()
+}
+
+#[tokio::test]
+async fn a_second_route_takes_what_the_first_one_does_not() {
+    let fallback = [("SES_FALLBACK_REGION", "eu-west-1"), ("SES_FALLBACK_CONFIGURATION_SET", "second")];
+    let event = fixture("custom-email-sender-sign-up").to_string();
+    let paused = || Reply::error(400, "SendingPausedException");
+    for (replies, regions_asked, sent) in [
+        (vec![paused()], vec!["eu-central-1", "eu-west-1"], 1),
+        (vec![Reply::bare(503), Reply::bare(503)], vec!["eu-central-1", "eu-central-1", "eu-west-1"], 1),
+        (vec![paused(), paused()], vec!["eu-central-1", "eu-west-1"], 0),
+        // Nobody knows whether the first route has sent it.
+        (vec![Reply::ResetAfter], vec!["eu-central-1"], 1),
+    ] {
+        let stage = Stage::new(&fallback);
+        stage.ses.script(replies.clone());
+        let answer = stage.function.invoke(event.clone()).await;
+        assert_eq!(regions(&stage), regions_asked, "{replies:?}");
+        assert_eq!(stage.ses.accepted().len(), sent, "{replies:?}");
+        let by_fallback = sent == 1 && regions_asked.len() > 1;
+        assert_eq!(matches!(answer, Invocation::Ok(_)), by_fallback, "{replies:?}: {answer:?}");
+        if by_fallback {
+            assert_eq!(stage.ses.accepted()[0]["ConfigurationSetName"], json!("second"));
+        }
+        let metrics = tests::metrics::parse(&stage.function.stop().await.stdout);
+        assert_eq!(tests::metrics::count(&metrics, "FallbackUsed"), u64::from(by_fallback), "{replies:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_disposable_mailbox_gets_no_code_where_that_is_set() {
+    let mut event = fixture("custom-email-sender-sign-up");
+    event["request"]["userAttributes"]["email"] = json!("ann@mailinator.com");
+    let sent = async |settings: &[(&str, &str)]| {
+        let answer = Stage::new(settings).play(&event).await;
+        assert_eq!(answer["ends"], json!("well"));
+        answer["sent"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(sent(&[]).await, 1);
+    assert_eq!(sent(&[("DENY_DISPOSABLE_EMAIL", "true")]).await, 0);
+    let excepted = [("DENY_DISPOSABLE_EMAIL", "true"), ("DISPOSABLE_EMAIL_EXCEPTIONS", "mailinator.com")];
+    assert_eq!(sent(&excepted).await, 1);
 }
 
 #[tokio::test]

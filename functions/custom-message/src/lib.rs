@@ -42,6 +42,7 @@ impl Config {
     /// Reads every setting, noting all problems.
     #[must_use]
     pub fn read(settings: &Settings<'_>, _random: &[u8; 32]) -> Option<Self> {
+        let metrics = Metrics::read(settings, env!("CARGO_PKG_NAME"));
         let messages = runtime::messages(settings);
         let channels = settings.required("CUSTOM_MESSAGE_CHANNELS", |text| {
             let mut channels = Channels::default();
@@ -64,12 +65,7 @@ impl Config {
         if channels.sms {
             warn_of_long_messages(&messages);
         }
-        Some(Self {
-            messages,
-            channels,
-            confirmation: confirmation?.unwrap_or_default(),
-            metrics: Metrics::read(settings, env!("CARGO_PKG_NAME")),
-        })
+        Some(Self { messages, channels, confirmation: confirmation?.unwrap_or_default(), metrics })
     }
 }
 

@@ -113,6 +113,7 @@ impl Config {
     #[must_use]
     pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Self> {
         let hasher = settings.recipient_hasher(random);
+        let metrics = Metrics::read(settings, env!("CARGO_PKG_NAME"));
         let aws = Aws::read(settings);
         let key = settings.required("CODE_KEY_ARN", str::parse::<KeyArn>);
         let messages = runtime::messages(settings);
@@ -142,7 +143,7 @@ impl Config {
             limits: limits?,
             tables,
             validity: validity?,
-            metrics: Metrics::read(settings, env!("CARGO_PKG_NAME")),
+            metrics,
             hasher,
         })
     }

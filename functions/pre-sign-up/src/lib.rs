@@ -31,6 +31,7 @@ impl Config {
     #[must_use]
     pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Self> {
         let hasher = settings.recipient_hasher(random);
+        let metrics = Metrics::read(settings, env!("CARGO_PKG_NAME"));
         let allowed = settings.allowed_domains();
         let denied = settings.blocked_domains();
         let mode = settings.optional("SIGN_UP_MODE", str::parse::<SignUpMode>);
@@ -69,7 +70,7 @@ impl Config {
             },
             refusal_message: refusal_message?.unwrap_or_else(|| REFUSAL_MESSAGE.to_owned()),
             hasher,
-            metrics: Metrics::read(settings, env!("CARGO_PKG_NAME")),
+            metrics,
         })
     }
 }

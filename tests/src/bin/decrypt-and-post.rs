@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use sender::envelope::Envelope;
+use sender::http::http_client;
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
@@ -36,6 +37,7 @@ fn config(endpoint_variable: &str) -> Result<SdkConfig, Error> {
     );
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
+        .http_client(http_client())
         .region(Region::new(var("AWS_REGION")?))
         .credentials_provider(SharedCredentialsProvider::new(credentials));
     config.set_endpoint_url(var(endpoint_variable).ok());

@@ -1,0 +1,346 @@
+//! The delivery record and the SMS guard, as the real senders keep them in a table.
+
+use serde_json::{Value, json};
+use tests::dynamodb::DynamoDb;
+use tests::end_user_messaging::{EndUserMessaging, refusal};
+use tests::envelope_writer::SealSuite;
+use tests::event::{fixture, sealed_event};
+use tests::function::{Function, Invocation};
+use tests::kms::KEY_ARN;
+use tests::metrics::{count, parse};
+use tests::service::{Nobody, Reply};
+
+use crate::{custom_email_sender, custom_sms_sender, fixtures};
+
+const TABLE: &str = "deliveries";
+const POOL: &str = "eu-central-1_Example01";
+
+/// A table, and the settings that lead a sender to it.
+fn table() -> (DynamoDb, [(&'static str, String); 2]) {
+    let table = DynamoDb::start(TABLE, None);
+    let (variable, url) = table.endpoint();
+    let settings = [("DELIVERY_TABLE", TABLE.to_owned()), (variable, url.to_owned())];
+    (table, settings)
+}
+
+fn borrowed<'a>(
+    settings: &'a [(&'static str, String)],
+    more: &[(&'a str, &'a str)],
+) -> Vec<(&'a str, &'a str)> {
+    settings.iter().map(|(name, value)| (*name, value.as_str())).chain(more.iter().copied()).collect()
+}
+
+fn email_stage(more: &[(&str, &str)]) -> (DynamoDb, custom_email_sender::Stage) {
+    let (table, settings) = table();
+    let stage = custom_email_sender::Stage::new(&borrowed(&settings, more));
+    (table, stage)
+}
+
+fn sms_stage(more: &[(&str, &str)]) -> (DynamoDb, custom_sms_sender::Stage) {
+    let (table, settings) = table();
+    let stage = custom_sms_sender::Stage::new(&borrowed(&settings, more));
+    (table, stage)
+}
+
+fn email_event() -> Value {
+    sealed_event(&fixture("custom-email-sender-sign-up"), "123456", POOL, SealSuite::Signed0378)
+}
+
+fn sms_event(number: &str) -> Value {
+    let mut event =
+        sealed_event(&fixture("custom-sms-sender-sign-up"), "123456", POOL, SealSuite::Signed0378);
+    event["request"]["userAttributes"]["phone_number"] = json!(number);
+    event
+}
+
+async fn ends_well(function: &Function, event: &Value) -> bool {
+    match function.invoke(event.to_string()).await {
+        Invocation::Ok(_) => true,
+        Invocation::Err { .. } => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn record(table: &DynamoDb) -> Value {
+    let records: Vec<_> = table
+        .items()
+        .into_iter()
+        .filter(|item| item["id"]["S"].as_str().is_some_and(|id| id.starts_with("delivery#")))
+        .collect();
+    let [record] = records.as_slice() else { panic!("not one record: {records:?}") };
+    record.clone()
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_is_sent_once() {
+    let (table, stage) = email_stage(&[]);
+    let event = email_event();
+    for _ in 0..3 {
+        assert!(ends_well(&stage.function, &event).await);
+    }
+    assert!(ends_well(&stage.function, &email_event()).await);
+    assert_eq!(stage.ses.accepted().len(), 2, "another code is another message");
+    assert_eq!(table.items().len(), 2);
+    let metrics = parse(&stage.function.stop().await.stdout);
+    assert_eq!((count(&metrics, "Sent"), count(&metrics, "Duplicate")), (2, 2));
+}
+
+#[tokio::test]
+async fn a_record_holds_the_providers_message_id_and_no_owner_once_it_is_settled() {
+    let (table, stage) = email_stage(&[]);
+    assert!(ends_well(&stage.function, &email_event()).await);
+    let record = record(&table);
+    assert_eq!(record["state"]["S"], json!("done"));
+    assert_eq!(record["outcome"]["S"], json!("sent"));
+    assert_eq!(
+        record["message_id"]["S"],
+        json!("0107018c3f5d7a2e-6f0e4c1a-0000-4000-8000-000000000001-000000")
+    );
+    let names: Vec<_> = record.as_object().expect("an item").keys().collect();
+    assert_eq!(names, ["claims", "expires_at", "first_claimed_at", "id", "message_id", "outcome", "state"]);
+    let seconds =
+        |name: &str| record[name]["N"].as_str().expect("a number").parse::<u64>().expect("a number");
+    assert_eq!(seconds("expires_at"), seconds("first_claimed_at") / 1000 + 15 * 24 * 3600, "15 days");
+}
+
+#[tokio::test]
+async fn what_was_not_sent_is_released_and_sent_by_the_next_invocation() {
+    let (table, stage) = email_stage(&[]);
+    let event = email_event();
+    stage.ses.script([Reply::error(400, "SendingPausedException")]);
+    assert!(!ends_well(&stage.function, &event).await);
+    assert_eq!(record(&table)["state"]["S"], json!("released"));
+    stage.kms.script([Reply::error(400, "DisabledException")]);
+    assert!(!ends_well(&stage.function, &event).await);
+    assert_eq!(record(&table)["state"]["S"], json!("released"));
+    assert!(ends_well(&stage.function, &event).await);
+    assert_eq!(stage.ses.accepted().len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_that_another_invocation_works_on_is_left_to_it() {
+    let (table, stage) = email_stage(&[]);
+    let event = email_event();
+    stage.ses.script([Reply::ResetAfter]);
+    assert!(!ends_well(&stage.function, &event).await);
+    let mut left = record(&table);
+    assert_eq!(left["state"]["S"], json!("claimed"), "nobody knows whether it was sent");
+    let answer = stage.function.invoke(event.to_string()).await;
+    assert_eq!(answer.error_message(), "another invocation is sending this message");
+    assert_eq!(stage.ses.attempts(), 1);
+    // Once the lease has run out, a duplicate beats a loss.
+    left["lease_until"] = json!({ "N": "1" });
+    table.put(&left);
+    assert!(ends_well(&stage.function, &event).await);
+    assert_eq!(stage.ses.accepted().len(), 2);
+    let metrics = parse(&stage.function.stop().await.stdout);
+    let counts = ["FailedAmbiguous", "InProgress", "TakenOver", "Sent"].map(|name| count(&metrics, name));
+    assert_eq!(counts, [1, 1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_refused_recipient_is_not_asked_for_again() {
+    let (table, stage) = email_stage(&[]);
+    let event = email_event();
+    stage.ses.script([Reply::Status {
+        code: 400,
+        aws_error_code: Some("BadRequestException".to_owned()),
+        body: json!({ "message": "Illegal address: ann.example@example.com" }).to_string(),
+    }]);
+    assert!(ends_well(&stage.function, &event).await);
+    assert!(ends_well(&stage.function, &event).await);
+    assert_eq!((stage.ses.attempts(), record(&table)["outcome"]["S"].clone()), (1, json!("recipient")));
+}
+
+#[tokio::test]
+async fn no_code_is_sent_that_is_known_to_be_dead() {
+    const MINUTE: u64 = 60_000;
+    let now =
+        || u64::try_from(std::time::UNIX_EPOCH.elapsed().expect("a clock").as_millis()).expect("a time");
+    for (case, age, sent) in [
+        ("authentication", 14 * MINUTE, true),
+        ("authentication", 16 * MINUTE, false),
+        ("forgot-password", 59 * MINUTE, true),
+        ("forgot-password", 61 * MINUTE, false),
+        ("sign-up", 23 * 60 * MINUTE, true),
+        ("sign-up", 25 * 60 * MINUTE, false),
+        ("resend-code", 25 * 60 * MINUTE, false),
+        ("update-user-attribute", 25 * 60 * MINUTE, false),
+        ("verify-user-attribute", 25 * 60 * MINUTE, false),
+        // How long a temporary password lives, the function does not know.
+        ("admin-create-user", 14 * 24 * 60 * MINUTE, true),
+    ] {
+        let (table, stage) = email_stage(&[]);
+        let event = sealed_event(
+            &fixture(&format!("custom-email-sender-{case}")),
+            "123456",
+            POOL,
+            SealSuite::Signed0378,
+        );
+        stage.ses.script([Reply::error(400, "SendingPausedException")]);
+        assert!(!ends_well(&stage.function, &event).await, "{case}");
+        let mut old = record(&table);
+        old["first_claimed_at"] = json!({ "N": (now() - age).to_string() });
+        table.put(&old);
+        assert!(ends_well(&stage.function, &event).await, "{case}");
+        assert_eq!(stage.ses.accepted().len(), usize::from(sent), "{case} after {age} ms");
+        let outcome = if sent { "sent" } else { "expired" };
+        assert_eq!(record(&table)["outcome"]["S"], json!(outcome), "{case} after {age} ms");
+    }
+    // Where the pool's sessions are shorter, the setting says so.
+    let (table, stage) = email_stage(&[("SIGN_IN_CODE_MINUTES", "3")]);
+    let event =
+        sealed_event(&fixture("custom-email-sender-authentication"), "123456", POOL, SealSuite::Signed0378);
+    stage.ses.script([Reply::error(400, "SendingPausedException")]);
+    assert!(!ends_well(&stage.function, &event).await);
+    let mut old = record(&table);
+    old["first_claimed_at"] = json!({ "N": (now() - 4 * MINUTE).to_string() });
+    table.put(&old);
+    assert!(ends_well(&stage.function, &event).await);
+    assert_eq!(stage.ses.accepted().len(), 0);
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_or_not_ours_keeps_no_code_from_going_out() {
+    for reply in [
+        Reply::error(400, "ResourceNotFoundException"),
+        Reply::error(400, "AccessDeniedException"),
+        Reply::error(400, "ThrottlingException"),
+        Reply::Garbage,
+        Reply::ResetBefore,
+        Reply::ResetAfter,
+        Reply::Hang,
+    ] {
+        let (table, stage) = email_stage(&[]);
+        table.script(std::iter::repeat_n(reply.clone(), 4));
+        assert!(ends_well(&stage.function, &email_event()).await, "{reply:?}");
+        assert_eq!(stage.ses.accepted().len(), 1, "{reply:?}");
+        let metrics = parse(&stage.function.stop().await.stdout);
+        assert_eq!((count(&metrics, "Sent"), count(&metrics, "RecordUnavailable")), (1, 1), "{reply:?}");
+    }
+    let nobody = Nobody::new();
+    let (variable, _) = table().0.endpoint();
+    let settings = [("DELIVERY_TABLE", TABLE), (variable, &nobody.url())];
+    let stage = custom_email_sender::Stage::new(&settings);
+    assert!(ends_well(&stage.function, &email_event()).await);
+    assert_eq!(stage.ses.accepted().len(), 1);
+}
+
+#[tokio::test]
+async fn without_records_the_table_is_not_asked_for_them_but_sms_are_counted() {
+    let (table, stage) = email_stage(&[("DELIVERY_RECORDS", "false")]);
+    assert!(ends_well(&stage.function, &email_event()).await);
+    assert_eq!(table.attempts(), 0);
+    let (table, stage) = sms_stage(&[("DELIVERY_RECORDS", "false"), ("SMS_MAX_PER_NUMBER_HOURLY", "1")]);
+    for _ in 0..2 {
+        assert!(ends_well(&stage.function, &sms_event("+12065550123")).await);
+    }
+    assert_eq!(stage.sns.accepted().len(), 1);
+    assert!(
+        table.items().iter().all(|item| item["id"]["S"].as_str().is_some_and(|id| id.starts_with("sms#")))
+    );
+}
+
+#[tokio::test]
+async fn every_sms_limit_stops_what_is_too_much_and_records_it() {
+    let numbers =
+        |count: usize| (0..count).map(|last| format!("+1206555{:04}", 100 + last)).collect::<Vec<_>>();
+    let same = |count: usize| vec!["+12065550123".to_owned(); count];
+    for (setting, value, numbers, sent) in [
+        ("SMS_MAX_PER_NUMBER_HOURLY", "2", same(4), 2),
+        ("SMS_MAX_PER_PREFIX_HOURLY", "3", numbers(5), 3),
+        ("SMS_MAX_PER_COUNTRY_DAILY", "2", numbers(4), 2),
+        ("SMS_DAILY_BUDGET_MESSAGES", "2", numbers(4), 2),
+        // 0.50 USD is the most that one part may cost in the settings of the fixtures.
+        ("SMS_DAILY_BUDGET_USD", "1.20", numbers(4), 2),
+    ] {
+        let (table, stage) = sms_stage(&[(setting, value)]);
+        let events: Vec<_> = numbers.iter().map(|number| sms_event(number)).collect();
+        for event in &events {
+            assert!(ends_well(&stage.function, event).await, "{setting}");
+        }
+        // A repetition of what was stopped is stopped as well, and counts nothing.
+        let counted = table.attempts();
+        assert!(ends_well(&stage.function, events.last().expect("an event")).await);
+        assert_eq!(table.attempts(), counted + 1, "{setting}: the record alone was asked");
+        assert_eq!(stage.sns.accepted().len(), sent, "{setting}");
+        let output = stage.function.stop().await;
+        let metrics = parse(&output.stdout);
+        let stopped = u64::try_from(events.len() - sent).expect("a small number");
+        assert_eq!(count(&metrics, "PumpingBlocked"), stopped, "{setting}");
+        assert!(output.stdout.contains(&format!("the limit of {setting} is reached")), "{}", output.stdout);
+    }
+}
+
+#[tokio::test]
+async fn what_is_tried_again_counts_once() {
+    let (_table, stage) = sms_stage(&[("SMS_MAX_PER_NUMBER_HOURLY", "1")]);
+    let event = sms_event("+12065550123");
+    stage.sns.script([Reply::error(403, "AuthorizationError")]);
+    assert!(!ends_well(&stage.function, &event).await);
+    assert!(ends_well(&stage.function, &event).await);
+    assert_eq!(stage.sns.accepted().len(), 1);
+}
+
+#[tokio::test]
+async fn while_the_table_cannot_be_asked_a_process_sends_no_more_than_its_cap() {
+    let nobody = Nobody::new();
+    let (variable, _) = table().0.endpoint();
+    let stage = custom_sms_sender::Stage::new(&[("DELIVERY_TABLE", TABLE), (variable, &nobody.url())]);
+    let mut failed = 0;
+    for _ in 0..32 {
+        failed += usize::from(!ends_well(&stage.function, &sms_event("+12065550123")).await);
+    }
+    // An hour of the clock may end while this runs, and then the cap begins anew.
+    assert_eq!(stage.sns.accepted().len() + failed, 32);
+    assert!(failed <= 2);
+    let metrics = parse(&stage.function.stop().await.stdout);
+    assert_eq!(count(&metrics, "RecordUnavailable"), 32);
+}
+
+#[tokio::test]
+async fn end_user_messaging_sends_and_says_why_it_does_not() {
+    let service = EndUserMessaging::start(None);
+    let (variable, url) = service.endpoint();
+    let kms = tests::kms::Kms::start(KEY_ARN, None);
+    let identity = "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-0123456789abcdef0";
+    let settings: Vec<_> = fixtures::settings("custom-sms-sender")
+        .into_iter()
+        .filter(|(name, _)| !["SMS_SENDER_ID", "SMS_ORIGINATION_NUMBER"].contains(name))
+        .chain([
+            ("SMS_PROVIDER", "end-user-messaging"),
+            ("SMS_ORIGINATION_IDENTITY", identity),
+            ("SMS_CONFIGURATION_SET", "codes"),
+            (variable, url),
+            kms.endpoint(),
+        ])
+        .collect();
+    let function = Function::start("custom-sms-sender", &settings);
+    let event = sms_event("+12065550123");
+    assert!(ends_well(&function, &event).await);
+    let [request] = service.accepted().try_into().expect("one message");
+    assert_eq!(request["DestinationPhoneNumber"], json!("+12065550123"));
+    assert_eq!(request["OriginationIdentity"], json!(identity));
+    assert_eq!(request["ConfigurationSetName"], json!("codes"));
+    assert_eq!(request["MessageType"], json!("TRANSACTIONAL"));
+    assert_eq!(request["MaxPrice"], json!("0.50"));
+    assert_eq!(request["TimeToLive"], json!(24 * 3600));
+    assert!(request["MessageBody"].as_str().is_some_and(|text| text.contains("123456")));
+    for (code, reason, recipients, words) in [
+        ("ConflictException", "DESTINATION_PHONE_NUMBER_OPTED_OUT", true, "has opted out"),
+        (
+            "ConflictException",
+            "DESTINATION_COUNTRY_BLOCKED_BY_PROTECT_CONFIGURATION",
+            true,
+            "a protect configuration blocks",
+        ),
+        ("ServiceQuotaExceededException", "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT", false, "spending limit"),
+        ("ConflictException", "RESOURCE_NOT_ACTIVE", false, "SMS_ORIGINATION_IDENTITY"),
+        ("ValidationException", "PRICE_OVER_THRESHOLD", true, "SMS_MAX_PRICE_USD"),
+    ] {
+        service.script([refusal(code, reason)]);
+        let answer = function.invoke(event.to_string()).await;
+        assert_eq!(matches!(answer, Invocation::Ok(_)), recipients, "{code} {reason}: {answer:?}");
+        assert!(function.stdout().lines().last().is_some_and(|line| line.contains(words)), "{code} {reason}");
+    }
+}
