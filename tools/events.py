@@ -34,7 +34,10 @@ BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
 LIMIT = 8 * 3600  # seconds
 SENDERS = {"CustomEmailSenderFunction": "custom-email-sender", "CustomSmsSenderFunction": "custom-sms-sender"}
 HOST = "host.docker.internal"
+# Without a table: `sam local invoke` knows the name of none, and a delivery record would keep the second try silent.
 SETTINGS = {
+    "DELIVERY_RECORDS": "false",
+    "DELIVERY_TABLE": "",
     "BRAND_NAME": "Example Shop",
     "FROM_ADDRESS": "Example Shop <no-reply@shop.example>",
     "DEFAULT_LOCALE": "en",

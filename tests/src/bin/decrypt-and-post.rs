@@ -2,6 +2,8 @@
 //!
 //! The benchmark measures against it what all the rest costs.
 
+use std::time::Duration;
+
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_kms::config::BehaviorVersion;
@@ -15,14 +17,37 @@ use base64::engine::general_purpose::STANDARD;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use sender::envelope::Envelope;
 use sender::http::http_client;
+use sender::record::{End, MessageKey};
+use sender::store::{Owner, Store, now};
+use sender::time::Deadline;
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let kms = &aws_sdk_kms::Client::new(&config("AWS_ENDPOINT_URL_KMS")?);
     let ses = &aws_sdk_sesv2::Client::new(&config("AWS_ENDPOINT_URL_SESV2")?);
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| handle(kms, ses, &event.payload).await))
-        .await
+    let store = &store()?;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+        // With a table, the two round trips of a delivery record and nothing else that belongs to one.
+        let key = MessageKey::of(event.context.request_id.as_bytes());
+        let owner = Owner::new(&event.context.request_id);
+        let deadline = Deadline::after(Duration::from_secs(5));
+        if let Some(store) = store {
+            store.claim(&key, &owner, now(), Duration::from_secs(5), deadline).await?;
+        }
+        handle(kms, ses, &event.payload).await?;
+        if let Some(store) = store {
+            store.settle(&key, End::Sent, "id", now(), deadline).await?;
+        }
+        Ok::<_, Error>(())
+    }))
+    .await
+}
+
+#[expect(clippy::disallowed_methods, reason = "read before the first event")]
+fn store() -> Result<Option<Store>, Error> {
+    let Ok(table) = std::env::var("DELIVERY_TABLE") else { return Ok(None) };
+    Ok(Some(Store::new(&config("AWS_ENDPOINT_URL_DYNAMODB")?, table)))
 }
 
 #[expect(clippy::disallowed_methods, reason = "read before the first event")]
