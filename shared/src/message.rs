@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use unicode_general_category::{GeneralCategory, get_general_category};
@@ -68,6 +69,24 @@ impl MessageKind {
     #[must_use]
     pub fn can_be_link(self) -> bool {
         matches!(self, Self::SignUp | Self::ResendCode)
+    }
+
+    /// For how long what the message carries can be used, from the moment that Cognito made it.
+    ///
+    /// The longest that a user pool allows for codes: those to sign in with are valid for 3 to 15 minutes, by
+    /// setting. A temporary password is valid for 7 days unless the pool says otherwise (0 to 365 days).
+    ///
+    /// Source: "Quotas in Amazon Cognito", code validity, Amazon Cognito developer guide.
+    #[must_use]
+    pub fn validity(self) -> Duration {
+        match self {
+            Self::SignUp | Self::ResendCode | Self::UpdateUserAttribute | Self::VerifyUserAttribute => {
+                Duration::from_hours(24)
+            }
+            Self::ForgotPassword => Duration::from_hours(1),
+            Self::Authentication => Duration::from_mins(15),
+            Self::AdminCreateUser => Duration::from_hours(7 * 24),
+        }
     }
 
     fn from_suffix(suffix: &str) -> Option<Self> {
