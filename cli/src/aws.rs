@@ -88,9 +88,8 @@ impl Aws {
             .configure(&self.config)
             .build()
             .await;
-        let provider = SharedCredentialsProvider::new(provider);
-        // Without its own cache the credentials that were found first would be used on.
-        let builder = self.config.into_builder().credentials_provider(provider);
+        let builder =
+            self.config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider));
         Self { config: builder.build(), region: self.region }
     }
 

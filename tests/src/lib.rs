@@ -11,14 +11,20 @@
 )]
 
 pub mod canary;
+pub mod cli;
+pub mod cloudformation;
 pub mod envelope_writer;
 pub mod event;
 pub mod function;
 mod http;
 pub mod kms;
+pub mod lambda;
 pub mod rie;
+pub mod secrets_manager;
 pub mod service;
 pub mod ses;
 mod signature;
 pub mod sns;
+pub mod sqs;
+pub mod sts;
 pub mod tls;
