@@ -6,10 +6,12 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -68,7 +70,9 @@ impl Aws {
             .build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
         if let Some(profile) = &common.profile {
-            loader = loader.profile_name(profile);
+            // A profile that was named wins over credentials in variables: they may be another account's.
+            let provider = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+            loader = loader.profile_name(profile).credentials_provider(provider);
         }
         if let Some(region) = common.region.as_deref().or(region) {
             loader = loader.region(Region::new(region.to_owned()));
@@ -118,10 +122,9 @@ pub(crate) struct Call<'a> {
 
 impl Call<'_> {
     /// Sorts an SDK error and puts it into words.
-    pub(crate) fn failure<E, R>(self, error: &SdkError<E, R>) -> AwsError
+    pub(crate) fn failure<E>(self, error: &SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + StdError + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
     {
         let Self { service, action, region, .. } = self;
         if let Some(error) = credentials(error) {
@@ -129,8 +132,16 @@ impl Call<'_> {
         }
         match error {
             SdkError::ServiceError(response) => {
-                let metadata = response.err();
-                self.refusal(metadata.code().unwrap_or("an error without a code"), metadata.message())
+                match (response.err().code(), response.raw().status().as_u16()) {
+                    (Some(code), _) => self.refusal(code, response.err().message()),
+                    (None, 429) => self.refusal("TooManyRequestsException", None),
+                    (None, status) => AwsError::new(
+                        Kind::Other,
+                        format!(
+                            "{service} in {region} answered {status} and nothing else that {service} says ({action})"
+                        ),
+                    ),
+                }
             }
             SdkError::TimeoutError(_) => {
                 AwsError::new(Kind::Other, format!("{service} in {region} gave no answer in time ({action})"))
@@ -219,11 +230,17 @@ fn credentials(error: &(dyn StdError + 'static)) -> Option<String> {
     let error = found?;
     Some(match error {
         CredentialsError::CredentialsNotLoaded(_) => {
-            "there are no AWS credentials: name a profile with --profile, sign in with `aws sso login`, or set \
-             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-                .to_owned()
+            // Where everything was tried, the list of that is longer than it is useful.
+            let why = error.source().map(ToString::to_string).filter(|why| !why.contains('\n'));
+            let why = why.map(|why| format!(" ({})", plain(&why))).unwrap_or_default();
+            format!(
+                "there are no AWS credentials{why}: name a profile with --profile, sign in with `aws sso login`, or \
+                 set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
         }
-        CredentialsError::ProviderTimedOut(_) => "whoever gives out the AWS credentials gave no answer".to_owned(),
+        CredentialsError::ProviderTimedOut(_) => {
+            "whoever gives out the AWS credentials gave no answer".to_owned()
+        }
         CredentialsError::InvalidConfiguration(_) => {
             format!("the AWS profile does not lead to credentials: {}", innermost(error))
         }

@@ -28,7 +28,7 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     command: Command,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Common options")]
     common: Common,
 }
 
@@ -38,7 +38,7 @@ Exit codes:
   0    done
   1    done as far as possible: something was found that has to be looked at
   2    the command line is wrong
-  3    AWS could not be asked, or refused: credentials, Region, permission, network
+  3    AWS could not be asked, or refused (credentials, Region, permission)
   4    AWS asks for a slower pace: run the command again later
   130  interrupted; what was not dealt with is as it was";
 

@@ -47,18 +47,19 @@ struct Source {
 }
 
 const DETAILS: &str = "\
-Without --send and --discard-expired nothing is changed: events are hidden from other readers while they are
+Without --send and --discard-expired nothing is changed: events are hidden from other readers while they are \
 looked at, and given back.
 
-An age is counted from when Lambda gave up; the event and its code are older, by up to the deployment's
-MaximumEventAgeSeconds. Codes are valid for 24 h (sign-up, confirming an address or number), 1 h (forgotten
+An age is counted from when Lambda gave up; the event and its code are older, by up to the deployment's \
+MaximumEventAgeSeconds. Codes are valid for 24 h (sign-up, confirming an address or number), 1 h (forgotten \
 password), 15 min (sign-in); an invitation for 7 days.
 
-An event is deleted only after Lambda took it, so the command may be interrupted at any time and run again. An
-event that reaches its function twice is sent once, because the senders keep a record of deliveries. Ctrl-C ends
-the command after the event at hand, a second one at once.
+An event is deleted only after Lambda took it, so the command may be interrupted at any time and run again. An \
+event that reaches its function twice is sent once, because the senders keep a record of deliveries (unless \
+DeliveryRecords is off). Ctrl-C ends the command after the event at hand, a second one at once.
 
-What cannot be read, belongs to another function or is refused by Lambda is left alone, and the exit code is 1.";
+What cannot be read, belongs to another function or is refused by Lambda is left alone, and the exit code is 1. \
+All exit codes: cognito-triggers --help.";
 
 /// What the command works with.
 struct Stage {

@@ -3,6 +3,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
 
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::http::{Request, Response};
 use crate::service::{Protocol, Refusal, Service};
@@ -63,7 +64,7 @@ impl Protocol for Invoke {
             let message = format!("Function not found: {}", invocation.function);
             return Err(Refusal::new(404, "ResourceNotFoundException", message));
         }
-        if serde_json::from_str::<serde_json::Value>(&invocation.payload).is_err() {
+        if serde_json::from_str::<&RawValue>(&invocation.payload).is_err() {
             let message = format!("Could not parse request body into json: {}", invocation.payload);
             return Err(Refusal::new(400, "InvalidRequestContentException", message));
         }
