@@ -125,8 +125,8 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
     };
     match result {
         Ok(end) => end.exit_code().into(),
-        // Whoever reads has read enough.
-        Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        // Whoever reads has read enough; there is nobody to tell why the command ended early.
+        Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         Err(error) => {
             output.error(&error.to_string());
             error.exit_code().into()

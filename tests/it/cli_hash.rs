@@ -24,6 +24,8 @@ async fn the_key_may_come_from_the_environment() {
     let env = [("RECIPIENT_HASH_KEY", KEY)];
     check(&run(&["hash", ADDRESS, "--key-env"], &env).await, "ann@example.com");
     check(&run(&["hash", "+12065550123", "--key-env"], &env).await, "+12065550123");
+    let documentation = include_str!("../../docs/operating.md");
+    assert!(documentation.contains(&expected(ADDRESS)), "docs/operating.md shows what is printed");
     // As the functions read it.
     let env = [("RECIPIENT_HASH_KEY", " a key for tests\n")];
     check(&run(&["hash", ADDRESS, "--key-env"], &env).await, "ann@example.com");

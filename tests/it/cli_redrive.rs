@@ -28,8 +28,8 @@ const EMAIL: &str = "canary.email@example.com";
 const PHONE: &str = "+12065550177";
 const NAME: &str = "canary-name-Zebedee";
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 /// Half a minute, so that whole minutes do not change while a test runs.
 const SLACK: Duration = Duration::from_secs(30);
 
@@ -206,6 +206,8 @@ async fn a_dry_run_lists_everything_and_changes_nothing() {
     assert_eq!(output.code, Some(1), "some cannot be dealt with: {output:?}");
     assert!(output.stdout.lines().all(|line| line.chars().count() <= 80), "{}", output.stdout);
     assert_snapshot!("redrive, dry run", output.stdout);
+    let documentation = include_str!("../../docs/operating.md");
+    assert!(documentation.contains(&output.stdout), "docs/operating.md shows what is printed");
     assert_eq!(stage.sqs.visible(), bodies);
     assert_eq!(stage.lambda.attempts(), 0);
     assert_eq!(stage.redrive(&[]).await.stdout, output.stdout, "a second time it is the same");
@@ -263,9 +265,10 @@ async fn every_kind_is_sent_until_its_code_is_no_longer_valid() {
             MessageKind::Authentication => 15 * MINUTE,
             MessageKind::AdminCreateUser => 7 * 24 * HOUR,
         };
+        let still = hours.saturating_sub(MINUTE);
         for channel in ["custom-email-sender", "custom-sms-sender"] {
             let name = format!("{channel}-{}", kind.name());
-            let stage = Stage::of(&[Failed::new(1, &name, hours - MINUTE), Failed::new(2, &name, hours)]);
+            let stage = Stage::of(&[Failed::new(1, &name, still), Failed::new(2, &name, hours)]);
             let output = stage.redrive(&["--send"]).await;
             assert_end(&output, 0, "2 events: 1 sent again, 1 deleted, 0 left alone.");
             assert_eq!((stage.invoked().len(), stage.sqs.visible().len()), (1, 0), "{name}");
