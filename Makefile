@@ -20,8 +20,9 @@ help: ## shows this list
 tools: ## installs the pinned tools into .tools/
 	@tools/setup.sh
 
-build: tools ## builds the four functions as they are deployed
+build: tools ## builds the four functions as they are deployed, and the operator's tool
 	sam build --parameter-overrides Architecture=x86_64
+	cargo build --package cli --locked
 
 demo: tools ## deploys to a local AWS and plays sign-up, codes, invitation and reset
 	@$(PYTHON) tools/demo.py $(DEMO_FLAGS)

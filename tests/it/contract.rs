@@ -156,6 +156,7 @@ fn dependencies_point_in_one_direction() {
         ("custom-message", vec!["runtime", "shared"]),
         ("custom-email-sender", vec!["runtime", "sender", "shared"]),
         ("custom-sms-sender", vec!["runtime", "sender", "shared"]),
+        ("cli", vec!["shared"]),
     ];
     let dependencies = dependencies();
     for (package, expected) in expected {
@@ -185,6 +186,10 @@ fn the_synchronous_functions_link_no_aws_sdk_and_nobody_links_a_second_cryptogra
         let libraries: BTreeSet<_> = tree.lines().filter(|line| line.starts_with("aws-lc-sys ")).collect();
         assert_eq!(libraries.len(), 1, "{package} links one AWS-LC");
     }
+    let tree = tree("cli");
+    for name in ["ring ", "openssl v", "openssl-sys", "native-tls", "rustls v0.21", "hyper v0.14"] {
+        assert!(!tree.contains(name), "cli links {name}");
+    }
 }
 
 #[test]
@@ -196,8 +201,12 @@ fn only_the_files_that_may_name_the_aws_sdk_do() {
         "functions/custom-email-sender/src/ses.rs",
         "functions/custom-sms-sender/src/end_user_messaging.rs",
         "functions/custom-sms-sender/src/sns.rs",
+        "cli/src/cloudformation.rs",
+        "cli/src/lambda.rs",
+        "cli/src/secrets_manager.rs",
+        "cli/src/sqs.rs",
     ];
-    for folder in ["shared/src", "sender/src", "runtime/src", "functions"] {
+    for folder in ["shared/src", "sender/src", "runtime/src", "functions", "cli/src"] {
         for file in rust_files(&root().join(folder)) {
             let name = file.strip_prefix(root()).expect("below the workspace").to_string_lossy().into_owned();
             let text = std::fs::read_to_string(&file).expect("a source file");
@@ -221,6 +230,7 @@ fn main_rs_wires_and_does_nothing_else() {
         let main = read(&format!("functions/{function}/src/main.rs"));
         assert!(main.lines().count() <= 25, "{function}");
     }
+    assert!(read("cli/src/main.rs").lines().count() <= 25);
 }
 
 #[test]

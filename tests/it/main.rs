@@ -8,6 +8,8 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod cli_hash;
+mod cli_redrive;
 mod contract;
 mod custom_email_sender;
 mod custom_message;

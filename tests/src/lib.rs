@@ -12,6 +12,8 @@
 
 mod aws_json;
 pub mod canary;
+pub mod cli;
+pub mod cloudformation;
 pub mod dynamodb;
 pub mod end_user_messaging;
 pub mod envelope_writer;
@@ -19,10 +21,14 @@ pub mod event;
 pub mod function;
 mod http;
 pub mod kms;
+pub mod lambda;
 pub mod metrics;
 pub mod rie;
+pub mod secrets_manager;
 pub mod service;
 pub mod ses;
 mod signature;
 pub mod sns;
+pub mod sqs;
+pub mod sts;
 pub mod tls;

@@ -56,14 +56,15 @@ fn signature(request: &Request, time: &str, region: &str, service: &str, signed_
     hex(&sign(&key, &to_sign))
 }
 
-/// The canonical request. None of the operations here has a query, and no path needs an escape.
+/// The canonical request. None of the operations here has a query; a path is escaped once more than it was sent.
 fn canonical(request: &Request, signed_headers: &str) -> String {
     let headers: String = signed_headers
         .split(';')
         .flat_map(|name| [name, ":", request.header(name).unwrap_or_default().trim(), "\n"])
         .collect();
     let payload = hex(digest::digest(&digest::SHA256, &request.body).as_ref());
-    format!("{}\n{}\n\n{headers}\n{signed_headers}\n{payload}", request.method, request.target)
+    let path = request.target.replace('%', "%25");
+    format!("{}\n{path}\n\n{headers}\n{signed_headers}\n{payload}", request.method)
 }
 
 fn sign(key: &[u8], text: &str) -> Vec<u8> {

@@ -1,0 +1,116 @@
+//! `hash`: under which keyed hash the logs show a recipient.
+
+use std::io::Read as _;
+
+use clap::Args;
+use serde::Serialize;
+use shared::phone::PhoneNumber;
+use shared::recipient::RecipientHasher;
+use zeroize::Zeroizing;
+
+use crate::aws::{Aws, AwsError, Kind};
+use crate::cloudformation::Stacks;
+use crate::output::{Output, Tone};
+use crate::{Common, End, Error, secrets_manager};
+
+/// The key's name in the environment and in the template.
+const KEY_VARIABLE: &str = "RECIPIENT_HASH_KEY";
+const KEY_RESOURCE: &str = "RecipientHashKey";
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// E-mail address or E.164 number (+12065550123) as Cognito has it; `-` reads it from standard input, which
+    /// keeps it out of the shell's history
+    #[arg(value_name = "ADDRESS-OR-NUMBER")]
+    recipient: String,
+    #[command(flatten)]
+    key: Key,
+}
+
+/// Where the key of the hash is.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Key {
+    /// The key is in the variable `RECIPIENT_HASH_KEY`; AWS is not asked
+    #[arg(long = "key-env")]
+    env: bool,
+    /// The key is the text of this secret of Secrets Manager: its ARN or name
+    #[arg(long, value_name = "ARN")]
+    secret_id: Option<String>,
+    /// The key is that of this stack
+    #[arg(long, value_name = "NAME")]
+    stack_name: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    hash: String,
+}
+
+pub(crate) async fn run(
+    options: Options,
+    common: &Common,
+    lookup: &dyn Fn(&str) -> Option<String>,
+    output: &mut Output,
+) -> Result<End, Error> {
+    let recipient = recipient(options.recipient)?;
+    let key = key(&options.key, common, lookup).await?;
+    // As the functions read their variable: without white space around it.
+    let key = key.trim();
+    if key.is_empty() {
+        return Err(Error::Usage(
+            "the key is empty: then every process of a function makes up its own, and no hash can be computed"
+                .to_owned(),
+        ));
+    }
+    if !recipient.contains('@') && recipient.parse::<PhoneNumber>().is_err() {
+        output.note(
+            "note: this is neither an address nor a number in E.164 form, +12065550123; the hash is that of the \
+             text as it is",
+        );
+    }
+    let hash = RecipientHasher::new(key.as_bytes()).hash(&recipient).to_string();
+    output.text(Tone::Plain, 0, &hash)?;
+    output.json(&Report { hash })?;
+    Ok(End::Done)
+}
+
+/// The recipient, from standard input if the argument says so.
+fn recipient(argument: String) -> Result<String, Error> {
+    let text = if argument == "-" {
+        let mut text = String::new();
+        std::io::stdin().lock().read_to_string(&mut text)?;
+        text
+    } else {
+        argument
+    };
+    let text = text.trim();
+    if text.is_empty() || text.contains('\n') {
+        return Err(Error::Usage("one address or number is needed".to_owned()));
+    }
+    Ok(text.to_owned())
+}
+
+async fn key(
+    key: &Key,
+    common: &Common,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<Zeroizing<String>, Error> {
+    if key.env {
+        let text = lookup(KEY_VARIABLE).map(Zeroizing::new);
+        return text.ok_or_else(|| Error::Usage(format!("{KEY_VARIABLE} is not set")));
+    }
+    let region = key.secret_id.as_deref().and_then(region_of);
+    let aws = Aws::load(common, region).await?;
+    let secret_id = match (&key.secret_id, &key.stack_name) {
+        (Some(secret_id), _) => secret_id.clone(),
+        (None, Some(stack)) => Stacks::new(&aws).physical_id(stack, KEY_RESOURCE).await?,
+        (None, None) => return Err(AwsError::new(Kind::Other, "no key is named").into()),
+    };
+    Ok(secrets_manager::text(&aws, &secret_id).await?)
+}
+
+/// The Region in an ARN.
+fn region_of(arn: &str) -> Option<&str> {
+    arn.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
+}

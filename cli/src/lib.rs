@@ -1,0 +1,159 @@
+//! The operator's tool: what there is to do with a deployment, as commands.
+//!
+//! Each subcommand has a file of its own, and so has each AWS service; only the latter and `aws.rs` name the SDK.
+//! Nothing that the tool prints holds personal data: it shows kinds, ages, causes and keyed hashes.
+
+mod aws;
+mod cloudformation;
+mod hash;
+mod lambda;
+mod output;
+mod record;
+mod redrive;
+mod secrets_manager;
+mod sqs;
+mod stop;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::aws::{AwsError, Kind};
+use crate::output::Output;
+
+/// Looks after a deployment of the Cognito triggers.
+#[derive(Debug, Parser)]
+#[command(name = "cognito-triggers", version, max_term_width = 80, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten, next_help_heading = "Common options")]
+    common: Common,
+}
+
+/// How a command ends, as `--help` shows it.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    done as far as possible: something was found that has to be looked at
+  2    the command line is wrong
+  3    AWS could not be asked, or refused (credentials, Region, permission)
+  4    AWS asks for a slower pace: run the command again later
+  130  interrupted; what was not dealt with is as it was";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lists the events whose message could not be delivered; sends them again with --send
+    Redrive(redrive::Options),
+    /// Prints the hash under which the logs show an address or a number
+    Hash(hash::Options),
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Common {
+    /// How the result is printed
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+    /// Profile of the AWS configuration files; else `AWS_PROFILE`
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// AWS Region; else that of the queue's URL, `AWS_REGION` or the profile
+    #[arg(long, global = true, value_name = "REGION")]
+    region: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// How a command ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Done,
+    /// Something was found that the command cannot deal with.
+    LookAtIt,
+    Interrupted,
+}
+
+/// Why a command could not go on.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    /// What was asked for makes no sense; clap finds most of that before.
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// Standard input or output.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl Error {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Aws(error) if error.kind == Kind::Throttled => 4,
+            Self::Aws(_) => 3,
+            Self::Io(_) => 1,
+        }
+    }
+}
+
+impl End {
+    fn exit_code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::LookAtIt => 1,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Runs a command to its exit code. `lookup` reads a variable of the environment.
+pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
+    let mut output = Output::new(cli.common.format);
+    let result = match cli.command {
+        Command::Redrive(options) => Box::pin(redrive::run(options, &cli.common, &mut output)).await,
+        Command::Hash(options) => Box::pin(hash::run(options, &cli.common, lookup, &mut output)).await,
+    };
+    match result {
+        Ok(end) => end.exit_code().into(),
+        // Whoever reads has read enough; there is nobody to tell why the command ended early.
+        Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        Err(error) => {
+            output.error(&error.to_string());
+            error.exit_code().into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_defined_without_contradiction() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_exit_code_is_in_the_help() {
+        let throttled = AwsError { kind: Kind::Throttled, text: String::new() };
+        let other = AwsError { kind: Kind::Other, text: String::new() };
+        let codes = [End::Done, End::LookAtIt, End::Interrupted].map(End::exit_code).into_iter().chain(
+            [Error::Usage(String::new()), other.into(), throttled.into()].map(|error| error.exit_code()),
+        );
+        for code in codes {
+            assert!(EXIT_CODES.lines().any(|line| line.starts_with(&format!("  {code} "))), "{code}");
+        }
+    }
+}

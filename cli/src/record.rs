@@ -1,0 +1,373 @@
+//! The record that Lambda puts into the queue of failed events, read without ever showing what is in the event.
+//!
+//! Source: "Capturing records of Lambda asynchronous invocations", AWS Lambda developer guide.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use shared::event::Event;
+use shared::message::{MessageKind, MessageTrigger, Request};
+
+use crate::output::plain;
+
+/// An event of a custom sender that failed for good.
+pub(crate) struct Record<'a> {
+    pub(crate) function: FunctionArn,
+    pub(crate) channel: Channel,
+    pub(crate) subject: Subject,
+    pub(crate) request_id: String,
+    /// When Lambda gave up: the event, and the code in it, are older.
+    pub(crate) failed_at: SystemTime,
+    pub(crate) cause: Cause,
+    /// The event, byte for byte. Holds personal data.
+    pub(crate) event: &'a str,
+}
+
+/// How the message would have gone out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    Email,
+    Sms,
+}
+
+/// What the message is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Message(MessageKind),
+    /// A notice of threat protection: nothing is sent for it, but its function writes a line into the log.
+    AccountTakeOver,
+}
+
+/// Why a message of the queue is none that can be dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotOurs {
+    #[error("it is no record of a failed invocation")]
+    NoRecord,
+    #[error("it holds no event of a custom sender")]
+    OtherEvent,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    timestamp: String,
+    request_context: Context,
+    #[serde(borrow)]
+    request_payload: &'a RawValue,
+    #[serde(borrow)]
+    response_payload: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Context {
+    request_id: String,
+    function_arn: String,
+    condition: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    error_type: Option<String>,
+    error_message: Option<String>,
+}
+
+impl<'a> Record<'a> {
+    /// Reads the body of a message.
+    ///
+    /// # Errors
+    /// When it is anything but a record with an event of a custom sender in it.
+    pub(crate) fn parse(body: &'a str) -> Result<Self, NotOurs> {
+        let wire: Wire<'a> = serde_json::from_str(body).map_err(|_| NotOurs::NoRecord)?;
+        let failed_at = DateTime::from_str(&wire.timestamp, Format::DateTime).ok();
+        let failed_at =
+            failed_at.and_then(|time| SystemTime::try_from(time).ok()).ok_or(NotOurs::NoRecord)?;
+        let Context { request_id, function_arn, condition } = wire.request_context;
+        if !is_id(&request_id) {
+            return Err(NotOurs::NoRecord);
+        }
+        let function = FunctionArn::parse(&function_arn).ok_or(NotOurs::NoRecord)?;
+        let event = Event::parse(wire.request_payload).map_err(|_| NotOurs::OtherEvent)?;
+        let (channel, subject) = subject(event.trigger_source()).ok_or(NotOurs::OtherEvent)?;
+        // What a function answers may be any JSON.
+        let report = wire.response_payload.and_then(|report| serde_json::from_str(report.get()).ok());
+        Ok(Self {
+            function,
+            channel,
+            subject,
+            request_id,
+            failed_at,
+            cause: Cause::new(&condition, report.unwrap_or_default()),
+            event: wire.request_payload.get(),
+        })
+    }
+
+    /// How old the event is at least. A clock that is behind makes it new.
+    pub(crate) fn age(&self, now: SystemTime) -> Duration {
+        now.duration_since(self.failed_at).unwrap_or_default()
+    }
+}
+
+fn subject(trigger_source: &str) -> Option<(Channel, Subject)> {
+    [(MessageTrigger::CustomEmailSender, Channel::Email), (MessageTrigger::CustomSmsSender, Channel::Sms)]
+        .into_iter()
+        .find_map(|(trigger, channel)| {
+            let subject = match trigger.request(trigger_source)? {
+                Request::Message(kind) => Subject::Message(kind),
+                Request::AccountTakeOverNotification => Subject::AccountTakeOver,
+            };
+            Some((channel, subject))
+        })
+}
+
+/// Ids of Lambda are UUIDs; only what looks like one is ever printed.
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+impl Channel {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Email => "e-mail",
+            Self::Sms => "SMS",
+        }
+    }
+}
+
+impl Subject {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Message(kind) => kind.name(),
+            Self::AccountTakeOver => "account-take-over-notification",
+        }
+    }
+
+    /// For how long it is worth sending, `None` for ever.
+    pub(crate) fn validity(self) -> Option<Duration> {
+        match self {
+            Self::Message(kind) => Some(kind.validity()),
+            Self::AccountTakeOver => None,
+        }
+    }
+}
+
+/// The ARN of a function, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FunctionArn {
+    pub(crate) region: String,
+    pub(crate) account: String,
+    pub(crate) name: String,
+    /// What to invoke: without the qualifier `$LATEST`, which means the same and needs a permission of its own.
+    pub(crate) invocable: String,
+}
+
+impl FunctionArn {
+    fn parse(arn: &str) -> Option<Self> {
+        let parts: Vec<_> = arn.split(':').collect();
+        let (region, account, name, qualifier) = match parts.as_slice() {
+            ["arn", _, "lambda", region, account, "function", name] => (region, account, name, "$LATEST"),
+            ["arn", _, "lambda", region, account, "function", name, qualifier] => {
+                (region, account, name, *qualifier)
+            }
+            _ => return None,
+        };
+        let is_word = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        let is_known = parts.get(1).is_some_and(|partition| is_word(partition))
+            && is_word(region)
+            && account.len() == 12
+            && account.bytes().all(|byte| byte.is_ascii_digit())
+            && is_word(name)
+            && (qualifier == "$LATEST" || is_word(qualifier));
+        is_known.then(|| Self {
+            region: (*region).to_owned(),
+            account: (*account).to_owned(),
+            name: (*name).to_owned(),
+            invocable: arn.strip_suffix(":$LATEST").unwrap_or(arn).to_owned(),
+        })
+    }
+}
+
+/// The error types that the senders report (`sender/src/report.rs`): their sentences hold no personal data.
+const OUR_ERRORS: [&str; 6] = [
+    "DecryptionFailed",
+    "DeliveryInProgress",
+    "GuardUnavailable",
+    "MalformedEvent",
+    "RenderFailed",
+    "SendFailed",
+];
+
+/// Why the message did not go out, as far as that may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// One of our own errors, with its sentence.
+    Ours(String, String),
+    /// Lambda had no room to run the function until the event was too old.
+    NeverRun,
+    /// The function's time was up.
+    TimedOut,
+    /// The function's process ended: mostly a setting that it does not start with.
+    Exited,
+    /// Something else, which may quote the event and is therefore not shown.
+    Unknown,
+}
+
+impl Cause {
+    fn new(condition: &str, report: Report) -> Self {
+        match (report.error_type.as_deref(), condition) {
+            (Some(name), _) if OUR_ERRORS.contains(&name) => {
+                Self::Ours(name.to_owned(), harmless(&report.error_message.unwrap_or_default()))
+            }
+            (Some("Sandbox.Timedout"), _) => Self::TimedOut,
+            (Some("Runtime.ExitError"), _) => Self::Exited,
+            (None, "EventAgeExceeded") => Self::NeverRun,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ours(name, sentence) if sentence.is_empty() => formatter.write_str(name),
+            Self::Ours(name, sentence) => write!(formatter, "{name}: {sentence}"),
+            Self::NeverRun => {
+                formatter.write_str("Lambda could not run the function before the event was too old")
+            }
+            Self::TimedOut => formatter.write_str("the function's time was up"),
+            Self::Exited => formatter.write_str("the function's process ended; its log says why"),
+            Self::Unknown => formatter.write_str("unknown cause"),
+        }
+    }
+}
+
+/// A sentence of ours; the second fence, should one ever hold an address or a number.
+fn harmless(sentence: &str) -> String {
+    let digits = sentence.as_bytes().windows(7).any(|seven| seven.iter().all(u8::is_ascii_digit));
+    if digits || sentence.contains('@') {
+        return "(not shown, because it may hold an address or a number)".to_owned();
+    }
+    plain(sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record(arn: &str, payload: &str, response: &str) -> String {
+        format!(
+            r#"{{"version":"1.0","timestamp":"2026-11-21T10:00:00.568Z","requestContext":{{"requestId":"e4b46cbf-b738-4f1a-8880-a18cdf61200e","functionArn":"{arn}","condition":"RetriesExhausted","approximateInvokeCount":3}},"requestPayload":{payload},"responseContext":{{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"}}{response}}}"#
+        )
+    }
+
+    const ARN: &str = "arn:aws:lambda:eu-central-1:123456789012:function:codes:$LATEST";
+    const EVENT: &str = r#"{"triggerSource":"CustomEmailSender_SignUp", "n":1e400,"a":1,"a":2}"#;
+
+    #[test]
+    fn a_record_gives_the_event_byte_for_byte_and_the_function_without_latest() {
+        let body = record(ARN, EVENT, "");
+        let record = Record::parse(&body).unwrap();
+        assert_eq!(record.event, EVENT);
+        assert_eq!(record.function.invocable, "arn:aws:lambda:eu-central-1:123456789012:function:codes");
+        assert_eq!((record.channel, record.subject), (Channel::Email, Subject::Message(MessageKind::SignUp)));
+        assert_eq!(record.age(record.failed_at + Duration::from_secs(90)), Duration::from_secs(90));
+        assert_eq!(record.age(record.failed_at - Duration::from_secs(90)), Duration::ZERO);
+    }
+
+    #[track_caller]
+    fn check_cause(response: &str, expected: &str) {
+        let body = record(ARN, EVENT, &format!(r#","responsePayload":{response}"#));
+        assert_eq!(Record::parse(&body).unwrap().cause.to_string(), expected);
+    }
+
+    #[test]
+    fn only_our_own_sentences_are_shown() {
+        check_cause(
+            r#"{"errorType":"SendFailed","errorMessage":"SES did not take the message: timeout"}"#,
+            "SendFailed: SES did not take the message: timeout",
+        );
+        check_cause(r#"{"errorType":"SendFailed"}"#, "SendFailed");
+        check_cause(
+            r#"{"errorType":"Runtime.ExitError","errorMessage":"ann@example.com"}"#,
+            "the function's process ended; its log says why",
+        );
+        check_cause(r#"{"errorType":"ann@example.com","errorMessage":"x"}"#, "unknown cause");
+        check_cause("null", "unknown cause");
+        check_cause(r#"["ann@example.com"]"#, "unknown cause");
+        for person in ["to ann@example.com", "to +12065550123", "to 2065550123"] {
+            check_cause(
+                &format!(r#"{{"errorType":"SendFailed","errorMessage":"{person}"}}"#),
+                "SendFailed: (not shown, because it may hold an address or a number)",
+            );
+        }
+    }
+
+    #[test]
+    fn an_event_that_never_ran_has_no_report() {
+        let body = record(ARN, EVENT, "").replace("RetriesExhausted", "EventAgeExceeded");
+        assert_eq!(Record::parse(&body).unwrap().cause, Cause::NeverRun);
+    }
+
+    #[track_caller]
+    fn check_refusal(body: &str, expected: NotOurs) {
+        assert_eq!(Record::parse(body).err(), Some(expected));
+    }
+
+    #[test]
+    fn what_is_not_ours_is_told_apart() {
+        check_refusal("", NotOurs::NoRecord);
+        check_refusal("{}", NotOurs::NoRecord);
+        check_refusal(EVENT, NotOurs::NoRecord);
+        check_refusal(&record(ARN, EVENT, "").replace("2026-11-21T", "yesterday "), NotOurs::NoRecord);
+        check_refusal(&record(ARN, EVENT, "").replace("e4b46cbf", "ann@example.com"), NotOurs::NoRecord);
+        check_refusal(&record(ARN, "[]", ""), NotOurs::OtherEvent);
+        check_refusal(&record(ARN, r#"{"triggerSource":"PreSignUp_SignUp"}"#, ""), NotOurs::OtherEvent);
+        check_refusal(&record(ARN, r#"{"triggerSource":"CustomMessage_SignUp"}"#, ""), NotOurs::OtherEvent);
+        for arn in [
+            "codes",
+            "arn:aws:sqs:eu-central-1:123456789012:function:codes",
+            "arn:aws:lambda:eu-central-1:1234:function:codes",
+            "arn:aws:lambda:eu-central-1:123456789012:function:../codes",
+            "arn:aws:lambda:eu-central-1:123456789012:function:codes:1:2",
+        ] {
+            check_refusal(&record(arn, EVENT, ""), NotOurs::NoRecord);
+        }
+    }
+
+    /// `DecryptionFailed` and its like.
+    fn is_error_type(text: &str) -> bool {
+        text.starts_with(|first: char| first.is_ascii_uppercase())
+            && text.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && text.bytes().skip(1).any(|byte| byte.is_ascii_uppercase())
+    }
+
+    #[test]
+    fn the_error_types_are_those_of_the_senders() {
+        let source = include_str!("../../sender/src/report.rs");
+        let found: BTreeSet<_> = source.split('"').filter(|text| is_error_type(text)).collect();
+        assert_eq!(found, BTreeSet::from(OUR_ERRORS));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(body in ".*") {
+            let _ = Record::parse(&body);
+        }
+
+        #[test]
+        fn nothing_of_a_record_panics(arn in "[a-z:$A-Z0-9]{0,40}", payload in "[{}\\[\\]\":a-zA-Z_,0-9]{0,40}") {
+            let _ = Record::parse(&record(&arn, &payload, ""));
+        }
+    }
+}

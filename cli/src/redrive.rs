@@ -1,0 +1,556 @@
+//! `redrive`: what is in the queue of failed events, and sending it again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::aws::{Aws, AwsError, Kind};
+use crate::cloudformation::Stacks;
+use crate::lambda::Functions;
+use crate::output::{Output, Tone};
+use crate::record::{NotOurs, Record};
+use crate::sqs::{Facts, Message, Queue};
+use crate::stop::Stop;
+use crate::{Common, End, Error};
+
+#[derive(Debug, Args)]
+#[command(after_long_help = DETAILS)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    source: Source,
+    /// Sends again what is still valid, and deletes it and what has expired from the queue
+    #[arg(long)]
+    send: bool,
+    /// Deletes what has expired, and sends nothing unless --send is given as well
+    #[arg(long)]
+    discard_expired: bool,
+    /// Looks at so many events at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Assumes this role for the queue and the functions; with --stack-name, the stack's own without being told
+    #[arg(long, value_name = "ARN")]
+    role_arn: Option<String>,
+}
+
+/// Where the queue is.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Source {
+    /// URL of the queue
+    #[arg(long, value_name = "URL")]
+    queue_url: Option<String>,
+    /// Stack whose outputs name queue, role and functions
+    #[arg(long, value_name = "NAME")]
+    stack_name: Option<String>,
+}
+
+const DETAILS: &str = "\
+Without --send and --discard-expired nothing is changed: events are hidden from other readers while they are \
+looked at, and given back.
+
+An age is counted from when Lambda gave up; the event and its code are older, by up to the deployment's \
+MaximumEventAgeSeconds. Codes are valid for 24 h (sign-up, confirming an address or number), 1 h (forgotten \
+password), 15 min (sign-in); an invitation for 7 days.
+
+An event is deleted only after Lambda took it, so the command may be interrupted at any time and run again. An \
+event that reaches its function twice is sent once, because the senders keep a record of deliveries (unless \
+DeliveryRecords is off). Ctrl-C ends the command after the event at hand, a second one at once.
+
+What cannot be read, belongs to another function or is refused by Lambda is left alone, and the exit code is 1. \
+All exit codes: cognito-triggers --help.";
+
+/// What the command works with.
+struct Stage {
+    queue: Queue,
+    facts: Facts,
+    functions: Functions,
+    /// The functions of the stack, where one was named.
+    ours: Option<BTreeSet<String>>,
+    send: bool,
+    discard: bool,
+    limit: usize,
+}
+
+pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
+    let stage = Stage::set(&options, common).await?;
+    let stop = Stop::new();
+    let wanted = stop.wanted();
+    let mut run = Run::default();
+    stage.headline(output)?;
+    let ended = stop.during(Box::pin(run.sweep(&stage, &wanted, output))).await;
+    let Some(ended) = ended else {
+        output.note("interrupted at once: up to ten events stay hidden for two minutes");
+        return Ok(End::Interrupted);
+    };
+    if let Err(error) = stage.queue.give_back(&run.held.into_values().collect::<Vec<_>>()).await {
+        output.note(&format!("note: events that were only looked at stay hidden for two minutes: {error}"));
+    }
+    run.report.finish(&stage, &ended);
+    run.report.show(output)?;
+    ended
+}
+
+impl Stage {
+    /// Finds queue and functions.
+    async fn set(options: &Options, common: &Common) -> Result<Self, Error> {
+        let (aws, url, role, ours) = match (&options.source.queue_url, &options.source.stack_name) {
+            (Some(url), _) => {
+                let region = region_of(url)?;
+                if let (Some(wanted), Some(region)) = (&common.region, region)
+                    && wanted != region
+                {
+                    return Err(Error::Usage(format!(
+                        "the queue is in {region}, but --region says {wanted}"
+                    )));
+                }
+                (Aws::load(common, region).await?, url.clone(), None, None)
+            }
+            (None, stack) => {
+                let stack = stack.as_deref().unwrap_or_default();
+                let aws = Aws::load(common, None).await?;
+                let mut outputs = Stacks::new(&aws).outputs(stack).await?;
+                let url = outputs.remove("OnFailureQueueUrl").ok_or_else(|| {
+                    let text = "the stack has no output OnFailureQueueUrl: it deploys no sender";
+                    AwsError::new(Kind::NotFound, text)
+                })?;
+                let role = outputs.remove("RedriveRoleArn");
+                let ours = ["CustomEmailSenderFunctionArn", "CustomSmsSenderFunctionArn"]
+                    .iter()
+                    .filter_map(|name| outputs.remove(*name))
+                    .collect();
+                (aws, url, role, Some(ours))
+            }
+        };
+        let aws = match options.role_arn.clone().or(role) {
+            Some(role) => aws.assuming(&role).await,
+            None => aws,
+        };
+        let queue = Queue::new(&aws, &url);
+        let facts = queue.facts().await?;
+        Ok(Self {
+            facts,
+            queue,
+            functions: Functions::new(&aws),
+            ours,
+            send: options.send,
+            discard: options.send || options.discard_expired,
+            limit: options.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX),
+        })
+    }
+
+    fn dry(&self) -> bool {
+        !self.discard
+    }
+
+    fn headline(&self, output: &mut Output) -> std::io::Result<()> {
+        let Facts { name, region, account, .. } = &self.facts;
+        let dry = if self.dry() { " Dry run: nothing is changed." } else { "" };
+        output.text(Tone::Strong, 0, &format!("Queue {name} in {region}, account {account}.{dry}"))
+    }
+
+    /// What is to become of an event.
+    fn decide(&self, record: &Record<'_>, now: SystemTime) -> Plan {
+        let function = &record.function;
+        if (&function.region, &function.account) != (&self.facts.region, &self.facts.account) {
+            return Plan::Leave(Reason::OtherAccount);
+        }
+        if self.ours.as_ref().is_some_and(|ours| !ours.contains(&function.invocable)) {
+            return Plan::Leave(Reason::OtherStack);
+        }
+        match record.subject.validity() {
+            Some(validity) if record.age(now) >= validity => Plan::Discard(validity),
+            _ => Plan::Send,
+        }
+    }
+}
+
+/// What is to become of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Plan {
+    Send,
+    /// It was valid for that long.
+    Discard(Duration),
+    Leave(Reason),
+}
+
+/// Why an event stays in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Reason {
+    #[error(transparent)]
+    NotOurs(#[from] NotOurs),
+    #[error("its function is in another account or Region than the queue")]
+    OtherAccount,
+    #[error("its function is none of the stack's senders")]
+    OtherStack,
+    #[error("Lambda does not know its function")]
+    NoFunction,
+    #[error("Lambda does not take it")]
+    Refused,
+}
+
+/// What became of an event, or would become of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Sent,
+    /// Lambda has it, but the queue still has it as well.
+    SentNotDeleted,
+    Expired(Duration),
+    Repeated,
+    /// Still valid, but only expired ones were to be dealt with.
+    Kept,
+    Left(Reason),
+}
+
+impl Outcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "send",
+            Self::SentNotDeleted => "send-not-deleted",
+            Self::Expired(_) => "delete-expired",
+            Self::Repeated => "delete-repeated",
+            Self::Kept => "keep",
+            Self::Left(_) => "leave",
+        }
+    }
+
+    fn sentence(self, dry: bool) -> String {
+        let was = if dry { "would be" } else { "was" };
+        match self {
+            Self::Sent => format!("{was} sent again"),
+            Self::SentNotDeleted => "was sent again, but is still in the queue".to_owned(),
+            Self::Expired(validity) => format!("{was} deleted: it was valid for {}", words(validity)),
+            Self::Repeated => format!("{was} deleted: the same event once more"),
+            Self::Kept => "stays: still valid, --send sends it again".to_owned(),
+            Self::Left(reason) => format!("left alone: {reason}"),
+        }
+    }
+
+    fn tone(self) -> Tone {
+        match self {
+            Self::Sent => Tone::Good,
+            Self::Expired(_) | Self::Repeated | Self::Kept => Tone::Plain,
+            Self::SentNotDeleted | Self::Left(_) => Tone::Warning,
+        }
+    }
+}
+
+/// One walk through the queue.
+#[derive(Default)]
+struct Run {
+    report: Report,
+    /// Messages that go back into the queue: receipts by message id.
+    held: HashMap<String, String>,
+    seen: HashSet<String>,
+    /// Lambda's id of the failed invocation, with the event.
+    sent: HashSet<(String, String)>,
+}
+
+impl Run {
+    /// Deals with message after message until the queue is empty, the limit is reached or somebody wants an end.
+    async fn sweep(
+        &mut self,
+        stage: &Stage,
+        wanted: &impl Fn() -> bool,
+        output: &mut Output,
+    ) -> Result<End, Error> {
+        while self.seen.len() < stage.limit && !wanted() {
+            let messages = stage.queue.receive(stage.limit - self.seen.len()).await?;
+            if messages.is_empty() {
+                break;
+            }
+            let before = self.seen.len();
+            for message in &messages {
+                // Whatever happens from here on, the message goes back unless it is deleted.
+                self.held.insert(message.id.clone(), message.receipt.clone());
+            }
+            for message in messages {
+                if wanted() {
+                    break;
+                }
+                if self.seen.insert(message.id.clone()) {
+                    self.handle(stage, &message, output).await?;
+                }
+            }
+            if self.seen.len() == before {
+                // Messages that were held come back after two minutes.
+                self.report.incomplete = true;
+                break;
+            }
+        }
+        Ok(match () {
+            () if wanted() => End::Interrupted,
+            () if self.report.left > 0 => End::LookAtIt,
+            () => End::Done,
+        })
+    }
+
+    async fn handle(&mut self, stage: &Stage, message: &Message, output: &mut Output) -> Result<(), Error> {
+        let now = SystemTime::now();
+        let record = Record::parse(&message.body);
+        let (outcome, result) = match &record {
+            Err(not_ours) => (Outcome::Left((*not_ours).into()), Ok(())),
+            Ok(record) => {
+                let plan = stage.decide(record, now);
+                self.act(stage, message, record, plan).await?
+            }
+        };
+        let entry = Entry::new(record.as_ref().ok(), now, outcome, stage.dry());
+        entry.show(outcome, output)?;
+        self.report.add(entry, outcome);
+        result
+    }
+
+    /// Does what is planned. The inner result is a failure after which the command cannot go on, although something
+    /// became of this event.
+    async fn act(
+        &mut self,
+        stage: &Stage,
+        message: &Message,
+        record: &Record<'_>,
+        plan: Plan,
+    ) -> Result<(Outcome, Result<(), Error>), Error> {
+        let identity = (record.request_id.clone(), record.event.to_owned());
+        let outcome = match plan {
+            Plan::Leave(reason) => return Ok((Outcome::Left(reason), Ok(()))),
+            Plan::Discard(validity) => Outcome::Expired(validity),
+            Plan::Send if self.sent.contains(&identity) => Outcome::Repeated,
+            Plan::Send => Outcome::Sent,
+        };
+        if stage.dry() {
+            if outcome == Outcome::Sent {
+                self.sent.insert(identity);
+            }
+            return Ok((outcome, Ok(())));
+        }
+        if outcome == Outcome::Sent {
+            if !stage.send {
+                return Ok((Outcome::Kept, Ok(())));
+            }
+            match stage.functions.invoke_later(&record.function.invocable, record.event).await {
+                Ok(()) => self.sent.insert(identity),
+                Err(error) if error.kind == Kind::NotFound => {
+                    return Ok((Outcome::Left(Reason::NoFunction), Ok(())));
+                }
+                Err(error) if error.kind == Kind::Invalid => {
+                    return Ok((Outcome::Left(Reason::Refused), Ok(())));
+                }
+                Err(error) => return Err(error.into()),
+            };
+        }
+        match stage.queue.delete(&message.receipt).await {
+            Ok(()) => {
+                self.held.remove(&message.id);
+                Ok((outcome, Ok(())))
+            }
+            Err(error) if outcome == Outcome::Sent => Ok((Outcome::SentNotDeleted, Err(error.into()))),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// One event, without anything of the event.
+#[derive(Serialize)]
+struct Entry {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<String>,
+    /// At least; whole minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_minutes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    action: &'static str,
+    outcome: String,
+}
+
+impl Entry {
+    fn new(record: Option<&Record<'_>>, now: SystemTime, outcome: Outcome, dry: bool) -> Self {
+        Self {
+            kind: record.map(|record| record.subject.name()),
+            channel: record.map(|record| record.channel.name()),
+            function: record.map(|record| record.function.name.clone()),
+            age_minutes: record.map(|record| record.age(now).as_secs() / 60),
+            request_id: record.map(|record| record.request_id.clone()),
+            cause: record.map(|record| record.cause.to_string()),
+            action: outcome.name(),
+            outcome: outcome.sentence(dry),
+        }
+    }
+
+    fn show(&self, outcome: Outcome, output: &mut Output) -> std::io::Result<()> {
+        output.text(Tone::Plain, 0, "")?;
+        let what = match (self.kind, self.channel, self.age_minutes) {
+            (Some(kind), Some(channel), Some(minutes)) => {
+                let age = words(Duration::from_secs(60 * minutes));
+                format!("{kind} by {channel}, at least {age} old: {}", self.outcome)
+            }
+            _ => format!("unreadable: {}", self.outcome),
+        };
+        output.text(outcome.tone(), 2, &what)?;
+        for detail in [&self.function, &self.cause].into_iter().flatten() {
+            output.text(Tone::Plain, 4, &format!("  {detail}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// What became of the events of one cause.
+#[derive(Serialize, Default)]
+struct Total {
+    cause: String,
+    events: usize,
+    sent: usize,
+    deleted: usize,
+    left: usize,
+}
+
+/// What the command found and did.
+#[derive(Serialize, Default)]
+struct Report {
+    queue: String,
+    account: String,
+    region: String,
+    dry_run: bool,
+    /// `done`, `interrupted` or why the command could not go on.
+    ended: String,
+    /// Whether there may be events that were not looked at.
+    incomplete: bool,
+    /// Events that somebody else had hidden when the command began.
+    hidden_elsewhere: u64,
+    sent: usize,
+    deleted: usize,
+    left: usize,
+    totals: Vec<Total>,
+    events: Vec<Entry>,
+    #[serde(skip)]
+    by_cause: BTreeMap<String, Total>,
+}
+
+impl Report {
+    fn add(&mut self, entry: Entry, outcome: Outcome) {
+        let cause = entry.cause.clone().unwrap_or_else(|| "unreadable".to_owned());
+        let total = self.by_cause.entry(cause).or_default();
+        total.events += 1;
+        match outcome {
+            Outcome::Sent | Outcome::SentNotDeleted => {
+                (self.sent, total.sent) = (self.sent + 1, total.sent + 1);
+            }
+            Outcome::Expired(_) | Outcome::Repeated => {
+                (self.deleted, total.deleted) = (self.deleted + 1, total.deleted + 1);
+            }
+            Outcome::Left(_) => (self.left, total.left) = (self.left + 1, total.left + 1),
+            Outcome::Kept => {}
+        }
+        self.events.push(entry);
+    }
+
+    fn finish(&mut self, stage: &Stage, ended: &Result<End, Error>) {
+        let Facts { name, region, account, hidden } = &stage.facts;
+        (self.queue, self.region, self.account) = (name.clone(), region.clone(), account.clone());
+        self.hidden_elsewhere = *hidden;
+        self.dry_run = stage.dry();
+        self.ended = match ended {
+            Ok(End::Done | End::LookAtIt) => "done".to_owned(),
+            Ok(End::Interrupted) => "interrupted".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.incomplete |=
+            !matches!(ended, Ok(End::Done | End::LookAtIt)) || self.events.len() == stage.limit;
+        let by_cause = std::mem::take(&mut self.by_cause);
+        self.totals = by_cause.into_iter().map(|(cause, total)| Total { cause, ..total }).collect();
+        self.totals.sort_by_key(|total| std::cmp::Reverse(total.events));
+    }
+
+    fn show(&self, output: &mut Output) -> std::io::Result<()> {
+        let would = if self.dry_run { "would be " } else { "" };
+        output.text(Tone::Plain, 0, "")?;
+        if self.events.is_empty() {
+            output.text(Tone::Good, 0, "No events.")?;
+        } else {
+            output.text(Tone::Strong, 0, "By cause")?;
+        }
+        for total in &self.totals {
+            output.text(Tone::Plain, 8, &format!("{:6}  {}", total.events, total.cause))?;
+        }
+        if !self.events.is_empty() {
+            output.text(Tone::Plain, 0, "")?;
+            let Self { sent, deleted, left, .. } = self;
+            let number = self.events.len();
+            let events = if number == 1 { "event" } else { "events" };
+            let text = format!(
+                "{number} {events}: {sent} {would}sent again, {deleted} {would}deleted, {left} left alone."
+            );
+            output.text(Tone::Strong, 0, &text)?;
+        }
+        if self.hidden_elsewhere > 0 {
+            let text = format!(
+                "Some {} more were hidden when this began: another reader has them, or one that was cut off less \
+                 than two minutes ago.",
+                self.hidden_elsewhere
+            );
+            output.text(Tone::Warning, 0, &text)?;
+        }
+        if self.incomplete {
+            output.text(Tone::Warning, 0, "There may be more that was not looked at: run it again.")?;
+        } else if self.dry_run && self.sent + self.deleted > 0 {
+            output.text(Tone::Plain, 0, "Run it with --send to do so.")?;
+        }
+        output.json(self)
+    }
+}
+
+/// A duration for people: whole minutes up to two hours, whole hours up to two days, then days.
+fn words(duration: Duration) -> String {
+    match duration.as_secs() / 60 {
+        minutes @ ..120 => format!("{minutes} min"),
+        minutes @ ..2880 => format!("{} h", minutes / 60),
+        minutes => format!("{} days", minutes / 60 / 24),
+    }
+}
+
+/// The Region in the host of a queue's URL, `sqs.eu-central-1.amazonaws.com`; `None` where it is not told.
+fn region_of(url: &str) -> Result<Option<&str>, Error> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let host = rest.and_then(|rest| rest.split('/').next()).filter(|host| !host.is_empty());
+    let host = host.ok_or_else(|| Error::Usage("--queue-url is not the URL of a queue".to_owned()))?;
+    let labels: Vec<_> = host.split('.').collect();
+    Ok(match labels.as_slice() {
+        ["sqs" | "sqs-fips", region, _, ..] | [region, "queue", "amazonaws", ..] => Some(region),
+        ["queue", "amazonaws", ..] => Some("us-east-1"),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_region(url: &str, expected: Option<&str>) {
+        assert_eq!(region_of(url).ok().flatten(), expected, "{url}");
+    }
+
+    #[test]
+    fn the_region_of_a_queue_is_in_its_url() {
+        check_region("https://sqs.eu-central-1.amazonaws.com/123456789012/failed", Some("eu-central-1"));
+        check_region("https://sqs-fips.us-west-2.amazonaws.com/123456789012/failed", Some("us-west-2"));
+        check_region("https://sqs.cn-north-1.amazonaws.com.cn/123456789012/failed", Some("cn-north-1"));
+        check_region("https://eu-west-1.queue.amazonaws.com/123456789012/failed", Some("eu-west-1"));
+        check_region("https://queue.amazonaws.com/123456789012/failed", Some("us-east-1"));
+        check_region("http://127.0.0.1:4566/123456789012/failed", None);
+        assert!(region_of("failed").is_err());
+    }
+
+    #[test]
+    fn times_are_in_whole_minutes_hours_or_days() {
+        let minutes = |minutes: u64| words(Duration::from_secs(60 * minutes + 59));
+        assert_eq!([0, 119, 120, 2879, 2880].map(minutes), ["0 min", "119 min", "2 h", "47 h", "2 days"]);
+    }
+}

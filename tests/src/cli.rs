@@ -1,0 +1,119 @@
+//! The operator's tool, run as an operator runs it, but for an environment of its own.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::task::JoinHandle;
+
+use crate::function::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY};
+
+/// What the tool printed and how it ended.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+    /// Its exit code; none when a signal ended it.
+    pub code: Option<i32>,
+}
+
+/// The tool at work.
+pub struct Running {
+    pid: Pid,
+    output: JoinHandle<std::io::Result<std::process::Output>>,
+}
+
+/// Region and credentials, which the stand-ins check.
+#[must_use]
+pub fn credentials() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("AWS_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
+    ]
+}
+
+/// Starts the tool with these variables and nothing else that AWS's clients could find.
+///
+/// It is `CLI_BIN`, else what `make build` put beside the folder of this test's own program.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn start(arguments: &[&str], env: &[(&str, &str)], stdin: &str) -> Running {
+    let mut child = Command::new(binary())
+        .args(arguments)
+        .env_clear()
+        // Without these the home folder and the metadata of an instance would be looked at.
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(env.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the tool starts");
+    let pid = Pid::from_raw(child.id().cast_signed());
+    // Whoever does not read it has closed it.
+    let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output());
+    Running { pid, output }
+}
+
+/// Runs the tool to its end.
+///
+/// # Panics
+/// When it is not there.
+pub async fn run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
+    start(arguments, env, "").end().await
+}
+
+impl Running {
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Panics
+    /// When what it printed is not UTF-8.
+    pub async fn end(self) -> Output {
+        let output = self.output.await.expect("no panic").expect("the tool can be waited for");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        Output { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
+    }
+
+    /// Ends it at once, and waits until it has ended.
+    pub async fn kill(self) -> Output {
+        // It may have ended a moment ago.
+        let _ = kill(self.pid, Signal::SIGKILL);
+        self.end().await
+    }
+}
+
+/// What Ctrl-C does.
+///
+/// # Panics
+/// When that is no process id: 0 would mean everybody in this test's own group.
+pub fn interrupt(pid: i32) {
+    assert!(pid > 1, "a process id");
+    // It may have ended a moment ago.
+    let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
+}
+
+fn binary() -> PathBuf {
+    let given = std::env::var_os("CLI_BIN").map(PathBuf::from);
+    let binary = given.unwrap_or_else(|| {
+        let this = std::env::current_exe().expect("the path of this program");
+        this.ancestors().nth(2).expect("target/debug above deps").join("cognito-triggers")
+    });
+    assert!(binary.is_file(), "{} is not there: run `make build` first", binary.display());
+    binary
+}
