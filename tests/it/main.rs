@@ -17,6 +17,7 @@ mod fixtures;
 mod messages;
 mod no_leak;
 mod pre_sign_up;
+mod properties;
 mod pumping;
 mod rie;
 mod runtime_api;
