@@ -31,6 +31,7 @@ events: tools ## writes sender events with genuinely encrypted codes into events
 
 check: ## the quick subset for people at work: formatting, lints, unit tests
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo test --workspace --exclude tests --locked --quiet
 
@@ -39,6 +40,7 @@ test: tools lint build unit generated template deny typos ## everything, the dem
 
 lint:
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 
 unit: build
