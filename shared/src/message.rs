@@ -581,6 +581,10 @@ impl Messages {
         };
         template.render_captured_to(variables, &mut text).map_err(|error| failed(&error))?;
         let text = String::from_utf8(text.0).unwrap_or_default();
+        if text.contains(|character: char| character.is_control() && !character.is_ascii_whitespace()) {
+            let problem = "the text holds a control character".to_owned();
+            return Err(RenderError::Template { template: name, problem });
+        }
         let form = Form::new(text.trim(), part.is_html());
         let right = |slot: &Slot| form.count(*slot) == usize::from(wanted(*slot) && part != Part::Subject);
         match Slot::ALL.into_iter().find(|slot| !right(slot)) {
@@ -891,6 +895,11 @@ mod tests {
             name,
             &format!("{{{{ code }}}}{{% for x in [1, 1, 1, 1, 1, 1] %}}{}{{% endfor %}}", "x".repeat(19_000)),
             "template `en/sign-up/sms.txt`: the text becomes longer than 100,000 bytes",
+        );
+        check_broken(
+            name,
+            "{{ code }}\0",
+            "template `en/sign-up/sms.txt`: the text holds a control character",
         );
         check_broken(name, &"x".repeat(20_001), "template `en/sign-up/sms.txt` is longer than 20,000 bytes");
         // In a template `{#` begins a comment, so a literal placeholder would vanish.

@@ -58,6 +58,7 @@ fn check_message(messages: &Messages, kind: MessageKind, locale: Locale, code: &
     for body in [&email.text, &email.html] {
         assert_eq!(body.matches(CODE).count(), 1);
         assert!(body.len() <= LONGEST, "{} bytes", body.len());
+        assert!(no_control(body) || !no_control(user_name));
     }
     assert!(!email.subject.contains(CODE) && !email.subject.contains(char::is_control));
     assert!(email.subject.len() <= LONGEST);
@@ -65,7 +66,7 @@ fn check_message(messages: &Messages, kind: MessageKind, locale: Locale, code: &
     let (sms, problem) =
         messages.sms(kind, locale, content(Insert::Name(user_name))).expect("an SMS always goes out");
     assert!(problem.is_none() && sms.text.len() <= LONGEST);
-    assert!(sms.text.contains(CODE));
+    assert!(sms.text.contains(CODE) && (no_control(&sms.text) || !no_control(user_name)));
 
     if kind == MessageKind::AdminCreateUser {
         // A user name is text: the same message as with any other name, but for the name.
@@ -78,6 +79,11 @@ fn check_message(messages: &Messages, kind: MessageKind, locale: Locale, code: &
         let (email, _) = messages.html_email(kind, locale, link).expect("a link always goes out");
         assert_eq!(email.html.matches("{##Confirm##}").count(), 1);
     }
+}
+
+/// Neither SES nor SNS takes a message with control characters.
+fn no_control(text: &str) -> bool {
+    !text.contains(|character: char| character.is_control() && !character.is_ascii_whitespace())
 }
 
 fn escaped(text: &str) -> String {
