@@ -35,11 +35,18 @@ pub fn check(text: &str) {
     }
     let settings =
         MessageSettings { brand: "Acme".to_owned(), support: None, default_locale: Locale::default() };
+    let names: Vec<_> = overrides.keys().cloned().collect();
     let (messages, problems) = Messages::new(settings, overrides);
     assert!(problems.iter().all(|problem| !problem.contains(CODE)));
     let code = Code::new(CODE.to_owned().into());
-    for locale in Locale::all() {
-        for kind in MessageKind::ALL {
+    let all: Vec<_> = MessageKind::ALL
+        .into_iter()
+        .flat_map(|kind| Locale::all().map(move |locale| (kind, locale)))
+        .collect();
+    for (index, &(kind, locale)) in all.iter().enumerate() {
+        // The message that an override is of, and one other: the start has rendered all of them.
+        let folder = format!("{locale}/{}/", kind.name());
+        if index == text.len() % all.len() || names.iter().any(|name| name.starts_with(&folder)) {
             check_message(&messages, kind, locale, &code, user_name);
         }
     }
