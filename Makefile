@@ -12,7 +12,7 @@ export PATH := $(VENV)/bin:$(PATH)
 # The emulator that `sam local invoke` puts into its container comes with the SAM CLI.
 RIE = $(shell $(PYTHON) -c 'import pathlib, samcli; print(pathlib.Path(samcli.__file__).parent / "local/rapid/aws-lambda-rie-x86_64")')
 
-.PHONY: help tools build demo events check test unit lint generated template deny advisories typos bench clean
+.PHONY: help tools build demo events check test unit lint generated template deny advisories typos fuzz bench clean
 
 help: ## shows this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,7 @@ events: tools ## writes sender events with genuinely encrypted codes into events
 
 check: ## the quick subset for people at work: formatting, lints, unit tests
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo test --workspace --exclude tests --locked --quiet
 
@@ -40,6 +41,7 @@ test: tools lint build unit generated template deny typos ## everything, the dem
 
 lint:
 	cargo fmt --all --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 
 unit: build
@@ -71,6 +73,22 @@ advisories: $(DENY) ## known vulnerabilities; fetches a database
 typos: tools
 	typos
 
+CARGO_FUZZ := .tools/cargo/bin/cargo-fuzz
+$(CARGO_FUZZ):
+	cargo install --quiet --locked --root .tools/cargo cargo-fuzz@0.13.2
+
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(sort $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs))))
+fuzz: $(FUZZ_TARGETS:%=fuzz-%) ## looks for inputs that break a property, FUZZ_SECONDS each; needs a nightly compiler
+
+# Without a sanitizer: no code of ours is unsafe, so there is nothing for one to find, and it halves the speed.
+# What is new stays in fuzz/corpus/; an input that breaks a property is named and belongs into fuzz/seeds/.
+fuzz-event: FUZZ_SEEDS := tests/fixtures/events
+fuzz-%: $(CARGO_FUZZ)
+	@mkdir -p fuzz/corpus/$*
+	RUSTUP_TOOLCHAIN=nightly $(CARGO_FUZZ) run --sanitizer none $* fuzz/corpus/$* fuzz/seeds/$* $(FUZZ_SEEDS) -- \
+		-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=2048 -dict=fuzz/words.dict -print_final_stats=1
+
 bench: build ## measures the functions against their peers and prints docs/benchmarks.md's tables
 	cargo lambda build --release --package tests --no-default-features --bin empty-handler
 	cargo lambda build --release --package tests --bin decrypt-and-post
@@ -78,4 +96,4 @@ bench: build ## measures the functions against their peers and prints docs/bench
 	cargo run --release --package tests --no-default-features --bin benchmark
 
 clean: ## removes what was built, and the tools
-	rm -rf target .aws-sam .demo events .tools
+	rm -rf target .aws-sam .demo events .tools fuzz/target fuzz/corpus fuzz/artifacts fuzz/coverage

@@ -9,6 +9,8 @@ use crate::domain::EmailDomain;
 const MAX_ADDRESS: usize = 254;
 /// Longest local part (RFC 5321, 4.5.3.1.1), in bytes.
 const MAX_LOCAL_PART: usize = 64;
+/// The at sign, and the two that UTS #46 maps to it: what holds one is most likely an address and is not shown.
+pub(crate) const AT_SIGNS: [char; 3] = ['@', '\u{fe6b}', '\u{ff20}'];
 
 /// One plain e-mail address that can be handed to SES: an ASCII local part, `@`, a domain.
 ///

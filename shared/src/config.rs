@@ -98,7 +98,8 @@ impl<'a> Settings<'a> {
         let text = self.text(name).unwrap_or_default();
         let Some(path) = text.strip_prefix("file:") else { return Some(text) };
         // A path with an `@` is most likely an address that was put behind it by mistake.
-        let shown = if path.contains('@') { "…" } else { path };
+        let is_address = path.contains(crate::address::AT_SIGNS);
+        let shown = if is_address { "…".to_owned() } else { path.escape_debug().to_string() };
         match (self.read_file)(path) {
             // An empty file is a broken one: whoever wants no list sets none.
             Ok(content)

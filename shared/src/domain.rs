@@ -93,7 +93,7 @@ pub struct DomainPattern {
 /// Why a text is no usable pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// The text holds an `@`: most likely an address, which must not be shown.
+    /// The text holds an `@` in one of its widths: most likely an address, which must not be shown.
     #[error("is an e-mail address, not a domain")]
     Address,
     /// Neither a domain name nor `*.` and a domain name.
@@ -138,7 +138,7 @@ impl FromStr for DomainPattern {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
-        if text.contains('@') {
+        if text.contains(address::AT_SIGNS) {
             return Err(PatternError::Address);
         }
         let (below, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
@@ -593,6 +593,7 @@ mod tests {
             check_refused(entry, PatternError::NotADomain);
         }
         check_refused("ann@example.com", PatternError::Address);
+        check_refused("ann\u{ff20}example.com", PatternError::Address);
     }
 
     #[test]

@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, context};
 use unicode_general_category::{GeneralCategory, get_general_category};
 
 use crate::config::MessageSettings;
@@ -404,6 +405,9 @@ type FormKey = (bool, MessageKind, Locale, Part);
 const FUEL: u64 = 50_000;
 /// The longest override file, in bytes: what Cognito takes as an e-mail body.
 const MAX_OVERRIDE: usize = 20_000;
+/// The longest text that a template may make, in bytes: no mail program shows more of a message (Gmail clips it at
+/// 102 KB). Without it a loop around a long text would make a gigabyte before its work is over.
+const MAX_RENDERED: usize = 100_000;
 
 impl Messages {
     /// Takes the settings and the files that replace built-in templates, by their name below `TEMPLATES_DIR`.
@@ -555,24 +559,32 @@ impl Messages {
         let failed = |error: &minijinja::Error| RenderError::Template {
             template: error.name().unwrap_or(&name).to_owned(),
             // Not the error's `Display`: with debug information it could quote the context.
-            problem: format!("{} in line {}", error.kind(), error.line().unwrap_or(0)),
+            problem: match error.kind() {
+                ErrorKind::WriteFailure => "the text becomes longer than 100,000 bytes".to_owned(),
+                kind => format!("{kind} in line {}", error.line().unwrap_or(0)),
+            },
         };
         let environment = self.overridden.as_ref().filter(|_| overridden).unwrap_or(&self.built_in);
         let template = environment.get_template(&name).map_err(|error| failed(&error))?;
         let wanted = |slot: Slot| content.inserts().any(|(found, _)| found == slot);
         let mark = |slot: Slot| if wanted(slot) { Value::from(slot.mark()) } else { Value::UNDEFINED };
-        let text = template
-            .render(context! {
-                brand => &self.settings.brand,
-                support => self.settings.support.as_deref().unwrap_or_default(),
-                lang => locale.tag(),
-                dir => locale.direction(),
-                code => mark(Slot::Code),
-                link => mark(Slot::Link),
-                username => mark(Slot::Username),
-                password => mark(Slot::Password),
-            })
-            .map_err(|error| failed(&error))?;
+        let mut text = Bounded::default();
+        let variables = context! {
+            brand => &self.settings.brand,
+            support => self.settings.support.as_deref().unwrap_or_default(),
+            lang => locale.tag(),
+            dir => locale.direction(),
+            code => mark(Slot::Code),
+            link => mark(Slot::Link),
+            username => mark(Slot::Username),
+            password => mark(Slot::Password),
+        };
+        template.render_captured_to(variables, &mut text).map_err(|error| failed(&error))?;
+        let text = String::from_utf8(text.0).unwrap_or_default();
+        if text.contains(|character: char| character.is_control() && !character.is_ascii_whitespace()) {
+            let problem = "the text holds a control character".to_owned();
+            return Err(RenderError::Template { template: name, problem });
+        }
         let form = Form::new(text.trim(), part.is_html());
         let right = |slot: &Slot| form.count(*slot) == usize::from(wanted(*slot) && part != Part::Subject);
         match Slot::ALL.into_iter().find(|slot| !right(slot)) {
@@ -603,6 +615,24 @@ impl Messages {
             }
         }
         None
+    }
+}
+
+/// Takes what a template writes, up to [`MAX_RENDERED`].
+#[derive(Default)]
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len().saturating_add(bytes.len()) > MAX_RENDERED {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -860,6 +890,16 @@ mod tests {
             "en/sign-up/smss.txt",
             "{{ code }}",
             "template `en/sign-up/smss.txt` replaces no built-in template",
+        );
+        check_broken(
+            name,
+            &format!("{{{{ code }}}}{{% for x in [1, 1, 1, 1, 1, 1] %}}{}{{% endfor %}}", "x".repeat(19_000)),
+            "template `en/sign-up/sms.txt`: the text becomes longer than 100,000 bytes",
+        );
+        check_broken(
+            name,
+            "{{ code }}\0",
+            "template `en/sign-up/sms.txt`: the text holds a control character",
         );
         check_broken(name, &"x".repeat(20_001), "template `en/sign-up/sms.txt` is longer than 20,000 bytes");
         // In a template `{#` begins a comment, so a literal placeholder would vanish.

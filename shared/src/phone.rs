@@ -7,6 +7,7 @@ use std::fmt;
 use std::iter;
 use std::str::FromStr;
 
+use crate::address::AT_SIGNS;
 use crate::phone_table::{BY_DIGITS, KEY_DIGITS, STRETCHES};
 
 /// How few digits a number may have, calling code included: the shortest subscriber numbers in use have 7.
@@ -199,8 +200,8 @@ impl FromStr for CountryAllowlist {
                 Ok(country) => {
                     countries.insert(country);
                 }
-                // Where there are digits it may be somebody's number, which must not be shown.
-                Err(error) if entry.contains(|character: char| character.is_numeric()) => {
+                // With a digit it may be somebody's number, with an `@` an address: neither must be shown.
+                Err(error) if entry.contains(char::is_numeric) || entry.contains(AT_SIGNS) => {
                     problems.push(format!("entry {position} {error}"));
                 }
                 Err(error) => problems.push(format!("entry {position} `{}` {error}", entry.escape_debug())),
@@ -472,11 +473,12 @@ mod tests {
         check_list_error("", "lists no country, and there is no value for all of them");
         check_list_error(" , ", "lists no country, and there is no value for all of them");
         check_list_error(
-            "*, DE, DEU, UK, +12065550100",
+            "*, DE, DEU, UK, +12065550100, ann@example.com",
             "entry 1 `*` is not a two-letter country code such as `DE`, \
              entry 3 `DEU` is not a two-letter country code such as `DE`, \
              entry 4 `UK` is not the ISO 3166-1 code of a country with phone numbers of its own, \
-             entry 5 is not a two-letter country code such as `DE`",
+             entry 5 is not a two-letter country code such as `DE`, \
+             entry 6 is not a two-letter country code such as `DE`",
         );
     }
 

@@ -20,6 +20,7 @@ mod fixtures;
 mod messages;
 mod no_leak;
 mod pre_sign_up;
+mod properties;
 mod pumping;
 mod record_store;
 mod rie;
