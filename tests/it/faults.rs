@@ -173,9 +173,7 @@ impl Row {
         let whole_service = matches!(self.call, Call::Kms | Call::Send | Call::Table);
         match (self.fault, self.lasting) {
             // Who does not listen does so for a while, and the same stand-in plays both routes.
-            (Refused, _) => {
-                whole_service && self.lasting == Throughout && self.channel != Channel::SesTwice
-            }
+            (Refused, _) => whole_service && self.lasting == Throughout && self.channel != Channel::SesTwice,
             // There is nothing idle right after a connection was made anew.
             (ClosedIdle, _) => self.lasting == Once && self.call != Call::Table,
             // A send whose answer is not read ends the invocation.
@@ -304,7 +302,9 @@ impl Row {
     /// Why a message is sent twice although no invocation ended well before; `None` where it must not be.
     fn reason_for_duplicate(self) -> Option<&'static str> {
         match (self.call, self.fault) {
-            (Call::Send, ResetAfter | HangAfter) => Some("the service took the message, and its answer was lost"),
+            (Call::Send, ResetAfter | HangAfter) => {
+                Some("the service took the message, and its answer was lost")
+            }
             _ => None,
         }
     }
@@ -313,7 +313,9 @@ impl Row {
     fn reason_for_repetition(self) -> Option<&'static str> {
         let done = matches!(self.fault, Slow | ResetAfter | HangAfter);
         match (self.call, self.lasting) {
-            (Call::Settle | Call::Table, Throughout) if !done => Some("the table does not know that it was sent"),
+            (Call::Settle | Call::Table, Throughout) if !done => {
+                Some("the table does not know that it was sent")
+            }
             _ => None,
         }
     }
@@ -346,10 +348,13 @@ fn table(fates: &[(Row, Fate)]) -> String {
     );
     let mut lines: Vec<(String, &'static str, Vec<String>, &Fate)> = Vec::new();
     for (row, fate) in fates {
-        let (place, lasting) = (place(*row), match row.lasting {
-            Once => "once",
-            Throughout => "throughout",
-        });
+        let (place, lasting) = (
+            place(*row),
+            match row.lasting {
+                Once => "once",
+                Throughout => "throughout",
+            },
+        );
         let same = lines.iter_mut().find(|line| line.0 == place && line.1 == lasting && line.3 == fate);
         match same {
             Some((_, _, faults, _)) => faults.push(row.fault.name()),

@@ -53,8 +53,7 @@ impl Channel {
             Self::EndUserMessaging => {
                 settings.retain(|(name, _)| !["SMS_SENDER_ID", "SMS_ORIGINATION_NUMBER"].contains(name));
                 let pool = "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-1234";
-                settings
-                    .extend([("SMS_PROVIDER", "end-user-messaging"), ("SMS_ORIGINATION_IDENTITY", pool)]);
+                settings.extend([("SMS_PROVIDER", "end-user-messaging"), ("SMS_ORIGINATION_IDENTITY", pool)]);
             }
         }
         settings.push(("DELIVERY_TABLE", TABLE));
@@ -181,11 +180,8 @@ impl Stage {
 }
 
 fn process(channel: Channel, kms: &Kms, send: &dyn StandIn, table: &DynamoDb) -> Function {
-    let settings: Vec<_> = channel
-        .settings()
-        .into_iter()
-        .chain([kms.endpoint(), send.endpoint(), table.endpoint()])
-        .collect();
+    let settings: Vec<_> =
+        channel.settings().into_iter().chain([kms.endpoint(), send.endpoint(), table.endpoint()]).collect();
     Function::start(channel.function(), &settings)
 }
 

@@ -116,10 +116,18 @@ impl Server {
         if self.closed.is_none() {
             self.closing.notify_one();
             let _ = (&mut self.accepting).await;
-            let socket = TcpSocket::new_v4().expect("a socket");
-            // The connections that were just ended have the port for some time yet.
-            socket.set_reuseaddr(true).expect("an option of every socket");
-            socket.bind(self.address).expect("our own port");
+            let address = self.address;
+            // A process that a test is just starting has the listener open, too, until its program is loaded.
+            let socket = async {
+                loop {
+                    match hold(address) {
+                        Ok(socket) => return socket,
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse, "our own port: {error}"),
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let socket = patiently("our own port", CLOSE_LIMIT, socket).await;
             self.closed = Some(socket);
         }
     }
@@ -138,6 +146,18 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+/// Longer than any process needs to load its program.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Takes a port on which nobody shall listen.
+fn hold(address: SocketAddr) -> Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    // The connections that were just ended have the port for some time yet.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 async fn accept(
