@@ -150,6 +150,8 @@ pub enum Before {
     Nothing,
     /// It was tried, and not sent.
     Released,
+    /// It was tried, and failed before the SMS guard let it pass. The store alone tells this from `Released`.
+    Unadmitted,
     /// It was tried, and may have been sent.
     Unknown,
 }
