@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
 use sender::aws::Service;
 use sender::errors::{FailureClass, Row, TABLE};
@@ -12,12 +11,13 @@ use serde_json::{Value, json};
 use tests::end_user_messaging;
 use tests::function::Invocation;
 use tests::service::Reply;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::custom_sms_sender;
 use crate::docs;
-use crate::stage::{Channel, Stage, StandIn, ending};
+use crate::stage::{Channel, Stage, StandIn, ending, side_by_side};
+
+/// `DynamoDB`'s answer to a condition that does not hold.
+const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
 
 /// The crate of each SDK with the file of its one operation.
 const MODELS: [(Service, &str, &str); 5] = [
@@ -40,15 +40,17 @@ fn name(service: Option<Service>) -> &'static str {
 }
 
 /// What becomes of the event.
-fn consequence(service: Option<Service>, class: FailureClass) -> &'static str {
-    match (service, class) {
-        (Some(Service::DynamoDb), _) => "the message goes out without the record",
-        (_, FailureClass::Transient) => "tried again at once, then by Lambda, then kept in the queue",
-        (_, FailureClass::Recipient) => "ends well, recorded and counted, never tried again",
-        (_, FailureClass::Configuration) => {
-            "tried again by Lambda only, then kept in the queue until it is mended"
-        }
-        (_, FailureClass::Ambiguous) => "tried again by Lambda after the lease",
+fn consequence(row: &Row) -> &'static str {
+    if row.code == CONDITION_FAILED {
+        return "no fault: another invocation has the message, or a limit is reached";
+    }
+    match (row.service, row.class) {
+        (Some(Service::DynamoDb), FailureClass::Transient) => "tried again at once; then sent all the same",
+        (Some(Service::DynamoDb), _) => "sent all the same",
+        (_, FailureClass::Transient) => "tried again at once, then by Lambda; queue",
+        (_, FailureClass::Recipient) => "ends well, never tried again",
+        (_, FailureClass::Configuration) => "tried again by Lambda; queue",
+        (_, FailureClass::Ambiguous) => "tried again by Lambda, after the lease; queue",
     }
 }
 
@@ -58,7 +60,8 @@ fn table() -> String {
         "| Service | Error code | Class | What becomes of the event | Remedy |\n|---|---|---|---|---|\n",
     );
     for rows in TABLE.chunk_by(|a, b| (a.service, a.class, a.remedy) == (b.service, b.class, b.remedy)) {
-        let [Row { service, class, remedy, .. }, ..] = rows else { continue };
+        let [row, ..] = rows else { continue };
+        let Row { service, class, remedy, .. } = row;
         let codes: Vec<_> = rows.iter().map(|row| format!("`{}`", row.code)).collect();
         let remedy = if remedy.is_empty() { "–" } else { remedy };
         let _ = writeln!(
@@ -67,7 +70,7 @@ fn table() -> String {
             name(*service),
             codes.join(", "),
             class.name(),
-            consequence(*service, *class)
+            consequence(row)
         );
     }
     text
@@ -269,7 +272,16 @@ impl Case {
     }
 }
 
-const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
+#[tokio::test]
+async fn a_failed_condition_that_shows_no_item_loses_nothing() {
+    let stage = Stage::start(Channel::Ses);
+    let event = stage.channel.event().to_string();
+    stage.table.script([Reply::error(400, CONDITION_FAILED)]);
+    for (expected, sent) in [("DeliveryInProgress", 0), ("well", 1)] {
+        let invocation = stage.function.invoke(event.as_str()).await;
+        assert_eq!((ending(&stage.function, &invocation).as_str(), stage.send.accepted()), (expected, sent));
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_row_decides_what_becomes_of_the_event() {
@@ -277,24 +289,20 @@ async fn every_row_decides_what_becomes_of_the_event() {
     for row in TABLE.iter().filter(|row| row.code != CONDITION_FAILED) {
         assert!(cases.iter().any(|case| std::ptr::eq(case.row, row)), "no service answers {row:?}");
     }
-    let places = Arc::new(Semaphore::new(12));
-    let mut running = JoinSet::new();
+    let mut groups = Vec::new();
     for service in Service::ALL {
         let of_service: Vec<_> = cases.iter().copied().filter(|case| case.service == service).collect();
-        for cases in of_service.chunks(8) {
-            let (cases, places) = (cases.to_vec(), Arc::clone(&places));
-            running.spawn(async move {
-                let _place = places.acquire().await.expect("nobody closes it");
-                let stage = Stage::start(match service {
-                    Service::Kms | Service::SesV2 | Service::DynamoDb => Channel::Ses,
-                    Service::Sns => Channel::Sns,
-                    Service::EndUserMessaging => Channel::EndUserMessaging,
-                });
-                for case in cases {
-                    case.play(&stage).await;
-                }
-            });
-        }
+        groups.extend(of_service.chunks(8).map(|cases| (service, cases.to_vec())));
     }
-    running.join_all().await;
+    side_by_side(groups, |(service, cases)| async move {
+        let stage = Stage::start(match service {
+            Service::Kms | Service::SesV2 | Service::DynamoDb => Channel::Ses,
+            Service::Sns => Channel::Sns,
+            Service::EndUserMessaging => Channel::EndUserMessaging,
+        });
+        for case in cases {
+            case.play(&stage).await;
+        }
+    })
+    .await;
 }

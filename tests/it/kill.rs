@@ -10,7 +10,7 @@ use tests::service::Reply;
 use tokio::join;
 
 use crate::docs;
-use crate::stage::{Channel, Stage, StandIn, ending};
+use crate::stage::{Channel, Stage, StandIn, ending, side_by_side};
 
 /// What was done last when the process is killed. `…Requested`: the service has read the request and done nothing;
 /// otherwise it has done it, and the process does not know.
@@ -161,21 +161,22 @@ fn table(fates: &[(Step, Fate)]) -> String {
     text
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_loses_nothing_and_doubles_only_what_was_sent_and_not_settled() {
-    let mut fates = Vec::new();
-    for channel in [Channel::Sns, Channel::Ses, Channel::EndUserMessaging] {
-        for step in Step::ALL.into_iter().filter(|step| step.is_of(channel)) {
-            let fate = step.play(channel).await;
-            let doubled = matches!(step, Step::Sent | Step::SettleRequested);
-            assert_eq!(fate.sent, 1 + usize::from(doubled), "{channel:?} {step:?}");
-            if fate.record == "claimed" {
-                assert_eq!((fate.at_once.as_str(), fate.sent_at_once), ("DeliveryInProgress", 0), "{step:?}");
-            }
-            match fates.iter().find(|(known, _)| *known == step) {
-                None => fates.push((step, fate)),
-                Some((_, known)) => assert_eq!(known, &fate, "{channel:?} {step:?}: all channels are alike"),
-            }
+    let cases = [Channel::Sns, Channel::Ses, Channel::EndUserMessaging].into_iter().flat_map(|channel| {
+        Step::ALL.into_iter().filter(move |step| step.is_of(channel)).map(move |step| (channel, step))
+    });
+    let play = |(channel, step): (Channel, Step)| async move { (channel, step, step.play(channel).await) };
+    let mut fates: Vec<(Step, Fate)> = Vec::new();
+    for (channel, step, fate) in side_by_side(cases.collect(), play).await {
+        let doubled = matches!(step, Step::Sent | Step::SettleRequested);
+        assert_eq!(fate.sent, 1 + usize::from(doubled), "{channel:?} {step:?}");
+        if fate.record == "claimed" {
+            assert_eq!((fate.at_once.as_str(), fate.sent_at_once), ("DeliveryInProgress", 0), "{step:?}");
+        }
+        match fates.iter().find(|(known, _)| *known == step) {
+            None => fates.push((step, fate)),
+            Some((_, known)) => assert_eq!(known, &fate, "{channel:?} {step:?}: all channels are alike"),
         }
     }
     docs::hold("reliability.md", "kill.rs", &table(&fates));

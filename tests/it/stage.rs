@@ -1,6 +1,7 @@
 //! A sender with everything it calls: KMS, the service that it sends through, and the table.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tests::dynamodb::DynamoDb;
@@ -12,6 +13,7 @@ use tests::kms::{KEY_ARN, Kms};
 use tests::service::{Protocol, Reply, Service};
 use tests::ses::Ses;
 use tests::sns::Sns;
+use tokio::sync::Semaphore;
 
 use crate::fixtures::settings;
 
@@ -202,4 +204,29 @@ pub(crate) fn ending(function: &Function, invocation: &Invocation) -> String {
         }
         other => panic!("{other:?}: {:?}", function.lines()),
     }
+}
+
+/// Plays every case in a task of its own, a dozen at a time because most of them wait, and gives the results in the
+/// order of the cases.
+pub(crate) async fn side_by_side<C, R, F>(cases: Vec<C>, play: impl Fn(C) -> F) -> Vec<R>
+where
+    R: Send + 'static,
+    F: Future<Output = R> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(12));
+    let tasks: Vec<_> = cases
+        .into_iter()
+        .map(|case| {
+            let (places, case) = (Arc::clone(&places), play(case));
+            tokio::spawn(async move {
+                let _place = places.acquire().await.expect("nobody closes it");
+                case.await
+            })
+        })
+        .collect();
+    let mut results = Vec::new();
+    for task in tasks {
+        results.push(task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
+    }
+    results
 }
