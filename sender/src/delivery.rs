@@ -269,18 +269,20 @@ impl Delivery {
         };
         let (claim, (code, decrypted)) = join!(claim, decrypt);
         report.decrypted = Some(decrypted);
-        let mut first = true;
+        // What was admitted and not sent is not counted again because it is tried again. What may have been sent is:
+        // it costs again.
+        let mut admitted = false;
         match claim {
             None => {}
             Some(Ok(Claim::Done)) => return Outcome::Duplicate,
             Some(Ok(Claim::Busy)) => return Outcome::InProgress,
             Some(Ok(Claim::Held { before, first_claimed })) => {
-                first = before == Before::Nothing;
+                admitted = before == Before::Released;
                 report.record = Record::Held(before);
                 let age = now().saturating_sub(first_claimed);
                 if self.validity.of(job.kind).is_some_and(|validity| age > millis(validity)) {
                     let outcome = Outcome::Expired;
-                    close(hold.as_ref(), &outcome, end, report).await;
+                    close(hold.as_ref(), &outcome, admitted, end, report).await;
                     return outcome;
                 }
             }
@@ -304,12 +306,12 @@ impl Delivery {
                     Ok((message, problem)) => {
                         channel.describe(&message, report);
                         report.template_problem = problem.map(|problem| problem.to_string());
-                        send(channel, &message, first, deadline, report).await
+                        send(channel, &message, &mut admitted, deadline, report).await
                     }
                 }
             }
         };
-        close(hold.as_ref(), &outcome, end, report).await;
+        close(hold.as_ref(), &outcome, admitted, end, report).await;
         outcome
     }
 }
@@ -317,12 +319,11 @@ impl Delivery {
 async fn send<C: Channel>(
     channel: &C,
     message: &C::Message,
-    first: bool,
+    admitted: &mut bool,
     deadline: Deadline,
     report: &mut Report<'_>,
 ) -> Outcome {
-    // What was admitted once is not counted again because it is tried again.
-    if first {
+    if !*admitted {
         match channel.admit(message, deadline).await {
             Admission::Admitted => {}
             Admission::Uncounted(failure) => report.record = Record::Unavailable(failure),
@@ -334,6 +335,7 @@ async fn send<C: Channel>(
                 return Outcome::uncounted();
             }
         }
+        *admitted = true;
     }
     let start = Instant::now();
     let sent = channel.send(message, deadline).await;
@@ -349,7 +351,13 @@ async fn send<C: Channel>(
 }
 
 /// Brings the record up to date with how the invocation ends.
-async fn close(hold: Option<&Hold<'_>>, outcome: &Outcome, deadline: Deadline, report: &mut Report<'_>) {
+async fn close(
+    hold: Option<&Hold<'_>>,
+    outcome: &Outcome,
+    admitted: bool,
+    deadline: Deadline,
+    report: &mut Report<'_>,
+) {
     let Some(hold) = hold else { return };
     let settled = match outcome {
         Outcome::Sent { message_id } => Some((End::Sent, message_id.as_str())),
@@ -364,7 +372,7 @@ async fn close(hold: Option<&Hold<'_>>, outcome: &Outcome, deadline: Deadline, r
         // The lease keeps others away until it ends. A claim that nobody confirmed does the same, if it was made.
         Ok(())
     } else {
-        hold.store.release(&hold.key, &hold.owner, deadline).await
+        hold.store.release(&hold.key, &hold.owner, admitted, deadline).await
     };
     if let Err(failure) = closed {
         report.record = Record::Unavailable(failure);

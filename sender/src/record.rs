@@ -22,7 +22,7 @@
 //! have been sent or not, and a duplicate beats a loss: it is taken over. docs/reliability.md lists the duplicates
 //! that remain possible.
 //!
-//! This file is the model, `store.rs` says the same to `DynamoDB`, and a test holds the two together.
+//! This file is the model, `store.rs` says the same to DynamoDB, and a test holds the two together.
 
 use std::time::Duration;
 
@@ -113,7 +113,10 @@ pub enum State {
         until: Millis,
     },
     /// Somebody failed without having sent it.
-    Released,
+    Released {
+        /// Whether the SMS guard had let it pass.
+        admitted: bool,
+    },
     /// It needs nothing any more.
     Done,
 }
@@ -148,8 +151,10 @@ pub enum Claim {
 pub enum Before {
     /// Nothing.
     Nothing,
-    /// It was tried, and not sent.
+    /// It was tried, and not sent, although it was admitted.
     Released,
+    /// It was tried, and failed before it was admitted.
+    Unadmitted,
     /// It was tried, and may have been sent.
     Unknown,
 }
@@ -171,7 +176,8 @@ impl Record {
             }
             State::Claimed { until: lease, .. } if *lease > now => (old.clone(), Claim::Busy),
             State::Claimed { .. } => held(old.first_claimed, Before::Unknown),
-            State::Released => held(old.first_claimed, Before::Released),
+            State::Released { admitted: true } => held(old.first_claimed, Before::Released),
+            State::Released { admitted: false } => held(old.first_claimed, Before::Unadmitted),
         }
     }
 
@@ -183,10 +189,10 @@ impl Record {
 
     /// Gives a message back unsent, if it is still ours.
     #[must_use]
-    pub fn release(old: Option<&Self>, owner: &str) -> Option<Self> {
+    pub fn release(old: Option<&Self>, owner: &str, admitted: bool) -> Option<Self> {
         match old {
             Some(Self { state: State::Claimed { owner: holder, .. }, first_claimed }) if holder == owner => {
-                Some(Self { state: State::Released, first_claimed: *first_claimed })
+                Some(Self { state: State::Released { admitted }, first_claimed: *first_claimed })
             }
             other => other.cloned(),
         }
@@ -342,7 +348,7 @@ mod tests {
                 ],
                 Step::Release => {
                     let mut released = world();
-                    released.record = Record::release(self.record.as_ref(), &self.owner(delivery));
+                    released.record = Record::release(self.record.as_ref(), &self.owner(delivery), true);
                     vec![released.failed(delivery), world().with(StoreDownAtRelease).failed(delivery)]
                 }
                 Step::EndedWell | Step::Queued => vec![],

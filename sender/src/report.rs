@@ -288,7 +288,7 @@ impl<'a> Report<'a> {
         match self.record {
             Record::Unasked => "unasked",
             Record::Held(Before::Nothing) => "first",
-            Record::Held(Before::Released) => "again",
+            Record::Held(Before::Released | Before::Unadmitted) => "again",
             Record::Held(Before::Unknown) => "taken over",
             Record::Unavailable(_) => "unavailable",
         }

@@ -1,4 +1,4 @@
-//! The delivery records and the SMS counters in `DynamoDB`: `record.rs` in the words of conditional updates.
+//! The delivery records and the SMS counters in DynamoDB: `record.rs` in the words of conditional updates.
 //!
 //! Source: "Working with items and attributes: conditional updates", Amazon DynamoDB developer guide.
 
@@ -116,6 +116,7 @@ impl Store {
                     Some("claimed") if attribute(&old, "owner").as_deref() != Some(&owner.0) => {
                         Before::Unknown
                     }
+                    Some("released") if old.get("admitted") == Some(&number(0)) => Before::Unadmitted,
                     Some("released") => Before::Released,
                     _ => Before::Nothing,
                 },
@@ -124,8 +125,9 @@ impl Store {
                     .and_then(|value| value.as_n().ok()?.parse().ok())
                     .unwrap_or(now),
             },
-            Update::Refused(item) if attribute(&item, "state").as_deref() == Some("claimed") => Claim::Busy,
-            Update::Refused(_) => Claim::Done,
+            Update::Refused(item) if attribute(&item, "state").as_deref() == Some("done") => Claim::Done,
+            // Also where the answer does not show the item: what is not known to be done must not end well.
+            Update::Refused(_) => Claim::Busy,
         })
     }
 
@@ -160,7 +162,7 @@ impl Store {
         .map(|_| ())
     }
 
-    /// Gives a message back unsent, if it is still the owner's.
+    /// Gives a message back unsent, if it is still the owner's. `admitted` says whether the SMS guard let it pass.
     ///
     /// # Errors
     /// When the table cannot be asked. The lease then ends by itself.
@@ -168,11 +170,12 @@ impl Store {
         &self,
         key: &MessageKey,
         owner: &Owner,
+        admitted: bool,
         deadline: Deadline,
     ) -> Result<(), CallFailure> {
         self.update(deadline, || {
             self.item(key.as_str())
-                .update_expression("SET #state = :released, lease_until = :zero")
+                .update_expression("SET #state = :released, lease_until = :zero, admitted = :admitted")
                 .condition_expression("#owner = :owner AND #state = :claimed")
                 .expression_attribute_names("#state", "state")
                 .expression_attribute_names("#owner", "owner")
@@ -180,6 +183,7 @@ impl Store {
                 .expression_attribute_values(":claimed", text("claimed"))
                 .expression_attribute_values(":released", text("released"))
                 .expression_attribute_values(":zero", number(0))
+                .expression_attribute_values(":admitted", number(u64::from(admitted)))
         })
         .await
         .map(|_| ())

@@ -1,4 +1,4 @@
-//! The delivery record's model (`sender/src/record.rs`) and what the store asks of `DynamoDB` are the same machine.
+//! The delivery record's model (`sender/src/record.rs`) and what the store asks of DynamoDB are the same machine.
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ const TABLE: &str = "deliveries";
 enum Step {
     Claim { owner: usize, lease: u64 },
     Settle,
-    Release { owner: usize },
+    Release { owner: usize, admitted: bool },
 }
 
 fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     let step = prop_oneof![
         4 => (0..3usize, 0..40u64).prop_map(|(owner, lease)| Step::Claim { owner, lease }),
         1 => Just(Step::Settle),
-        2 => (0..3usize).prop_map(|owner| Step::Release { owner }),
+        2 => (0..3usize, any::<bool>()).prop_map(|(owner, admitted)| Step::Release { owner, admitted }),
     ];
     proptest::collection::vec((0..20u64, step), 1..12)
 }
@@ -54,7 +54,7 @@ fn read(item: &Value) -> Record {
             owner: item["owner"]["S"].as_str().expect("an owner").to_owned(),
             until: number("lease_until").expect("a lease"),
         },
-        Some("released") => State::Released,
+        Some("released") => State::Released { admitted: number("admitted") == Some(1) },
         Some("done") => State::Done,
         other => panic!("{other:?}"),
     };
@@ -101,10 +101,10 @@ fn the_store_does_what_the_model_says() {
                         store.settle(&key, End::Sent, "id", now, deadline).await.expect("an answer");
                         model = Some(Record::settle(model.as_ref(), now));
                     }
-                    Step::Release { owner } => {
+                    Step::Release { owner, admitted } => {
                         let owner = &owners[owner];
-                        store.release(&key, owner, deadline).await.expect("an answer");
-                        model = Record::release(model.as_ref(), owner.as_str());
+                        store.release(&key, owner, admitted, deadline).await.expect("an answer");
+                        model = Record::release(model.as_ref(), owner.as_str(), admitted);
                     }
                 }
             });

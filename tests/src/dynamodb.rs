@@ -54,6 +54,11 @@ impl Service<Table> {
         self.protocol().items().values().map(to_json).collect()
     }
 
+    /// Removes all items, without a request.
+    pub fn empty(&self) {
+        self.protocol().items().clear();
+    }
+
     /// Puts an item into the table, in the place of one with the same key, without a request.
     ///
     /// # Panics

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
@@ -86,7 +87,11 @@ pub(crate) trait Handler: Send + Sync + 'static {
 /// A server on a free port of 127.0.0.1 that ends, with all its connections, when it is dropped.
 pub(crate) struct Server {
     address: SocketAddr,
+    acceptor: Option<TlsAcceptor>,
     accepting: JoinHandle<()>,
+    closing: Arc<Notify>,
+    /// Keeps the port while nobody listens on it.
+    closed: Option<TcpSocket>,
 }
 
 impl Server {
@@ -97,11 +102,43 @@ impl Server {
         let listener = TcpListener::from_std(listener).expect("a tokio runtime");
         let address = listener.local_addr().expect("the address of a bound listener");
         let acceptor = tls.map(Tls::acceptor);
-        Self { address, accepting: tokio::spawn(accept(listener, acceptor, handler)) }
+        let closing = Arc::new(Notify::new());
+        let accepting = tokio::spawn(accept(listener, acceptor.clone(), handler, Arc::clone(&closing)));
+        Self { address, acceptor, accepting, closing, closed: None }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Ends all connections and refuses new ones; the port stays ours.
+    pub(crate) async fn close(&mut self) {
+        if self.closed.is_none() {
+            self.closing.notify_one();
+            let _ = (&mut self.accepting).await;
+            let address = self.address;
+            // A process that a test is just starting has the listener open, too, until its program is loaded.
+            let socket = async {
+                loop {
+                    match hold(address) {
+                        Ok(socket) => return socket,
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse, "our own port: {error}"),
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let socket = patiently("our own port", CLOSE_LIMIT, socket).await;
+            self.closed = Some(socket);
+        }
+    }
+
+    /// Listens again, on the same port.
+    pub(crate) fn open(&mut self, handler: Arc<impl Handler>) {
+        if let Some(socket) = self.closed.take() {
+            let listener = socket.listen(64).expect("a socket that is bound");
+            let (acceptor, closing) = (self.acceptor.clone(), Arc::clone(&self.closing));
+            self.accepting = tokio::spawn(accept(listener, acceptor, handler, closing));
+        }
     }
 }
 
@@ -111,13 +148,37 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, handler: Arc<impl Handler>) {
+/// Longer than any process needs to load its program.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Takes a port on which nobody shall listen.
+fn hold(address: SocketAddr) -> Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    // The connections that were just ended have the port for some time yet.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+async fn accept(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    handler: Arc<impl Handler>,
+    closing: Arc<Notify>,
+) {
     // The set is dropped with this future, and ends every connection with it.
     let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let accepted = tokio::select! {
+            () = closing.notified() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else { break };
         while connections.try_join_next().is_some() {}
         connections.spawn(serve(stream, acceptor.clone(), Arc::clone(&handler)));
     }
+    drop(listener);
+    connections.shutdown().await;
 }
 
 async fn serve(mut stream: TcpStream, acceptor: Option<TlsAcceptor>, handler: Arc<impl Handler>) {

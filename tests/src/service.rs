@@ -168,7 +168,7 @@ impl Nobody {
 pub struct Service<P: Protocol> {
     state: Arc<State<P>>,
     url: String,
-    _server: Server,
+    server: Server,
 }
 
 impl<P: Protocol> Service<P> {
@@ -176,7 +176,7 @@ impl<P: Protocol> Service<P> {
         let state = Arc::new(State { protocol, record: Mutex::default(), held: Semaphore::new(0) });
         let server = Server::start(Arc::clone(&state), tls);
         let scheme = if tls.is_some() { "https" } else { "http" };
-        Self { state, url: format!("{scheme}://{}", server.address()), _server: server }
+        Self { state, url: format!("{scheme}://{}", server.address()), server }
     }
 
     /// Where it listens: the value for the endpoint setting of the SDK.
@@ -221,6 +221,16 @@ impl<P: Protocol> Service<P> {
     pub async fn held(&self) {
         let next = patiently("a request that is held", HOLD_LIMIT, self.state.held.acquire()).await;
         next.expect("nobody closes it").forget();
+    }
+
+    /// Ends all connections and refuses new ones until [`open`](Self::open).
+    pub async fn close(&mut self) {
+        self.server.close().await;
+    }
+
+    /// Listens again where it did.
+    pub fn open(&mut self) {
+        self.server.open(Arc::clone(&self.state));
     }
 
     /// Forgets all requests, those held too, and what is left of the script.
@@ -369,6 +379,21 @@ mod tests {
         let error = tokio::net::TcpStream::connect(address).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
         assert!(std::net::TcpListener::bind(address).is_err(), "the port is taken");
+    }
+
+    #[tokio::test]
+    async fn a_closed_service_refuses_until_it_is_opened() {
+        let mut service = EndUserMessaging::start(None);
+        let message = message();
+        for _ in 0..2 {
+            assert_eq!(service.call(TARGET, &message).await.unwrap().0, 200);
+            service.close().await;
+            let error = service.call(TARGET, &message).await.unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+            service.open();
+        }
+        assert_eq!(service.call(TARGET, &message).await.unwrap().0, 200);
+        assert_eq!(service.attempts(), 3);
     }
 
     #[tokio::test]

@@ -1,0 +1,308 @@
+//! The table of errors: held to the SDKs' models, and each row driven through a real sender.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sender::aws::Service;
+use sender::errors::{FailureClass, Row, TABLE};
+use serde_json::{Value, json};
+use tests::end_user_messaging;
+use tests::function::Invocation;
+use tests::service::Reply;
+
+use crate::custom_sms_sender;
+use crate::docs;
+use crate::stage::{Channel, Stage, StandIn, ending, side_by_side};
+
+/// `DynamoDB`'s answer to a condition that does not hold.
+const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
+
+/// The crate of each SDK with the file of its one operation.
+const MODELS: [(Service, &str, &str); 5] = [
+    (Service::Kms, "aws-sdk-kms", "decrypt"),
+    (Service::SesV2, "aws-sdk-sesv2", "send_email"),
+    (Service::Sns, "aws-sdk-sns", "publish"),
+    (Service::EndUserMessaging, "aws-sdk-pinpointsmsvoicev2", "send_text_message"),
+    (Service::DynamoDb, "aws-sdk-dynamodb", "update_item"),
+];
+
+fn name(service: Option<Service>) -> &'static str {
+    match service {
+        Some(Service::Kms) => "KMS",
+        Some(Service::SesV2) => "SES",
+        Some(Service::Sns) => "SNS",
+        Some(Service::EndUserMessaging) => "End User Messaging",
+        Some(Service::DynamoDb) => "DynamoDB",
+        None => "every service",
+    }
+}
+
+/// What becomes of the event.
+fn consequence(row: &Row) -> &'static str {
+    if row.code == CONDITION_FAILED {
+        return "no fault: another invocation has the message, or a limit is reached";
+    }
+    match (row.service, row.class) {
+        (Some(Service::DynamoDb), FailureClass::Transient) => "tried again at once; then sent all the same",
+        (Some(Service::DynamoDb), _) => "sent all the same",
+        (_, FailureClass::Transient) => "tried again at once, then by Lambda; queue",
+        (_, FailureClass::Recipient) => "ends well, never tried again",
+        (_, FailureClass::Configuration) => "tried again by Lambda; queue",
+        (_, FailureClass::Ambiguous) => "tried again by Lambda, after the lease; queue",
+    }
+}
+
+/// The table with rows in one that differ in their code alone.
+fn table() -> String {
+    let mut text = String::from(
+        "| Service | Error code | Class | What becomes of the event | Remedy |\n|---|---|---|---|---|\n",
+    );
+    for rows in TABLE.chunk_by(|a, b| (a.service, a.class, a.remedy) == (b.service, b.class, b.remedy)) {
+        let [row, ..] = rows else { continue };
+        let Row { service, class, remedy, .. } = row;
+        let codes: Vec<_> = rows.iter().map(|row| format!("`{}`", row.code)).collect();
+        let remedy = if remedy.is_empty() { "–" } else { remedy };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {remedy} |",
+            name(*service),
+            codes.join(", "),
+            class.name(),
+            consequence(row)
+        );
+    }
+    text
+}
+
+#[test]
+fn the_page_shows_the_table() {
+    docs::hold("reliability.md", "errors.rs", &table());
+}
+
+fn own_row(service: Service, code: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.service == Some(service) && row.code == code)
+}
+
+fn common_row(code: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.service.is_none() && row.code == code)
+}
+
+#[test]
+fn no_row_hides_another() {
+    for (index, row) in TABLE.iter().enumerate() {
+        let hidden =
+            TABLE[..index].iter().any(|other| (other.service, other.code) == (row.service, row.code));
+        assert!(!hidden, "{row:?}");
+        if let (Some(service), Some((code, _))) = (row.service, row.code.split_once('/')) {
+            assert!(own_row(service, code).is_some(), "{row:?}: the code without its reason");
+        }
+    }
+}
+
+/// The source of the SDK crates of the lock file.
+fn sources() -> Vec<(String, PathBuf)> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline", "--manifest-path"])
+        .arg(manifest)
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    packages
+        .iter()
+        .map(|package| {
+            let folder = PathBuf::from(text(&package["manifest_path"])).with_file_name("src");
+            (text(&package["name"]), folder)
+        })
+        .collect()
+}
+
+fn source(sources: &[(String, PathBuf)], name: &str, file: &str) -> String {
+    let (_, folder) = sources.iter().find(|(package, _)| package == name).expect("a dependency");
+    std::fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{name} {file}: {error}"))
+}
+
+/// The texts that are arms of a match, outside of comments.
+fn arms(source: &str) -> BTreeSet<&str> {
+    source
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('"')?.split_once("\" =>"))
+        .map(|arm| arm.0)
+        .collect()
+}
+
+#[test]
+fn every_error_that_an_sdk_models_is_in_the_table() {
+    let sources = sources();
+    for (service, package, operation) in MODELS {
+        let source = source(&sources, package, &format!("protocol_serde/shape_{operation}.rs"));
+        let start = format!("fn de_{operation}_http_error(");
+        let function = source.split(&start).nth(1).expect("the function that reads errors");
+        let function = function.split("\npub fn ").next().expect("its end");
+        let codes = arms(function);
+        assert!(codes.len() >= 7, "{package}: {codes:?}");
+        for code in codes {
+            assert!(own_row(service, code).or(common_row(code)).is_some(), "{package}: {code}");
+        }
+    }
+}
+
+#[test]
+fn every_reason_in_the_table_is_one_that_the_sdk_models() {
+    let sources = sources();
+    let mut found = 0;
+    for row in TABLE.iter().filter(|row| row.service == Some(Service::EndUserMessaging)) {
+        let Some((code, reason)) = row.code.split_once('/') else { continue };
+        let mut file = String::from("types/");
+        for letter in code.chars() {
+            if letter.is_uppercase() {
+                file.push('_');
+            }
+            file.extend(letter.to_lowercase());
+        }
+        file.push_str("_reason.rs");
+        let source = source(&sources, "aws-sdk-pinpointsmsvoicev2", &file);
+        assert!(arms(&source).contains(reason), "{}", row.code);
+        found += 1;
+    }
+    assert!(found >= 7, "{found}");
+}
+
+/// A row as a service answers it.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    service: Service,
+    row: &'static Row,
+}
+
+impl Case {
+    /// Every row by its service; the common ones by every service that has none of its own.
+    fn all() -> Vec<Self> {
+        let of = |service: Service| {
+            TABLE.iter().filter_map(move |row| {
+                let here = match row.service {
+                    Some(of) => of == service,
+                    None => own_row(service, row.code).is_none(),
+                };
+                here.then_some(Self { service, row })
+            })
+        };
+        // A failed condition is an answer that the sender wants: delivery.rs never sees it as a failure.
+        Service::ALL.into_iter().flat_map(of).filter(|case| case.row.code != CONDITION_FAILED).collect()
+    }
+
+    fn reply(self, event: &Value) -> Reply {
+        let attribute = |name: &str| event["request"]["userAttributes"][name].as_str().unwrap_or_default();
+        match (self.service, self.row.code.split_once('/')) {
+            (_, None) => Reply::error(400, self.row.code),
+            (Service::SesV2, Some((code, _))) => Reply::Status {
+                code: 400,
+                aws_error_code: Some(code.to_owned()),
+                body: json!({ "message": format!("Illegal address: {}", attribute("email")) }).to_string(),
+            },
+            (Service::Sns, Some((code, _))) => {
+                let number = attribute("phone_number");
+                let text =
+                    format!("Invalid parameter: PhoneNumber Reason: {number} is not valid to publish to");
+                custom_sms_sender::refusal(code, &text)
+            }
+            (Service::EndUserMessaging, Some((code, reason))) => end_user_messaging::refusal(code, reason),
+            (Service::Kms | Service::DynamoDb, Some(_)) => panic!("no reasons are read: {self:?}"),
+        }
+    }
+
+    async fn play(self, stage: &Stage) {
+        let event = stage.channel.event();
+        let (service, attempts): (&dyn StandIn, _) = match self.service {
+            Service::Kms => (&stage.kms, sender::kms::ATTEMPTS.number),
+            Service::DynamoDb => (&stage.table, sender::store::ATTEMPTS.number),
+            Service::SesV2 | Service::Sns | Service::EndUserMessaging => {
+                (&*stage.send, sender::delivery::SEND.number)
+            }
+        };
+        // More than there may be.
+        service.script(vec![self.reply(&event); 20]);
+        let printed = stage.function.lines().len();
+        let invocation = stage.function.invoke(event.to_string()).await;
+        let lines = stage.function.lines();
+        let log = lines[printed..].join("\n");
+        let ended = ending(&stage.function, &invocation);
+        let attempts = match self.row.class {
+            FailureClass::Transient => usize::try_from(attempts).expect("few attempts"),
+            FailureClass::Recipient | FailureClass::Configuration => 1,
+            FailureClass::Ambiguous => panic!("an error code says what was done: {self:?}"),
+        };
+        let code = self.row.code.split('/').next().expect("a code");
+        let remedy = self.row.remedy;
+        if self.service == Service::DynamoDb {
+            assert_eq!((ended.as_str(), stage.send.accepted()), ("well", 1), "{self:?}");
+            assert_eq!(service.attempts(), 2 * attempts, "{self:?}: claim and settlement");
+            assert!(log.contains(code) && log.contains(remedy), "{self:?}: {log}");
+        } else {
+            assert_eq!((stage.send.accepted(), service.attempts()), (0, attempts), "{self:?}");
+            let record = stage.records().pop();
+            match (&invocation, self.row.class) {
+                (Invocation::Ok(_), FailureClass::Recipient) => {
+                    assert!(log.contains(code) && log.contains(remedy), "{self:?}: {log}");
+                    assert_eq!(record.as_deref(), Some("done: recipient"), "{self:?}");
+                }
+                (
+                    Invocation::Err { error_message, .. },
+                    FailureClass::Transient | FailureClass::Configuration,
+                ) => {
+                    assert_eq!(ended, self.row.class.name(), "{self:?}");
+                    assert!(
+                        error_message.contains(code) && error_message.contains(remedy),
+                        "{error_message}"
+                    );
+                    assert_eq!(record.as_deref(), Some("released"), "{self:?}");
+                }
+                _ => panic!("{self:?}: {invocation:?}"),
+            }
+        }
+        for service in [&stage.kms as &dyn StandIn, &*stage.send, &stage.table] {
+            service.clear();
+        }
+        stage.table.empty();
+    }
+}
+
+#[tokio::test]
+async fn a_failed_condition_that_shows_no_item_loses_nothing() {
+    let stage = Stage::start(Channel::Ses);
+    let event = stage.channel.event().to_string();
+    stage.table.script([Reply::error(400, CONDITION_FAILED)]);
+    for (expected, sent) in [("DeliveryInProgress", 0), ("well", 1)] {
+        let invocation = stage.function.invoke(event.as_str()).await;
+        assert_eq!((ending(&stage.function, &invocation).as_str(), stage.send.accepted()), (expected, sent));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_row_decides_what_becomes_of_the_event() {
+    let cases = Case::all();
+    for row in TABLE.iter().filter(|row| row.code != CONDITION_FAILED) {
+        assert!(cases.iter().any(|case| std::ptr::eq(case.row, row)), "no service answers {row:?}");
+    }
+    let mut groups = Vec::new();
+    for service in Service::ALL {
+        let of_service: Vec<_> = cases.iter().copied().filter(|case| case.service == service).collect();
+        groups.extend(of_service.chunks(8).map(|cases| (service, cases.to_vec())));
+    }
+    side_by_side(groups, |(service, cases)| async move {
+        let stage = Stage::start(match service {
+            Service::Kms | Service::SesV2 | Service::DynamoDb => Channel::Ses,
+            Service::Sns => Channel::Sns,
+            Service::EndUserMessaging => Channel::EndUserMessaging,
+        });
+        for case in cases {
+            case.play(&stage).await;
+        }
+    })
+    .await;
+}
