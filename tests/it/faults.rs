@@ -356,9 +356,13 @@ fn table(fates: &[(Row, Fate)]) -> String {
             None => lines.push((place, lasting, vec![row.fault.name()], fate)),
         }
     }
-    for (place, lasting, faults, fate) in lines {
+    for (place, lasting, faults, fate) in &lines {
         let Fate { first, sent_first, invocations, sent, record, again, .. } = fate;
-        let (faults, duplicates) = (faults.join(", "), sent.saturating_sub(1));
+        // A long list of all that can be there says no more than that.
+        let alone = lines.iter().filter(|line| line.0 == *place && line.1 == *lasting).count() == 1;
+        let faults =
+            if alone && faults.len() > FAULTS.len() / 2 { "every one".to_owned() } else { faults.join(", ") };
+        let duplicates = sent.saturating_sub(1);
         let first = if first == "well" { "well".to_owned() } else { format!("fails, {first}") };
         let _ = writeln!(
             text,
