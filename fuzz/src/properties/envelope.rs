@@ -1,4 +1,5 @@
-//! A message opens to the clear text that it was made of, or not at all: no change of its bytes opens to anything.
+//! A message opens to the clear text that it was made of, or not at all: no change of its bytes opens to anything but
+//! the twin of its signature, which no random change meets (a test in `sender/src/envelope.rs` makes it).
 //!
 //! The first byte chooses a message of an official SDK, every four bytes after it change it: what to do, where
 //! (two bytes) and with which byte.
