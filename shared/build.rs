@@ -5,7 +5,10 @@ use std::fs;
 use std::path::Path;
 
 fn main() -> std::io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    // Not `env!`: worktrees that share a target directory would find each other's folder in the compiled script.
+    let package =
+        std::env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| std::io::Error::other("cargo sets it"))?;
+    let root = Path::new(&package).join("templates");
     println!("cargo::rerun-if-changed={}", root.display());
     let mut templates = Vec::new();
     collect(&root, "", &mut templates)?;

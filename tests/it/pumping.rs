@@ -12,6 +12,8 @@ use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
 use shared::pumping::{LimitName, SmsLimits};
 use shared::recipient::RecipientHasher;
 
+use crate::docs;
+
 const COUNTRIES: &str = "US, DE, GB";
 
 /// Assumed prices of one part in thousandths of a US dollar. Real ones differ by operator and month.
@@ -376,20 +378,9 @@ fn report() -> String {
 
 #[test]
 fn the_page_shows_what_the_guard_stops() {
-    const BEGIN: &str = "<!-- written by tests/it/pumping.rs -->\n";
-    const END: &str = "\n<!-- end of what the test writes -->";
     let report = report();
     insta::assert_snapshot!("what the SMS guard stops", report);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sms-pumping.md");
-    let page = std::fs::read_to_string(&path).expect("the page");
-    let (before, rest) = page.split_once(BEGIN).expect("the beginning of the tables");
-    let (written, after) = rest.split_once(END).expect("the end of the tables");
-    // The environment of a test is its caller's wish, not a setting of a function.
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, format!("{before}{BEGIN}{report}{END}{after}")).expect("the page is written");
-    } else {
-        assert_eq!(written, report, "UPDATE_DOCS=1 writes docs/sms-pumping.md anew");
-    }
+    docs::hold("sms-pumping.md", "pumping.rs", &report);
 }
 
 #[test]

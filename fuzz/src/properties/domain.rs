@@ -3,6 +3,7 @@
 //! The first line is a list, the second an address, the third says how the address's domain is spelt oddly.
 
 use shared::address::EmailAddress;
+use shared::disposable::BlockedDomains;
 use shared::domain::{Denial, DomainAllowlist, DomainDenylist, DomainPattern, EmailDomain};
 use shared::policy::{Contacts, Decision, SignUpMode, SignUpPolicy, SignUpSource};
 
@@ -85,7 +86,7 @@ fn check_trust(list: &str, allowed: &DomainAllowlist, denied: &DomainDenylist, a
     let confirms = |denied: &DomainDenylist| {
         let policy = SignUpPolicy {
             allowed: allowed.clone(),
-            denied: denied.clone(),
+            denied: BlockedDomains { denied: denied.clone(), ..BlockedDomains::default() },
             mode: SignUpMode::Open,
             confirm_trusted_users: true,
             auto_verify_phone: false,
