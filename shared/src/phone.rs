@@ -199,8 +199,9 @@ impl FromStr for CountryAllowlist {
                 Ok(country) => {
                     countries.insert(country);
                 }
-                // Where there are digits it may be somebody's number, which must not be shown.
-                Err(error) if entry.contains(|character: char| character.is_numeric()) => {
+                // Where there are digits it may be somebody's number, where it is long somebody's address: neither
+                // must be shown.
+                Err(error) if entry.len() > 3 || entry.contains(char::is_numeric) => {
                     problems.push(format!("entry {position} {error}"));
                 }
                 Err(error) => problems.push(format!("entry {position} `{}` {error}", entry.escape_debug())),
