@@ -109,7 +109,7 @@ async fn a_field_that_would_break_a_rule_stays_as_cognito_sent_it() {
     let answer = play(&function, &event).await;
     assert_eq!(answer.get("smsMessage"), None);
     assert_eq!(answer.get("emailMessage"), None);
-    assert!(function.lines().pop().is_some_and(|line| line.contains("wrote nothing")));
+    assert!(function.lines().iter().any(|line| line.contains("wrote nothing")));
 
     // A placeholder of 200 characters fits into an e-mail, and not into an SMS.
     event["request"]["codeParameter"] = json!(format!("{{{}}}", "#".repeat(200)));

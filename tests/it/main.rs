@@ -23,4 +23,5 @@ mod pumping;
 mod rie;
 mod runtime_api;
 mod start_up;
+mod threats;
 mod watched;

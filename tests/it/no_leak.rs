@@ -242,8 +242,10 @@ const SPARE: [(&str, &str); 1] = [("SES_FALLBACK_CONFIGURATION_SET", "spare")];
 
 #[tokio::test]
 async fn no_fault_of_kms_leaks() {
-    check_faults("custom-email-sender", Service::Kms, &[]).await;
-    check_faults("custom-sms-sender", Service::Kms, &[]).await;
+    tokio::join!(
+        check_faults("custom-email-sender", Service::Kms, &[]),
+        check_faults("custom-sms-sender", Service::Kms, &[]),
+    );
 }
 
 #[tokio::test]
@@ -268,8 +270,10 @@ async fn no_fault_of_end_user_messaging_leaks() {
 
 #[tokio::test]
 async fn no_fault_of_dynamodb_leaks() {
-    check_faults("custom-email-sender", Service::DynamoDb, &[]).await;
-    check_faults("custom-sms-sender", Service::DynamoDb, &[("SMS_MAX_PER_NUMBER_HOURLY", "1000")]).await;
+    tokio::join!(
+        check_faults("custom-email-sender", Service::DynamoDb, &[]),
+        check_faults("custom-sms-sender", Service::DynamoDb, &[("SMS_MAX_PER_NUMBER_HOURLY", "1000")]),
+    );
 }
 
 #[tokio::test]

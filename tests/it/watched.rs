@@ -1,6 +1,7 @@
 //! A function between all stand-ins at once, with everything that it writes and sends kept for inspection.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use sender::aws::Service;
 use serde_json::Value;
@@ -115,11 +116,11 @@ impl Services {
     pub(crate) fn rest(&self) -> String {
         let mut text = String::new();
         for call in self.kms.calls() {
-            text.push_str(&format!("KMS: {} {:?}\n", call.body, call.headers));
+            let _ = writeln!(text, "KMS: {} {:?}", call.body, call.headers);
         }
         for call in self.dynamodb.calls() {
             let input = Value::Object(call.body.input);
-            text.push_str(&format!("DynamoDB: {} {input} {:?}\n", call.body.name, call.headers));
+            let _ = writeln!(text, "DynamoDB: {} {input} {:?}", call.body.name, call.headers);
         }
         let of_messages = self
             .ses
@@ -129,7 +130,7 @@ impl Services {
             .chain(self.sns.calls().into_iter().map(|call| call.headers))
             .chain(self.end_user_messaging.calls().into_iter().map(|call| call.headers));
         for headers in of_messages {
-            text.push_str(&format!("a message: {headers:?}\n"));
+            let _ = writeln!(text, "a message: {headers:?}");
         }
         text
     }
@@ -233,9 +234,7 @@ impl Watched {
         self.assert_two_lines_for_each_event();
         let sent = self.sent + &self.services.rest();
         assert_absent(secrets, &sent);
-        for item in self.services.dynamodb.items() {
-            assert_absent(secrets, &item.to_string());
-        }
+        assert_absent(secrets, &Value::from(self.services.dynamodb.items()).to_string());
         assert_absent(secrets, &self.errors);
         let output = self.function.stop().await;
         assert_absent(secrets, &output.stdout);
