@@ -23,7 +23,7 @@ const FUNCTIONS: [&str; 4] = ["pre-sign-up", "custom-message", "custom-email-sen
 
 const POOL: &str = "eu-central-1_Example01";
 
-const CODE: &str = "canary-code-518203";
+const CODE: &str = "canary-code-5182036475";
 const EMAIL: &str = "canary.email@example.com";
 const PHONE: &str = "+12065550177";
 const NAME: &str = "canary-name-Zebedee";
@@ -31,7 +31,7 @@ const NAME: &str = "canary-name-Zebedee";
 /// What must never be written down.
 const SECRETS: [(&str, &str); 11] = [
     ("the code", CODE),
-    ("its digits", "518203"),
+    ("its digits", "5182036475"),
     ("the address", EMAIL),
     ("the local part", "canary.email"),
     ("the number", PHONE),
@@ -206,7 +206,7 @@ fn faults(service: Service) -> Vec<Vec<Reply>> {
     let answers = bodies.map(|body| vec![Reply::Status { code: 200, aws_error_code: None, body }]);
     let others = [
         vec![quoting(service, 400, EMAIL, "")],
-        vec![quoting(service, 400, "518203", CODE)],
+        vec![quoting(service, 400, "5182036475", CODE)],
         vec![quoting(service, 400, "12065550177", PHONE)],
         vec![quoting(service, 403, "AccessDeniedException", EMAIL)],
         vec![quoting(service, 500, "InternalFailure", "")],
