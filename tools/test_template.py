@@ -5,8 +5,8 @@ Run by `python -m unittest tools/test_template.py` (or `discover -s tools`) in a
 cfn-lint's part; here stands what this project wants of them. A small evaluator of CloudFormation's functions plays
 `Rules`, `Conditions` and the resources for tables of parameter sets.
 
-`python tools/test_template.py --metrics` prints the functions' metrics that alarms and the dashboard rely on, one
-`function metric` a line.
+`python tools/test_template.py --deployed > tests/fixtures/deployed.json` writes down what the tests of the functions
+need to know of the template: the metrics that alarms and the dashboard rely on, and what each function's role allows.
 """
 
 import copy
@@ -131,7 +131,7 @@ ACTIONS_WHERE = [
 ]
 
 # The metrics that the functions write (dimension Function), and those of AWS that alarms and the dashboard use, with
-# their dimensions. The functions' own list of metrics is compared with what `--metrics` prints.
+# their dimensions. The tests of the functions compare both with what `--deployed` prints.
 _SENDER_METRICS = {
     *("Sent", "Duplicate", "Expired", "Blocked", "RecipientFault", "NothingToSend", "InProgress", "TakenOver"),
     *("FailedTransient", "FailedConfiguration", "FailedAmbiguous", "FailedMalformed", "RecordUnavailable"),
@@ -661,6 +661,39 @@ def relied_on():
     return sorted({(dims["Function"], name) for space, name, dims in seen if "Function" in dims})
 
 
+def policies(resources, role):
+    """All statements that bind a role, whether written in it or attached to it."""
+    inline = [p["PolicyDocument"] for p in resources[role]["Properties"].get("Policies", [])]
+    attached = [
+        p["PolicyDocument"]
+        for p in of_type(resources, "AWS::IAM::Policy").values()
+        if f"<{role}.Ref>" in p["Roles"]
+    ]
+    return [s for document in inline + attached for s in statements(document)]
+
+
+def for_the_functions():
+    """What `tests/it/no_leak.rs` and `tests/it/policies.rs` hold the functions to."""
+    found = {
+        "metrics": {function: sorted(names) for function, names in METRICS.items()},
+        "watched": {binary: [m for function, m in relied_on() if function == binary] for binary in METRICS},
+        "roles": {},
+    }
+    for name, parameters in {
+        "sns": {**FIRST, **SMS, "SesConfigurationSet": "codes", "SesFallbackConfigurationSet": "spare"},
+        "end-user-messaging": {**FIRST, **END_USER_MESSAGING, "SmsConfigurationSet": "codes"},
+        "no records": {**FIRST, **SMS, "DeliveryRecords": "false"},
+        "one pool": {**FIRST, **SMS, "DecryptForUserPoolOnly": "true"},
+    }.items():
+        resources = deployed(parameters).section("Resources")
+        found["roles"][name] = {
+            binary: policies(resources, function.replace("Function", "Role"))
+            for function, binary in BINARIES.items()
+            if function in resources
+        }
+    return json.dumps(found, indent=2) + "\n"
+
+
 # --- Tests ------------------------------------------------------------------------------------------------------
 
 
@@ -969,14 +1002,11 @@ class Privileges(unittest.TestCase):
         self.resources = deployed({**FIRST, **SMS}).section("Resources")
 
     def policies(self, role):
-        """All statements that bind a role, whether written in it or attached to it."""
-        inline = [p["PolicyDocument"] for p in self.resources[role]["Properties"].get("Policies", [])]
-        attached = [
-            p["PolicyDocument"]
-            for p in of_type(self.resources, "AWS::IAM::Policy").values()
-            if f"<{role}.Ref>" in p["Roles"]
-        ]
-        return [s for document in inline + attached for s in statements(document)]
+        return policies(self.resources, role)
+
+    def test_the_tests_of_the_functions_know_what_is_deployed(self):
+        text = (ROOT / "tests" / "fixtures" / "deployed.json").read_text(encoding="utf-8")
+        self.assertEqual(text, for_the_functions(), "write it again: see the top of this file")
 
     def test_no_policy_of_a_role_has_a_wildcard_action(self):
         roles = of_type(self.resources, "AWS::IAM::Role")
@@ -1502,7 +1532,7 @@ class Samconfig(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--metrics"]:
-        print(*(f"{function} {metric}" for function, metric in relied_on()), sep="\n")
+    if sys.argv[1:] == ["--deployed"]:
+        print(for_the_functions(), end="")
     else:
         unittest.main()

@@ -22,7 +22,9 @@ const OWN_CRATES: [&str; 7] = [
 
 /// Starts logging at the level of `LOG_LEVEL`, or of Lambda's own `AWS_LAMBDA_LOG_LEVEL` where that says less.
 ///
-/// A panic is logged with its place in the code and without its message, which might quote what was worked on.
+/// A panic is logged with its place in the code and without its message, which might quote what was worked on. The
+/// process ends with it, whatever the build profile: unwinding would hand the message to the runtime crate, which
+/// reports it to Lambda, and Cognito shows it to the user.
 pub fn start(settings: &Settings<'_>) {
     let own = settings
         .optional("LOG_LEVEL", |text| level(text).ok_or("is none of `error`, `warn`, `info`, `debug`"));
@@ -44,6 +46,7 @@ pub fn start(settings: &Settings<'_>) {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(panic.place = place, "the function panicked, which is a bug in it");
+        std::process::abort();
     }));
 }
 

@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_kms::config::{BehaviorVersion, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::retry::{ReconnectMode, RetryConfig};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
@@ -104,7 +104,9 @@ impl Aws {
             .http_client(http_client.clone())
             .region(region)
             // Attempts, pauses and their limits are `time.rs`'s, which knows the invocation's deadline.
-            .retry_config(RetryConfig::disabled())
+            // Without the mode the SDK logs an error of its own after each 5xx, since our HTTP client does not offer
+            // it to close connections.
+            .retry_config(RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
             .timeout_config(TimeoutConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .use_fips(self.use_fips)

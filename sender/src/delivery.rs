@@ -343,7 +343,7 @@ async fn send<C: Channel>(
     match sent {
         Ok(taken) => {
             report.fallback = taken.fallback;
-            Outcome::Sent { message_id: taken.message_id }
+            Outcome::Sent { message_id: shown_id(taken.message_id) }
         }
         Err(failure) if failure.class == FailureClass::Recipient => Outcome::Recipient(failure),
         Err(failure) => Outcome::sending(&failure),
@@ -377,6 +377,12 @@ async fn close(
     if let Err(failure) = closed {
         report.record = Record::Unavailable(failure);
     }
+}
+
+/// A message's id goes into the log and the record: what is none in a broken answer does not.
+fn shown_id(id: String) -> String {
+    let plain = id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if plain { id } else { String::new() }
 }
 
 fn millis(duration: Duration) -> u64 {

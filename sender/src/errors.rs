@@ -433,9 +433,9 @@ impl fmt::Display for CallFailure {
 
 impl std::error::Error for CallFailure {}
 
-/// An error code is a word; anything else that a broken answer holds is not shown.
+/// An error code is a word without digits; anything else that a broken answer holds is not shown.
 fn plain(code: &str) -> String {
-    if code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+    if code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphabetic() || b"._-".contains(&byte)) {
         code.to_owned()
     } else {
         "unknown error".to_owned()

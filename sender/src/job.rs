@@ -39,7 +39,7 @@ pub enum Task {
 /// Why there is nothing to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// A trigger source that this function does not know.
+    /// A trigger source that this function does not know, as it may be logged.
     UnknownSource(String),
     /// A notice of threat protection, which carries neither a code nor an address. Holds its `EVENT_ID`.
     AccountTakeOver(Option<String>),
@@ -59,7 +59,10 @@ impl Task {
     ) -> Result<Self, EventError> {
         let event = Event::parse(event)?;
         let kind = match trigger.request(event.trigger_source()) {
-            None => return Ok(Self::Nothing(Reason::UnknownSource(event.trigger_source().to_owned()))),
+            None => {
+                let source = event.shown_trigger_source().to_owned();
+                return Ok(Self::Nothing(Reason::UnknownSource(source)));
+            }
             Some(Wanted::AccountTakeOverNotification) => {
                 let id = event.request().and_then(|request| request.attribute("EVENT_ID")).ok().flatten();
                 return Ok(Self::Nothing(Reason::AccountTakeOver(id)));

@@ -269,7 +269,7 @@ impl<'a> Report<'a> {
             ),
             Outcome::Nothing(Reason::UnknownSource(source)) => tracing::warn!(
                 invocation.id = self.id,
-                trigger.source = %source.escape_debug(),
+                trigger.source = source,
                 "unknown trigger source, nothing is sent"
             ),
             Outcome::Nothing(Reason::AccountTakeOver(event_id)) => tracing::warn!(

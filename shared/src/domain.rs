@@ -197,6 +197,10 @@ impl DomainList {
                 Err(PatternError::Address) => {
                     problems.push(format!("entry {position} {}", PatternError::Address));
                 }
+                // Where there are digits and no domain it may be somebody's number, which must not be shown.
+                Err(error @ PatternError::NotADomain) if entry.contains(char::is_numeric) => {
+                    problems.push(format!("entry {position} {error}"));
+                }
                 Err(error) => problems.push(format!("entry {position} `{}` {error}", entry.escape_debug())),
             }
         }

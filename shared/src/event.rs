@@ -62,6 +62,13 @@ impl Event {
         &self.trigger_source
     }
 
+    /// The same as it may be logged: Cognito writes letters and `_`, and what else somebody put there is not shown.
+    #[must_use]
+    pub fn shown_trigger_source(&self) -> &str {
+        let plain = self.trigger_source.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        if plain && self.trigger_source.len() <= 64 { &self.trigger_source } else { "not a name" }
+    }
+
     /// A text directly in the envelope: `userPoolId`, `userName`, `region`. Null, absent and empty are `None`.
     ///
     /// # Errors
@@ -108,7 +115,8 @@ impl Serialize for Event {
 /// Shows the trigger source alone: everything else in an event may be personal data.
 impl fmt::Debug for Event {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Event").field("trigger_source", &self.trigger_source).finish_non_exhaustive()
+        let source = self.shown_trigger_source();
+        formatter.debug_struct("Event").field("trigger_source", &source).finish_non_exhaustive()
     }
 }
 
@@ -324,6 +332,18 @@ mod tests {
         let request = event.request().unwrap();
         assert_eq!(request.client_metadata("locale"), None);
         assert_eq!(request.attribute("email"), Ok(None));
+    }
+
+    #[test]
+    fn a_trigger_source_is_shown_if_it_is_a_name() {
+        let shown = |source: &str| {
+            let json = serde_json::json!({ "triggerSource": source }).to_string();
+            event(&json).unwrap().shown_trigger_source().to_owned()
+        };
+        assert_eq!(shown("CustomEmailSender_Future"), "CustomEmailSender_Future");
+        for source in ["ann@example.com", "+12065550123", "424242", "a b", "\u{e9}", &"a".repeat(65)] {
+            assert_eq!(shown(source), "not a name");
+        }
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::fmt;
 use std::iter;
 use std::str::FromStr;
 
-use crate::address::AT_SIGNS;
 use crate::phone_table::{BY_DIGITS, KEY_DIGITS, STRETCHES};
 
 /// How few digits a number may have, calling code included: the shortest subscriber numbers in use have 7.
@@ -200,8 +199,9 @@ impl FromStr for CountryAllowlist {
                 Ok(country) => {
                     countries.insert(country);
                 }
-                // With a digit it may be somebody's number, with an `@` an address: neither must be shown.
-                Err(error) if entry.contains(char::is_numeric) || entry.contains(AT_SIGNS) => {
+                // Where there are digits it may be somebody's number, where it is long somebody's address: neither
+                // must be shown.
+                Err(error) if entry.len() > 3 || entry.contains(char::is_numeric) => {
                     problems.push(format!("entry {position} {error}"));
                 }
                 Err(error) => problems.push(format!("entry {position} `{}` {error}", entry.escape_debug())),

@@ -39,7 +39,7 @@ fn asked(read: impl Fn(&Settings<'_>)) -> BTreeSet<String> {
     asked.into_iter().filter(|name| !name.starts_with("AWS_")).collect()
 }
 
-fn settings_of_all_functions() -> BTreeMap<&'static str, BTreeSet<String>> {
+pub(crate) fn settings_of_all_functions() -> BTreeMap<&'static str, BTreeSet<String>> {
     let random = &[0; 32];
     BTreeMap::from([
         ("PreSignUpFunction", asked(|settings| drop(pre_sign_up::Config::read(settings, random)))),

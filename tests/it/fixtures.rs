@@ -61,3 +61,10 @@ pub(crate) fn changes(event: &Value, answer: &Value) -> Value {
     let old = old.unwrap_or_default();
     new.into_iter().filter(|(name, value)| old.get(name) != Some(value)).collect()
 }
+
+/// What the template deploys, as `tools/test_template.py` writes it down.
+pub(crate) fn deployed() -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/deployed.json");
+    let text = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}

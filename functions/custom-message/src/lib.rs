@@ -118,7 +118,7 @@ fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValu
         Some(Wanted::AccountTakeOverNotification) | None => {
             tracing::warn!(
                 invocation.id = id,
-                trigger.source = event.trigger_source().escape_debug().to_string(),
+                trigger.source = event.shown_trigger_source(),
                 "unknown trigger source, the event goes back unchanged"
             );
             return Ok(None);
@@ -131,10 +131,11 @@ fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValu
         config.messages.settings().default_locale,
     );
     let mut fields = Vec::new();
+    let mut problems = Problems::default();
     if config.channels.email {
         let link = config.confirmation == EmailConfirmation::Link && kind.can_be_link();
-        let email = reported(id, Placeholders::read(&request, kind, link)).and_then(|placeholders| {
-            with_fallback_reported(id, config.messages.html_email(kind, locale, placeholders.content()))
+        let email = problems.note(Placeholders::read(&request, kind, link)).and_then(|placeholders| {
+            problems.note_fallback(config.messages.html_email(kind, locale, placeholders.content()))
         });
         if let Some(email) = email {
             fields.push(("emailSubject", email.subject, SUBJECT));
@@ -142,8 +143,8 @@ fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValu
         }
     }
     if config.channels.sms {
-        let sms = reported(id, Placeholders::read(&request, kind, false)).and_then(|placeholders| {
-            with_fallback_reported(id, config.messages.sms(kind, locale, placeholders.content()))
+        let sms = problems.note(Placeholders::read(&request, kind, false)).and_then(|placeholders| {
+            problems.note_fallback(config.messages.sms(kind, locale, placeholders.content()))
         });
         if let Some(sms) = sms {
             fields.push(("smsMessage", single_line(&sms.text), SMS_TEXT));
@@ -152,26 +153,62 @@ fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValu
     fields.retain(|(name, text, limits)| match limits.broken_by(text) {
         None => true,
         Some(rule) => {
-            tracing::error!(invocation.id = id, "`{name}` {rule}; it stays as Cognito sent it");
+            problems.0.push(format!("`{name}` {rule}; it stays as Cognito sent it"));
             false
         }
     });
-    tracing::info!(
-        invocation.id = id,
-        trigger.source = event.trigger_source(),
-        message.kind = kind.name(),
-        message.locale = locale.tag(),
-        message.locale_reason = reason.name(),
-        message.fields = fields.len(),
-        "wrote {} of the message",
-        if fields.is_empty() { "nothing" } else { "the texts" }
-    );
-    if fields.is_empty() {
-        return Ok(None);
+    let answer = if fields.is_empty() {
+        None
+    } else {
+        let answers: Vec<_> = fields.iter().map(|(name, text, _)| (*name, Answer::Text(text))).collect();
+        event.respond(&answers)?;
+        Some(to_raw_value(&event).map_err(|_| EventError::NotAnObject)?)
+    };
+    // The one line of the event.
+    macro_rules! line {
+        ($level:ident, $problems:expr) => {
+            tracing::$level!(
+                invocation.id = id,
+                trigger.source = event.trigger_source(),
+                message.kind = kind.name(),
+                message.locale = locale.tag(),
+                message.locale_reason = reason.name(),
+                message.fields = fields.len(),
+                message.problems = $problems,
+                "wrote {} of the message",
+                if fields.is_empty() { "nothing" } else { "the texts" }
+            )
+        };
     }
-    let answers: Vec<_> = fields.iter().map(|(name, text, _)| (*name, Answer::Text(text))).collect();
-    event.respond(&answers)?;
-    to_raw_value(&event).map(Some).map_err(|_| EventError::NotAnObject)
+    match problems.sentence() {
+        None => line!(info, tracing::field::Empty),
+        Some(problems) => line!(error, problems),
+    }
+    Ok(answer)
+}
+
+/// What kept a text from being written, or its template from being used.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    /// The value, or `None` with the problem noted.
+    fn note<T, E: std::fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.0.push(format!("{error}; Cognito's own text is used"))).ok()
+    }
+
+    /// The message; that the built-in text had to step in is noted.
+    fn note_fallback<T>(&mut self, rendered: Result<(T, Option<RenderError>), RenderError>) -> Option<T> {
+        let (message, error) = self.note(rendered)?;
+        self.0.extend(error.map(|error| format!("{error}; the built-in text is used")));
+        Some(message)
+    }
+
+    /// Each once, although both channels may have the same.
+    fn sentence(mut self) -> Option<String> {
+        self.0.dedup();
+        (!self.0.is_empty()).then(|| self.0.join("; "))
+    }
 }
 
 /// Cognito's placeholders for one message, as the event names them.
@@ -237,20 +274,6 @@ impl Limits {
             None
         }
     }
-}
-
-/// The value, or `None` with the error in the log.
-fn reported<T, E: std::fmt::Display>(id: &str, result: Result<T, E>) -> Option<T> {
-    result.map_err(|error| tracing::error!(invocation.id = id, "{error}; Cognito's own text is used")).ok()
-}
-
-/// The message, with a word in the log when the built-in text had to step in.
-fn with_fallback_reported<T>(id: &str, rendered: Result<(T, Option<RenderError>), RenderError>) -> Option<T> {
-    let (message, error) = reported(id, rendered)?;
-    if let Some(error) = error {
-        tracing::error!(invocation.id = id, "{error}; the built-in text is used");
-    }
-    Some(message)
 }
 
 /// The pattern of SMS texts is `.*`, and a dot matches no line end.

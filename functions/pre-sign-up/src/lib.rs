@@ -101,7 +101,7 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
     let Some(source) = SignUpSource::from_trigger_source(event.trigger_source()) else {
         tracing::warn!(
             invocation.id = invocation.request_id,
-            trigger.source = event.trigger_source().escape_debug().to_string(),
+            trigger.source = event.shown_trigger_source(),
             "unknown trigger source, the event goes back unchanged"
         );
         config.metrics.emit(&[(Metric::SignUpUnchanged, 1.0)]);
@@ -123,15 +123,7 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
         Decision::PassThrough(_) => Metric::SignUpUnchanged,
         Decision::Refuse(_) => Metric::SignUpRefused,
     };
-    config.metrics.emit(&[(metric, 1.0)]);
-    tracing::info!(
-        invocation.id = invocation.request_id,
-        trigger.source = event.trigger_source(),
-        decision = decision.name(),
-        recipient.hash = email.as_deref().map(|email| config.hasher.hash(email).to_string()),
-        "{decision}"
-    );
-    match decision {
+    let answer = match decision {
         Decision::Confirm { phone } => {
             event
                 .respond(&[
@@ -140,11 +132,21 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
                     ("autoVerifyPhone", Answer::Flag(phone)),
                 ])
                 .map_err(|error| malformed(&error))?;
-            to_raw_value(&event).map_err(|_| malformed(&EventError::NotAnObject))
+            Ok(to_raw_value(&event).map_err(|_| malformed(&EventError::NotAnObject))?)
         }
         Decision::PassThrough(_) => Ok(invocation.event.clone()),
         Decision::Refuse(_) => {
             Err(Failure { error_type: "SignUpRefused", message: config.refusal_message.clone() })
         }
-    }
+    };
+    // Not before the answer is there: each event has one line of metrics and one in the log.
+    config.metrics.emit(&[(metric, 1.0)]);
+    tracing::info!(
+        invocation.id = invocation.request_id,
+        trigger.source = event.trigger_source(),
+        decision = decision.name(),
+        recipient.hash = email.as_deref().map(|email| config.hasher.hash(email).to_string()),
+        "{decision}"
+    );
+    answer
 }
