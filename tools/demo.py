@@ -8,11 +8,14 @@ DEMO_POOL_PORT and DEMO_MESSAGE_POOL_PORT name others. The exit code is 0 only w
 """
 
 import argparse
+import base64
+import hashlib
 import json
 import os
 import platform
 import re
 import shutil
+import subprocess
 import sys
 import time
 from email.utils import parseaddr
@@ -643,6 +646,82 @@ class Demo:
             self.new_mails(step, "nobody", 0)
         self.report.note("The local AWS retries after 1 and 2 seconds; Lambda does so after about 1 and 2 minutes.")
 
+    def repeated_event(self):
+        with self.step(
+            "F2.9",
+            "Lambda hands the same event over twice",
+            "one e-mail; the delivery record says that it was sent, and names nobody",
+        ) as step:
+            event = self.event("custom-email-sender-sign-up")
+            for _ in range(2):
+                _answer, error = self.invoke("CustomEmailSenderFunction", event)
+                step.check(error is None, "ended well", f"error: {error}")
+            address = event["request"]["userAttributes"]["email"]
+            self.new_mails(step, address)
+            ciphertext = base64.b64decode(event["request"]["code"])
+            record = self.aws.client("dynamodb").get_item(
+                TableName=self.resources["DeliveryTable"],
+                Key={"id": {"S": f"delivery#{hashlib.sha256(ciphertext).hexdigest()}"}},
+            )["Item"]
+            state = (record["state"]["S"], record["outcome"]["S"])
+            step.check(state == ("done", "sent"), "recorded as sent", f"recorded as {state}")
+            step.check(address not in json.dumps(record), "no address in the record", "the address in the record")
+
+    def redrive(self):
+        queue = self.outputs["OnFailureQueueUrl"]
+        kms = self.aws.client("kms")
+        event = self.event("custom-email-sender-forgot-password")
+        with self.step(
+            "F2.9",
+            "An operator disables the key by mistake, and a code is asked for",
+            "after its retries the event waits in the queue of failed events",
+        ) as step:
+            kms.disable_key(KeyId=self.key_arn)
+            self.aws.client("lambda").invoke(
+                FunctionName=self.resources["CustomEmailSenderFunction"],
+                InvocationType="Event",
+                Payload=json.dumps(event),
+            )
+            messages = self.aws.client("sqs").receive_message(
+                QueueUrl=queue, WaitTimeSeconds=20, VisibilityTimeout=0
+            )
+            step.check(len(messages.get("Messages", [])) == 1, "one failed event", "no failed event within 20 s")
+            self.new_mails(step, "nobody", 0)
+        with self.step(
+            "F2.9",
+            "cognito-triggers redrive, after the key is enabled again",
+            "the dry run says what it is and why it failed, and changes nothing; with --send the e-mail arrives",
+        ) as step:
+            kms.enable_key(KeyId=self.key_arn)
+            shown = self.operate("redrive", "--queue-url", queue)
+            step.check("forgot-password by e-mail" in shown, "kind and channel", f"not the event: {shown}")
+            step.check("DisabledException" in shown, "the cause", "no cause")
+            step.check("@" not in shown.replace(queue, ""), "no address", "an address")
+            self.report.box("cognito-triggers redrive", shown.splitlines())
+            self.new_mails(step, "nobody", 0)
+            self.operate("redrive", "--queue-url", queue, "--send")
+            for _ in range(40):
+                if len(self.aws.mails()) > self._mails_seen:
+                    break
+                time.sleep(0.5)
+            self.new_mails(step, event["request"]["userAttributes"]["email"])
+            self.no_failed_events(step)
+
+    def operate(self, *arguments):
+        """What the operator's tool prints, run against the local AWS and nothing else."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "AWS_ENDPOINT_URL": self.aws.url,
+            "AWS_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+        command = [ROOT / "target" / "debug" / "cognito-triggers", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 0:
+            raise NotAsExpected(f"cognito-triggers {arguments[0]} ended with {done.returncode}: {done.stdout}{done.stderr}")
+        return done.stdout
+
     def federation(self):
         with self.step(
             "F1.12",
@@ -736,7 +815,9 @@ class Demo:
         ("Why was no code sent?", why_no_code),
         ("SMS", sms),
         ("The other e-mails", other_mails),
+        ("An event that comes twice", repeated_event),
         ("An event that fails for good", failed_event),
+        ("A failed event is sent again", redrive),
         ("Federated users", federation),
         ("When Cognito itself delivers: custom-message", custom_message),
         ("In the end", aftermath),

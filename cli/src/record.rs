@@ -54,7 +54,7 @@ pub(crate) enum NotOurs {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire<'a> {
-    timestamp: String,
+    timestamp: Option<String>,
     request_context: Context,
     #[serde(borrow)]
     request_payload: &'a RawValue,
@@ -65,7 +65,7 @@ struct Wire<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Context {
-    request_id: String,
+    request_id: Option<String>,
     function_arn: String,
     condition: String,
 }
@@ -78,16 +78,23 @@ struct Report {
 }
 
 impl<'a> Record<'a> {
-    /// Reads the body of a message.
+    /// Reads the body of a message. Its id, and when it was put into the queue, stand in where the record does not
+    /// name the invocation's id and end, as local ones do not.
     ///
     /// # Errors
     /// When it is anything but a record with an event of a custom sender in it.
-    pub(crate) fn parse(body: &'a str) -> Result<Self, NotOurs> {
+    pub(crate) fn parse(body: &'a str, id: &str, sent: Option<SystemTime>) -> Result<Self, NotOurs> {
         let wire: Wire<'a> = serde_json::from_str(body).map_err(|_| NotOurs::NoRecord)?;
-        let failed_at = DateTime::from_str(&wire.timestamp, Format::DateTime).ok();
-        let failed_at =
-            failed_at.and_then(|time| SystemTime::try_from(time).ok()).ok_or(NotOurs::NoRecord)?;
+        let failed_at = match &wire.timestamp {
+            Some(text) => {
+                let time = DateTime::from_str(text, Format::DateTime).ok();
+                time.and_then(|time| SystemTime::try_from(time).ok())
+            }
+            None => sent,
+        };
+        let failed_at = failed_at.ok_or(NotOurs::NoRecord)?;
         let Context { request_id, function_arn, condition } = wire.request_context;
+        let request_id = request_id.unwrap_or_else(|| id.to_owned());
         if !is_id(&request_id) {
             return Err(NotOurs::NoRecord);
         }
@@ -277,7 +284,7 @@ mod tests {
     #[test]
     fn a_record_gives_the_event_byte_for_byte_and_the_function_without_latest() {
         let body = record(ARN, EVENT, "");
-        let record = Record::parse(&body).unwrap();
+        let record = Record::parse(&body, "", None).unwrap();
         assert_eq!(record.event, EVENT);
         assert_eq!(record.function.invocable, "arn:aws:lambda:eu-central-1:123456789012:function:codes");
         assert_eq!((record.channel, record.subject), (Channel::Email, Subject::Message(MessageKind::SignUp)));
@@ -288,7 +295,7 @@ mod tests {
     #[track_caller]
     fn check_cause(response: &str, expected: &str) {
         let body = record(ARN, EVENT, &format!(r#","responsePayload":{response}"#));
-        assert_eq!(Record::parse(&body).unwrap().cause.to_string(), expected);
+        assert_eq!(Record::parse(&body, "", None).unwrap().cause.to_string(), expected);
     }
 
     #[test]
@@ -316,12 +323,12 @@ mod tests {
     #[test]
     fn an_event_that_never_ran_has_no_report() {
         let body = record(ARN, EVENT, "").replace("RetriesExhausted", "EventAgeExceeded");
-        assert_eq!(Record::parse(&body).unwrap().cause, Cause::NeverRun);
+        assert_eq!(Record::parse(&body, "", None).unwrap().cause, Cause::NeverRun);
     }
 
     #[track_caller]
     fn check_refusal(body: &str, expected: NotOurs) {
-        assert_eq!(Record::parse(body).err(), Some(expected));
+        assert_eq!(Record::parse(body, "", None).err(), Some(expected));
     }
 
     #[test]
@@ -345,6 +352,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_a_record_does_not_name_the_queue_knows() {
+        let body = record(ARN, EVENT, "");
+        let id = body.split(r#""requestId":""#).nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let body = body.replace(&format!(r#""requestId":"{id}","#), "");
+        let timestamp =
+            body.split(r#""timestamp":""#).nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let body = body.replace(&format!(r#""timestamp":"{timestamp}","#), "");
+        assert!(!body.contains("requestId") && !body.contains("timestamp"), "{body}");
+        let sent = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
+        let read = Record::parse(&body, "0a1b", Some(sent)).unwrap();
+        assert_eq!((read.request_id.as_str(), read.failed_at), ("0a1b", sent));
+        assert!(Record::parse(&body, "0a1b", None).is_err());
+    }
+
     /// `DecryptionFailed` and its like.
     fn is_error_type(text: &str) -> bool {
         text.starts_with(|first: char| first.is_ascii_uppercase())
@@ -362,12 +384,12 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(body in ".*") {
-            let _ = Record::parse(&body);
+            let _ = Record::parse(&body, "", None);
         }
 
         #[test]
         fn nothing_of_a_record_panics(arn in "[a-z:$A-Z0-9]{0,40}", payload in "[{}\\[\\]\":a-zA-Z_,0-9]{0,40}") {
-            let _ = Record::parse(&record(&arn, &payload, ""));
+            let _ = Record::parse(&record(&arn, &payload, ""), "", None);
         }
     }
 }

@@ -288,7 +288,7 @@ impl Run {
 
     async fn handle(&mut self, stage: &Stage, message: &Message, output: &mut Output) -> Result<(), Error> {
         let now = SystemTime::now();
-        let record = Record::parse(&message.body);
+        let record = Record::parse(&message.body, &message.id, message.sent);
         let (outcome, result) = match &record {
             Err(not_ours) => (Outcome::Left((*not_ours).into()), Ok(())),
             Ok(record) => {

@@ -1,6 +1,10 @@
 //! SQS: the queue of failed events.
 
-use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, QueueAttributeName};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
+};
 
 use crate::aws::{Aws, AwsError, Call, Kind};
 
@@ -41,6 +45,8 @@ pub(crate) struct Message {
     pub(crate) id: String,
     /// What deletes the message or gives it back.
     pub(crate) receipt: String,
+    /// When Lambda put it into the queue.
+    pub(crate) sent: Option<SystemTime>,
     /// Holds personal data.
     pub(crate) body: String,
 }
@@ -95,6 +101,7 @@ impl Queue {
             .max_number_of_messages(i32::try_from(most.min(BATCH)).unwrap_or(1))
             .visibility_timeout(HIDDEN_SECONDS)
             .wait_time_seconds(WAIT_SECONDS)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send()
             .await
             .map_err(|error| self.call("sqs:ReceiveMessage").failure(&error))?;
@@ -102,7 +109,11 @@ impl Queue {
         Ok(messages
             .filter_map(|message| {
                 let body = message.body.unwrap_or_default();
-                Some(Message { id: message.message_id?, receipt: message.receipt_handle?, body })
+                let attributes = message.attributes.unwrap_or_default();
+                let sent = attributes.get(&MessageSystemAttributeName::SentTimestamp);
+                // Milliseconds since 1970.
+                let sent = sent.and_then(|sent| Some(UNIX_EPOCH + Duration::from_millis(sent.parse().ok()?)));
+                Some(Message { id: message.message_id?, receipt: message.receipt_handle?, sent, body })
             })
             .collect())
     }
