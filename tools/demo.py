@@ -71,6 +71,7 @@ class Demo:
         began = time.monotonic()
         sam = TOOLS / "venv" / "bin" / "sam"
         self.processes.run("build", [sam, "build", *self._common()], **self._quiet())
+        self.processes.run("build-tool", ["cargo", "build", "--locked", "--package", "cli"], **self._quiet())
         self.report.say(f"built in {time.monotonic() - began:.0f} s")
 
     def start(self, main_port, sms_port):
