@@ -157,7 +157,7 @@ impl Subject {
     /// For how long it is worth sending, `None` for ever.
     pub(crate) fn validity(self) -> Option<Duration> {
         match self {
-            Self::Message(kind) => Some(kind.validity()),
+            Self::Message(kind) => kind.validity(),
             Self::AccountTakeOver => None,
         }
     }

@@ -52,7 +52,7 @@ looked at, and given back.
 
 An age is counted from when Lambda gave up; the event and its code are older, by up to the deployment's \
 MaximumEventAgeSeconds. Codes are valid for 24 h (sign-up, confirming an address or number), 1 h (forgotten \
-password), 15 min (sign-in); an invitation for 7 days.
+password), 15 min at most (sign-in); an invitation for as long as the pool says, so it is never discarded.
 
 An event is deleted only after Lambda took it, so the command may be interrupted at any time and run again. An \
 event that reaches its function twice is sent once, because the senders keep a record of deliveries (unless \

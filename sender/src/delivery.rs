@@ -187,16 +187,10 @@ impl Validity {
         Some(Self { sign_in: Duration::from_mins(minutes.unwrap_or(15)) })
     }
 
-    /// How long after its issue a message of this kind is of use, at most.
-    ///
-    /// `None` for invitations: how long a temporary password lives is the pool's setting, up to a year.
+    /// How long a message of this kind is of use at most; `None` where the pool's settings alone know.
     #[must_use]
     pub fn of(self, kind: MessageKind) -> Option<Duration> {
-        match kind {
-            MessageKind::Authentication => Some(self.sign_in),
-            MessageKind::AdminCreateUser => None,
-            kind => Some(kind.validity()),
-        }
+        if kind == MessageKind::Authentication { Some(self.sign_in) } else { kind.validity() }
     }
 }
 
@@ -387,4 +381,46 @@ fn shown_id(id: String) -> String {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::aws::Service;
+
+    /// Which of two routes are asked when the first one fails in that way, and whether the message was taken.
+    fn routes_asked(class: FailureClass, code: &str) -> (Vec<u8>, bool) {
+        let failure = CallFailure { service: Service::SesV2, code: code.to_owned(), class, remedy: "" };
+        let asked = RefCell::new(Vec::new());
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let taken = runtime.block_on(first_to_take(
+            &[1_u8, 2],
+            Deadline::after(Duration::from_secs(15)),
+            async |route: &u8| {
+                asked.borrow_mut().push(*route);
+                if *route == 1 { Err(failure.clone()) } else { Ok("id".to_owned()) }
+            },
+            Service::SesV2,
+        ));
+        if let Ok(taken) = &taken {
+            assert_eq!(taken.fallback.as_ref(), Some(&failure), "the report says why");
+        }
+        (asked.into_inner(), taken.is_ok())
+    }
+
+    #[test]
+    fn the_second_route_is_asked_when_the_first_one_has_certainly_sent_nothing() {
+        assert_eq!(routes_asked(FailureClass::Configuration, "SendingPausedException"), (vec![1, 2], true));
+        // Also where no connection was made, which is what a region that is down looks like.
+        assert_eq!(routes_asked(FailureClass::Transient, "no connection"), (vec![1, 1, 2], true));
+    }
+
+    #[test]
+    fn the_second_route_is_not_asked_when_the_first_one_may_have_sent_or_never_will() {
+        assert_eq!(routes_asked(FailureClass::Ambiguous, "timeout"), (vec![1], false));
+        assert_eq!(routes_asked(FailureClass::Recipient, "BadRequestException"), (vec![1], false));
+    }
 }

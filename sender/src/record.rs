@@ -238,6 +238,7 @@ mod tests {
         AnswerLostAfterSend,
         AnswerLostUnsent,
         RefusedForNow,
+        RefusedAlthoughSent,
         StoreDownAtSettle,
         CrashAfterSettle,
         StoreDownAtRelease,
@@ -331,10 +332,18 @@ mod tests {
                     ]
                 }
                 Step::Send { held } => {
-                    let refused = world().with(RefusedForNow);
+                    let give_up = |refused: Self| {
+                        if held { refused.to(delivery, Step::Release) } else { refused.failed(delivery) }
+                    };
+                    let refused = || world().with(RefusedForNow);
+                    let refused_although_sent = || world().sent().with(RefusedAlthoughSent);
                     vec![
                         world().sent().to(delivery, Step::Settle),
-                        if held { refused.to(delivery, Step::Release) } else { refused.failed(delivery) },
+                        // A refusal is tried again within the invocation, and then given up.
+                        refused(),
+                        give_up(refused()),
+                        refused_although_sent(),
+                        give_up(refused_although_sent()),
                         world().with(CrashBeforeSend).failed(delivery),
                         world().sent().with(CrashAfterSend).failed(delivery),
                         world().sent().with(AnswerLostAfterSend).failed(delivery),
@@ -378,8 +387,14 @@ mod tests {
 
     /// The faults after which a message may go out twice: each leaves a message sent that the record does not show
     /// as sent, or lets somebody send who has not claimed it.
-    const MAY_DUPLICATE: [Fault; 5] =
-        [StoreDownAtClaim, ClaimUnconfirmed, CrashAfterSend, AnswerLostAfterSend, StoreDownAtSettle];
+    const MAY_DUPLICATE: [Fault; 6] = [
+        StoreDownAtClaim,
+        ClaimUnconfirmed,
+        CrashAfterSend,
+        AnswerLostAfterSend,
+        RefusedAlthoughSent,
+        StoreDownAtSettle,
+    ];
 
     #[test]
     fn without_a_fault_two_deliveries_send_one_message() {
@@ -403,7 +418,7 @@ mod tests {
     #[test]
     fn a_message_goes_out_twice_only_after_the_faults_that_are_named() {
         let mut seen = HashSet::new();
-        for end in ends(2).into_iter().filter(|end| end.sends > 1) {
+        for end in ends(3).into_iter().filter(|end| end.sends > 1) {
             let mut reasons = end.faults.clone();
             reasons.retain(|fault| MAY_DUPLICATE.contains(fault));
             // Every send but one needs a fault of its own.

@@ -72,22 +72,22 @@ impl MessageKind {
         matches!(self, Self::SignUp | Self::ResendCode)
     }
 
-    /// For how long what the message carries can be used, from the moment that Cognito made it.
+    /// For how long what the message carries can be used at most, from the moment that Cognito made it.
     ///
-    /// The longest that a user pool allows for codes: those to sign in with are valid for 3 to 15 minutes, by
-    /// setting. A temporary password is valid for 7 days unless the pool says otherwise (0 to 365 days).
+    /// Codes to sign in with are valid for 3 to 15 minutes, by a setting of the app client. `None` for invitations:
+    /// how long a temporary password lives is a setting of the user pool, up to a year.
     ///
     /// Source: "Quotas in Amazon Cognito", code validity, Amazon Cognito developer guide.
     #[must_use]
-    pub fn validity(self) -> Duration {
-        match self {
+    pub fn validity(self) -> Option<Duration> {
+        Some(match self {
             Self::SignUp | Self::ResendCode | Self::UpdateUserAttribute | Self::VerifyUserAttribute => {
                 Duration::from_hours(24)
             }
             Self::ForgotPassword => Duration::from_hours(1),
             Self::Authentication => Duration::from_mins(15),
-            Self::AdminCreateUser => Duration::from_hours(7 * 24),
-        }
+            Self::AdminCreateUser => return None,
+        })
     }
 
     fn from_suffix(suffix: &str) -> Option<Self> {

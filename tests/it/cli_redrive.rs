@@ -263,7 +263,7 @@ async fn every_kind_is_sent_until_its_code_is_no_longer_valid() {
             | MessageKind::VerifyUserAttribute => 24 * HOUR,
             MessageKind::ForgotPassword => HOUR,
             MessageKind::Authentication => 15 * MINUTE,
-            MessageKind::AdminCreateUser => 7 * 24 * HOUR,
+            MessageKind::AdminCreateUser => continue,
         };
         let still = hours.saturating_sub(MINUTE);
         for channel in ["custom-email-sender", "custom-sms-sender"] {
@@ -273,6 +273,16 @@ async fn every_kind_is_sent_until_its_code_is_no_longer_valid() {
             assert_end(&output, 0, "2 events: 1 sent again, 1 deleted, 0 left alone.");
             assert_eq!((stage.invoked().len(), stage.sqs.visible().len()), (1, 0), "{name}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_is_sent_however_old_it_is() {
+    for name in ["custom-email-sender-admin-create-user", "custom-sms-sender-admin-create-user"] {
+        let stage = Stage::of(&[Failed::new(1, name, 13 * 24 * HOUR)]);
+        let output = stage.redrive(&["--send"]).await;
+        assert_end(&output, 0, "1 event: 1 sent again, 0 deleted, 0 left alone.");
+        assert_eq!(stage.invoked().len(), 1, "{name}");
     }
 }
 

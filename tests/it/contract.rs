@@ -122,6 +122,15 @@ fn the_documentation_names_every_setting() {
     }
 }
 
+#[test]
+fn the_documentation_explains_every_metric() {
+    let operating = read("docs/operating.md");
+    for metric in runtime::metrics::Metric::ALL {
+        let row = format!("| `{}` |", metric.name());
+        assert_eq!(operating.matches(&row).count(), 1, "{}", metric.name());
+    }
+}
+
 /// The packages of this workspace that a package of it depends on, outside its tests.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let metadata: Value =

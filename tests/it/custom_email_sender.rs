@@ -293,6 +293,36 @@ async fn a_refusal_that_may_pass_is_tried_again_within_the_invocation() {
     }
 }
 
+/// The one duplicate that a service's own answer causes: docs/reliability.md.
+#[tokio::test]
+async fn a_service_that_takes_a_message_and_says_that_it_failed_gets_it_twice() {
+    for status in [500, 503] {
+        let stage = Stage::new(&[]);
+        stage.ses.script([Reply::RefuseAfter(status)]);
+        let answer = stage.function.invoke(fixture("custom-email-sender-sign-up").to_string()).await;
+        assert!(matches!(answer, Invocation::Ok(_)), "{status}: {answer:?}");
+        assert_eq!(stage.ses.accepted().len(), 2, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn no_kind_of_message_goes_to_a_domain_that_is_denied_or_disposable() {
+    let stage = Stage::new(&[("DENY_DISPOSABLE_EMAIL", "true")]);
+    for kind in shared::message::MessageKind::ALL {
+        for address in ["ann@denied.example", "ann@DENIED.example.", "ann@mailinator.com"] {
+            let mut event = fixture(&format!("custom-email-sender-{}", kind.name()));
+            event["request"]["userAttributes"]["email"] = json!(address);
+            assert_eq!(
+                stage.play(&event).await,
+                json!({ "ends": "well", "sent": [] }),
+                "{} {address}",
+                kind.name()
+            );
+        }
+    }
+    assert_eq!(stage.kms.attempts(), 0);
+}
+
 #[tokio::test]
 async fn a_kms_that_hangs_once_is_asked_again_within_the_invocation() {
     let stage = Stage::new(&[]);

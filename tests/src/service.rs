@@ -35,6 +35,8 @@ pub enum Reply {
     ResetBefore,
     /// Does what was asked, then resets the connection instead of answering.
     ResetAfter,
+    /// Does what was asked, then answers with that status alone, as if it had not.
+    RefuseAfter(u16),
     /// Reads the request and never answers; [`Service::held`] tells when.
     Hang,
     /// Does what was asked and never answers; [`Service::held`] tells when.
@@ -276,9 +278,12 @@ impl<P: Protocol> State<P> {
         let reply = record.script.pop_front().unwrap_or(Reply::Ok);
         let number = 1 + record.calls.iter().filter(|call| call.accepted).count();
         let answer = match reply {
-            Reply::Ok | Reply::OkThenClose | Reply::SlowOk(_) | Reply::ResetAfter | Reply::HangAfter => {
-                Some(self.protocol.accept(&body, number))
-            }
+            Reply::Ok
+            | Reply::OkThenClose
+            | Reply::SlowOk(_)
+            | Reply::ResetAfter
+            | Reply::RefuseAfter(_)
+            | Reply::HangAfter => Some(self.protocol.accept(&body, number)),
             Reply::Status { .. }
             | Reply::ResetBefore
             | Reply::Hang
@@ -320,6 +325,7 @@ impl<P: Protocol> Handler for State<P> {
             (Reply::Status { code, aws_error_code, body }, _) => {
                 Answer::Send(self.scripted_refusal(code, aws_error_code, body))
             }
+            (Reply::RefuseAfter(code), _) => Answer::Send(self.scripted_refusal(code, None, String::new())),
             (Reply::Garbage, _) => {
                 Answer::Send(Response::new(200, "text/html", "<p>Welcome to the hotel's network"))
             }
