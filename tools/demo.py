@@ -662,7 +662,7 @@ class Demo:
             ciphertext = base64.b64decode(event["request"]["code"])
             record = self.aws.client("dynamodb").get_item(
                 TableName=self.resources["DeliveryTable"],
-                Key={"id": {"S": f"delivery#{hashlib.sha256(ciphertext).hexdigest()}"}},
+                Key={"id": {"S": f"delivery#email#{hashlib.sha256(ciphertext).hexdigest()}"}},
             )["Item"]
             state = (record["state"]["S"], record["outcome"]["S"])
             step.check(state == ("done", "sent"), "recorded as sent", f"recorded as {state}")

@@ -24,7 +24,7 @@ use crate::kms::Decryptor;
 use crate::record::{Before, Claim, End, MessageKey, lease};
 use crate::report::{Outcome, Record, Report};
 use crate::store::{Owner, Store, now};
-use crate::time::{Attempts, CLOSING, Deadline, random};
+use crate::time::{Attempts, CLOSING, Deadline, LAST_WORDS, random};
 
 /// How a message is sent. An answer may take as long as the invocation has time: who is cut off may have sent.
 pub const SEND: Attempts = Attempts {
@@ -37,13 +37,16 @@ pub const SEND: Attempts = Attempts {
 /// How a message is sent by a route that is not the last one.
 const SEND_BEFORE_FALLBACK: Attempts = Attempts { number: 2, ..SEND };
 
-/// What decrypting leaves for the sending, at least.
+/// What decrypting and counting leave for the sending, at least.
 const KEPT_FOR_SENDING: Duration = Duration::from_secs(1);
 
 /// Where messages go, and what is particular about it.
 pub trait Channel {
     /// A finished message.
     type Message;
+
+    /// Its name in the keys of records.
+    const NAME: &'static str;
 
     /// Writes the message.
     ///
@@ -247,7 +250,7 @@ impl Delivery {
         };
         let mut hold = self.records.as_ref().map(|store| Hold {
             store,
-            key: MessageKey::of(&ciphertext),
+            key: MessageKey::of(C::NAME, &ciphertext),
             owner: Owner::new(&invocation.request_id),
             certain: true,
         });
@@ -263,20 +266,20 @@ impl Delivery {
         };
         let (claim, (code, decrypted)) = join!(claim, decrypt);
         report.decrypted = Some(decrypted);
-        // What was admitted and not sent is not counted again because it is tried again. What may have been sent is:
-        // it costs again.
+        // What was admitted once is not counted again because it is tried again: at the limit it would stop itself,
+        // and be lost.
         let mut admitted = false;
         match claim {
             None => {}
             Some(Ok(Claim::Done)) => return Outcome::Duplicate,
             Some(Ok(Claim::Busy)) => return Outcome::InProgress,
             Some(Ok(Claim::Held { before, first_claimed })) => {
-                admitted = before == Before::Released;
+                admitted = matches!(before, Before::Released | Before::Unknown);
                 report.record = Record::Held(before);
                 let age = now().saturating_sub(first_claimed);
                 if self.validity.of(job.kind).is_some_and(|validity| age > millis(validity)) {
                     let outcome = Outcome::Expired;
-                    close(hold.as_ref(), &outcome, admitted, end, report).await;
+                    close(hold.as_ref(), &outcome, admitted, end.before(LAST_WORDS), report).await;
                     return outcome;
                 }
             }
@@ -305,7 +308,7 @@ impl Delivery {
                 }
             }
         };
-        close(hold.as_ref(), &outcome, admitted, end, report).await;
+        close(hold.as_ref(), &outcome, admitted, end.before(LAST_WORDS), report).await;
         outcome
     }
 }
@@ -318,7 +321,7 @@ async fn send<C: Channel>(
     report: &mut Report<'_>,
 ) -> Outcome {
     if !*admitted {
-        match channel.admit(message, deadline).await {
+        match channel.admit(message, deadline.before(KEPT_FOR_SENDING)).await {
             Admission::Admitted => {}
             Admission::Uncounted(failure) => report.record = Record::Unavailable(failure),
             Admission::Blocked(limit) => return Outcome::Pumping(limit),

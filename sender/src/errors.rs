@@ -205,6 +205,12 @@ pub const TABLE: &[Row] = &[
     ),
     row(
         EndUserMessaging,
+        "ValidationException/recipient",
+        Recipient,
+        "End User Messaging does not take the recipient's number",
+    ),
+    row(
+        EndUserMessaging,
         "ValidationException/DESTINATION_COUNTRY_BLOCKED",
         Recipient,
         "the account blocks the number's country",
@@ -374,6 +380,12 @@ impl CallFailure {
     #[must_use]
     pub fn timeout(service: Service) -> Self {
         Self::unanswered(service, "timeout", FailureClass::Ambiguous)
+    }
+
+    /// The invocation has no time left for the call, which was not made.
+    #[must_use]
+    pub fn no_time(service: Service) -> Self {
+        Self::unanswered(service, "no time left", Transient)
     }
 
     /// The request does not satisfy the SDK's own checks.

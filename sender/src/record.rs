@@ -28,19 +28,21 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// The record's key: the SHA-256 of a code's ciphertext.
+/// The record's key: the channel and the SHA-256 of a code's ciphertext.
 ///
 /// Cognito encrypts every code under a data key of its own, so no two codes, not even equal ones, have the same
 /// ciphertext, and Lambda's repetitions of one event have the very same. The hash tells nothing of the code.
+/// The channel stands in it because an invitation may go out by e-mail and by SMS, and nobody documents that its
+/// password is encrypted twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageKey(String);
 
 impl MessageKey {
-    /// The key for the bytes of a ciphertext.
+    /// The key for the bytes of a ciphertext in a channel, `email` or `sms`.
     #[must_use]
-    pub fn of(ciphertext: &[u8]) -> Self {
+    pub fn of(channel: &str, ciphertext: &[u8]) -> Self {
         let hash = digest(&SHA256, ciphertext);
-        Self(hash.as_ref().iter().fold("delivery#".to_owned(), |mut key, byte| {
+        Self(hash.as_ref().iter().fold(format!("delivery#{channel}#"), |mut key, byte| {
             key.extend(HEX_DIGITS.get(usize::from(byte >> 4)));
             key.extend(HEX_DIGITS.get(usize::from(byte & 15)));
             key
@@ -113,10 +115,7 @@ pub enum State {
         until: Millis,
     },
     /// Somebody failed without having sent it.
-    Released {
-        /// Whether the SMS guard had let it pass.
-        admitted: bool,
-    },
+    Released,
     /// It needs nothing any more.
     Done,
 }
@@ -128,6 +127,8 @@ pub struct Record {
     pub state: State,
     /// When an invocation first claimed it.
     pub first_claimed: Millis,
+    /// Whether the SMS guard had let it pass when it was last released; `None` as long as it never was.
+    pub admitted: Option<bool>,
 }
 
 /// What a claim brought.
@@ -163,36 +164,46 @@ impl Record {
     /// Claims a message: what the record becomes, and what the claimant learns.
     #[must_use]
     pub fn claim(old: Option<&Self>, owner: &str, now: Millis, until: Millis) -> (Self, Claim) {
-        let held = |first_claimed, before| {
-            let record = Self { state: State::Claimed { owner: owner.to_owned(), until }, first_claimed };
-            (record, Claim::Held { before, first_claimed })
+        let admitted = old.and_then(|old| old.admitted);
+        let first_claimed = old.map_or(now, |old| old.first_claimed);
+        let held = |before| {
+            let state = State::Claimed { owner: owner.to_owned(), until };
+            (Self { state, first_claimed, admitted }, Claim::Held { before, first_claimed })
         };
-        let Some(old) = old else { return held(now, Before::Nothing) };
+        let Some(old) = old else { return held(Before::Nothing) };
         match &old.state {
             State::Done => (old.clone(), Claim::Done),
-            // The answer to our own claim was lost on its way.
-            State::Claimed { owner: holder, .. } if holder == owner => {
-                held(old.first_claimed, Before::Nothing)
+            State::Claimed { owner: holder, until: lease } if holder != owner => {
+                if *lease > now {
+                    (old.clone(), Claim::Busy)
+                } else {
+                    held(Before::Unknown)
+                }
             }
-            State::Claimed { until: lease, .. } if *lease > now => (old.clone(), Claim::Busy),
-            State::Claimed { .. } => held(old.first_claimed, Before::Unknown),
-            State::Released { admitted: true } => held(old.first_claimed, Before::Released),
-            State::Released { admitted: false } => held(old.first_claimed, Before::Unadmitted),
+            // Released, or the answer to our own claim was lost on its way.
+            State::Claimed { .. } | State::Released => held(match admitted {
+                Some(true) => Before::Released,
+                Some(false) => Before::Unadmitted,
+                None => Before::Nothing,
+            }),
         }
     }
 
     /// Settles a message, whoever holds it: what was sent is sent.
     #[must_use]
     pub fn settle(old: Option<&Self>, now: Millis) -> Self {
-        Self { state: State::Done, first_claimed: old.map_or(now, |old| old.first_claimed) }
+        let (first_claimed, admitted) = old.map_or((now, None), |old| (old.first_claimed, old.admitted));
+        Self { state: State::Done, first_claimed, admitted }
     }
 
     /// Gives a message back unsent, if it is still ours.
     #[must_use]
     pub fn release(old: Option<&Self>, owner: &str, admitted: bool) -> Option<Self> {
         match old {
-            Some(Self { state: State::Claimed { owner: holder, .. }, first_claimed }) if holder == owner => {
-                Some(Self { state: State::Released { admitted }, first_claimed: *first_claimed })
+            Some(Self { state: State::Claimed { owner: holder, .. }, first_claimed, .. })
+                if holder == owner =>
+            {
+                Some(Self { state: State::Released, first_claimed: *first_claimed, admitted: Some(admitted) })
             }
             other => other.cloned(),
         }
@@ -433,8 +444,8 @@ mod tests {
     fn the_key_is_the_hash_of_the_ciphertext() {
         // printf ciphertext | sha256sum
         assert_eq!(
-            MessageKey::of(b"ciphertext").as_str(),
-            "delivery#305531dcc50ebca31cf1d5b31e9fc76ed51f66b3b6dd5a030c6539ae6532f979"
+            MessageKey::of("email", b"ciphertext").as_str(),
+            "delivery#email#305531dcc50ebca31cf1d5b31e9fc76ed51f66b3b6dd5a030c6539ae6532f979"
         );
     }
 }

@@ -19,13 +19,16 @@ use crate::time::{Attempts, Deadline, random};
 /// How the table is called: quick answers or none, because no code waits long for its record.
 ///
 /// An update takes some 5 ms; the first one of a process, with its connection, some 100 ms on the smallest memory.
-/// Every update here may be repeated: a claim knows its own owner, the others do the same twice.
+/// An update of a record may be repeated: a claim knows its own owner, the others do the same twice.
 pub const ATTEMPTS: Attempts = Attempts {
     number: 2,
     each: Duration::from_millis(600),
     least: Duration::from_millis(20),
     repeatable: true,
 };
+
+/// How a counter is called: what may have been counted is not counted again, or a message would stop itself.
+const COUNT_ATTEMPTS: Attempts = Attempts { repeatable: false, ..ATTEMPTS };
 
 /// The table of a deployment. Its key is `id`, a string; `expires_at` is its time to live.
 #[derive(Debug, Clone)]
@@ -85,7 +88,7 @@ impl Store {
     ) -> Result<Claim, CallFailure> {
         let until = now.saturating_add(millis(lease));
         let answer = self
-            .update(deadline, || {
+            .update(ATTEMPTS, deadline, || {
                 self.item(key.as_str())
                     .update_expression(
                         "SET #state = :claimed, #owner = :owner, lease_until = :until, \
@@ -116,9 +119,12 @@ impl Store {
                     Some("claimed") if attribute(&old, "owner").as_deref() != Some(&owner.0) => {
                         Before::Unknown
                     }
-                    Some("released") if old.get("admitted") == Some(&number(0)) => Before::Unadmitted,
-                    Some("released") => Before::Released,
-                    _ => Before::Nothing,
+                    // Released, or the answer to our own claim was lost on its way.
+                    _ => match old.get("admitted").and_then(|value| value.as_n().ok()).map(String::as_str) {
+                        None => Before::Nothing,
+                        Some("0") => Before::Unadmitted,
+                        Some(_) => Before::Released,
+                    },
                 },
                 first_claimed: old
                     .get("first_claimed_at")
@@ -143,7 +149,7 @@ impl Store {
         now: Millis,
         deadline: Deadline,
     ) -> Result<(), CallFailure> {
-        self.update(deadline, || {
+        self.update(ATTEMPTS, deadline, || {
             self.item(key.as_str())
                 .update_expression(
                     "SET #state = :done, outcome = :outcome, message_id = :message_id, \
@@ -173,7 +179,7 @@ impl Store {
         admitted: bool,
         deadline: Deadline,
     ) -> Result<(), CallFailure> {
-        self.update(deadline, || {
+        self.update(ATTEMPTS, deadline, || {
             self.item(key.as_str())
                 .update_expression("SET #state = :released, lease_until = :zero, admitted = :admitted")
                 .condition_expression("#owner = :owner AND #state = :claimed")
@@ -204,7 +210,7 @@ impl Store {
         deadline: Deadline,
     ) -> Result<bool, CallFailure> {
         let answer = self
-            .update(deadline, || {
+            .update(COUNT_ATTEMPTS, deadline, || {
                 self.item(key)
                     .update_expression("SET expires_at = :expires ADD amount :amount")
                     .condition_expression("attribute_not_exists(amount) OR amount <= :room")
@@ -222,10 +228,11 @@ impl Store {
 
     async fn update(
         &self,
+        attempts: Attempts,
         deadline: Deadline,
         request: impl Fn() -> UpdateItemFluentBuilder,
     ) -> Result<Update, CallFailure> {
-        ATTEMPTS
+        attempts
             .call(Service::DynamoDb, deadline, random, async || match request().send().await {
                 Ok(answer) => Ok(Update::Done(answer.attributes.unwrap_or_default())),
                 Err(error) => match error.as_service_error() {

@@ -11,7 +11,12 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::errors::{CallFailure, FailureClass};
 
 /// What an invocation needs to end in order: the record is brought up to date, the log line written.
-pub const CLOSING: Duration = Duration::from_millis(600);
+///
+/// One attempt to reach the table, and the last words.
+pub const CLOSING: Duration = Duration::from_millis(700);
+
+/// What the log line and the answer to Lambda need.
+pub const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// How long an invocation, or a part of it, may go on.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +49,7 @@ pub struct Attempts {
     pub number: u32,
     /// The longest that one attempt may take; the deadline may cut it shorter.
     pub each: Duration,
-    /// Less time than this is not worth another attempt.
+    /// Less time than this is not worth an attempt.
     pub least: Duration,
     /// Whether the call may be repeated although nobody knows whether it was done. Never true of a send.
     pub repeatable: bool,
@@ -85,6 +90,10 @@ impl Attempts {
     ) -> Result<T, CallFailure> {
         let mut pause = FIRST_PAUSE;
         let mut number = 1;
+        // A call that is cut off as soon as it has begun may have been done all the same.
+        if deadline.left() < self.least {
+            return Err(CallFailure::no_time(service));
+        }
         loop {
             let limit = self.each.min(deadline.left());
             let failure = match timeout(limit, attempt()).await {

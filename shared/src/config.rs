@@ -137,7 +137,12 @@ impl<'a> Settings<'a> {
         let denied = self.denied_domains();
         let enabled = self.flag("DENY_DISPOSABLE_EMAIL", false);
         let exceptions = self.domains("DISPOSABLE_EMAIL_EXCEPTIONS", DomainPatterns::parse);
-        Some(BlockedDomains { denied: denied?, disposable: DisposableDomains::new(enabled?, exceptions?) })
+        let (enabled, exceptions) = (enabled?, exceptions?);
+        if !enabled && self.text("DISPOSABLE_EMAIL_EXCEPTIONS").is_some() {
+            self.problem("DISPOSABLE_EMAIL_EXCEPTIONS", "has no effect without DENY_DISPOSABLE_EMAIL");
+            return None;
+        }
+        Some(BlockedDomains { denied: denied?, disposable: DisposableDomains::new(enabled, exceptions) })
     }
 
     fn domains<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, Vec<String>>) -> Option<T> {

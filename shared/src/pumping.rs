@@ -184,7 +184,13 @@ impl SmsLimits {
         // What is wrong with it, the one who sends says.
         let otherwise = settings.text("SMS_MAX_PRICE_USD").and_then(|text| text.parse::<Usd>().ok());
         let budget = UsdBudget { limit: limit?, prices: prices?, otherwise };
-        let Some(limit) = budget.limit else { return Some(budget) };
+        let Some(limit) = budget.limit else {
+            if !budget.prices.is_empty() {
+                settings.problem("SMS_PRICES_USD", format!("has no effect without {name}"));
+                return None;
+            }
+            return Some(budget);
+        };
         let countries = || countries.into_iter().flat_map(CountryAllowlist::iter);
         let names = |countries: Vec<Country>| {
             countries.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
@@ -205,6 +211,27 @@ impl SmsLimits {
             return None;
         }
         Some(budget)
+    }
+
+    /// The limits that no message of that many parts can ever pass: a mistake, which start-up should name.
+    #[must_use]
+    pub fn below(&self, parts: usize, countries: &CountryAllowlist) -> Vec<LimitName> {
+        let parts = u64::try_from(parts).unwrap_or(u64::MAX);
+        let too_dear = |Usd(limit): Usd| {
+            countries.iter().any(|country| {
+                self.daily_usd.price(country).is_some_and(|Usd(price)| price.saturating_mul(parts) > limit)
+            })
+        };
+        [
+            (LimitName::NumberHourly, self.number_hourly.is_some_and(|limit| limit < parts)),
+            (LimitName::PrefixHourly, self.prefix_hourly.is_some_and(|limit| limit < parts)),
+            (LimitName::CountryDaily, self.country_daily.is_some_and(|limit| limit < parts)),
+            (LimitName::DailyMessages, self.daily_messages.is_some_and(|limit| limit < parts)),
+            (LimitName::DailyUsd, self.daily_usd.limit.is_some_and(too_dear)),
+        ]
+        .into_iter()
+        .filter_map(|(limit, below)| below.then_some(limit))
+        .collect()
     }
 
     /// The counters that a message of `parts` parts to this number has to pass, in this order: the narrowest first,
@@ -418,6 +445,26 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_below_one_message_is_named() {
+        let variables = [
+            ("SMS_MAX_PER_NUMBER_HOURLY", "1"),
+            ("SMS_DAILY_BUDGET_USD", "0.01"),
+            ("SMS_PRICES_USD", "US=0.00581"),
+        ];
+        let limits = read(&variables, "US").unwrap();
+        let countries = "US".parse().unwrap();
+        assert_eq!(limits.below(1, &countries), []);
+        assert_eq!(limits.below(2, &countries), [LimitName::NumberHourly, LimitName::DailyUsd]);
+        assert_eq!(read(&[], "US").unwrap().below(6, &countries), []);
+    }
+
+    #[test]
+    fn prices_without_a_budget_are_refused() {
+        let problem = read(&[("SMS_PRICES_USD", "US=0.00581")], "US").unwrap_err();
+        assert!(problem.contains("SMS_PRICES_USD has no effect without SMS_DAILY_BUDGET_USD"), "{problem}");
+    }
+
+    #[test]
     fn a_message_that_is_more_than_a_limit_has_no_room() {
         let rooms: Vec<_> =
             default_counters("+12065550100", 7, NOW).iter().map(|counter| counter.room).collect();
@@ -496,7 +543,6 @@ mod tests {
         );
         assert!(read(&[budget, prices], "US").is_ok());
         assert!(read(&[budget, prices, ("SMS_MAX_PRICE_USD", "0.1")], "US, DE, GB").is_ok());
-        assert!(read(&[prices], "US, DE, GB").is_ok());
         assert_eq!(
             read(&[("SMS_DAILY_BUDGET_USD", "0.09"), ("SMS_MAX_PRICE_USD", "0.1"), prices], "US, DE")
                 .unwrap_err(),

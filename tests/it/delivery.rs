@@ -1,5 +1,7 @@
 //! The delivery record and the SMS guard, as the real senders keep them in a table.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::dynamodb::DynamoDb;
 use tests::end_user_messaging::{EndUserMessaging, refusal};
@@ -10,6 +12,7 @@ use tests::kms::KEY_ARN;
 use tests::metrics::{count, parse};
 use tests::service::{Nobody, Reply};
 
+use crate::stage::{Channel, Stage};
 use crate::{custom_email_sender, custom_sms_sender, fixtures};
 
 const TABLE: &str = "deliveries";
@@ -280,6 +283,89 @@ async fn what_is_tried_again_counts_once() {
     assert!(!ends_well(&stage.function, &event).await);
     assert!(ends_well(&stage.function, &event).await);
     assert_eq!(stage.sns.accepted().len(), 1);
+}
+
+/// A process whose number has one SMS left in the hour.
+async fn one_before_the_limit() -> Stage {
+    let stage = Stage::start(Channel::Sns);
+    for _ in 0..5 {
+        assert!(ends_well(&stage.function, &stage.channel.event()).await);
+    }
+    assert_eq!(stage.send.accepted(), 5);
+    stage.send.clear();
+    stage.table.clear();
+    stage
+}
+
+#[tokio::test]
+async fn no_sms_stops_itself_when_the_answer_of_a_counter_is_lost() {
+    for reply in [Reply::ResetAfter, Reply::HangAfter, Reply::Garbage] {
+        for counter in 0..4 {
+            let stage = one_before_the_limit().await;
+            let mut replies = vec![Reply::Ok; counter + 1];
+            replies.push(reply.clone());
+            stage.table.script(replies);
+            assert!(ends_well(&stage.function, &stage.channel.event()).await);
+            assert_eq!(stage.send.accepted(), 1, "{reply:?} of counter {counter}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_sms_stops_itself_when_it_may_have_been_sent_and_is_tried_again() {
+    let stage = one_before_the_limit().await;
+    let event = stage.channel.event();
+    stage.send.script(vec![Reply::ResetBefore]);
+    assert!(!ends_well(&stage.function, &event).await);
+    stage.end_leases();
+    assert!(ends_well(&stage.function, &event).await);
+    assert_eq!(stage.send.accepted(), 1);
+    assert!(ends_well(&stage.function, &stage.channel.event()).await, "the next one is stopped");
+    assert_eq!(stage.send.accepted(), 1);
+}
+
+#[tokio::test]
+async fn a_send_is_not_begun_without_time_for_its_answer() {
+    let stage = Stage::start(Channel::Sns);
+    let event = stage.channel.event();
+    stage.kms.script([Reply::SlowOk(Duration::from_millis(700))]);
+    // Of a second and a half, 0.7 are kept for the closing: what KMS leaves is too little to send in.
+    let answer = stage.function.invoke_within(Duration::from_millis(1_500), event.to_string()).await;
+    assert!(matches!(answer, Invocation::Err { .. }), "{answer:?}");
+    assert_eq!((stage.send.attempts(), stage.records()), (0, vec!["released".to_owned()]));
+    assert!(ends_well(&stage.function, &event).await);
+    assert_eq!(stage.send.accepted(), 1);
+}
+
+#[tokio::test]
+async fn a_table_that_hangs_after_a_late_answer_leaves_time_for_the_last_words() {
+    let stage = Stage::start(Channel::Ses);
+    assert!(ends_well(&stage.function, &stage.channel.event()).await);
+    stage.table.script([Reply::Ok, Reply::Hang, Reply::Hang]);
+    stage.send.script(vec![Reply::SlowOk(Duration::from_millis(3_900))]);
+    let before = stage.function.lines().len();
+    assert!(ends_well(&stage.function, &stage.channel.event()).await);
+    assert_eq!(stage.function.lines().len(), before + 2, "one line of the log, one of metrics");
+}
+
+#[tokio::test]
+async fn an_invitation_by_both_channels_goes_out_by_both() {
+    // Nobody documents whether Cognito encrypts the password once or twice.
+    let (table, settings) = table();
+    let email = custom_email_sender::Stage::new(&borrowed(&settings, &[]));
+    let sms = custom_sms_sender::Stage::new(&borrowed(&settings, &[]));
+    let by_email = sealed_event(
+        &fixture("custom-email-sender-admin-create-user"),
+        "Secret-1",
+        POOL,
+        SealSuite::Signed0378,
+    );
+    let mut by_sms = fixture("custom-sms-sender-admin-create-user");
+    by_sms["request"]["code"] = by_email["request"]["code"].clone();
+    assert!(ends_well(&email.function, &by_email).await);
+    assert!(ends_well(&sms.function, &by_sms).await);
+    assert_eq!((email.ses.accepted().len(), sms.sns.accepted().len()), (1, 1));
+    assert_eq!(table.items().iter().filter(|item| item["outcome"]["S"] == json!("sent")).count(), 2);
 }
 
 #[tokio::test]

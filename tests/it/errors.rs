@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sender::aws::Service;
-use sender::errors::{FailureClass, Row, TABLE};
+use sender::errors::{ABOUT_RECIPIENT, FailureClass, Row, TABLE};
 use serde_json::{Value, json};
 use tests::end_user_messaging;
 use tests::function::Invocation;
@@ -158,6 +158,9 @@ fn every_reason_in_the_table_is_one_that_the_sdk_models() {
     let mut found = 0;
     for row in TABLE.iter().filter(|row| row.service == Some(Service::EndUserMessaging)) {
         let Some((code, reason)) = row.code.split_once('/') else { continue };
+        if reason == ABOUT_RECIPIENT {
+            continue;
+        }
         let mut file = String::from("types/");
         for letter in code.chars() {
             if letter.is_uppercase() {
@@ -210,6 +213,9 @@ impl Case {
                 let text =
                     format!("Invalid parameter: PhoneNumber Reason: {number} is not valid to publish to");
                 custom_sms_sender::refusal(code, &text)
+            }
+            (Service::EndUserMessaging, Some((_, ABOUT_RECIPIENT))) => {
+                end_user_messaging::refusal_of_the_number()
             }
             (Service::EndUserMessaging, Some((code, reason))) => end_user_messaging::refusal(code, reason),
             (Service::Kms | Service::DynamoDb, Some(_)) => panic!("no reasons are read: {self:?}"),

@@ -29,7 +29,18 @@ impl Service<SendTextMessage> {
 /// `ServiceQuotaExceededException` with `MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT`.
 #[must_use]
 pub fn refusal(aws_error_code: &str, reason: &str) -> Reply {
-    let refusal = Refusal::new(400, aws_error_code, "scripted by the test").with("Reason", json!(reason));
+    reply(Refusal::new(400, aws_error_code, "scripted by the test").with("Reason", json!(reason)))
+}
+
+/// A refusal that says of the recipient's number alone that it is wrong.
+#[must_use]
+pub fn refusal_of_the_number() -> Reply {
+    let fields = json!([{ "Name": "DestinationPhoneNumber", "Message": "scripted by the test" }]);
+    let refusal = Refusal::new(400, "ValidationException", "scripted by the test");
+    reply(refusal.with("Reason", json!("INVALID_PARAMETER")).with("Fields", fields))
+}
+
+fn reply(refusal: Refusal) -> Reply {
     let body = SendTextMessage.refuse(&refusal).body;
     Reply::Status {
         code: refusal.status,

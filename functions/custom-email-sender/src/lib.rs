@@ -156,6 +156,7 @@ struct Letter<'a> {
 
 impl Channel for Letter<'_> {
     type Message = Email;
+    const NAME: &'static str = "email";
 
     fn write(&self, content: Content<'_>) -> Result<(Email, Option<RenderError>), RenderError> {
         let (locale, _) = self.job.locale;

@@ -129,9 +129,11 @@ impl Ses {
             answer.map(|answer| answer.message_id.unwrap_or_default()).map_err(|error| {
                 // What SES does not like about an address it says in words only. The sender's own addresses may
                 // be meant as well, so only a text that names the recipient's is taken for the recipient's fault.
-                let recipient = to.expose().to_lowercase();
+                let recipient = to.expose();
+                let own = [Some(&self.from), self.reply_to.as_ref()].into_iter().flatten();
+                let is_own = own.into_iter().any(|own| names(own, &recipient));
                 CallFailure::new(Service::SesV2, &error, |error| {
-                    let named = error.message()?.to_lowercase().contains(&recipient);
+                    let named = !is_own && names(error.message()?, &recipient);
                     named.then(|| ABOUT_RECIPIENT.to_owned())
                 })
             })
@@ -140,10 +142,49 @@ impl Ses {
     }
 }
 
+/// Whether a text holds the address as a whole, in any case of letters, and not as a part of a longer one.
+fn names(text: &str, address: &str) -> bool {
+    let (text, address) = (text.to_lowercase(), address.to_lowercase());
+    let of_address =
+        |character: char| character.is_alphanumeric() || ".!#$%&*+/=?^_{|}~-@".contains(character);
+    text.match_indices(&address).any(|(start, found)| {
+        let before = text.get(..start).and_then(|before| before.chars().next_back());
+        let mut after = text.get(start.saturating_add(found.len())..).unwrap_or_default().chars();
+        // A full stop ends a sentence more often than it goes on with a domain.
+        let goes_on = match after.next() {
+            Some('.') => after.next().is_some_and(of_address),
+            next => next.is_some_and(of_address),
+        };
+        !before.is_some_and(of_address) && !goes_on
+    })
+}
+
 fn content(email: &Email) -> Result<EmailContent, BuildError> {
     let part = |text: &str| Content::builder().data(text).charset("UTF-8").build();
     let body = Body::builder().text(part(&email.text)?).html(part(&email.html)?).build();
     Ok(EmailContent::builder()
         .simple(Message::builder().subject(part(&email.subject)?).body(body).build())
         .build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, named: bool) {
+        assert_eq!(names(text, "Reply@example.com"), named, "{text}");
+    }
+
+    #[test]
+    fn an_address_is_named_as_a_whole_or_not_at_all() {
+        check("Illegal address: reply@example.com", true);
+        check("Illegal address <Reply@Example.com>.", true);
+        check("reply@example.com is on no list", true);
+        check("Illegal address: no-reply@example.com", false);
+        check("Illegal address: reply@example.com.example", false);
+        check("Illegal address: reply@example.community", false);
+        check("Illegal address: x.reply@example.com", false);
+        check("", false);
+    }
 }

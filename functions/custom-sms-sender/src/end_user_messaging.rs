@@ -8,7 +8,7 @@ use aws_sdk_pinpointsmsvoicev2::operation::send_text_message::SendTextMessageErr
 use aws_sdk_pinpointsmsvoicev2::types::MessageType;
 use aws_types::SdkConfig;
 use sender::aws::Service;
-use sender::errors::CallFailure;
+use sender::errors::{ABOUT_RECIPIENT, CallFailure};
 use shared::message::Sms;
 use shared::phone::PhoneNumber;
 
@@ -104,6 +104,13 @@ fn time_to_live(validity: Duration) -> Option<i32> {
     i32::try_from(validity.as_secs().clamp(5, 259_200)).ok()
 }
 
+/// The request's field that holds the recipient's number.
+const NUMBER_FIELD: &str = "DestinationPhoneNumber";
+
+/// Reasons that leave it to the named fields to say what is wrong.
+const GENERAL_REASONS: [&str; 5] =
+    ["CANNOT_PARSE", "FIELD_VALIDATION_FAILED", "INVALID_PARAMETER", "INVALID_REQUEST", "OTHER"];
+
 /// What the service says besides its error code.
 fn reason(error: &SendTextMessageError) -> Option<String> {
     use SendTextMessageError::{ConflictException, ServiceQuotaExceededException, ValidationException};
@@ -112,7 +119,13 @@ fn reason(error: &SendTextMessageError) -> Option<String> {
         ServiceQuotaExceededException(error) => {
             error.reason.as_ref().map(|reason| reason.as_str().to_owned())
         }
-        ValidationException(error) => error.reason.as_ref().map(|reason| reason.as_str().to_owned()),
+        ValidationException(error) => {
+            let reason = error.reason.as_ref().map(|reason| reason.as_str().to_owned());
+            let says_nothing = reason.as_deref().is_none_or(|reason| GENERAL_REASONS.contains(&reason));
+            let fields = error.fields();
+            let about_number = !fields.is_empty() && fields.iter().all(|field| field.name == NUMBER_FIELD);
+            if says_nothing && about_number { Some(ABOUT_RECIPIENT.to_owned()) } else { reason }
+        }
         _ => None,
     }
 }

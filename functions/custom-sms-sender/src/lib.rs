@@ -25,6 +25,7 @@ use shared::config::Settings;
 use shared::disposable::BlockedDomains;
 use shared::domain::Denial;
 use shared::event::EventError;
+use shared::locale::Locale;
 use shared::message::{Content, Insert, MessageKind, MessageTrigger, Messages, RenderError, Sms};
 use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
 use shared::pumping::SmsLimits;
@@ -129,7 +130,15 @@ impl Config {
         let validity = Validity::read(settings);
         let messages = messages?;
         warn_of_long_messages(&messages);
-        let tables = tables?;
+        let (tables, limits, countries) = (tables?, limits?, countries?);
+        let parts = most_parts(&messages);
+        let below = limits.below(parts, &countries);
+        for limit in &below {
+            settings.problem(limit.setting(), format!("is less than the {parts} SMS that one message takes"));
+        }
+        if !below.is_empty() {
+            return None;
+        }
         if tables.counters.is_none() {
             tracing::warn!("DELIVERY_TABLE is not set: every process has SMS limits of its own");
         }
@@ -138,15 +147,32 @@ impl Config {
             key: key?,
             messages,
             denied: denied?,
-            countries: countries?,
+            countries,
             provider: provider?,
-            limits: limits?,
+            limits,
             tables,
             validity: validity?,
             metrics,
             hasher,
         })
     }
+}
+
+/// The most SMS that one message takes, in any language, with an ordinary user name and password.
+fn most_parts(messages: &Messages) -> usize {
+    let parts = |kind, locale| {
+        let sample = if kind == MessageKind::AdminCreateUser {
+            Content::Invitation {
+                username: Insert::Placeholder("+12065550100"),
+                password: Insert::Placeholder("12345678"),
+            }
+        } else {
+            Content::Code(Insert::Placeholder("12345678"))
+        };
+        messages.sms(kind, locale, sample).map_or(1, |(sms, _)| segments(&sms.text).parts)
+    };
+    let all = Locale::all().flat_map(|locale| MessageKind::ALL.map(|kind| parts(kind, locale)));
+    all.max().unwrap_or(1)
 }
 
 /// A long brand name makes every message cost twice, which nobody would notice before the bill.
@@ -288,6 +314,7 @@ struct Text<'a> {
 
 impl Channel for Text<'_> {
     type Message = Sms;
+    const NAME: &'static str = "sms";
 
     fn write(&self, content: Content<'_>) -> Result<(Sms, Option<RenderError>), RenderError> {
         let (locale, _) = self.job.locale;
