@@ -214,6 +214,18 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_begun_that_could_only_be_cut_off() {
+        for attempts in [KMS, STORE, SEND] {
+            for time_left in [Duration::ZERO, attempts.least - Duration::from_millis(1)] {
+                let (begun, end, result) = schedule(attempts, time_left, least, &[Answers]);
+                assert_eq!((begun, end, result), (vec![], 0, Err(Transient)), "{attempts:?}");
+            }
+            let (begun, _, result) = schedule(attempts, attempts.least, least, &[Answers]);
+            assert_eq!((begun, result), (vec![0], Ok(())));
+        }
+    }
+
+    #[test]
     fn a_send_that_hung_or_broke_is_not_repeated() {
         for does in [Hangs, Refuses(Ambiguous)] {
             let (begun, _, result) = schedule(SEND, FIVE_SECONDS, least, &[does, Answers]);
