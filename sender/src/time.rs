@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn nothing_is_begun_that_could_only_be_cut_off() {
         for attempts in [KMS, STORE, SEND] {
-            for time_left in [Duration::ZERO, attempts.least - Duration::from_millis(1)] {
+            for time_left in [Duration::ZERO, attempts.least.saturating_sub(Duration::from_millis(1))] {
                 let (begun, end, result) = schedule(attempts, time_left, least, &[Answers]);
                 assert_eq!((begun, end, result), (vec![], 0, Err(Transient)), "{attempts:?}");
             }
