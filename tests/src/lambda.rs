@@ -104,11 +104,9 @@ impl Protocol for Functions {
                 Ok(Response::new(202, "application/json", ""))
             }
             Operation::GetFunctionConfiguration(function) => {
-                let mut body = json!({ "FunctionArn": function, "State": "Active" });
+                // Without variables Lambda leaves the member out; null means the same.
                 let environment = self.environment(function)?;
-                if !environment.is_null() {
-                    body["Environment"] = environment.clone();
-                }
+                let body = json!({ "FunctionArn": function, "State": "Active", "Environment": environment });
                 Ok(Response::new(200, "application/json", body.to_string()))
             }
         }
