@@ -1,9 +1,12 @@
-//! Lambda: hands events to functions.
+//! Lambda: hands events to functions, and tells their settings.
+
+use std::collections::BTreeMap;
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 
-use crate::aws::{Aws, AwsError, Call};
+use crate::aws::{Aws, AwsError, Call, Kind};
+use crate::output::plain;
 
 /// Lambda in one Region.
 pub(crate) struct Functions {
@@ -35,5 +38,32 @@ impl Functions {
             .await
             .map(drop)
             .map_err(|error| call.failure(&error))
+    }
+
+    /// The environment variables of a function as it was deployed.
+    ///
+    /// Source: <https://docs.aws.amazon.com/lambda/latest/api/API_EnvironmentResponse.html>
+    ///
+    /// # Errors
+    /// When there is no such function, or Lambda does not tell its variables: they may be encrypted with a key that
+    /// these credentials may not use.
+    pub(crate) async fn variables(&self, function_arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        let action = "lambda:GetFunctionConfiguration";
+        let call = Call { service: "Lambda", action, region: &self.region, quotes: false };
+        let answer = self
+            .client
+            .get_function_configuration()
+            .function_name(function_arn)
+            .send()
+            .await
+            .map_err(|error| call.failure(&error))?;
+        let Some(environment) = answer.environment else { return Ok(BTreeMap::new()) };
+        if let Some(error) = environment.error() {
+            let code = plain(error.error_code().unwrap_or("no reason"));
+            let text =
+                format!("Lambda cannot read the variables of {function_arn} for these credentials: {code}");
+            return Err(AwsError::new(Kind::Other, text));
+        }
+        Ok(environment.variables.unwrap_or_default().into_iter().collect())
     }
 }

@@ -1,10 +1,12 @@
 //! The operator's tool: what there is to do with a deployment, as commands.
 //!
 //! Each subcommand has a file of its own, and so has each AWS service; only the latter and `aws.rs` name the SDK.
-//! Nothing that the tool prints holds personal data: it shows kinds, ages, causes and keyed hashes.
+//! Nothing that the tool prints holds personal data but what its user told it: it shows kinds, ages, causes and
+//! keyed hashes.
 
 mod aws;
 mod cloudformation;
+mod explain;
 mod hash;
 mod lambda;
 mod output;
@@ -48,6 +50,8 @@ enum Command {
     Redrive(redrive::Options),
     /// Prints the hash under which the logs show an address or a number
     Hash(hash::Options),
+    /// Explains what the sign-up policy does with an address, or with a file of them
+    Explain(explain::Options),
 }
 
 /// What every command takes.
@@ -122,6 +126,7 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
     let result = match cli.command {
         Command::Redrive(options) => Box::pin(redrive::run(options, &cli.common, &mut output)).await,
         Command::Hash(options) => Box::pin(hash::run(options, &cli.common, lookup, &mut output)).await,
+        Command::Explain(options) => Box::pin(explain::run(options, &cli.common, &mut output)).await,
     };
     match result {
         Ok(end) => end.exit_code().into(),

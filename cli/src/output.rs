@@ -58,6 +58,29 @@ impl Output {
         Ok(())
     }
 
+    /// A line of a table for people: it is not wrapped, so that each row stays one line.
+    ///
+    /// # Errors
+    /// When standard output is gone.
+    pub(crate) fn row(&mut self, tone: Tone, text: &str) -> Result<()> {
+        if self.format == Format::Json {
+            return Ok(());
+        }
+        let style = tone.style();
+        writeln!(self.stdout, "{style}{text}{style:#}")
+    }
+
+    /// A part of the document for programs, where the whole may be too large to hold.
+    ///
+    /// # Errors
+    /// When standard output is gone.
+    pub(crate) fn json_part(&mut self, part: &str) -> Result<()> {
+        if self.format == Format::Text {
+            return Ok(());
+        }
+        write!(self.stdout, "{part}")
+    }
+
     /// The document for programs.
     ///
     /// # Errors

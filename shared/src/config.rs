@@ -6,6 +6,7 @@ use std::fmt;
 use crate::disposable::{BlockedDomains, DisposableDomains};
 use crate::domain::{DomainAllowlist, DomainDenylist, DomainPatterns};
 use crate::locale::Locale;
+use crate::phone::{CountryAllowlist, CountryAllowlistError};
 use crate::recipient::RecipientHasher;
 
 /// Where settings come from, and what was wrong with them so far.
@@ -143,6 +144,13 @@ impl<'a> Settings<'a> {
             return None;
         }
         Some(BlockedDomains { denied: denied?, disposable: DisposableDomains::new(enabled, exceptions) })
+    }
+
+    /// `SMS_ALLOWED_COUNTRIES`.
+    #[must_use]
+    pub fn allowed_countries(&self) -> Option<CountryAllowlist> {
+        const NAME: &str = "SMS_ALLOWED_COUNTRIES";
+        self.list(NAME)?.parse().map_err(|error: CountryAllowlistError| self.problem(NAME, error)).ok()
     }
 
     fn domains<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, Vec<String>>) -> Option<T> {

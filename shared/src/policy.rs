@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::config::Settings;
 use crate::disposable::BlockedDomains;
 use crate::disposable_table::list_date;
 use crate::domain::{Denial, DomainAllowlist};
@@ -131,6 +132,57 @@ pub enum RefuseReason {
     Unreadable,
     /// `SIGN_UP_MODE=closed` and the domain is not on the allowlist.
     Closed,
+}
+
+/// The settings of a sign-up: who may, and what everybody else reads.
+#[derive(Clone, Debug)]
+pub struct SignUpSettings {
+    /// Who may sign up, and who is confirmed without a code.
+    pub policy: SignUpPolicy,
+    /// The sentence for users who are refused. Cognito puts "PreSignUp failed with error " in front of it, a full
+    /// stop behind it, and shows it.
+    pub refusal_message: String,
+}
+
+/// What refused users read where `REFUSAL_MESSAGE` is not set.
+const REFUSAL_MESSAGE: &str = "You cannot sign up with this e-mail address";
+
+impl SignUpSettings {
+    /// Reads every setting of the policy and `REFUSAL_MESSAGE`, noting all problems.
+    #[must_use]
+    pub fn read(settings: &Settings<'_>) -> Option<Self> {
+        let allowed = settings.allowed_domains();
+        let denied = settings.blocked_domains();
+        let mode = settings.optional("SIGN_UP_MODE", str::parse::<SignUpMode>);
+        let confirm_trusted_users = settings.flag("CONFIRM_TRUSTED_USERS", true);
+        let auto_verify_phone = settings.flag("AUTO_VERIFY_PHONE", false);
+        let email_is_username = settings.flag("EMAIL_IS_USERNAME", false);
+        let refusal_message = settings.optional("REFUSAL_MESSAGE", |text| {
+            if text.chars().count() > 200 || text.contains(char::is_control) {
+                Err("is longer than 200 characters or holds a control character")
+            } else {
+                Ok(text.to_owned())
+            }
+        });
+        let (allowed, mode) = (allowed?, mode?.unwrap_or_default());
+        if mode == SignUpMode::Closed && allowed.is_empty() {
+            settings.problem(
+                "SIGN_UP_MODE",
+                "is `closed`, but ALLOWED_EMAIL_DOMAINS is empty: nobody could sign up",
+            );
+        }
+        Some(Self {
+            policy: SignUpPolicy {
+                allowed,
+                denied: denied?,
+                mode,
+                confirm_trusted_users: confirm_trusted_users?,
+                auto_verify_phone: auto_verify_phone?,
+                email_is_username: email_is_username?,
+            },
+            refusal_message: refusal_message?.unwrap_or_else(|| REFUSAL_MESSAGE.to_owned()),
+        })
+    }
 }
 
 impl SignUpPolicy {
@@ -265,6 +317,39 @@ mod tests {
     }
 
     const PHONE: &str = "+15550100123";
+
+    #[test]
+    fn settings_are_checked_completely_and_in_their_order() {
+        let variables = [
+            ("ALLOWED_EMAIL_DOMAINS", " "),
+            ("SIGN_UP_MODE", "closed"),
+            ("DENY_DISPOSABLE_EMAIL", "yes"),
+            ("REFUSAL_MESSAGE", "two\nlines"),
+        ];
+        let lookup =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
+        let read_file = |_: &str| Err(String::new());
+        let settings = Settings::new(&lookup, &read_file);
+        let read = SignUpSettings::read(&settings);
+        assert_eq!(
+            settings.finish(read).unwrap_err().to_string(),
+            "invalid configuration: DENY_DISPOSABLE_EMAIL is neither `true` nor `false`; REFUSAL_MESSAGE is longer \
+             than 200 characters or holds a control character; SIGN_UP_MODE is `closed`, but ALLOWED_EMAIL_DOMAINS \
+             is empty: nobody could sign up"
+        );
+        let nothing = |_: &str| None;
+        let settings = Settings::new(&nothing, &read_file);
+        let read = SignUpSettings::read(&settings);
+        let SignUpSettings { policy, refusal_message } = settings.finish(read).unwrap();
+        assert_eq!(refusal_message, REFUSAL_MESSAGE);
+        check(
+            &policy,
+            SignUpSource::SelfSignUp,
+            "ann@example.com",
+            "",
+            Decision::PassThrough(PassReason::NotListed),
+        );
+    }
 
     #[track_caller]
     fn check(

@@ -14,7 +14,7 @@ use tests::cli::{Output, credentials, interrupt, run, start};
 use tests::cloudformation::{CloudFormation, STACK};
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_event};
-use tests::lambda::Lambda;
+use tests::lambda::{Lambda, Operation};
 use tests::service::Reply;
 use tests::sqs::{QUEUE_URL, Sqs};
 use tests::sts::Sts;
@@ -166,7 +166,8 @@ impl Stage {
         self.lambda
             .accepted()
             .into_iter()
-            .map(|invocation| {
+            .map(|operation| {
+                let Operation::Invoke(invocation) = operation else { panic!("{operation:?}") };
                 assert_eq!(invocation.invocation_type, "Event");
                 (invocation.function, invocation.payload)
             })

@@ -119,11 +119,7 @@ impl Config {
         let key = settings.required("CODE_KEY_ARN", str::parse::<KeyArn>);
         let messages = runtime::messages(settings);
         let denied = settings.blocked_domains();
-        let countries = settings.list("SMS_ALLOWED_COUNTRIES").and_then(|list| {
-            list.parse::<CountryAllowlist>()
-                .map_err(|error| settings.problem("SMS_ALLOWED_COUNTRIES", error))
-                .ok()
-        });
+        let countries = settings.allowed_countries();
         let provider = ProviderSettings::read(settings);
         let limits = SmsLimits::read(settings, countries.as_ref());
         let tables = Tables::read(settings);

@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use shared::config::Settings;
 use shared::disposable::{LIST_DATE, LIST_LASTS_DAYS, list_age_days};
 use shared::event::{Answer, Event, EventError};
-use shared::policy::{Contacts, Decision, SignUpMode, SignUpPolicy, SignUpSource};
+use shared::policy::{Contacts, Decision, SignUpPolicy, SignUpSettings, SignUpSource};
 use shared::recipient::RecipientHasher;
 
 /// The settings of this function.
@@ -20,9 +20,6 @@ pub struct Config {
     metrics: Metrics,
 }
 
-/// Cognito puts "PreSignUp failed with error " in front of the sentence, a full stop behind it, and shows it.
-const REFUSAL_MESSAGE: &str = "You cannot sign up with this e-mail address";
-
 /// What a user reads when the event itself is unusable, which no user can have caused.
 const MALFORMED_MESSAGE: &str = "Sign-up is not possible at the moment";
 
@@ -32,46 +29,14 @@ impl Config {
     pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Self> {
         let hasher = settings.recipient_hasher(random);
         let metrics = Metrics::read(settings, env!("CARGO_PKG_NAME"));
-        let allowed = settings.allowed_domains();
-        let denied = settings.blocked_domains();
-        let mode = settings.optional("SIGN_UP_MODE", str::parse::<SignUpMode>);
-        let confirm_trusted_users = settings.flag("CONFIRM_TRUSTED_USERS", true);
-        let auto_verify_phone = settings.flag("AUTO_VERIFY_PHONE", false);
-        let email_is_username = settings.flag("EMAIL_IS_USERNAME", false);
-        let refusal_message = settings.optional("REFUSAL_MESSAGE", |text| {
-            if text.chars().count() > 200 || text.contains(char::is_control) {
-                Err("is longer than 200 characters or holds a control character")
-            } else {
-                Ok(text.to_owned())
-            }
-        });
-        let (allowed, mode) = (allowed?, mode?.unwrap_or_default());
-        if mode == SignUpMode::Closed && allowed.is_empty() {
-            settings.problem(
-                "SIGN_UP_MODE",
-                "is `closed`, but ALLOWED_EMAIL_DOMAINS is empty: nobody could sign up",
-            );
-        }
-        for provider in allowed.public_mailbox_providers() {
+        let SignUpSettings { policy, refusal_message } = SignUpSettings::read(settings)?;
+        for provider in policy.allowed.public_mailbox_providers() {
             tracing::warn!("ALLOWED_EMAIL_DOMAINS trusts `{provider}`, where everybody can get a mailbox");
         }
-        let denied = denied?;
-        if denied.disposable.is_enabled() {
+        if policy.denied.disposable.is_enabled() {
             warn_of_an_old_list(SystemTime::now());
         }
-        Some(Self {
-            policy: SignUpPolicy {
-                allowed,
-                denied,
-                mode,
-                confirm_trusted_users: confirm_trusted_users?,
-                auto_verify_phone: auto_verify_phone?,
-                email_is_username: email_is_username?,
-            },
-            refusal_message: refusal_message?.unwrap_or_else(|| REFUSAL_MESSAGE.to_owned()),
-            hasher,
-            metrics,
-        })
+        Some(Self { policy, refusal_message, hasher, metrics })
     }
 }
 

@@ -1,0 +1,578 @@
+//! `explain`: what the sign-up policy does with an address, and whether an SMS may go to a number.
+//!
+//! Both are decided by the code that the functions run, with their own settings.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use shared::config::Settings;
+use shared::disposable::BlockedDomains;
+use shared::domain::Denial;
+use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
+use shared::policy::{
+    Contacts, Decision, PassReason, RefuseReason, SignUpPolicy, SignUpSettings, SignUpSource,
+};
+
+use crate::aws::{Aws, AwsError, Kind};
+use crate::cloudformation::Stacks;
+use crate::lambda::Functions;
+use crate::output::{Output, Tone, plain};
+use crate::{Common, End, Error};
+
+#[derive(Debug, Args)]
+#[command(after_long_help = DETAILS)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    who: Who,
+    /// Also tells whether an SMS may go to this number, in E.164 form (+12065550123)
+    #[arg(long, value_name = "NUMBER", conflicts_with = "file")]
+    phone: Option<String>,
+    /// Who brings the user into the pool
+    #[arg(long, value_enum, default_value_t, value_name = "SOURCE")]
+    source: Source,
+    #[command(flatten)]
+    settings: From,
+}
+
+/// Whose addresses.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Who {
+    /// E-mail address; `-` reads it from standard input, which keeps it out of the shell's history
+    address: Option<String>,
+    /// Decides about every address in this file, one a line; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// Whose settings; the defaults where nothing is named.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct From {
+    /// The settings are those of the functions of this stack
+    #[arg(long, value_name = "NAME")]
+    stack_name: Option<String>,
+    /// The settings are in this file: lines of the form NAME=value, as in docs/configuration.md
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Source {
+    /// Somebody signs up
+    #[default]
+    SignUp,
+    /// An administrator creates the user
+    Admin,
+    /// First sign-in through an identity provider
+    External,
+}
+
+const DETAILS: &str = "\
+The decision is made by the code that the functions run. Of the settings only those are read that decide; without \
+--stack-name and --settings every one has its default. Settings with which a function would not start are reported \
+in its own words, and nothing is decided.
+
+With --stack-name the settings are the variables of the deployed functions (cloudformation:DescribeStacks, \
+lambda:GetFunctionConfiguration). A list written as file:PATH lies in a layer, which cannot be read from here: a \
+copy of it has to be at that path. With --settings the path is one of this machine.
+
+--phone looks at the countries, the ranges that are never sent to, and the denied domains; the limits against SMS \
+pumping depend on what was sent before and are not looked at.
+
+The exit code is 0 whatever the decisions are, and 1 where settings or lists cannot be used. All exit codes: \
+cognito-triggers --help.";
+
+impl Source {
+    fn of_the_policy(self) -> SignUpSource {
+        match self {
+            Self::SignUp => SignUpSource::SelfSignUp,
+            Self::Admin => SignUpSource::Administrator,
+            Self::External => SignUpSource::ExternalProvider,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::SignUp => "sign-up",
+            Self::Admin => "admin",
+            Self::External => "external",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::SignUp => "when somebody signs up",
+            Self::Admin => "when an administrator creates the user",
+            Self::External => "when the user first signs in through an identity provider",
+        }
+    }
+}
+
+pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
+    let Options { who, phone, source, settings } = options;
+    // What cannot be read should be said before AWS is asked.
+    let subject = Subject::of(who)?;
+    let variables = Variables::of(&settings, phone.is_some(), common).await?;
+    let Some(rules) = Rules::read(&variables, phone.is_some(), output) else { return Ok(End::LookAtIt) };
+    output.text(Tone::Plain, 0, &format!("With {}, {}:", variables.name, source.words()))?;
+    output.text(Tone::Plain, 0, "")?;
+    match subject {
+        Subject::One(address) => rules.explain(source, &address, phone.as_deref(), output)?,
+        Subject::Many(lines) => rules.explain_all(source, lines, output)?,
+    }
+    Ok(End::Done)
+}
+
+/// One address, or lines of them.
+enum Subject {
+    One(String),
+    Many(Box<dyn BufRead>),
+}
+
+impl Subject {
+    fn of(who: Who) -> Result<Self, Error> {
+        let address = match (who.address, who.file) {
+            (_, Some(path)) if path == Path::new("-") => {
+                return Ok(Self::Many(Box::new(std::io::stdin().lock())));
+            }
+            (_, Some(path)) => {
+                let file = File::open(&path).map_err(|error| unreadable(&path, &error))?;
+                return Ok(Self::Many(Box::new(BufReader::new(file))));
+            }
+            (Some(address), None) if address == "-" => std::io::read_to_string(std::io::stdin().lock())?,
+            (address, None) => address.unwrap_or_default(),
+        };
+        let address = address.trim();
+        if address.is_empty() || address.contains('\n') {
+            return Err(Error::Usage("one address is needed; --file takes many".to_owned()));
+        }
+        Ok(Self::One(address.to_owned()))
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::Usage(format!("{} cannot be read: {error}", path.display()))
+}
+
+/// The variables of the functions, and where they are from.
+struct Variables {
+    /// "With … ".
+    name: String,
+    pre_sign_up: BTreeMap<String, String>,
+    sms_sender: BTreeMap<String, String>,
+    /// Whether lists in files lie in a layer, out of reach.
+    deployed: bool,
+}
+
+impl Variables {
+    async fn of(from: &From, with_sms: bool, common: &Common) -> Result<Self, Error> {
+        if let Some(stack) = &from.stack_name {
+            return Self::of_stack(stack, with_sms, common).await;
+        }
+        let (name, variables) = match &from.settings {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+                let variables =
+                    parse(&text).map_err(|problem| Error::Usage(format!("{}: {problem}", path.display())))?;
+                (format!("the settings in {}", path.display()), variables)
+            }
+            None => ("the default settings".to_owned(), BTreeMap::new()),
+        };
+        Ok(Self { name, pre_sign_up: variables.clone(), sms_sender: variables, deployed: false })
+    }
+
+    async fn of_stack(stack: &str, with_sms: bool, common: &Common) -> Result<Self, Error> {
+        let aws = Aws::load(common, None).await?;
+        let outputs = Stacks::new(&aws).outputs(stack).await?;
+        let functions = Functions::new(&aws);
+        let output = |name: &str, without: &str| {
+            let text = format!("the stack has no output {name}: {without}");
+            outputs.get(name).ok_or_else(|| AwsError::new(Kind::NotFound, text))
+        };
+        let arn = output("PreSignUpFunctionArn", "is it a stack of the Cognito triggers?")?;
+        let pre_sign_up = functions.variables(arn).await?;
+        let sms_sender = if with_sms {
+            let without =
+                "it deploys no SMS sender; where Cognito itself sends SMS, it sends them to any country";
+            functions.variables(output("CustomSmsSenderFunctionArn", without)?).await?
+        } else {
+            BTreeMap::new()
+        };
+        Ok(Self {
+            name: format!("the settings of the stack {stack}"),
+            pre_sign_up,
+            sms_sender,
+            deployed: true,
+        })
+    }
+}
+
+/// Reads lines of the form `NAME=value`. Blank lines and lines that begin with `#` say nothing.
+fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let mut variables = BTreeMap::new();
+    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let number = index.saturating_add(1);
+        let (name, value) = line.split_once('=').ok_or(format!("line {number} is not NAME=value"))?;
+        let name = name.trim_end();
+        if variables.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(format!("line {number} sets {} a second time", plain(name)));
+        }
+    }
+    Ok(variables)
+}
+
+/// What decides.
+struct Rules {
+    sign_up: SignUpSettings,
+    /// Where it was asked for.
+    sms: Option<SmsRules>,
+}
+
+/// What the SMS sender asks of a recipient before it counts.
+struct SmsRules {
+    denied: BlockedDomains,
+    countries: CountryAllowlist,
+}
+
+impl Rules {
+    /// Reads the settings as the functions do. `None` when one of them would not start: everything that is wrong has
+    /// then been said.
+    fn read(variables: &Variables, with_sms: bool, output: &mut Output) -> Option<Self> {
+        let asked = RefCell::default();
+        let out_of_reach = RefCell::default();
+        let reader = Reader { variables, asked: &asked, out_of_reach: &out_of_reach };
+        let sign_up = reader.read(&variables.pre_sign_up, SignUpSettings::read);
+        let sms = with_sms.then(|| {
+            reader.read(&variables.sms_sender, |settings| {
+                let (denied, countries) = (settings.blocked_domains(), settings.allowed_countries());
+                Some(SmsRules { denied: denied?, countries: countries? })
+            })
+        });
+        for path in &*out_of_reach.borrow() {
+            output.error(&format!(
+                "the list {} is in a layer of the deployed function and cannot be read from here: copy it to that \
+                 path, or write the settings into a file for --settings",
+                plain(path)
+            ));
+        }
+        if !out_of_reach.borrow().is_empty() {
+            return None;
+        }
+        let mut usable = true;
+        let problems = [
+            ("pre-sign-up", sign_up.as_ref().err()),
+            ("custom-sms-sender", sms.as_ref().and_then(|sms| sms.as_ref().err())),
+        ];
+        for (function, problem) in problems {
+            if let Some(problem) = problem {
+                output.error(&format!("{function} does not start with {}: {problem}", variables.name));
+                usable = false;
+            }
+        }
+        if !variables.deployed {
+            let asked: &BTreeSet<String> = &asked.borrow();
+            let unread: Vec<_> = variables
+                .pre_sign_up
+                .keys()
+                .filter(|name| !asked.contains(*name))
+                .map(|name| plain(name))
+                .collect();
+            if !unread.is_empty() {
+                output.note(&format!("note: these settings decide nothing here: {}", unread.join(", ")));
+            }
+        }
+        let sign_up = sign_up.ok()?;
+        for provider in sign_up.policy.allowed.public_mailbox_providers() {
+            output.note(&format!(
+                "note: ALLOWED_EMAIL_DOMAINS trusts {provider}, where everybody can get a mailbox"
+            ));
+        }
+        usable.then_some(())?;
+        Some(Self { sign_up, sms: sms.and_then(Result::ok) })
+    }
+
+    fn verdict<'a>(&self, source: Source, address: &'a str, phone: Option<&str>) -> Verdict<'a> {
+        let contacts = Contacts { email: Some(address), phone_number: phone, user_name: None };
+        let policy = &self.sign_up.policy;
+        let decision = policy.decide(source.of_the_policy(), contacts);
+        Verdict {
+            address,
+            decision: decision.name(),
+            reason: reason(decision),
+            explanation: decision.explain(),
+            entry: entry(policy, decision, address),
+        }
+    }
+
+    fn explain(
+        &self,
+        source: Source,
+        address: &str,
+        phone: Option<&str>,
+        output: &mut Output,
+    ) -> Result<(), Error> {
+        let verdict = self.verdict(source, address, phone);
+        let sms = phone.zip(self.sms.as_ref()).map(|(phone, rules)| rules.verdict(phone, address));
+        let refused = verdict.decision == REFUSE;
+        let report = Report {
+            source: source.name(),
+            verdict,
+            refusal_message: refused.then_some(&self.sign_up.refusal_message),
+            sms,
+        };
+        report.show(output)?;
+        output.json(&report)?;
+        Ok(())
+    }
+
+    /// Reads and decides line by line, so that a file may be of any length.
+    fn explain_all(
+        &self,
+        source: Source,
+        mut lines: Box<dyn BufRead>,
+        output: &mut Output,
+    ) -> Result<(), Error> {
+        let mut totals = BTreeMap::new();
+        let mut addresses = 0_u64;
+        output.json_part(&format!("{{\n  \"source\": \"{}\",\n  \"addresses\": [", source.name()))?;
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 {
+            // What is not UTF-8 is no address, and decided about as such.
+            let text = String::from_utf8_lossy(&line);
+            let address = text.trim_start_matches('\u{feff}').trim();
+            if !address.is_empty() {
+                let verdict = self.verdict(source, address, None);
+                let row = format!("{:<12}  {:<21}  {}", verdict.decision, verdict.reason, plain(address));
+                output.row(verdict.tone(), &row)?;
+                let separator = if addresses == 0 { "" } else { "," };
+                let document = serde_json::to_string(&verdict).map_err(std::io::Error::from)?;
+                output.json_part(&format!("{separator}\n    {document}"))?;
+                addresses = addresses.saturating_add(1);
+                let Verdict { decision, reason, explanation, .. } = verdict;
+                let total = totals.entry(explanation).or_insert(Total {
+                    decision,
+                    reason,
+                    explanation,
+                    addresses: 0,
+                });
+                total.addresses = total.addresses.saturating_add(1);
+            }
+            line.clear();
+        }
+        let mut totals: Vec<Total> = totals.into_values().collect();
+        totals.sort_by_key(|total| std::cmp::Reverse(total.addresses));
+        if addresses > 0 {
+            output.text(Tone::Plain, 0, "")?;
+        }
+        output.text(
+            Tone::Strong,
+            0,
+            &format!("{addresses} address{}", if addresses == 1 { "" } else { "es" }),
+        )?;
+        for Total { addresses, explanation, .. } in &totals {
+            output.text(Tone::Plain, 8, &format!("{addresses:>6}  {explanation}"))?;
+        }
+        let totals = serde_json::to_string(&totals).map_err(std::io::Error::from)?;
+        output.json_part(&format!("\n  ],\n  \"totals\": {totals}\n}}\n"))?;
+        Ok(())
+    }
+}
+
+/// Reads settings of a function, and sees what is asked for.
+struct Reader<'a> {
+    variables: &'a Variables,
+    asked: &'a RefCell<BTreeSet<String>>,
+    out_of_reach: &'a RefCell<BTreeSet<String>>,
+}
+
+impl Reader<'_> {
+    fn read<T>(
+        &self,
+        variables: &BTreeMap<String, String>,
+        read: impl FnOnce(&Settings<'_>) -> Option<T>,
+    ) -> Result<T, shared::config::ConfigError> {
+        let lookup = |name: &str| {
+            self.asked.borrow_mut().insert(name.to_owned());
+            variables.get(name).cloned()
+        };
+        let read_file = |path: &str| {
+            std::fs::read_to_string(path).map_err(|error| {
+                if self.variables.deployed {
+                    self.out_of_reach.borrow_mut().insert(path.to_owned());
+                }
+                error.to_string()
+            })
+        };
+        let settings = Settings::new(&lookup, &read_file);
+        let value = read(&settings);
+        settings.finish(value)
+    }
+}
+
+impl SmsRules {
+    /// In the order in which the SMS sender asks.
+    fn verdict<'a>(&self, number: &'a str, address: &str) -> SmsVerdict<'a> {
+        let allowed = match self.denied.denies(address) {
+            Some(denial @ (Denial::Listed(_) | Denial::Disposable)) => Err(denial.explain().to_owned()),
+            // An address that cannot be read keeps nobody from getting an SMS.
+            Some(Denial::Unreadable) | None => self.country(number),
+        };
+        let country = allowed.as_ref().ok().map(ToString::to_string);
+        SmsVerdict { number, allowed: allowed.is_ok(), country, explanation: allowed.err() }
+    }
+
+    fn country(&self, number: &str) -> Result<Country, String> {
+        let number: PhoneNumber = number.parse().map_err(|error| format!("{error}"))?;
+        match self.countries.decide(&number) {
+            SmsPermission::Allowed(country) => Ok(country),
+            SmsPermission::Refused(refusal) => Err(refusal.to_string()),
+        }
+    }
+}
+
+/// The entry of a list that decided, where one did. The list of disposable mailboxes does not tell.
+fn entry(policy: &SignUpPolicy, decision: Decision, address: &str) -> Option<String> {
+    match decision {
+        Decision::Confirm { .. }
+        | Decision::PassThrough(PassReason::CodeForEverybody | PassReason::EmailIsNotUsername) => {
+            policy.allowed.trusts(address).map(ToString::to_string)
+        }
+        Decision::Refuse(RefuseReason::Denied) => match policy.denied.denies(address) {
+            Some(Denial::Listed(pattern)) => Some(pattern.to_string()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// How [`Decision::name`] calls a refusal.
+const REFUSE: &str = "refuse";
+
+/// The reason in a word, for programs and for lines of a table.
+fn reason(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Confirm { phone: false } => "trusted",
+        Decision::Confirm { phone: true } => "trusted-with-phone",
+        Decision::PassThrough(reason) => match reason {
+            PassReason::Administrator => "administrator",
+            PassReason::ExternalProvider => "external-provider",
+            PassReason::Review => "review",
+            PassReason::CodeForEverybody => "code-for-everybody",
+            PassReason::EmailIsNotUsername => "email-is-not-username",
+            PassReason::NotListed => "not-listed",
+        },
+        Decision::Refuse(reason) => match reason {
+            RefuseReason::Denied => "denied",
+            RefuseReason::Disposable => "disposable",
+            RefuseReason::Unreadable => "unreadable",
+            RefuseReason::Closed => "closed",
+        },
+    }
+}
+
+/// What becomes of an address.
+#[derive(Serialize)]
+struct Verdict<'a> {
+    address: &'a str,
+    decision: &'static str,
+    reason: &'static str,
+    explanation: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<String>,
+}
+
+impl Verdict<'_> {
+    fn tone(&self) -> Tone {
+        match self.decision {
+            "confirm" => Tone::Good,
+            REFUSE => Tone::Warning,
+            _ => Tone::Plain,
+        }
+    }
+}
+
+/// Whether a number may be sent an SMS.
+#[derive(Serialize)]
+struct SmsVerdict<'a> {
+    number: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<String>,
+}
+
+/// One address, explained.
+#[derive(Serialize)]
+struct Report<'a> {
+    source: &'static str,
+    #[serde(flatten)]
+    verdict: Verdict<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal_message: Option<&'a String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sms: Option<SmsVerdict<'a>>,
+}
+
+impl Report<'_> {
+    fn show(&self, output: &mut Output) -> std::io::Result<()> {
+        let verdict = &self.verdict;
+        output.text(Tone::Strong, 2, &plain(verdict.address))?;
+        output.text(verdict.tone(), 4, &format!("  {}", verdict.explanation))?;
+        if let Some(entry) = &verdict.entry {
+            output.text(Tone::Plain, 4, &format!("  The entry is {entry}"))?;
+        }
+        if let Some(message) = self.refusal_message {
+            let text = format!("  The user reads: PreSignUp failed with error {message}.");
+            output.text(Tone::Plain, 4, &text)?;
+        }
+        let Some(sms) = &self.sms else { return Ok(()) };
+        output.text(Tone::Plain, 0, "")?;
+        output.text(Tone::Strong, 2, &plain(sms.number))?;
+        match (&sms.country, &sms.explanation) {
+            (Some(country), _) => {
+                let text = format!("  SMS may be sent: the number is in {country}, an allowed country");
+                output.text(Tone::Good, 4, &text)
+            }
+            (None, explanation) => {
+                let explanation = explanation.as_deref().unwrap_or_default();
+                output.text(Tone::Warning, 4, &format!("  no SMS: {explanation}"))
+            }
+        }
+    }
+}
+
+/// How many addresses had the same decision for the same reason.
+#[derive(Serialize)]
+struct Total {
+    decision: &'static str,
+    reason: &'static str,
+    explanation: &'static str,
+    addresses: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_lines_of_names_and_values() {
+        let text = "\u{feff}# comment\n\nSIGN_UP_MODE = closed\r\nALLOWED_EMAIL_DOMAINS=a.example,b.example\nEMPTY=\n";
+        let pairs =
+            [("SIGN_UP_MODE", " closed"), ("ALLOWED_EMAIL_DOMAINS", "a.example,b.example"), ("EMPTY", "")];
+        let expected = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        assert_eq!(parse(text), Ok(expected));
+        assert_eq!(parse("A=1\nB"), Err("line 2 is not NAME=value".to_owned()));
+        assert_eq!(parse("A=1\nA=2"), Err("line 2 sets A a second time".to_owned()));
+    }
+}

@@ -1,0 +1,395 @@
+//! `cognito-triggers explain`: what the sign-up policy does with an address, and why.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use shared::disposable::LIST_DATE;
+use tempfile::NamedTempFile;
+use tests::cli::{Output, credentials, run, start};
+use tests::cloudformation::{CloudFormation, STACK};
+use tests::function::Function;
+use tests::lambda::{Lambda, Operation};
+use tests::service::Reply;
+
+const PRE_SIGN_UP: &str = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-pre-sign-up";
+const SMS_SENDER: &str = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-custom-sms-sender";
+const OUTPUTS: [(&str, &str); 2] =
+    [("PreSignUpFunctionArn", PRE_SIGN_UP), ("CustomSmsSenderFunctionArn", SMS_SENDER)];
+
+const NUMBER: &str = "+12065550123";
+
+/// Lists with an entry for everybody below.
+const LISTS: &str = "\
+# Who may sign up
+ALLOWED_EMAIL_DOMAINS=example.com,*.example.com
+DENIED_EMAIL_DOMAINS=*.denied.example
+DENY_DISPOSABLE_EMAIL=true
+EMAIL_IS_USERNAME=true
+";
+
+fn file(text: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().expect("a temporary file");
+    file.write_all(text.as_bytes()).expect("written");
+    file
+}
+
+fn path(file: &NamedTempFile) -> &str {
+    file.path().to_str().expect("UTF-8")
+}
+
+/// With these settings in a file, whose name differs every time.
+async fn explain(settings: &str, arguments: &[&str]) -> Output {
+    let settings = file(settings);
+    let output = run(&[&["explain", "--settings", path(&settings)], arguments].concat(), &[]).await;
+    let named = |text: &str| text.replace(path(&settings), "settings.env");
+    Output { stdout: named(&output.stdout), stderr: named(&output.stderr), ..output }
+}
+
+fn document(output: &Output) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[track_caller]
+fn assert_end(output: &Output, code: i32, said: &str) {
+    assert_eq!((output.stdout.as_str(), output.code), ("", Some(code)), "{output:?}");
+    assert!(words(&output.stderr).contains(said), "{output:?}");
+}
+
+#[tokio::test]
+async fn every_reason_of_every_decision_is_explained() {
+    let mut seen = BTreeSet::new();
+    let mut shown = String::new();
+    for (more, arguments) in [
+        ("", vec!["ann@example.com"]),
+        ("AUTO_VERIFY_PHONE=true\nSMS_ALLOWED_COUNTRIES=US", vec!["ann@a.example.com", "--phone", NUMBER]),
+        ("", vec!["ann@example.com", "--source", "admin"]),
+        ("", vec!["ann@example.com", "--source", "external"]),
+        ("SIGN_UP_MODE=review", vec!["ann@example.com"]),
+        ("CONFIRM_TRUSTED_USERS=false", vec!["ann@example.com"]),
+        ("#", vec!["ann@example.com"]),
+        ("", vec!["ann@example.org"]),
+        ("", vec!["ann@mail.denied.example"]),
+        ("REFUSAL_MESSAGE=Not with a throw-away mailbox", vec!["ann@mailinator.com"]),
+        ("", vec!["ann at example.com"]),
+        ("SIGN_UP_MODE=closed", vec!["ann@example.org"]),
+    ] {
+        // A later line of the same name is refused, so the alias pool has its own lists.
+        let lists = if more == "#" { LISTS.replace("EMAIL_IS_USERNAME=true", "") } else { LISTS.to_owned() };
+        let settings = format!("{lists}{more}");
+        let output = explain(&settings, &arguments).await;
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        // How the headline wraps depends on the name of the file.
+        let (headline, body) = output.stdout.split_once("\n\n").expect("a headline");
+        writeln!(shown, "{}\n{body}", words(headline)).expect("a text");
+        let document = document(&explain(&settings, &[&arguments[..], &["--format", "json"]].concat()).await);
+        assert_eq!(document["address"], arguments[0]);
+        assert!(words(&output.stdout).contains(document["explanation"].as_str().expect("a text")));
+        seen.insert(document["reason"].as_str().expect("a text").to_owned());
+    }
+    assert_eq!(seen.len(), 12, "{seen:?}");
+    let bodies = || shown.lines().filter(|line| !line.starts_with("With "));
+    assert!(bodies().all(|line| line.chars().count() <= 80), "{shown}");
+    assert_snapshot!("explain, every reason", shown.replace(LIST_DATE, "<date>"));
+}
+
+#[tokio::test]
+async fn an_sms_is_explained_with_its_number() {
+    let mut shown = String::new();
+    for (address, number) in [
+        ("ann@example.com", NUMBER),
+        ("ann@example.com", "+4930123456"),
+        ("ann@example.com", "+19005550123"),
+        ("ann@example.com", "+881612345678"),
+        ("ann@example.com", "+21012345678"),
+        ("ann@example.com", "0301234567"),
+        ("ann@mail.denied.example", NUMBER),
+        ("ann@mailinator.com", NUMBER),
+        ("no address", NUMBER),
+    ] {
+        let settings = format!("{LISTS}SMS_ALLOWED_COUNTRIES=US,FR");
+        let arguments = [address, "--phone", number];
+        let output = explain(&settings, &arguments).await;
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        let (_, sms) = output.stdout.split_once(number).expect("the number");
+        writeln!(shown, "{address} {number}{sms}").expect("a text");
+        let document = document(&explain(&settings, &[&arguments[..], &["--format", "json"]].concat()).await);
+        assert_eq!(document["sms"]["number"], number);
+        assert_eq!(document["sms"]["allowed"], sms.contains("SMS may be sent"), "{document}");
+        assert_eq!(document["sms"]["allowed"], document["sms"]["country"] == "US", "{document}");
+    }
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    assert_snapshot!("explain, SMS", shown.replace(LIST_DATE, "<date>"));
+}
+
+#[tokio::test]
+async fn the_documentation_shows_what_is_printed() {
+    let documentation = include_str!("../../docs/operating.md");
+    let settings = format!("{LISTS}SMS_ALLOWED_COUNTRIES=US,FR");
+    let environment = json!({ "Variables": variables(&settings) });
+    let stage = Stage::new(&OUTPUTS, &[(PRE_SIGN_UP, environment.clone()), (SMS_SENDER, environment)]);
+    let output = stage.explain(&["ann@mail.denied.example"]).await;
+    assert!(documentation.contains(&output.stdout), "{}", output.stdout);
+    let output = stage.explain(&["ann@a.example.com", "--phone", "+4930123456"]).await;
+    assert!(documentation.contains(&output.stdout), "{}", output.stdout);
+    let addresses = "ann@example.com\nbob@mail.denied.example\ncid@example.org\ndot@example.com\n";
+    let arguments = ["explain", "--stack-name", STACK, "--file", "-"];
+    let output = start(&arguments, &stage.env(), addresses).end().await;
+    assert!(documentation.contains(&output.stdout), "{}", output.stdout);
+}
+
+#[tokio::test]
+async fn without_settings_every_one_has_its_default() {
+    let output = run(&["explain", "ann@example.com"], &[]).await;
+    assert_snapshot!("explain, defaults", output.stdout);
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+    let output = run(&["explain", "ann@example.com", "--phone", NUMBER], &[]).await;
+    assert_end(
+        &output,
+        1,
+        "custom-sms-sender does not start with the default settings: invalid configuration: SMS_ALLOWED_COUNTRIES lists no country",
+    );
+    // The address does not have to be in the shell's history.
+    let output = start(&["explain", "-", "--format", "json"], &[], " ann@example.com\n").end().await;
+    let expected = json!({
+        "source": "sign-up",
+        "address": "ann@example.com",
+        "decision": "pass-through",
+        "reason": "not-listed",
+        "explanation": "unchanged: the e-mail domain is on no list, Cognito sends its normal code",
+    });
+    assert_eq!(document(&output), expected);
+}
+
+/// The line with which the function itself does not start.
+async fn line_of_pre_sign_up(settings: &[(&str, &str)]) -> String {
+    let function = Function::start("pre-sign-up", settings);
+    function.init_outcome().await;
+    let output = function.stop().await;
+    let line = output.stdout.lines().find(|line| line.contains("invalid configuration")).expect("a line");
+    let line: Value = serde_json::from_str(line).expect("a line in JSON");
+    line["message"].as_str().expect("a message").to_owned()
+}
+
+#[tokio::test]
+async fn settings_are_refused_in_the_words_of_the_function() {
+    for settings in [
+        vec![
+            ("ALLOWED_EMAIL_DOMAINS", "*, *.com, ann@example.com"),
+            ("DENIED_EMAIL_DOMAINS", "file:/nowhere"),
+            ("SIGN_UP_MODE", "Open"),
+            ("AUTO_VERIFY_PHONE", "yes"),
+            ("CONFIRM_TRUSTED_USERS", "maybe"),
+            ("EMAIL_IS_USERNAME", "1"),
+        ],
+        vec![("SIGN_UP_MODE", "closed"), ("DISPOSABLE_EMAIL_EXCEPTIONS", "example.com")],
+    ] {
+        let lines: Vec<_> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let output = explain(&lines.join("\n"), &["ann@example.com"]).await;
+        let said = line_of_pre_sign_up(&settings).await;
+        let said = format!("error: pre-sign-up does not start with the settings in settings.env: {said}");
+        assert_eq!((words(&output.stderr), output.code), (said, Some(1)));
+        assert_eq!(output.stdout, "");
+    }
+    let output = explain("SIGN_UP_MODE=shut\n", &["ann@example.com", "--phone", NUMBER]).await;
+    assert_end(&output, 1, "pre-sign-up does not start with the settings in settings.env");
+    assert_end(&output, 1, "custom-sms-sender does not start with the settings in settings.env");
+}
+
+#[tokio::test]
+async fn a_settings_file_that_is_none_is_a_wrong_command() {
+    assert_end(&explain("A=1\nB\n", &["ann@example.com"]).await, 2, "settings.env: line 2 is not NAME=value");
+    let output = run(&["explain", "ann@example.com", "--settings", "/nowhere"], &[]).await;
+    assert_end(&output, 2, "/nowhere cannot be read: No such file or directory");
+    let output = explain("SIGNUP_MODE=closed\nBRAND_NAME=Acme\n", &["ann@example.com"]).await;
+    assert_eq!(output.code, Some(0));
+    assert_eq!(words(&output.stderr), "note: these settings decide nothing here: BRAND_NAME, SIGNUP_MODE");
+    let output = explain("ALLOWED_EMAIL_DOMAINS=gmail.com\n", &["ann@example.com"]).await;
+    assert!(output.stderr.contains("trusts gmail.com, where everybody can get a mailbox"), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_command_line_that_says_too_little_or_too_much_is_wrong() {
+    for arguments in [
+        vec![],
+        vec!["ann@example.com", "--file", "-"],
+        vec!["ann@example.com", "--settings", "a", "--stack-name", "b"],
+        vec!["--file", "-", "--phone", NUMBER],
+        vec!["ann@example.com", "--source", "elsewhere"],
+        vec![""],
+        vec!["-"],
+        vec!["--file", "/nowhere"],
+    ] {
+        let output = run(&[&["explain"], &arguments[..]].concat(), &[]).await;
+        assert_eq!((output.stdout.as_str(), output.code), ("", Some(2)), "{arguments:?}");
+    }
+}
+
+/// A stack between stand-ins.
+struct Stage {
+    stacks: CloudFormation,
+    lambda: Lambda,
+}
+
+impl Stage {
+    fn new(outputs: &[(&str, &str)], functions: &[(&str, Value)]) -> Self {
+        Self { stacks: CloudFormation::start(outputs, &[]), lambda: Lambda::with_environments(functions) }
+    }
+
+    fn env(&self) -> Vec<(&str, &str)> {
+        credentials().into_iter().chain([self.stacks.endpoint(), self.lambda.endpoint()]).collect()
+    }
+
+    async fn explain(&self, arguments: &[&str]) -> Output {
+        run(&[&["explain", "--stack-name", STACK], arguments].concat(), &self.env()).await
+    }
+}
+
+fn variables(settings: &str) -> Value {
+    let pairs = settings.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), json!(value))).collect::<serde_json::Map<_, _>>().into()
+}
+
+#[tokio::test]
+async fn a_stack_is_asked_for_the_settings_of_its_functions() {
+    let secret = "a key that nobody may see";
+    let mut pre_sign_up = variables(LISTS);
+    pre_sign_up["RECIPIENT_HASH_KEY"] = json!(secret);
+    let sms = json!({ "SMS_ALLOWED_COUNTRIES": "US", "RECIPIENT_HASH_KEY": secret });
+    let functions =
+        [(PRE_SIGN_UP, json!({ "Variables": pre_sign_up })), (SMS_SENDER, json!({ "Variables": sms }))];
+    let stage = Stage::new(&OUTPUTS, &functions);
+
+    let output = stage.explain(&["ann@mail.denied.example"]).await;
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+    assert!(output.stdout.contains("is on DENIED_EMAIL_DOMAINS"), "{output:?}");
+    assert_eq!(stage.lambda.accepted(), [Operation::GetFunctionConfiguration(PRE_SIGN_UP.to_owned())]);
+
+    // Each function has its own variables: this SMS sender denies nobody.
+    let output = stage.explain(&["ann@mail.denied.example", "--phone", NUMBER]).await;
+    assert!(output.stdout.contains("SMS may be sent: the number is in US"), "{output:?}");
+    assert!(!format!("{output:?}").contains(secret));
+
+    let output = run(&["explain", "ann@example.com", "--stack-name", "another"], &stage.env()).await;
+    assert_end(&output, 3, "there is no stack another in eu-central-1");
+}
+
+#[tokio::test]
+async fn a_stack_that_cannot_be_asked_is_an_error() {
+    let stage = Stage::new(&OUTPUTS, &[(PRE_SIGN_UP, Value::Null)]);
+    let output = stage.explain(&["ann@example.com"]).await;
+    assert_eq!(output.code, Some(0), "no variable is set: {output:?}");
+
+    stage.stacks.script([Reply::error(403, "AccessDenied")]);
+    let output = stage.explain(&["ann@example.com"]).await;
+    assert_end(&output, 3, "these credentials may not do cloudformation:DescribeStacks in eu-central-1");
+
+    stage.lambda.script([Reply::error(403, "AccessDeniedException")]);
+    let output = stage.explain(&["ann@example.com"]).await;
+    assert_end(&output, 3, "these credentials may not do lambda:GetFunctionConfiguration in eu-central-1");
+
+    let output = stage.explain(&["ann@example.com", "--phone", NUMBER]).await;
+    assert_end(&output, 3, "does not know it (lambda:GetFunctionConfiguration)");
+
+    let error =
+        json!({ "Error": { "ErrorCode": "AccessDeniedException", "Message": "User: … kms:Decrypt" } });
+    let stage = Stage::new(&OUTPUTS[..1], &[(PRE_SIGN_UP, error)]);
+    let output = stage.explain(&["ann@example.com"]).await;
+    assert_end(&output, 3, "for these credentials: AccessDeniedException");
+
+    let stage = Stage::new(&OUTPUTS[..1], &[(PRE_SIGN_UP, Value::Null)]);
+    let output = stage.explain(&["ann@example.com", "--phone", NUMBER]).await;
+    assert_end(&output, 3, "the stack has no output CustomSmsSenderFunctionArn: it deploys no SMS sender");
+
+    let stage = Stage::new(&[], &[]);
+    let output = stage.explain(&["ann@example.com"]).await;
+    assert_end(&output, 3, "the stack has no output PreSignUpFunctionArn");
+}
+
+#[tokio::test]
+async fn a_list_in_a_layer_is_read_from_a_copy_or_not_at_all() {
+    let copy = file("# a copy\n*.denied.example\n");
+    for (list, code) in [("/opt/of-a-layer/denied.txt", 1), (path(&copy), 0)] {
+        let settings = json!({ "DENIED_EMAIL_DOMAINS": format!("file:{list}"), "SIGN_UP_MODE": "open" });
+        let stage = Stage::new(&OUTPUTS, &[(PRE_SIGN_UP, json!({ "Variables": settings }))]);
+        let output = stage.explain(&["ann@mail.denied.example"]).await;
+        if code == 0 {
+            assert_eq!(output.code, Some(0), "{output:?}");
+            assert!(output.stdout.contains("The entry is *.denied.example"), "{output:?}");
+        } else {
+            let said = format!("the list {list} is in a layer of the deployed function and cannot be read");
+            assert_end(&output, code, &said);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_may_be_of_any_length() {
+    let mut addresses = String::from("\u{feff}");
+    for number in 0..5_000 {
+        let domain = ["example.com", "example.org", "denied.example", "a.denied.example"][number % 4];
+        write!(addresses, "user{number}@{domain}\r\n\n").expect("a text");
+    }
+    let addresses = file(&addresses);
+    let output = explain(LISTS, &["--file", path(&addresses)]).await;
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+    let rows: Vec<_> = output.stdout.lines().filter(|line| line.contains('@')).collect();
+    assert_eq!(rows.len(), 5_000);
+    assert_eq!(rows[0], "confirm       trusted                user0@example.com");
+    assert_eq!(rows[4_999], "refuse        denied                 user4999@a.denied.example");
+    let (_, totals) = output.stdout.split_once("user4999@a.denied.example\n").expect("the last one");
+    assert_snapshot!("explain, totals", totals);
+
+    let output = explain(LISTS, &["--file", path(&addresses), "--format", "json"]).await;
+    let document = document(&output);
+    let rows = document["addresses"].as_array().expect("addresses");
+    assert_eq!(rows.len(), 5_000);
+    assert_eq!(
+        (&rows[3]["address"], &rows[3]["entry"]),
+        (&json!("user3@a.denied.example"), &json!("*.denied.example"))
+    );
+    let sum: u64 = document["totals"]
+        .as_array()
+        .expect("totals")
+        .iter()
+        .map(|total| total["addresses"].as_u64().expect("a number"))
+        .sum();
+    assert_eq!(sum, 5_000);
+}
+
+#[tokio::test]
+async fn every_line_is_decided_about_even_where_it_is_no_address() {
+    let lines = "  ann@example.com  \nno address\n\u{1b}[2Jann@example.com\n";
+    let settings = file(LISTS);
+    let arguments = ["explain", "--settings", path(&settings), "--file", "-"];
+    let output = start(&arguments, &[], lines).end().await;
+    assert!(output.stdout.contains("refuse        unreadable             no address\n"), "{output:?}");
+    assert!(output.stdout.contains("\n3 addresses\n"), "{output:?}");
+    assert!(!output.stdout.contains('\u{1b}'), "{output:?}");
+    let output = start(&arguments, &[], "").end().await;
+    assert!(output.stdout.ends_with("\n0 addresses\n"), "{output:?}");
+    let output = start(&[&arguments[..], &["--format", "json"]].concat(), &[], "").end().await;
+    assert_eq!(document(&output), json!({ "source": "sign-up", "addresses": [], "totals": [] }));
+    // Latin-1: no user of Cognito can have such an address.
+    let latin = file("");
+    std::fs::write(latin.path(), b"ann@b\xfccher.example\nann@example.com").expect("written");
+    let output = explain(LISTS, &["--file", path(&latin)]).await;
+    assert!(
+        output.stdout.contains("refuse        unreadable             ann@b\u{fffd}cher.example\n"),
+        "{output:?}"
+    );
+    assert!(output.stdout.contains("confirm       trusted                ann@example.com\n"), "{output:?}");
+}
+
+#[tokio::test]
+async fn the_help_says_what_is_decided_and_how() {
+    let output = run(&["explain", "--help"], &[]).await;
+    assert!(output.stdout.lines().all(|line| line.chars().count() <= 80), "{}", output.stdout);
+    assert_snapshot!("help of explain", output.stdout);
+}
