@@ -140,10 +140,21 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Reads `METRICS_NAMESPACE`, which the template sets to the stack's name.
+    /// Reads `METRICS_NAMESPACE`, which the template sets to the stack's name, noting what is wrong with it:
+    /// CloudWatch drops lines with a namespace that it does not take, and says so nowhere.
+    ///
+    /// Source: "`MetricDatum`" and "`PutMetricData`", Amazon CloudWatch API reference.
     #[must_use]
     pub fn read(settings: &Settings<'_>, function: &'static str) -> Self {
-        let namespace = settings.text("METRICS_NAMESPACE").unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+        let namespace = settings.optional("METRICS_NAMESPACE", |text| {
+            let valid = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte);
+            if text.len() <= 255 && text.bytes().all(valid) && !text.starts_with("AWS/") {
+                Ok(text.to_owned())
+            } else {
+                Err("is not a namespace: up to 255 letters, digits and `.-_/#:`, not beginning with `AWS/`")
+            }
+        });
+        let namespace = namespace.flatten().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
         Self { namespace: Value::String(namespace).to_string(), function }
     }
 
@@ -207,6 +218,18 @@ mod tests {
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn a_namespace_that_cloudwatch_would_drop_is_refused() {
+        for (namespace, accepted) in
+            [("stack-1", true), ("", true), ("AWS/Lambda", false), ("my stack", false), ("a\"b", false)]
+        {
+            let lookup = |name: &str| (name == "METRICS_NAMESPACE").then(|| namespace.to_owned());
+            let settings = Settings::new(&lookup, &|_| Err(String::new()));
+            let metrics = Metrics::read(&settings, "pre-sign-up");
+            assert_eq!(settings.finish(Some(metrics)).is_ok(), accepted, "{namespace}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::job::{Job, Task};
 use crate::kms::Decryptor;
 use crate::record::{Before, Claim, End, MessageKey, lease};
 use crate::report::{Outcome, Record, Report};
-use crate::store::{Owner, Store, now};
+use crate::store::{Owner, Store, millis, now};
 use crate::time::{Attempts, CLOSING, Deadline, LAST_WORDS, random};
 
 /// How a message is sent. An answer may take as long as the invocation has time: who is cut off may have sent.
@@ -380,10 +380,6 @@ async fn close(
 fn shown_id(id: String) -> String {
     let plain = id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if plain { id } else { String::new() }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

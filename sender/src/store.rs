@@ -264,6 +264,7 @@ fn expires(now: Millis) -> AttributeValue {
     number(now.saturating_add(millis(KEPT)) / 1000)
 }
 
-fn millis(duration: Duration) -> Millis {
+/// A duration in the unit of the table's times.
+pub(crate) fn millis(duration: Duration) -> Millis {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -36,19 +36,17 @@ impl Guard {
         deadline: Deadline,
     ) -> Admission {
         let seconds = now() / 1000;
-        let counted = match &self.store {
-            None => Ok(None),
-            Some(store) => self.count(store, to, country, parts, seconds, deadline).await,
-        };
-        let counted = match counted {
-            Ok(_) if self.store.is_none() => None,
-            Ok(None) => return Admission::Admitted,
-            Ok(Some(limit)) => return Admission::Blocked(limit),
-            Err(failure) => Some(failure),
+        let failure = match &self.store {
+            None => None,
+            Some(store) => match self.count(store, to, country, parts, seconds, deadline).await {
+                Ok(None) => return Admission::Admitted,
+                Ok(Some(limit)) => return Admission::Blocked(limit),
+                Err(failure) => Some(failure),
+            },
         };
         // A panic elsewhere cannot leave the cap half changed, and ends the process anyway.
         let allowed = self.cap.lock().unwrap_or_else(PoisonError::into_inner).allow(seconds, parts);
-        match (allowed, counted) {
+        match (allowed, failure) {
             (true, None) => Admission::Admitted,
             (true, Some(failure)) => Admission::Uncounted(failure),
             (false, failure) => Admission::CapReached(failure),
