@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::envelope_writer::{SealSuite, seal};
+use envelope_writer::{SealSuite, seal};
+
 use crate::kms::{KEY_ARN, Kms};
 
 /// The event file of that name, such as `custom-email-sender-sign-up`, without its code being touched.

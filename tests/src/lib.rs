@@ -16,7 +16,6 @@ pub mod cli;
 pub mod cloudformation;
 pub mod dynamodb;
 pub mod end_user_messaging;
-pub mod envelope_writer;
 pub mod event;
 pub mod function;
 mod http;
@@ -32,3 +31,5 @@ pub mod sns;
 pub mod sqs;
 pub mod sts;
 pub mod tls;
+
+pub use envelope_writer;

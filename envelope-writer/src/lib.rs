@@ -1,7 +1,13 @@
-//! Writes AWS Encryption SDK messages, for tests only.
+//! Writes AWS Encryption SDK messages, for the operator's tool and for tests: nothing that is deployed encrypts.
 //!
 //! Shares no code with the reader in `sender`, so that the two check each other; both were checked against
 //! the official SDKs (`docs/adr/0002-own-envelope-reader.md`).
+
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "there is no way to go on without random numbers"
+)]
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::encoding::{AsBigEndian, EcPublicKeyCompressedBin};
