@@ -18,6 +18,9 @@ use serde_json::Value;
 
 use crate::description::Description;
 
+/// The call that changes a pool.
+pub(crate) const UPDATE: &str = "cognito-idp:UpdateUserPool";
+
 /// Cognito and Lambda in one Region.
 #[derive(Clone, Debug)]
 pub struct Clients {
@@ -158,7 +161,7 @@ impl Clients {
             .customize()
             .mutate_request(replace)
             .send();
-        sent.await.map(drop).map_err(|error| CallError::new("cognito-idp:UpdateUserPool", error))
+        sent.await.map(drop).map_err(|error| CallError::new(UPDATE, error))
     }
 
     /// The policy of a function; none when it has none. The function itself may be missing, too.
@@ -202,12 +205,12 @@ impl Clients {
             .map_err(|error| CallError::new("lambda:AddPermission", error))
     }
 
-    /// Takes a statement out of a function's policy. One that is not there is no error.
+    /// Takes a statement out of a function's policy. Tells whether it was there.
     pub(crate) async fn remove_permission(
         &self,
         (function, qualifier): (&str, Option<&str>),
         statement: &str,
-    ) -> Result<(), CallError> {
+    ) -> Result<bool, CallError> {
         let sent = self
             .lambda
             .remove_permission()
@@ -216,8 +219,8 @@ impl Clients {
             .statement_id(statement)
             .send();
         match sent.await.map_err(|error| CallError::new("lambda:RemovePermission", error)) {
-            Err(error) if error.kind() == Kind::NotFound => Ok(()),
-            result => result.map(drop),
+            Err(error) if error.kind() == Kind::NotFound => Ok(false),
+            result => result.map(|_| true),
         }
     }
 }

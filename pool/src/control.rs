@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::aws::{CallError, Clients};
+use crate::aws::{CallError, Clients, Kind, UPDATE};
 use crate::description::{Description, Malformed};
 use crate::difference::{Difference, differences};
 use crate::model::UnknownFields;
@@ -31,6 +31,21 @@ pub enum Error {
     /// The change was made, and more than was asked for is different now.
     #[error("after the change the user pool differs from what was written: {}", join(.0))]
     Differs(Vec<Difference>),
+    /// The change was made, and the pool could not be read again.
+    #[error("the change was made, but what became of the user pool could not be read: {0}")]
+    NotReadAgain(Box<Error>),
+}
+
+impl Error {
+    /// Whether the pool was changed; `None` when Cognito gave no answer to the change.
+    #[must_use]
+    pub fn was_written(&self) -> Option<bool> {
+        match self {
+            Self::Differs(_) | Self::NotReadAgain(_) => Some(true),
+            Self::Call(error) if error.action == UPDATE && error.kind() == Kind::Unanswered => None,
+            Self::Call(_) | Self::Malformed(_) | Self::Refused(_) | Self::ChangedMeanwhile(_) => Some(false),
+        }
+    }
 }
 
 fn join<T: ToString>(items: &[T]) -> String {
@@ -70,15 +85,24 @@ pub async fn write(clients: &Clients, plan: &Plan, unknown: UnknownFields) -> Re
     let before = plan.before();
     unchanged(before, &read(clients, before.id()).await?)?;
     clients.update_user_pool(before, &request).await?;
-    let mut found = differences(plan.after(), &read(clients, before.id()).await?);
+    match settled(clients, plan.after()).await {
+        Ok(found) if found.is_empty() => Ok(()),
+        Ok(found) => Err(Error::Differs(found)),
+        Err(error) => Err(Error::NotReadAgain(Box::new(error))),
+    }
+}
+
+/// In what the pool differs from what it ought to be, once there was time for it to show.
+async fn settled(clients: &Clients, expected: &Description) -> Result<Vec<Difference>, Error> {
+    let mut found = differences(expected, &read(clients, expected.id()).await?);
     for pause in READ_AGAIN {
         if found.is_empty() {
             break;
         }
         tokio::time::sleep(pause).await;
-        found = differences(plan.after(), &read(clients, before.id()).await?);
+        found = differences(expected, &read(clients, expected.id()).await?);
     }
-    if found.is_empty() { Ok(()) } else { Err(Error::Differs(found)) }
+    Ok(found)
 }
 
 fn unchanged(planned: &Description, now: &Description) -> Result<(), Error> {
@@ -89,9 +113,7 @@ fn unchanged(planned: &Description, now: &Description) -> Result<(), Error> {
     if changed.is_empty() { Ok(()) } else { Err(Error::ChangedMeanwhile(changed)) }
 }
 
-/// Reads the pool, lets Cognito invoke the wanted functions, and attaches them. Done twice, it changes nothing.
-///
-/// The permissions come first: a trigger that Cognito may not invoke fails every sign-up.
+/// Reads the pool and attaches the wanted functions. Done twice, it changes nothing.
 ///
 /// # Errors
 /// See [`Error`].
@@ -105,10 +127,38 @@ pub async fn attach(
 ) -> Result<Done, Error> {
     let pool = read(clients, pool_id).await?;
     let plan = Plan::attach(&pool, wanted, former, foreign);
-    plan.update_request(unknown).map_err(Error::Refused)?;
-    let permissions = grant(clients, wanted, &pool).await?;
-    write(clients, &plan, unknown).await?;
+    let permissions = carry_out(clients, &plan, wanted, unknown).await?;
     Ok(Done { plan, permissions })
+}
+
+/// Lets Cognito invoke the wanted functions, then writes what is planned. Names the functions that Cognito could not
+/// invoke until now.
+///
+/// The permissions come first: a trigger that Cognito may not invoke fails every sign-up. They are taken back when
+/// the pool was certainly not changed.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn carry_out(
+    clients: &Clients,
+    plan: &Plan,
+    wanted: &Triggers,
+    unknown: UnknownFields,
+) -> Result<Vec<String>, Error> {
+    plan.update_request(unknown).map_err(Error::Refused)?;
+    let mut granted = Vec::new();
+    let result = match grant(clients, wanted, plan.before(), &mut granted).await {
+        Ok(()) => write(clients, plan, unknown).await,
+        Err(error) => Err(error),
+    };
+    let Err(error) = result else { return Ok(granted) };
+    if error.was_written() == Some(false) {
+        for function in &granted {
+            // The reason for the failure is worth more than that this one failed, too.
+            let _ = permission::revoke(clients, function, plan.before()).await;
+        }
+    }
+    Err(error)
 }
 
 /// Reads the pool, puts back what was in our slots before, where they are still ours, and takes our permissions back.
@@ -129,29 +179,30 @@ pub async fn detach(
     Ok(Done { plan, permissions })
 }
 
-/// Lets Cognito invoke each function for the pool, and names those that it could not invoke until now.
-///
-/// # Errors
-/// When Lambda refuses one; the others before it have their permission.
-pub async fn grant(clients: &Clients, wanted: &Triggers, pool: &Description) -> Result<Vec<String>, Error> {
-    let mut granted = Vec::new();
+async fn grant(
+    clients: &Clients,
+    wanted: &Triggers,
+    pool: &Description,
+    granted: &mut Vec<String>,
+) -> Result<(), Error> {
     for (_, function) in wanted.functions() {
         if permission::grant(clients, function, pool).await? {
             granted.push(function.to_owned());
         }
     }
-    Ok(granted)
+    Ok(())
 }
 
-/// Takes our statements out of the functions' policies, and names those functions.
+/// Takes our statements out of the functions' policies, and names the functions that had one.
 ///
 /// # Errors
 /// When Lambda refuses one.
 pub async fn revoke(clients: &Clients, ours: &Triggers, pool: &Description) -> Result<Vec<String>, Error> {
     let mut revoked = Vec::new();
     for (_, function) in ours.functions() {
-        permission::revoke(clients, function, pool).await?;
-        revoked.push(function.to_owned());
+        if permission::revoke(clients, function, pool).await? {
+            revoked.push(function.to_owned());
+        }
     }
     Ok(revoked)
 }

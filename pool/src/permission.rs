@@ -51,11 +51,11 @@ pub async fn grant(clients: &Clients, function: &str, pool: &Description) -> Res
     Ok(true)
 }
 
-/// Takes out the statement that [`grant`] added, and no other.
+/// Takes out the statement that [`grant`] added, and no other. Tells whether it was there.
 ///
 /// # Errors
-/// When Lambda does not take it out. That it is not there is no error.
-pub async fn revoke(clients: &Clients, function: &str, pool: &Description) -> Result<(), CallError> {
+/// When Lambda does not take it out.
+pub async fn revoke(clients: &Clients, function: &str, pool: &Description) -> Result<bool, CallError> {
     clients.remove_permission(split_qualifier(function), &statement_id(pool)).await
 }
 
