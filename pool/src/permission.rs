@@ -59,6 +59,18 @@ pub async fn revoke(clients: &Clients, function: &str, pool: &Description) -> Re
     clients.remove_permission(split_qualifier(function), &statement_id(pool)).await
 }
 
+/// Whether the statement that [`grant`] adds is there.
+///
+/// # Errors
+/// When Lambda does not show the policy.
+pub async fn is_granted(clients: &Clients, function: &str, pool: &Description) -> Result<bool, CallError> {
+    let (function, qualifier) = split_qualifier(function);
+    let policy = clients.policy(function, qualifier).await?.unwrap_or_default();
+    let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
+    let name = statement_id(pool);
+    Ok(list(policy.get("Statement")).iter().any(|one| one.get("Sid").is_some_and(|sid| *sid == *name)))
+}
+
 /// What a policy says about Cognito and this pool.
 #[must_use]
 pub fn verdict(policy: &str, pool: &Description) -> Verdict {
