@@ -247,11 +247,17 @@ mod tests {
     #[test]
     fn a_statement_that_names_no_pool_lets_any_one_in() {
         check(&json!([statement(&json!({}))]), Verdict::AnyPool);
-        check(&statement(&json!({ "StringEquals": { "AWS:SourceAccount": "123456789012" } })), Verdict::AnyPool);
+        check(
+            &statement(&json!({ "StringEquals": { "AWS:SourceAccount": "123456789012" } })),
+            Verdict::AnyPool,
+        );
         let mut anybody = statement(&json!({}));
         (anybody["Principal"], anybody["Action"]) = (json!("*"), json!(["lambda:*"]));
         check(&json!([anybody]), Verdict::AnyPool);
-        check(&json!([anybody, statement(&json!({ "ArnLike": { "AWS:SourceArn": ARN } }))]), Verdict::Allowed);
+        check(
+            &json!([anybody, statement(&json!({ "ArnLike": { "AWS:SourceArn": ARN } }))]),
+            Verdict::Allowed,
+        );
     }
 
     #[test]
@@ -260,7 +266,8 @@ mod tests {
         let mut deny = statement(&json!({}));
         deny["Effect"] = json!("Deny");
         check(&json!([allow, deny]), Verdict::Denied);
-        deny["Condition"] = json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:cognito-idp:*:*:userpool/another" } });
+        deny["Condition"] =
+            json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:cognito-idp:*:*:userpool/another" } });
         check(&json!([allow, deny]), Verdict::Allowed);
     }
 
@@ -289,6 +296,8 @@ mod tests {
     fn the_statement_has_a_name_that_lambda_takes() {
         let name = statement_id(&pool());
         assert_eq!(name, "cognito-triggers-eu-central-1_Example01");
-        assert!(name.len() <= 100 && name.chars().all(|one| one.is_ascii_alphanumeric() || "-_".contains(one)));
+        assert!(
+            name.len() <= 100 && name.chars().all(|one| one.is_ascii_alphanumeric() || "-_".contains(one))
+        );
     }
 }

@@ -109,7 +109,10 @@ fn attached() -> Value {
 fn assert_end(output: &Output, code: i32, said: &str) {
     assert_eq!(output.code, Some(code), "{output:?}");
     assert!(words(&output.stderr).contains(said) || words(&output.stdout).contains(said), "{output:?}");
-    assert!(output.stdout.lines().all(|line| line.chars().count() <= 80 || line.contains("arn:")), "{output:?}");
+    assert!(
+        output.stdout.lines().all(|line| line.chars().count() <= 80 || line.contains("arn:")),
+        "{output:?}"
+    );
 }
 
 #[tokio::test]
@@ -273,10 +276,9 @@ async fn anything_else_that_is_different_afterwards_is_an_error() {
 
 #[tokio::test]
 async fn a_pool_that_somebody_changes_meanwhile_is_left_alone() {
-    for (changed, said) in [
-        ("LastModifiedDate", json!("2026-11-22T08:00:00Z")),
-        ("MfaConfiguration", json!("ON")),
-    ] {
+    for (changed, said) in
+        [("LastModifiedDate", json!("2026-11-22T08:00:00Z")), ("MfaConfiguration", json!("ON"))]
+    {
         let stage = Stage::set();
         stage.forbid_invocation();
         let reads = Arc::new(AtomicUsize::new(0));
@@ -315,7 +317,10 @@ async fn what_cannot_be_checked_beforehand_is_named_too() {
     stage.world.refuse("iam:SimulatePrincipalPolicy", 403, "AccessDenied");
     let output = stage.run("attach", &[]).await;
     assert_end(&output, 0, "iam:PassRole on");
-    assert!(words(&output.stdout).contains("not checked (these credentials may not do iam:SimulatePrincipalPolicy"));
+    assert!(
+        words(&output.stdout)
+            .contains("not checked (these credentials may not do iam:SimulatePrincipalPolicy")
+    );
 }
 
 #[tokio::test]
@@ -349,7 +354,11 @@ async fn drift_is_found() {
 #[tokio::test]
 async fn the_parameter_for_the_user_names_follows_from_the_pool() {
     let stage = Stage::set();
-    assert_end(&stage.run("attach", &[]).await, 0, "EmailIsUsername=true: the e-mail address is the user name");
+    assert_end(
+        &stage.run("attach", &[]).await,
+        0,
+        "EmailIsUsername=true: the e-mail address is the user name",
+    );
     stage.world.change_pool(|pool| {
         pool.as_object_mut().expect("an object").remove("UsernameAttributes");
         pool["AliasAttributes"] = json!(["email"]);

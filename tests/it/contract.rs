@@ -166,7 +166,7 @@ fn dependencies_point_in_one_direction() {
         ("custom-email-sender", vec!["runtime", "sender", "shared"]),
         ("custom-sms-sender", vec!["runtime", "sender", "shared"]),
         ("pool", vec![]),
-        ("cli", vec!["pool", "shared"]),
+        ("cli", vec!["envelope-writer", "pool", "shared"]),
     ];
     let dependencies = dependencies();
     for (package, expected) in expected {
