@@ -31,6 +31,8 @@ pub(crate) struct Aws {
 pub(crate) enum Kind {
     /// Slower, or later.
     Throttled,
+    /// A permission is missing; the text names it.
+    Denied,
     /// What was named is not there, or not to be seen from here.
     NotFound,
     /// The service will never take this request.
@@ -174,7 +176,7 @@ impl Call<'_> {
         };
         let (kind, text) = match name {
             "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "KmsAccessDenied" => (
-                Kind::Other,
+                Kind::Denied,
                 format!("these credentials may not do {action} in {region}. {service} says {said}"),
             ),
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
@@ -271,7 +273,7 @@ mod tests {
         check(
             "com.amazonaws.sqs#AccessDenied",
             false,
-            Kind::Other,
+            Kind::Denied,
             "these credentials may not do sqs:ReceiveMessage in eu-central-1. SQS says AccessDenied: Its own words.",
         );
         check(

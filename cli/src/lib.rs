@@ -6,13 +6,18 @@
 
 mod aws;
 mod cloudformation;
+mod cognito;
+mod deployment;
+mod doctor;
 mod explain;
 mod hash;
 mod lambda;
 mod output;
+mod progress;
 mod record;
 mod redrive;
 mod secrets_manager;
+mod shell;
 mod sqs;
 mod stop;
 
@@ -52,6 +57,8 @@ enum Command {
     Hash(hash::Options),
     /// Explains what the sign-up policy does with an address, or with a file of them
     Explain(explain::Options),
+    /// Finds out why a user got no code
+    Doctor(doctor::Options),
 }
 
 /// What every command takes.
@@ -127,6 +134,7 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
         Command::Redrive(options) => Box::pin(redrive::run(options, &cli.common, &mut output)).await,
         Command::Hash(options) => Box::pin(hash::run(options, &cli.common, lookup, &mut output)).await,
         Command::Explain(options) => Box::pin(explain::run(options, &cli.common, &mut output)).await,
+        Command::Doctor(options) => Box::pin(doctor::run(options, &cli.common, &mut output)).await,
     };
     match result {
         Ok(end) => end.exit_code().into(),

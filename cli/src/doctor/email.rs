@@ -1,0 +1,8 @@
+//! The area `email`.
+
+use super::Subject;
+use super::finding::Finding;
+
+pub(super) async fn look(_subject: &Subject<'_>) -> Vec<Finding> {
+    Vec::new()
+}
