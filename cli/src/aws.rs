@@ -99,6 +99,12 @@ impl Aws {
         Self { config: builder.build(), region: self.region }
     }
 
+    /// The same in another Region.
+    pub(crate) fn in_region(&self, region: &str) -> Self {
+        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        Self { config, region: region.to_owned() }
+    }
+
     /// For the clients of the services.
     pub(crate) fn config(&self) -> &SdkConfig {
         &self.config

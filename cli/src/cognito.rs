@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::{
-    AttributeType, LambdaConfigType, RecoveryOptionNameType, UserPoolType, UserType,
+    AttributeType, DeliveryMediumType, LambdaConfigType, MessageActionType, PreventUserExistenceErrorTypes,
+    RecoveryOptionNameType, UserPoolClientType, UserPoolType, UserType,
 };
 
 use crate::aws::{Aws, AwsError, Call, Kind};
@@ -44,7 +45,13 @@ pub(crate) struct Pool {
     pub(crate) email_failure: Option<String>,
     /// `SmsConfigurationFailure`, in Cognito's words.
     pub(crate) sms_failure: Option<String>,
+    /// How long an invitation's password can be used.
+    pub(crate) temporary_password_days: i64,
 }
+
+/// Cognito takes 0 for this. Source:
+/// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_PasswordPolicyType.html>
+const DEFAULT_TEMPORARY_PASSWORD_DAYS: i64 = 7;
 
 /// How the pool itself sends e-mail.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +106,8 @@ pub(crate) struct User {
     pub(crate) attributes: BTreeMap<String, String>,
     /// Seconds since 1970.
     pub(crate) created: Option<i64>,
+    /// Seconds since 1970; an invitation that is sent again counts, and so does any change of an attribute.
+    pub(crate) modified: Option<i64>,
     /// `SMS_MFA`, `EMAIL_OTP`, `SOFTWARE_TOKEN_MFA`; none where nobody asked.
     pub(crate) mfa: Option<Mfa>,
 }
@@ -108,6 +117,21 @@ pub(crate) struct User {
 pub(crate) struct Mfa {
     pub(crate) active: Vec<String>,
     pub(crate) preferred: Option<String>,
+}
+
+/// The users of a pool who look alike are few; a page holds 60.
+const MAX_PAGES: usize = 10;
+
+/// An app client, without its secret.
+///
+/// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html>
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AppClient {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) has_secret: bool,
+    /// Whether it keeps to itself that there is no such user: `PreventUserExistenceErrors` is `ENABLED`.
+    pub(crate) masks_unknown_users: bool,
 }
 
 impl Triggers {
@@ -160,7 +184,8 @@ impl Pools {
         Ok(Pool::from(pool))
     }
 
-    /// The users with that value of an attribute, at most 60 of them. It makes nobody a monthly active user.
+    /// The users with that value of an attribute: of the first pages only, which hold 60 each, and may be empty. It
+    /// makes nobody a monthly active user.
     ///
     /// # Errors
     /// When Cognito does not say.
@@ -171,15 +196,20 @@ impl Pools {
         value: &str,
     ) -> Result<Vec<User>, AwsError> {
         let value = value.replace('\\', "\\\\").replace('"', "\\\"");
-        let answer = self
+        let mut pages = self
             .client
             .list_users()
             .user_pool_id(pool_id)
             .filter(format!("{attribute} = \"{value}\""))
-            .send()
-            .await
-            .map_err(|error| self.call("cognito-idp:ListUsers").failure(&error))?;
-        Ok(answer.users.unwrap_or_default().into_iter().map(User::from).collect())
+            .into_paginator()
+            .send();
+        let mut users = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let Some(page) = pages.next().await else { break };
+            let page = page.map_err(|error| self.call("cognito-idp:ListUsers").failure(&error))?;
+            users.extend(page.users.unwrap_or_default().into_iter().map(User::from));
+        }
+        Ok(users)
     }
 
     /// A user by name or alias, with second factors. It makes them a monthly active user.
@@ -201,12 +231,127 @@ impl Pools {
             status: answer.user_status.map(|status| status.to_string()).unwrap_or_default(),
             attributes: attributes(answer.user_attributes.unwrap_or_default()),
             created: answer.user_create_date.map(|time| time.secs()),
+            modified: answer.user_last_modified_date.map(|time| time.secs()),
             mfa: Some(Mfa {
                 active: answer.user_mfa_setting_list.unwrap_or_default(),
                 preferred: answer.preferred_mfa_setting,
             }),
             name: answer.username,
         })
+    }
+
+    /// The ids of the pool's first app clients, at most 60, and whether there are more.
+    ///
+    /// # Errors
+    /// When Cognito does not say.
+    pub(crate) async fn client_ids(&self, pool_id: &str) -> Result<(Vec<String>, bool), AwsError> {
+        let answer = self
+            .client
+            .list_user_pool_clients()
+            .user_pool_id(pool_id)
+            .max_results(60)
+            .send()
+            .await
+            .map_err(|error| self.call("cognito-idp:ListUserPoolClients").failure(&error))?;
+        let clients = answer.user_pool_clients.unwrap_or_default();
+        Ok((clients.into_iter().filter_map(|client| client.client_id).collect(), answer.next_token.is_some()))
+    }
+
+    /// Describes an app client. Its secret is looked at and forgotten.
+    ///
+    /// # Errors
+    /// When the pool has no such client ([`Kind::NotFound`]), or Cognito does not say.
+    pub(crate) async fn app_client(&self, pool_id: &str, client_id: &str) -> Result<AppClient, AwsError> {
+        let answer = self
+            .client
+            .describe_user_pool_client()
+            .user_pool_id(pool_id)
+            .client_id(client_id)
+            .send()
+            .await
+            .map_err(|error| self.call("cognito-idp:DescribeUserPoolClient").failure(&error))?;
+        let client = answer.user_pool_client;
+        client
+            .map(AppClient::from)
+            .ok_or_else(|| AwsError::new(Kind::Other, "Cognito describes no app client"))
+    }
+}
+
+/// What changes a user, for an operator who said yes.
+impl Pools {
+    /// Marks a contact as verified: `email_verified` or `phone_number_verified`.
+    ///
+    /// # Errors
+    /// When Cognito does not say that it did.
+    pub(crate) async fn mark_verified(
+        &self,
+        pool_id: &str,
+        user: &str,
+        attribute: &str,
+    ) -> Result<(), AwsError> {
+        let mark = AttributeType::builder().name(attribute).value("true").build().map_err(|_| {
+            // The name is there.
+            AwsError::new(Kind::Invalid, "an attribute without a name")
+        })?;
+        let call = self.client.admin_update_user_attributes().user_pool_id(pool_id).username(user);
+        let answer = call.user_attributes(mark).send().await;
+        answer.map(drop).map_err(|error| self.call("cognito-idp:AdminUpdateUserAttributes").failure(&error))
+    }
+
+    /// Confirms a user who signed up.
+    ///
+    /// # Errors
+    /// When Cognito does not say that it did.
+    pub(crate) async fn confirm_sign_up(&self, pool_id: &str, user: &str) -> Result<(), AwsError> {
+        let answer = self.client.admin_confirm_sign_up().user_pool_id(pool_id).username(user).send().await;
+        answer.map(drop).map_err(|error| self.call("cognito-idp:AdminConfirmSignUp").failure(&error))
+    }
+
+    /// Enables a user.
+    ///
+    /// # Errors
+    /// When Cognito does not say that it did.
+    pub(crate) async fn enable_user(&self, pool_id: &str, user: &str) -> Result<(), AwsError> {
+        let answer = self.client.admin_enable_user().user_pool_id(pool_id).username(user).send().await;
+        answer.map(drop).map_err(|error| self.call("cognito-idp:AdminEnableUser").failure(&error))
+    }
+
+    /// Sends an invitation again, with a new temporary password, by `EMAIL` or `SMS`.
+    ///
+    /// # Errors
+    /// When Cognito does not say that it did.
+    pub(crate) async fn resend_invitation(
+        &self,
+        pool_id: &str,
+        user: &str,
+        medium: &str,
+    ) -> Result<(), AwsError> {
+        let call = self.client.admin_create_user().user_pool_id(pool_id).username(user);
+        let call = call.message_action(MessageActionType::Resend);
+        let answer = call.desired_delivery_mediums(DeliveryMediumType::from(medium)).send().await;
+        answer.map(drop).map_err(|error| self.call("cognito-idp:AdminCreateUser").failure(&error))
+    }
+
+    /// Takes a user's password away and sends a code for a new one.
+    ///
+    /// # Errors
+    /// When Cognito does not say that it did.
+    pub(crate) async fn reset_password(&self, pool_id: &str, user: &str) -> Result<(), AwsError> {
+        let answer =
+            self.client.admin_reset_user_password().user_pool_id(pool_id).username(user).send().await;
+        answer.map(drop).map_err(|error| self.call("cognito-idp:AdminResetUserPassword").failure(&error))
+    }
+}
+
+impl From<UserPoolClientType> for AppClient {
+    fn from(client: UserPoolClientType) -> Self {
+        Self {
+            id: client.client_id.unwrap_or_default(),
+            name: client.client_name.unwrap_or_default(),
+            has_secret: client.client_secret.is_some_and(|secret| !secret.is_empty()),
+            masks_unknown_users: client.prevent_user_existence_errors
+                == Some(PreventUserExistenceErrorTypes::Enabled),
+        }
     }
 }
 
@@ -222,6 +367,7 @@ impl From<UserType> for User {
             status: user.user_status.map(|status| status.to_string()).unwrap_or_default(),
             attributes: attributes(user.attributes.unwrap_or_default()),
             created: user.user_create_date.map(|time| time.secs()),
+            modified: user.user_last_modified_date.map(|time| time.secs()),
             mfa: None,
         }
     }
@@ -234,6 +380,8 @@ impl From<UserPoolType> for Pool {
         recovery.sort_by_key(|mechanism| mechanism.priority);
         let name = |name: RecoveryOptionNameType| name.to_string();
         let email = pool.email_configuration;
+        let days = pool.policies.and_then(|policies| policies.password_policy);
+        let days = days.map_or(0, |policy| i64::from(policy.temporary_password_validity_days));
         Self {
             recovery: recovery.into_iter().map(|mechanism| name(mechanism.name)).collect(),
             id: pool.id.unwrap_or_default(),
@@ -261,6 +409,7 @@ impl From<UserPoolType> for Pool {
             triggers: pool.lambda_config.map(Triggers::from).unwrap_or_default(),
             email_failure: pool.email_configuration_failure,
             sms_failure: pool.sms_configuration_failure,
+            temporary_password_days: if days > 0 { days } else { DEFAULT_TEMPORARY_PASSWORD_DAYS },
         }
     }
 }

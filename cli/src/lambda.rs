@@ -67,3 +67,33 @@ impl Functions {
         Ok(environment.variables.unwrap_or_default().into_iter().collect())
     }
 }
+
+/// What lets a user pool invoke a function, for an operator who said yes.
+impl Functions {
+    /// Lets a user pool, and nobody else, invoke a function.
+    ///
+    /// # Errors
+    /// When Lambda does not say that it did.
+    pub(crate) async fn allow_invoke(
+        &self,
+        function_arn: &str,
+        statement_id: &str,
+        pool_arn: &str,
+        account: &str,
+    ) -> Result<(), AwsError> {
+        let action = "lambda:AddPermission";
+        let call = Call { service: "Lambda", action, region: &self.region, quotes: false };
+        self.client
+            .add_permission()
+            .function_name(function_arn)
+            .statement_id(statement_id)
+            .action("lambda:InvokeFunction")
+            .principal("cognito-idp.amazonaws.com")
+            .source_arn(pool_arn)
+            .source_account(account)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| call.failure(&error))
+    }
+}

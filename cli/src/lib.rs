@@ -11,13 +11,16 @@ mod deployment;
 mod doctor;
 mod explain;
 mod hash;
+mod kms;
 mod lambda;
 mod output;
 mod progress;
 mod record;
 mod redrive;
 mod secrets_manager;
+mod ses;
 mod shell;
+mod sns;
 mod sqs;
 mod stop;
 

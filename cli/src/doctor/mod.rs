@@ -4,30 +4,34 @@
 //! An area turns answers into findings and changes nothing; only [`step`] can, and only after a yes.
 
 mod finding;
+mod fix;
 mod step;
 
+mod client;
 mod email;
 mod sms;
 mod trail;
 mod triggers;
 mod user;
+mod who;
 
 use std::collections::BTreeMap;
 
 use clap::Args;
 use serde::Serialize;
 
-use crate::aws::{Aws, AwsError};
+use crate::aws::{Aws, AwsError, Kind};
 use crate::cognito::{Pool, Pools, User};
 use crate::deployment::{Deployment, Trigger};
-use crate::output::{Output, Tone};
+use crate::output::{Output, Tone, plain};
 use crate::progress::Progress;
 use crate::{Common, End, Error};
 use finding::{Finding, Level, Mend};
+use who::Found;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// User name, alias, e-mail address, E.164 number or `sub`; `-` reads it from standard input, which keeps it out
+    /// User name, alias, e-mail address, E.164 number or `sub`; `-` reads a line of standard input, which keeps it out
     /// of the shell's history
     #[arg(value_name = "USER")]
     user: String,
@@ -43,8 +47,8 @@ pub(crate) struct Options {
     /// Prints how each conclusion was reached
     #[arg(long)]
     why: bool,
-    /// Offers to run the commands that mend what was found, and asks before each
-    #[arg(long, conflicts_with = "format")]
+    /// Asks for each command that mends what was found, and runs it after a `y`
+    #[arg(long)]
     fix: bool,
     /// DNS server for DMARC, 192.0.2.1:53; else those of the system
     #[arg(long, value_name = "ADDRESS")]
@@ -61,6 +65,7 @@ pub(super) struct Subject<'a> {
     pub(super) pool: &'a Result<Pool, AwsError>,
     /// Whom the name means: nobody, one, or several in a pool where addresses are not unique.
     pub(super) users: &'a Result<Vec<User>, AwsError>,
+    pub(super) found: &'a Found,
     pub(super) deployment: Option<&'a Deployment>,
     /// The variables of the functions that the pool invokes, or that the stack deploys.
     pub(super) settings: &'a BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>>,
@@ -93,18 +98,34 @@ impl Subject<'_> {
     }
 }
 
+/// All that was found, in words for programs.
 #[derive(Serialize)]
 struct Report<'a> {
     user_pool_id: &'a str,
+    verdict: &'a str,
     causes: usize,
     warnings: usize,
     not_checked: usize,
-    findings: &'a [Finding],
+    findings: Vec<&'a Finding>,
+    /// How an administrator lets the user in while no code arrives.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    meanwhile: &'a Vec<String>,
+}
+
+/// What one file of this folder looks at.
+struct Area {
+    title: &'static str,
+    /// Where it stands in the chain from the request to the mailbox: what comes first stops what comes after.
+    place: u8,
+    findings: Vec<Finding>,
 }
 
 pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
-    let asked = crate::hash::recipient(options.user.clone())?;
-    let region = options.user_pool_id.as_deref().and_then(|id| id.split_once('_')).map(|(region, _)| region);
+    if options.fix && common.format == crate::Format::Json {
+        return Err(Error::Usage("--fix asks questions, which --format json has no place for".to_owned()));
+    }
+    let asked = asked(&options.user)?;
+    let region = options.user_pool_id.as_deref().map(region_of_pool).filter(|region| !region.is_empty());
     let aws = &Aws::load(common, region).await?;
     let progress = &Progress::new();
 
@@ -118,8 +139,15 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     })?;
     let pools = Pools::new(aws);
     let pool = progress.of(pools.describe(&pool_id)).await;
-    let (users, settings) = tokio::join!(
-        user::find(&pools, &pool_id, &pool, &asked, progress),
+    if let Err(error) = &pool
+        && error.kind != Kind::Denied
+    {
+        // Without pool, credentials or network nothing else can be asked either.
+        progress.finish();
+        return Err(error.clone().into());
+    }
+    let (found, settings) = tokio::join!(
+        who::find(aws, &pool_id, pool.as_ref().ok(), &asked, progress),
         settings(aws, &pool, named.as_ref(), progress),
     );
     let deployment = match named {
@@ -133,11 +161,41 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         asked: &asked,
         pool_id: &pool_id,
         pool: &pool,
-        users: &users,
+        users: &found.users,
+        found: &found,
         deployment: deployment.as_ref(),
         settings: &settings,
         progress,
     };
+    let areas = look(subject).await;
+    progress.finish();
+    let end = tell(&areas, subject, output)?;
+    let end = if options.fix { fix::offer(&areas, aws, output).await?.unwrap_or(end) } else { end };
+    match pool {
+        Ok(_) => Ok(end),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The user as the operator names them, from the first line of standard input if the argument says so.
+fn asked(argument: &str) -> Result<String, Error> {
+    let mut line = String::new();
+    let text = if argument == "-" {
+        // The lines after it answer the questions of --fix.
+        std::io::stdin().read_line(&mut line)?;
+        &line
+    } else {
+        argument
+    };
+    let text = text.trim();
+    if text.is_empty() || text.contains(char::is_control) {
+        return Err(Error::Usage("one user is needed".to_owned()));
+    }
+    Ok(text.to_owned())
+}
+
+/// Every area's answers, asked for side by side.
+async fn look(subject: &Subject<'_>) -> [Area; 5] {
     let (user, email, sms, triggers, trail) = tokio::join!(
         user::look(subject),
         email::look(subject),
@@ -145,32 +203,83 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         triggers::look(subject),
         trail::look(subject),
     );
-    progress.finish();
-    let areas = [
-        ("The user and the pool", user),
-        ("E-mail", email),
-        ("SMS", sms),
-        ("The triggers", triggers),
-        ("What happened", trail),
-    ];
-    show(&areas, &options, output)?;
-    let findings: Vec<Finding> = areas.into_iter().flat_map(|(_, findings)| findings).collect();
-    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-    let report = Report {
-        user_pool_id: &pool_id,
-        causes: count(Level::Cause),
-        warnings: count(Level::Warning),
-        not_checked: count(Level::NotChecked),
-        findings: &findings,
-    };
-    output.json(&report)?;
-    Ok(if report.causes + report.warnings > 0 { End::LookAtIt } else { End::Done })
+    [
+        Area { title: "The user and the pool", place: 0, findings: user },
+        Area { title: "E-mail", place: 2, findings: email },
+        Area { title: "SMS", place: 3, findings: sms },
+        Area { title: "The triggers", place: 1, findings: triggers },
+        Area { title: "What happened", place: 4, findings: trail },
+    ]
 }
 
-fn show(areas: &[(&str, Vec<Finding>)], options: &Options, output: &mut Output) -> std::io::Result<()> {
-    for (title, findings) in areas.iter().filter(|(_, findings)| !findings.is_empty()) {
-        output.text(Tone::Strong, 0, title)?;
-        for finding in findings {
+/// Shows the whole report.
+fn tell(areas: &[Area], subject: &Subject<'_>, output: &mut Output) -> std::io::Result<End> {
+    let findings: Vec<&Finding> = areas.iter().flat_map(|area| &area.findings).collect();
+    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
+    let (causes, warnings, not_checked) =
+        (count(Level::Cause), count(Level::Warning), count(Level::NotChecked));
+    let verdict = &verdict(areas);
+    let helped = subject.user().filter(|user| causes > 0 && user.status != "EXTERNAL_PROVIDER");
+    let meanwhile = &helped.map(|user| user::meanwhile(subject.pool_id, user)).unwrap_or_default();
+
+    show(areas, subject.options, output)?;
+    output.text(if causes > 0 { Tone::Warning } else { Tone::Strong }, 2, verdict)?;
+    if !meanwhile.is_empty() {
+        output.text(Tone::Plain, 0, "")?;
+        output.text(
+            Tone::Plain,
+            2,
+            "Until then an administrator can let the user in, with a password for good or with one that has to be \
+             replaced at the next sign-in:",
+        )?;
+        for command in meanwhile {
+            output.row(Tone::Plain, &format!("  {command}"))?;
+        }
+    }
+    let user_pool_id = subject.pool_id;
+    output.json(&Report { user_pool_id, verdict, causes, warnings, not_checked, findings, meanwhile })?;
+    Ok(if causes + warnings > 0 { End::LookAtIt } else { End::Done })
+}
+
+/// What it all means, in one or two sentences.
+fn verdict(areas: &[Area]) -> String {
+    let mut chain: Vec<&Area> = areas.iter().collect();
+    chain.sort_by_key(|area| area.place);
+    let of = |level| {
+        let findings = chain.iter().flat_map(|area| &area.findings).filter(move |found| found.level == level);
+        findings.map(|finding| finding.sentence.trim_end_matches('.')).collect::<Vec<_>>()
+    };
+    let (causes, warnings, not_checked) = (of(Level::Cause), of(Level::Warning), of(Level::NotChecked));
+    let numbers = [(causes.len(), "cause"), (warnings.len(), "warning"), (not_checked.len(), "not checked")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, noun)| {
+            let many = if number == 1 || noun == "not checked" { "" } else { "s" };
+            format!("{number} {noun}{many}")
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    match (causes.as_slice(), warnings.as_slice(), not_checked.as_slice()) {
+        ([], [], []) => {
+            "Nothing is wrong that can be seen from here. Look into the junk folder; the log of the sender \
+                         names the message that the service took (message.id)."
+                .to_owned()
+        }
+        ([], [], _) => format!(
+            "Nothing is wrong that could be seen, but not everything could be looked at ({numbers}). Look into the \
+             junk folder; the log of the sender names the message that the service took (message.id)."
+        ),
+        ([], _, _) => {
+            format!("No cause was found. What may be the reason: {}. ({numbers})", warnings.join("; "))
+        }
+        (_, _, _) => format!("No code arrives because: {}. ({numbers})", causes.join("; ")),
+    }
+}
+
+fn show(areas: &[Area], options: &Options, output: &mut Output) -> std::io::Result<()> {
+    for area in areas.iter().filter(|area| !area.findings.is_empty()) {
+        output.text(Tone::Strong, 0, area.title)?;
+        for finding in &area.findings {
             let (word, tone) = match finding.level {
                 Level::Ok => ("ok     ", Tone::Good),
                 Level::NotChecked => ("-      ", Tone::Plain),
@@ -180,11 +289,9 @@ fn show(areas: &[(&str, Vec<Finding>)], options: &Options, output: &mut Output) 
             output.text(tone, 10, &format!("{word}   {}", finding.sentence))?;
             for mend in &finding.mends {
                 match mend {
-                    Mend::Step(step) => {
-                        output.row(Tone::Plain, &format!("            {}", step.command()))?
-                    }
-                    Mend::Command(command) => output.row(Tone::Plain, &format!("            {command}"))?,
-                    Mend::Advice(advice) => output.text(Tone::Plain, 12, &format!("            {advice}"))?,
+                    Mend::Step(step) => row(&step.command(), output)?,
+                    Mend::Command(command) => row(command, output)?,
+                    Mend::Advice(advice) => output.text(Tone::Plain, 10, &format!("          {advice}"))?,
                 }
             }
             if options.why {
@@ -196,6 +303,23 @@ fn show(areas: &[(&str, Vec<Finding>)], options: &Options, output: &mut Output) 
         output.text(Tone::Plain, 0, "")?;
     }
     Ok(())
+}
+
+/// A command stays one line, so that it can be copied. Nothing in it can steer the terminal.
+fn row(command: &str, output: &mut Output) -> std::io::Result<()> {
+    let command: String =
+        command.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    output.row(Tone::Plain, &format!("            {command}"))
+}
+
+/// The Region in the id of a pool; empty where there is none.
+pub(super) fn region_of_pool(pool_id: &str) -> &str {
+    pool_id.split_once('_').map_or("", |(region, _)| region)
+}
+
+/// A value from outside as it is shown.
+pub(super) fn shown(value: &str) -> String {
+    plain(value)
 }
 
 /// The variables of each function: of those that the pool invokes where it invokes any, else of the stack's.
@@ -227,4 +351,55 @@ async fn found_stack(
         .filter_map(|variables| variables.as_ref().ok()?.get("METRICS_NAMESPACE"))
         .find(|stack| !stack.is_empty())?;
     progress.of(Deployment::load(aws, stack)).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What every area may find.
+    fn checks() -> Vec<&'static str> {
+        [user::CHECKS.as_slice(), client::CHECKS.as_slice()].concat()
+    }
+
+    #[test]
+    fn the_table_of_all_checks_is_that_of_the_documentation() {
+        let page = include_str!("../../../docs/operating.md");
+        let (_, section) = page.split_once("## Why did I get no code? `doctor`\n").expect("the section");
+        let section = section.split("\n## ").next().unwrap();
+        let rows =
+            section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |")).map(|row| row.0);
+        let areas: Vec<&str> = checks().iter().map(|check| check.split('.').next().unwrap()).collect();
+        let rows: Vec<&str> = rows.filter(|row| areas.contains(&row.split('.').next().unwrap())).collect();
+        assert_eq!(rows, checks());
+    }
+
+    fn area(place: u8, findings: Vec<Finding>) -> Area {
+        Area { title: "", place, findings }
+    }
+
+    #[track_caller]
+    fn check(areas: &[Area], expected: &str) {
+        assert_eq!(verdict(areas), expected);
+    }
+
+    #[test]
+    fn the_verdict_names_the_causes_in_the_order_of_the_chain() {
+        let denied = AwsError::new(Kind::Denied, "no");
+        let late = || vec![Finding::cause("c.d", "the second."), Finding::warning("c.e", "odd")];
+        let early =
+            || vec![Finding::cause("a.b", "the first"), Finding::not_checked("a.c", "something", &denied)];
+        check(
+            &[area(2, late()), area(1, early())],
+            "No code arrives because: the first; the second. (2 causes, 1 warning, 1 not checked)",
+        );
+        check(
+            &[area(0, vec![Finding::warning("a.b", "odd")])],
+            "No cause was found. What may be the reason: odd. (1 warning)",
+        );
+        let nothing = verdict(&[area(0, vec![Finding::ok("a.b", "fine")])]);
+        assert!(nothing.contains("junk folder") && nothing.contains("message.id"), "{nothing}");
+        let gap = verdict(&[area(0, vec![Finding::not_checked("a.b", "something", &denied)])]);
+        assert!(gap.contains("(1 not checked)") && gap.contains("junk folder"), "{gap}");
+    }
 }

@@ -1,6 +1,10 @@
 //! What `--fix` can do: each step is one call, and the command of the AWS CLI that makes the same call.
 
+use crate::aws::{Aws, AwsError};
+use crate::cognito::Pools;
+use crate::lambda::Functions;
 use crate::shell::quote;
+use crate::{kms, ses, sns};
 
 /// One change, with all that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,16 +68,12 @@ impl Step {
     /// The words after `aws`.
     fn words(&self) -> Vec<String> {
         let line = |fixed: &str, rest: &[&str]| {
-            fixed.split(' ').chain(rest.iter().copied()).map(str::to_owned).collect::<Vec<_>>()
+            let words = fixed.split(' ').chain(rest.iter().copied());
+            words.chain(["--region", self.region()]).map(str::to_owned).collect::<Vec<_>>()
         };
         let user = |operation: &str, pool_id: &str, user: &str, rest: &[&str]| {
             let named = ["--user-pool-id", pool_id, "--username", user];
-            let region = pool_id.split_once('_').map_or("", |(region, _)| region);
-            let place = ["--region", region];
-            line(&format!("cognito-idp {operation}"), &[&named, rest, &place].concat())
-        };
-        let key = |operation: &str, key_arn: &str| {
-            line(&format!("kms {operation}"), &["--key-id", key_arn, "--region", region_of(key_arn)])
+            line(&format!("cognito-idp {operation}"), &[&named, rest].concat())
         };
         match self {
             Self::MarkVerified { pool_id, user: name, attribute } => {
@@ -89,17 +89,13 @@ impl Step {
             Self::ResetPassword { pool_id, user: name } => {
                 user("admin-reset-user-password", pool_id, name, &[])
             }
-            Self::RemoveSuppression { region, address } => {
-                line("sesv2 delete-suppressed-destination", &["--email-address", address, "--region", region])
+            Self::RemoveSuppression { address, .. } => {
+                line("sesv2 delete-suppressed-destination", &["--email-address", address])
             }
-            Self::ResumeSending { region } => {
-                line("sesv2 put-account-sending-attributes --sending-enabled", &["--region", region])
-            }
-            Self::OptInPhone { region, number } => {
-                line("sns opt-in-phone-number", &["--phone-number", number, "--region", region])
-            }
-            Self::EnableKey { key_arn } => key("enable-key", key_arn),
-            Self::CancelKeyDeletion { key_arn } => key("cancel-key-deletion", key_arn),
+            Self::ResumeSending { .. } => line("sesv2 put-account-sending-attributes --sending-enabled", &[]),
+            Self::OptInPhone { number, .. } => line("sns opt-in-phone-number", &["--phone-number", number]),
+            Self::EnableKey { key_arn } => line("kms enable-key", &["--key-id", key_arn]),
+            Self::CancelKeyDeletion { key_arn } => line("kms cancel-key-deletion", &["--key-id", key_arn]),
             Self::AllowInvoke { function_arn, pool_arn, account } => line(
                 "lambda add-permission --action lambda:InvokeFunction --principal cognito-idp.amazonaws.com",
                 &[
@@ -111,10 +107,53 @@ impl Step {
                     pool_arn,
                     "--source-account",
                     account,
-                    "--region",
-                    region_of(function_arn),
                 ],
             ),
+        }
+    }
+
+    /// Where it is done.
+    fn region(&self) -> &str {
+        match self {
+            Self::MarkVerified { pool_id, .. }
+            | Self::ConfirmSignUp { pool_id, .. }
+            | Self::EnableUser { pool_id, .. }
+            | Self::ResendInvitation { pool_id, .. }
+            | Self::ResetPassword { pool_id, .. } => super::region_of_pool(pool_id),
+            Self::RemoveSuppression { region, .. }
+            | Self::ResumeSending { region }
+            | Self::OptInPhone { region, .. } => region,
+            Self::EnableKey { key_arn } | Self::CancelKeyDeletion { key_arn } => region_of(key_arn),
+            Self::AllowInvoke { function_arn, .. } => region_of(function_arn),
+        }
+    }
+
+    /// Makes the call that the command makes.
+    ///
+    /// # Errors
+    /// When the service does not say that it did it.
+    pub(super) async fn run(&self, aws: &Aws) -> Result<(), AwsError> {
+        let aws = &aws.in_region(self.region());
+        let pools = Pools::new(aws);
+        match self {
+            Self::MarkVerified { pool_id, user, attribute } => {
+                pools.mark_verified(pool_id, user, attribute).await
+            }
+            Self::ConfirmSignUp { pool_id, user } => pools.confirm_sign_up(pool_id, user).await,
+            Self::EnableUser { pool_id, user } => pools.enable_user(pool_id, user).await,
+            Self::ResendInvitation { pool_id, user, medium } => {
+                pools.resend_invitation(pool_id, user, medium).await
+            }
+            Self::ResetPassword { pool_id, user } => pools.reset_password(pool_id, user).await,
+            Self::RemoveSuppression { address, .. } => ses::remove_suppression(aws, address).await,
+            Self::ResumeSending { .. } => ses::resume_sending(aws).await,
+            Self::OptInPhone { number, .. } => sns::opt_in(aws, number).await,
+            Self::EnableKey { key_arn } => kms::enable_key(aws, key_arn).await,
+            Self::CancelKeyDeletion { key_arn } => kms::cancel_key_deletion(aws, key_arn).await,
+            Self::AllowInvoke { function_arn, pool_arn, account } => {
+                let statement = statement_id(pool_arn);
+                Functions::new(aws).allow_invoke(function_arn, &statement, pool_arn, account).await
+            }
         }
     }
 }

@@ -1,23 +1,788 @@
-//! The user, the pool and its app clients: F2.2 to F2.5, F2.8.
+//! The user and the pool: who is meant, what their state permits, which contact a code goes to.
 
-use super::Subject;
-use super::finding::Finding;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use shared::address::EmailAddress;
+use shared::phone::PhoneNumber;
+
+use super::client::{self, Clients, titles};
+use super::finding::{Finding, Level};
+use super::step::Step;
+use super::who::{Named, is_name};
+use super::{Subject, region_of_pool, shown};
 use crate::aws::AwsError;
-use crate::cognito::{Pool, Pools, User};
-use crate::progress::Progress;
+use crate::cognito::{AppClient, Pool, User};
+use crate::deployment::Trigger;
+use crate::shell::quote;
 
-/// Looks for the user under that name: first without making them an active user, then by name or alias.
-pub(super) async fn find(
-    pools: &Pools,
-    pool_id: &str,
-    _pool: &Result<Pool, AwsError>,
-    asked: &str,
-    progress: &Progress,
-) -> Result<Vec<User>, AwsError> {
-    let attribute = if asked.contains('@') { "email" } else { "username" };
-    progress.of(pools.users_with(pool_id, attribute, asked)).await
+/// What this area may find, in the order of docs/operating.md.
+#[cfg(test)]
+pub(super) const CHECKS: [&str; 14] = [
+    POOL,
+    FOUND,
+    SAME_ADDRESS,
+    ALIAS,
+    SPELLING,
+    ENABLED,
+    STATUS,
+    INVITATION,
+    EMAIL,
+    PHONE,
+    SECOND_FACTORS,
+    RECOVERY,
+    SIGN_UP_CODE,
+    SEARCH,
+];
+const POOL: &str = "user.pool";
+const FOUND: &str = "user.found";
+const SEARCH: &str = "user.search";
+const SAME_ADDRESS: &str = "user.same-address";
+const ALIAS: &str = "user.alias";
+const SPELLING: &str = "user.spelling";
+const ENABLED: &str = "user.enabled";
+const STATUS: &str = "user.status";
+const INVITATION: &str = "user.invitation";
+const EMAIL: &str = "user.email";
+const PHONE: &str = "user.phone";
+const SECOND_FACTORS: &str = "user.second-factors";
+const RECOVERY: &str = "user.recovery";
+const SIGN_UP_CODE: &str = "user.sign-up-code";
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// Pages of AWS that state the rules.
+const PASSWORDS: &str =
+    "https://docs.aws.amazon.com/cognito/latest/developerguide/managing-users-passwords.html";
+const SIGNING_UP: &str =
+    "https://docs.aws.amazon.com/cognito/latest/developerguide/signing-up-users-in-your-app.html";
+const ATTRIBUTES: &str =
+    "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html";
+const ERRORS: &str =
+    "https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pool-managing-errors.html";
+const QUOTAS: &str = "https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html";
+
+pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
+    let clients = client::clients(subject).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let pool = subject.pool.as_ref().ok();
+    let mut findings = vec![pool_finding(subject.pool, subject.pool_id)];
+    findings.extend(who(subject, pool, clients.as_ref().ok()));
+    if let Some(user) = subject.user() {
+        let case = Case {
+            pool_id: subject.pool_id,
+            user,
+            mfa: subject.found.mfa.as_ref().err(),
+            ours: subject.sends(Trigger::CustomEmailSender),
+            client: clients.as_ref().ok().and_then(Clients::any),
+            now: i64::try_from(now).unwrap_or(i64::MAX),
+        };
+        findings.extend(case.findings(pool));
+    }
+    findings.extend(client::findings(&clients, subject.pool_id));
+    findings
 }
 
-pub(super) async fn look(_subject: &Subject<'_>) -> Vec<Finding> {
-    Vec::new()
+fn pool_finding(pool: &Result<Pool, AwsError>, pool_id: &str) -> Finding {
+    match pool {
+        Ok(pool) => {
+            let names: Vec<&str> =
+                pool.username_attributes.iter().chain(&pool.aliases).map(|name| words(name)).collect();
+            let names = match names.as_slice() {
+                [] => "their user name alone".to_owned(),
+                names if pool.username_attributes.is_empty() => {
+                    format!("user name or {}", names.join(" or "))
+                }
+                names => names.join(" or "),
+            };
+            Finding::ok(POOL, format!("users of the pool {pool_id} are known by {names}")).why(format!(
+                "DescribeUserPool: UsernameAttributes [{}], AliasAttributes [{}]",
+                pool.username_attributes.join(", "),
+                pool.aliases.join(", ")
+            ))
+        }
+        Err(error) => Finding::not_checked(POOL, "the settings of the pool", error),
+    }
+}
+
+/// Whom the name means.
+fn who(subject: &Subject<'_>, pool: Option<&Pool>, clients: Option<&Clients>) -> Vec<Finding> {
+    let (found, asked) = (subject.found, subject.asked);
+    let mut findings = match &found.users {
+        Err(error) => vec![Finding::not_checked(FOUND, "the user", error)],
+        Ok(users) => match users.as_slice() {
+            [] => vec![unknown(subject, pool, clients)],
+            [user] => {
+                let mut findings = vec![known(asked, user)];
+                findings.extend(same_address(asked, user, &found.others));
+                findings.extend(pool.and_then(|pool| alias(user, found.named, pool)));
+                findings.extend(pool.and_then(|pool| spelling(asked, user, found.named, pool)));
+                findings
+            }
+            users => vec![several(subject.pool_id, asked, users, found.named, pool)],
+        },
+    };
+    if let Some(error) = &found.gap {
+        findings.push(Finding::not_checked(SEARCH, "every way to find the user", error));
+    }
+    findings
+}
+
+fn known(asked: &str, user: &User) -> Finding {
+    let sentence = if user.name == asked {
+        format!("{} is a user of the pool", shown(asked))
+    } else {
+        format!("{} is the user {}", shown(asked), shown(&user.name))
+    };
+    Finding::ok(FOUND, sentence).why(match user.mfa {
+        Some(_) => "AdminGetUser answered; it counts as activity of the user in the month",
+        None => "ListUsers answered with a filter by name, address, number, sub and preferred name",
+    })
+}
+
+fn unknown(subject: &Subject<'_>, pool: Option<&Pool>, clients: Option<&Clients>) -> Finding {
+    let Subject { asked, pool_id, .. } = *subject;
+    let region = region_of_pool(pool_id);
+    let mut finding = Finding::cause(
+        FOUND,
+        format!("the pool {pool_id} has no user {}, so it sends no code", shown(asked)),
+    );
+    let masking = clients.map(Clients::masking).unwrap_or_default();
+    let telling = clients.map(Clients::telling).unwrap_or_default();
+    if !masking.is_empty() {
+        finding = finding.advice(format!(
+            "Nobody notices with {}: Cognito answers as if a code had been sent, because PreventUserExistenceErrors \
+             is ENABLED there.",
+            titles(&masking)
+        ));
+    }
+    if !telling.is_empty() {
+        finding = finding.advice(format!("With {} it is a UserNotFoundException.", titles(&telling)));
+    }
+    finding = finding
+        .advice("Is it the pool and the Region that the app uses? The pools of the Region:")
+        .command(format!("aws cognito-idp list-user-pools --max-results 60 --region {region}"));
+    if let Some((attribute, prefix)) = prefix(asked) {
+        let filter = quote(&format!("{attribute} ^= \"{prefix}\""));
+        finding = finding.advice("Is it mistyped? The users who begin alike:").command(format!(
+            "aws cognito-idp list-users --user-pool-id {pool_id} --filter {filter} --limit 20 --region {region}"
+        ));
+    }
+    if pool.is_some_and(tells_case) {
+        finding = finding.advice(
+            "This pool tells upper from lower case: the name has to be spelled as it was at sign-up. Tried were the \
+             spelling above and lower case.",
+        );
+    }
+    finding
+        .why("ListUsers with a filter by name, address, number, sub and preferred name answered nobody")
+        .why("AdminGetUser, which knows aliases, answered UserNotFoundException or could not be asked")
+        .why(ERRORS)
+}
+
+/// How the users who begin alike are found: at most three characters, none that a filter or a shell reads.
+fn prefix(asked: &str) -> Option<(&'static str, String)> {
+    let attribute = match asked {
+        number if number.starts_with('+') => return None,
+        address if address.contains('@') => "email",
+        _ => "username",
+    };
+    let plain = |character: &char| character.is_alphanumeric() || "._-".contains(*character);
+    let prefix: String = asked.chars().take_while(plain).take(3).collect();
+    (!prefix.is_empty()).then_some((attribute, prefix))
+}
+
+fn several(pool_id: &str, asked: &str, users: &[User], named: Named, pool: Option<&Pool>) -> Finding {
+    let attribute = match named {
+        Named::Attribute(attribute) => attribute,
+        Named::UserName | Named::Sub | Named::Otherwise => "name",
+    };
+    let rule = match pool {
+        Some(pool) if is_name(pool, attribute) => "it is verified for none of them or for more than one",
+        Some(_) => "the pool does not take it in the place of the user name",
+        None => "which of them a sign-in means is not known",
+    };
+    let count = users.len();
+    let sentence =
+        format!("{count} users have {} as {}, and {rule}: name one of them", shown(asked), words(attribute));
+    let finding = Finding::warning(FOUND, sentence)
+        .why(format!("ListUsers with a filter by {attribute} answered {count} users"))
+        .why(ATTRIBUTES);
+    users.iter().take(10).fold(finding, |finding, user| {
+        finding.command(format!("cognito-triggers doctor {} --user-pool-id {pool_id}", quote(&user.name)))
+    })
+}
+
+fn same_address(asked: &str, user: &User, others: &[User]) -> Option<Finding> {
+    let names: Vec<String> = others.iter().take(5).map(|other| shown(&other.name)).collect();
+    (!names.is_empty()).then(|| {
+        Finding::warning(
+            SAME_ADDRESS,
+            format!(
+                "{} also belongs to {} ({}); a sign-in with it means {}",
+                shown(asked),
+                if others.len() == 1 {
+                    "1 other user".to_owned()
+                } else {
+                    format!("{} other users", others.len())
+                },
+                names.join(", "),
+                shown(&user.name)
+            ),
+        )
+        .why("an alias belongs to the user whose address is verified; a user name wins over an alias")
+        .why(ATTRIBUTES)
+    })
+}
+
+/// Whether the app may pass what the operator passed.
+fn alias(user: &User, named: Named, pool: &Pool) -> Option<Finding> {
+    let Named::Attribute(attribute) = named else { return None };
+    let (noun, name) = (words(attribute), shown(&user.name));
+    let why = format!(
+        "DescribeUserPool: UsernameAttributes [{}], AliasAttributes [{}]",
+        pool.username_attributes.join(", "),
+        pool.aliases.join(", ")
+    );
+    let finding = if !is_name(pool, attribute) {
+        Finding::warning(
+            ALIAS,
+            format!("the pool takes no {noun} in the place of the user name: an app has to pass {name}"),
+        )
+    } else if pool.aliases.iter().any(|alias| alias == attribute)
+        && attribute != "preferred_username"
+        && !user.verified(attribute)
+    {
+        Finding::warning(
+            ALIAS,
+            format!("the {noun} is an alias only once it is verified: till then an app has to pass {name}"),
+        )
+    } else {
+        Finding::ok(ALIAS, format!("an app may pass the {noun} in the place of the user name"))
+    };
+    Some(finding.why(why).why(ATTRIBUTES))
+}
+
+/// Whether the pool takes the spelling that the operator used.
+fn spelling(asked: &str, user: &User, named: Named, pool: &Pool) -> Option<Finding> {
+    let stored = match named {
+        Named::UserName => user.name.as_str(),
+        Named::Attribute(attribute @ ("email" | "preferred_username")) => user.attribute(attribute)?,
+        Named::Attribute(_) | Named::Sub | Named::Otherwise => return None,
+    };
+    (stored != asked && tells_case(pool)).then(|| {
+        Finding::warning(
+            SPELLING,
+            format!(
+                "the pool tells upper from lower case and knows the user as {}: an app that passes {} finds nobody",
+                shown(stored),
+                shown(asked)
+            ),
+        )
+        .why("DescribeUserPool: UsernameConfiguration.CaseSensitive is true, or absent, which means true")
+        .why("https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UsernameConfigurationType.html")
+    })
+}
+
+fn tells_case(pool: &Pool) -> bool {
+    pool.case_sensitive.unwrap_or(true)
+}
+
+fn words(attribute: &str) -> &str {
+    match attribute {
+        "email" => "e-mail address",
+        "phone_number" => "phone number",
+        "preferred_username" => "preferred user name",
+        other => other,
+    }
+}
+
+/// Where a code can go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contact {
+    Phone,
+    Email,
+}
+
+impl Contact {
+    fn attribute(self) -> &'static str {
+        match self {
+            Self::Phone => "phone_number",
+            Self::Email => "email",
+        }
+    }
+
+    fn verified_attribute(self) -> &'static str {
+        match self {
+            Self::Phone => "phone_number_verified",
+            Self::Email => "email_verified",
+        }
+    }
+
+    fn by(self) -> &'static str {
+        match self {
+            Self::Phone => "by SMS",
+            Self::Email => "by e-mail",
+        }
+    }
+
+    fn medium(self) -> &'static str {
+        match self {
+            Self::Phone => "SMS",
+            Self::Email => "EMAIL",
+        }
+    }
+
+    /// The second factor that uses it.
+    fn factor(self) -> &'static str {
+        match self {
+            Self::Phone => "SMS_MFA",
+            Self::Email => "EMAIL_OTP",
+        }
+    }
+
+    fn check(self) -> &'static str {
+        match self {
+            Self::Phone => PHONE,
+            Self::Email => EMAIL,
+        }
+    }
+
+    fn well_formed(self, value: &str) -> bool {
+        match self {
+            Self::Phone => value.parse::<PhoneNumber>().is_ok(),
+            Self::Email => value.parse::<EmailAddress>().is_ok(),
+        }
+    }
+}
+
+/// How a forgotten password is reset.
+#[derive(Debug, PartialEq, Eq)]
+enum Recovery {
+    Contact(Contact),
+    /// By an administrator alone.
+    AdminOnly,
+    /// By nobody; why each contact does not do.
+    Nothing(Vec<String>),
+}
+
+/// One user, with what is needed to judge them.
+struct Case<'a> {
+    pool_id: &'a str,
+    user: &'a User,
+    /// Why the second factors are not known.
+    mfa: Option<&'a AwsError>,
+    /// Whether our function, and not Cognito, sends e-mail.
+    ours: bool,
+    client: Option<&'a AppClient>,
+    /// Seconds since 1970.
+    now: i64,
+}
+
+impl Case<'_> {
+    fn findings(&self, pool: Option<&Pool>) -> Vec<Finding> {
+        let mut findings = vec![self.enabled(), self.status(pool)];
+        let recovery = pool.map(|pool| self.recovery(pool));
+        findings.extend(pool.and_then(|pool| self.invitation(pool)));
+        findings
+            .extend([Contact::Email, Contact::Phone].map(|contact| self.contact(contact, recovery.as_ref())));
+        let Some((pool, recovery)) = pool.zip(recovery) else { return findings };
+        findings.push(self.second_factors(pool));
+        findings.extend(self.recovers().then(|| self.recovery_finding(pool, &recovery)));
+        findings.extend((self.user.status == "UNCONFIRMED").then(|| self.sign_up_code(pool)));
+        findings
+    }
+
+    /// Whether the user's state lets them reset a password at all.
+    fn recovers(&self) -> bool {
+        !["UNCONFIRMED", "FORCE_CHANGE_PASSWORD", "EXTERNAL_PROVIDER"].contains(&self.user.status.as_str())
+    }
+
+    fn name(&self) -> String {
+        self.user.name.clone()
+    }
+
+    fn pool_id(&self) -> String {
+        self.pool_id.to_owned()
+    }
+
+    fn enabled(&self) -> Finding {
+        if self.user.enabled {
+            return Finding::ok(ENABLED, "the user is enabled");
+        }
+        Finding::cause(ENABLED, "the user is disabled: Cognito sends them no code")
+            .step(Step::EnableUser { pool_id: self.pool_id(), user: self.name() })
+            .why("Enabled is false; ForgotPassword is answered with NotAuthorizedException, or as if it had worked")
+            .why(ERRORS)
+    }
+
+    fn status(&self, pool: Option<&Pool>) -> Finding {
+        let status = self.user.status.as_str();
+        let finding = match status {
+            "CONFIRMED" => Finding::ok(STATUS, "CONFIRMED: the user may sign in and reset the password"),
+            "UNCONFIRMED" => Finding::warning(
+                STATUS,
+                "UNCONFIRMED: the user signed up, but never entered the code. Until then there is no sign-in, and \
+                 ForgotPassword sends nothing, though it may look as if it did",
+            )
+            .why("reported in https://github.com/aws/aws-aspnet-cognito-identity-provider/issues/179"),
+            "FORCE_CHANGE_PASSWORD" => self.forced(pool),
+            "RESET_REQUIRED" => self.reset_required(pool),
+            "EXTERNAL_PROVIDER" => Finding::cause(
+                STATUS,
+                "EXTERNAL_PROVIDER: the user signs in through an identity provider; Cognito has no password of \
+                 theirs and never sends a code",
+            )
+            .advice("The password is reset where the identity provider says.")
+            .why(SIGNING_UP),
+            "ARCHIVED" | "COMPROMISED" => Finding::cause(
+                STATUS,
+                format!("{status}: a state that Cognito no longer gives, in which nobody can sign in"),
+            )
+            .why("https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserType.html"),
+            other => Finding::warning(
+                STATUS,
+                format!("{}: a state of which nothing is known here", shown(other)),
+            ),
+        };
+        // Where no code is sent at all, confirming by hand mends that, and stands there.
+        let confirm = status == "UNCONFIRMED" && pool.is_none_or(|pool| !pool.auto_verified.is_empty());
+        let finding = if confirm { finding.step(self.confirm()) } else { finding };
+        finding.why(format!("the user's status is {}", shown(status)))
+    }
+
+    fn confirm(&self) -> Step {
+        Step::ConfirmSignUp { pool_id: self.pool_id(), user: self.name() }
+    }
+
+    fn forced(&self, pool: Option<&Pool>) -> Finding {
+        let finding = Finding::cause(
+            STATUS,
+            "FORCE_CHANGE_PASSWORD: the user never replaced the temporary password, and until then ForgotPassword \
+             is refused",
+        )
+        .why("ForgotPassword: NotAuthorizedException, \"User password cannot be reset in the current state.\"")
+        .why("reported in https://github.com/aws-amplify/amplify-flutter/issues/3048");
+        let contacts = [Contact::Email, Contact::Phone];
+        let Some(contact) = contacts.into_iter().find(|way| self.user.attribute(way.attribute()).is_some())
+        else {
+            return finding.advice("The user has no contact that an invitation could be sent to.");
+        };
+        let step = Step::ResendInvitation {
+            pool_id: self.pool_id(),
+            user: self.invited_as(pool),
+            medium: contact.medium(),
+        };
+        finding.advice("The invitation can be sent again, with a new temporary password:").step(step)
+    }
+
+    /// Where an address is the user name, `AdminCreateUser` takes nothing else.
+    fn invited_as(&self, pool: Option<&Pool>) -> String {
+        let attributes = pool.map(|pool| pool.username_attributes.as_slice()).unwrap_or_default();
+        let address = attributes.iter().find_map(|attribute| self.user.attribute(attribute));
+        address.map_or_else(|| self.name(), str::to_owned)
+    }
+
+    fn reset_required(&self, pool: Option<&Pool>) -> Finding {
+        let finding = Finding::warning(
+            STATUS,
+            "RESET_REQUIRED: an administrator reset the password, or the user was imported, who gets no message by \
+             itself. Sign-in is refused until a code from ForgotPassword sets a new password",
+        )
+        .why("sign-in is answered with PasswordResetRequiredException")
+        .why(PASSWORDS);
+        match pool.map(|pool| self.recovery(pool)) {
+            Some(Recovery::Contact(_)) => finding
+                .advice("A new code can be sent:")
+                .step(Step::ResetPassword { pool_id: self.pool_id(), user: self.name() }),
+            _ => finding,
+        }
+    }
+
+    fn invitation(&self, pool: &Pool) -> Option<Finding> {
+        if self.user.status != "FORCE_CHANGE_PASSWORD" {
+            return None;
+        }
+        let days = pool.temporary_password_days;
+        let ago = |time: Option<i64>| time.map(|time| self.now.saturating_sub(time).max(0) / DAY);
+        let (created, changed) = (ago(self.user.created)?, ago(self.user.modified.or(self.user.created))?);
+        let limit = format!("the temporary password can be used for {}", count(days, "day"));
+        let finding = if changed >= days {
+            let since = count(changed, "day");
+            Finding::cause(INVITATION, format!("{limit}, and it has expired: nothing changed for {since}"))
+        } else if created >= days {
+            let (created, changed) = (count(created, "day"), count(changed, "day"));
+            let sentence = format!(
+                "{limit}, and it has expired unless it was renewed: the user was created {created} ago and last \
+                 changed {changed} ago"
+            );
+            Finding::warning(INVITATION, sentence)
+        } else {
+            let created = count(created, "day");
+            Finding::ok(INVITATION, format!("{limit}; the user was created {created} ago"))
+        };
+        Some(
+            finding
+                .why(format!(
+                    "DescribeUserPool: Policies.PasswordPolicy.TemporaryPasswordValidityDays is {days}"
+                ))
+                .why("sending an invitation again starts the time anew, and changes UserLastModifiedDate")
+                .why(PASSWORDS),
+        )
+    }
+
+    fn contact(&self, contact: Contact, recovery: Option<&Recovery>) -> Finding {
+        let (check, noun) = (contact.check(), words(contact.attribute()));
+        let Some(value) = self.user.attribute(contact.attribute()) else {
+            return Finding::ok(check, format!("there is no {noun}"));
+        };
+        if !contact.well_formed(value) {
+            return self.malformed(contact, value, recovery);
+        }
+        let value = shown(value);
+        if self.user.verified(contact.attribute()) {
+            return Finding::ok(check, format!("the {noun} {value} is verified"));
+        }
+        let why = format!("{} is not true", contact.verified_attribute());
+        match self.user.status.as_str() {
+            "UNCONFIRMED" => Finding::ok(
+                check,
+                format!("the {noun} {value} is not verified yet: entering a code does that"),
+            ),
+            "EXTERNAL_PROVIDER" => Finding::ok(check, format!("the {noun} {value} is not verified")),
+            _ => {
+                let finding = Finding::warning(
+                    check,
+                    format!("the {noun} {value} is not verified: no code for a new password goes there"),
+                );
+                // Where nothing else does, this is the cause and stands at the way of recovery.
+                if self.recovers() && matches!(recovery, Some(Recovery::Nothing(_))) {
+                    finding
+                } else {
+                    self.verify(finding, contact)
+                }
+            }
+        }
+        .why(why)
+    }
+
+    fn verify(&self, finding: Finding, contact: Contact) -> Finding {
+        finding.advice("If it is known to be the user's own (whoever reads the code gets the account):").step(
+            Step::MarkVerified {
+                pool_id: self.pool_id(),
+                user: self.name(),
+                attribute: contact.verified_attribute(),
+            },
+        )
+    }
+
+    fn malformed(&self, contact: Contact, value: &str, recovery: Option<&Recovery>) -> Finding {
+        let used = recovery == Some(&Recovery::Contact(contact)) || self.user.status == "UNCONFIRMED";
+        let level = if used { Level::Cause } else { Level::Warning };
+        let (rule, example) = match contact {
+            Contact::Phone => ("not of the form +12065550123 (E.164): no SMS can be sent there", "NUMBER"),
+            Contact::Email if self.ours => ("not one plain address: our sender refuses it", "ADDRESS"),
+            Contact::Email => ("not one plain address: SES refuses it", "ADDRESS"),
+        };
+        let noun = words(contact.attribute());
+        Finding::new(contact.check(), level, format!("the {noun} {} is {rule}", shown(value)))
+            .command(format!(
+                "aws cognito-idp admin-update-user-attributes --user-pool-id {} --username {} --user-attributes \
+                 Name={},Value={example} Name={},Value=true --region {}",
+                self.pool_id,
+                quote(&self.user.name),
+                contact.attribute(),
+                contact.verified_attribute(),
+                region_of_pool(self.pool_id),
+            ))
+            .why(ATTRIBUTES)
+    }
+
+    fn active(&self) -> &[String] {
+        self.user.mfa.as_ref().map(|mfa| mfa.active.as_slice()).unwrap_or_default()
+    }
+
+    fn second_factors(&self, pool: &Pool) -> Finding {
+        if let Some(error) = self.mfa {
+            return Finding::not_checked(SECOND_FACTORS, "the user's second factors", error);
+        }
+        let why = format!("DescribeUserPool: MfaConfiguration is {}", pool.mfa);
+        if pool.mfa == "OFF" {
+            return Finding::ok(SECOND_FACTORS, "the pool asks for no second factor").why(why);
+        }
+        let active = self.active();
+        let seen = format!("AdminGetUser: UserMFASettingList [{}]", shown(&active.join(", ")));
+        let sent = [Contact::Phone, Contact::Email];
+        let sent = sent.into_iter().filter(|contact| active.iter().any(|factor| factor == contact.factor()));
+        let ways: Vec<Contact> = sent.collect();
+        let lost = ways.iter().find(|contact| self.user.attribute(contact.attribute()).is_none());
+        let finding = if let Some(contact) = lost {
+            let noun = words(contact.attribute());
+            Finding::cause(
+                SECOND_FACTORS,
+                format!("sign-in codes go {}, and the user has no {noun}", contact.by()),
+            )
+        } else if ways.is_empty() {
+            Finding::ok(SECOND_FACTORS, "no second factor of the user's is a code that is sent")
+        } else {
+            let ways: Vec<&str> = ways.iter().map(|contact| contact.by()).collect();
+            Finding::ok(
+                SECOND_FACTORS,
+                format!("sign-in codes go {}, valid 3 to 15 minutes", ways.join(" or ")),
+            )
+        };
+        finding.why(why).why(seen).why(QUOTAS)
+    }
+
+    /// Which contact a code for a new password goes to.
+    fn recovery(&self, pool: &Pool) -> Recovery {
+        // Without the setting SMS comes first, whatever the second factor is.
+        let legacy = ["verified_phone_number".to_owned(), "verified_email".to_owned()];
+        let set = !pool.recovery.is_empty();
+        let mechanisms = if set { pool.recovery.as_slice() } else { &legacy };
+        let mut refusals = Vec::new();
+        for mechanism in mechanisms {
+            let contact = match mechanism.as_str() {
+                "verified_phone_number" => Contact::Phone,
+                "verified_email" => Contact::Email,
+                "admin_only" => return Recovery::AdminOnly,
+                other => {
+                    refusals.push(format!("{} is not known here", shown(other)));
+                    continue;
+                }
+            };
+            let noun = words(contact.attribute());
+            if self.user.attribute(contact.attribute()).is_none() {
+                refusals.push(format!("there is no {noun}"));
+            } else if !self.user.verified(contact.attribute()) {
+                refusals.push(format!("the {noun} is not verified"));
+            } else if set && self.active().iter().any(|factor| factor == contact.factor()) {
+                refusals.push(format!("a second factor {} rules out the {noun}", contact.by()));
+            } else {
+                return Recovery::Contact(contact);
+            }
+        }
+        Recovery::Nothing(refusals)
+    }
+
+    fn recovery_finding(&self, pool: &Pool, recovery: &Recovery) -> Finding {
+        let setting = if pool.recovery.is_empty() {
+            "DescribeUserPool: no AccountRecoverySetting, so the verified phone number comes first, then the \
+             verified e-mail address"
+                .to_owned()
+        } else {
+            format!("DescribeUserPool: AccountRecoverySetting is {}", pool.recovery.join(", then "))
+        };
+        let finding = match recovery {
+            Recovery::Contact(contact) => {
+                let value = self.user.attribute(contact.attribute()).unwrap_or_default();
+                let unsure = match self.mfa {
+                    Some(_) if !pool.recovery.is_empty() => ", unless that is the second factor",
+                    _ => "",
+                };
+                Finding::ok(
+                    RECOVERY,
+                    format!("ForgotPassword sends its code {} to {}{unsure}", contact.by(), shown(value)),
+                )
+                .advice(
+                    "The code is valid for 1 hour. Cognito takes 5 to 20 calls for a new password from a user in an \
+                     hour, and refuses more with LimitExceededException.",
+                )
+            }
+            Recovery::AdminOnly => Finding::cause(
+                RECOVERY,
+                "the pool lets administrators alone reset a password (admin_only): ForgotPassword sends no code",
+            )
+            .advice("An administrator sets a password, see below, or the pool gets another AccountRecoverySetting."),
+            Recovery::Nothing(refusals) => self.unreachable(pool, refusals),
+        };
+        finding.why(setting).why(PASSWORDS).why(QUOTAS)
+    }
+
+    fn unreachable(&self, pool: &Pool, refusals: &[String]) -> Finding {
+        let sentence = format!("ForgotPassword has nowhere to send a code: {}", refusals.join(", "));
+        let finding = Finding::cause(RECOVERY, sentence)
+            .why(
+                "ForgotPassword: InvalidParameterException, \"Cannot reset password for the user as there is no \
+                 registered/verified email or phone_number\", or an answer as if it had worked",
+            )
+            .why("with AccountRecoverySetting a contact that serves as second factor is no way to recover");
+        let accepted = |contact: &Contact| {
+            let mechanism = format!("verified_{}", contact.attribute());
+            let unverified = self.user.attribute(contact.attribute()).is_some()
+                && !self.user.verified(contact.attribute());
+            unverified && (pool.recovery.is_empty() || pool.recovery.contains(&mechanism))
+        };
+        let contacts = [Contact::Email, Contact::Phone];
+        contacts.into_iter().filter(accepted).fold(finding, |finding, contact| self.verify(finding, contact))
+    }
+
+    /// Which contact the code of a sign-up goes to.
+    fn sign_up_code(&self, pool: &Pool) -> Finding {
+        let has = |contact: &Contact| self.user.attribute(contact.attribute()).is_some();
+        let contacts = [Contact::Phone, Contact::Email];
+        let verified = |contact: &Contact| pool.auto_verified.iter().any(|name| name == contact.attribute());
+        let why = format!("DescribeUserPool: AutoVerifiedAttributes [{}]", pool.auto_verified.join(", "));
+        let finding = if pool.auto_verified.is_empty() {
+            Finding::cause(
+                SIGN_UP_CODE,
+                "the pool sends no code at sign-up (AutoVerifiedAttributes is empty): an administrator confirms the \
+                 user",
+            )
+            .step(self.confirm())
+        } else if let Some(contact) = contacts.into_iter().find(|contact| verified(contact) && has(contact)) {
+            let only =
+                if contact == Contact::Phone && has(&Contact::Email) { ", and not by e-mail" } else { "" };
+            let value = shown(self.user.attribute(contact.attribute()).unwrap_or_default());
+            Finding::ok(SIGN_UP_CODE, format!("the code of the sign-up goes {} to {value}{only}", contact.by()))
+                .advice(
+                    "The code is valid for 24 hours. A new one, 5 times an hour at most, makes the older one useless:",
+                )
+                .command(self.resend())
+        } else {
+            let missing: Vec<&str> = pool.auto_verified.iter().map(|name| words(name)).collect();
+            Finding::cause(
+                SIGN_UP_CODE,
+                format!(
+                    "the code of a sign-up goes to the {}, and the user has none: nothing is sent",
+                    missing.join(" or the ")
+                ),
+            )
+            .step(self.confirm())
+        };
+        finding
+            .why(why)
+            .why("with both contacts the code goes to the phone number alone")
+            .why(SIGNING_UP)
+            .why(QUOTAS)
+    }
+
+    fn resend(&self) -> String {
+        let id = self.client.map_or("CLIENT-ID", |client| client.id.as_str());
+        let secret = self.client.is_some_and(|client| client.has_secret);
+        let hash = if secret { " --secret-hash HASH" } else { "" };
+        format!(
+            "aws cognito-idp resend-confirmation-code --client-id {} --username {}{hash} --region {}",
+            quote(id),
+            quote(&self.user.name),
+            region_of_pool(self.pool_id)
+        )
+    }
+}
+
+fn count(number: i64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// How an administrator lets the user in while no code arrives: a password for good, and one to be changed.
+pub(super) fn meanwhile(pool_id: &str, user: &User) -> Vec<String> {
+    ["--permanent", "--no-permanent"]
+        .map(|how| {
+            format!(
+                "aws cognito-idp admin-set-user-password --user-pool-id {pool_id} --username {} --password \
+                 'NEW-PASSWORD' {how} --region {}",
+                quote(&user.name),
+                region_of_pool(pool_id)
+            )
+        })
+        .into()
 }
