@@ -11,8 +11,6 @@ use super::{Subject, shown};
 use crate::aws::{AwsError, Kind};
 use crate::cognito::{AppClient, Pools};
 
-#[cfg(test)]
-pub(super) const CHECKS: [&str; 3] = [FOUND, ERRORS, SECRET];
 const FOUND: &str = "client.found";
 const ERRORS: &str = "client.errors";
 const SECRET: &str = "client.secret";

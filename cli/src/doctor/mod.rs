@@ -29,6 +29,9 @@ use crate::{Common, End, Error};
 use finding::{Finding, Level, Mend};
 use who::Found;
 
+/// The one question of the frame itself.
+const STACK: &str = "stack.found";
+
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// User name, alias, e-mail address, E.164 number or `sub`; `-` reads a line of standard input, which keeps it out
@@ -151,7 +154,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         settings(aws, &pool, named.as_ref(), progress),
     );
     let deployment = match named {
-        Some(deployment) => Some(deployment),
+        Some(deployment) => Some(Ok(deployment)),
         None => found_stack(aws, &settings, progress).await,
     };
 
@@ -163,11 +166,14 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         pool: &pool,
         users: &found.users,
         found: &found,
-        deployment: deployment.as_ref(),
+        deployment: deployment.as_ref().and_then(|deployment| deployment.as_ref().ok()),
         settings: &settings,
         progress,
     };
-    let areas = look(subject).await;
+    let mut areas = look(subject).await;
+    if let (Some(stack), Some(first)) = (stack(deployment.as_ref(), &settings), areas.first_mut()) {
+        first.findings.push(stack);
+    }
     progress.finish();
     let end = tell(&areas, subject, output)?;
     let end = if options.fix { fix::offer(&areas, aws, output).await?.unwrap_or(end) } else { end };
@@ -296,7 +302,11 @@ fn show(areas: &[Area], options: &Options, output: &mut Output) -> std::io::Resu
             }
             if options.why {
                 for why in &finding.why {
-                    output.text(Tone::Plain, 14, &format!("          because {why}"))?;
+                    if why.starts_with("https://") {
+                        output.row(Tone::Plain, &format!("          see {why}"))?;
+                    } else {
+                        output.text(Tone::Plain, 14, &format!("          because {why}"))?;
+                    }
                 }
             }
         }
@@ -345,33 +355,74 @@ async fn found_stack(
     aws: &Aws,
     settings: &BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>>,
     progress: &Progress,
-) -> Option<Deployment> {
+) -> Option<Result<Deployment, AwsError>> {
     let stack = settings
         .values()
         .filter_map(|variables| variables.as_ref().ok()?.get("METRICS_NAMESPACE"))
         .find(|stack| !stack.is_empty())?;
-    progress.of(Deployment::load(aws, stack)).await.ok()
+    Some(progress.of(Deployment::load(aws, stack)).await)
+}
+
+/// Which stack it is; none where there is none, and nothing that could have named it.
+fn stack(
+    deployment: Option<&Result<Deployment, AwsError>>,
+    settings: &BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>>,
+) -> Option<Finding> {
+    let failure = || settings.values().find_map(|variables| variables.as_ref().err());
+    let error = match deployment {
+        Some(Ok(deployment)) => {
+            let sentence = format!("the triggers are those of the stack {}", deployment.stack);
+            return Some(Finding::ok(STACK, sentence).why(
+                "--stack-name names it, or the variable METRICS_NAMESPACE of a function that the pool invokes",
+            ));
+        }
+        Some(Err(error)) => error,
+        None => failure()?,
+    };
+    Some(Finding::not_checked(STACK, "the stack of the triggers", error))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
-    /// What every area may find.
-    fn checks() -> Vec<&'static str> {
-        [user::CHECKS.as_slice(), client::CHECKS.as_slice()].concat()
+    /// The names that the areas give to their questions.
+    fn checks() -> BTreeSet<&'static str> {
+        let sources = [
+            include_str!("mod.rs"),
+            include_str!("client.rs"),
+            include_str!("email.rs"),
+            include_str!("sms.rs"),
+            include_str!("trail.rs"),
+            include_str!("triggers.rs"),
+            include_str!("user.rs"),
+        ];
+        let constants = sources.iter().flat_map(|source| source.lines());
+        let values = constants
+            .filter_map(|line| line.strip_prefix("const ")?.split_once(": &str = \"")?.1.strip_suffix("\";"));
+        let word = |word: &str| {
+            !word.is_empty() && word.chars().all(|letter| letter == '-' || letter.is_ascii_lowercase())
+        };
+        values
+            .filter(|value| {
+                value.split_once('.').is_some_and(|(area, question)| word(area) && word(question))
+            })
+            .collect()
     }
 
     #[test]
-    fn the_table_of_all_checks_is_that_of_the_documentation() {
+    fn the_documentation_has_a_row_for_every_check_and_none_more() {
         let page = include_str!("../../../docs/operating.md");
         let (_, section) = page.split_once("## Why did I get no code? `doctor`\n").expect("the section");
         let section = section.split("\n## ").next().unwrap();
-        let rows =
-            section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |")).map(|row| row.0);
-        let areas: Vec<&str> = checks().iter().map(|check| check.split('.').next().unwrap()).collect();
-        let rows: Vec<&str> = rows.filter(|row| areas.contains(&row.split('.').next().unwrap())).collect();
-        assert_eq!(rows, checks());
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+        let rows: Vec<&str> = rows.map(|row| row.0).filter(|name| name.contains('.')).collect();
+        let checks = checks();
+        assert!(checks.contains("user.found") && checks.contains("client.secret"), "{checks:?}");
+        assert_eq!(rows.iter().copied().collect::<BTreeSet<_>>(), checks);
+        assert_eq!(rows.len(), checks.len(), "every check once");
     }
 
     fn area(place: u8, findings: Vec<Finding>) -> Area {

@@ -15,24 +15,6 @@ use crate::cognito::{AppClient, Pool, User};
 use crate::deployment::Trigger;
 use crate::shell::quote;
 
-/// What this area may find, in the order of docs/operating.md.
-#[cfg(test)]
-pub(super) const CHECKS: [&str; 14] = [
-    POOL,
-    FOUND,
-    SAME_ADDRESS,
-    ALIAS,
-    SPELLING,
-    ENABLED,
-    STATUS,
-    INVITATION,
-    EMAIL,
-    PHONE,
-    SECOND_FACTORS,
-    RECOVERY,
-    SIGN_UP_CODE,
-    SEARCH,
-];
 const POOL: &str = "user.pool";
 const FOUND: &str = "user.found";
 const SEARCH: &str = "user.search";
@@ -49,6 +31,9 @@ const RECOVERY: &str = "user.recovery";
 const SIGN_UP_CODE: &str = "user.sign-up-code";
 
 const DAY: i64 = 24 * 60 * 60;
+
+/// When a contact may be marked as verified.
+const OWN: &str = "If it is known to be the user's own (whoever reads the code gets the account):";
 
 /// Pages of AWS that state the rules.
 const PASSWORDS: &str =
@@ -114,7 +99,7 @@ fn who(subject: &Subject<'_>, pool: Option<&Pool>, clients: Option<&Clients>) ->
             [user] => {
                 let mut findings = vec![known(asked, user)];
                 findings.extend(same_address(asked, user, &found.others));
-                findings.extend(pool.and_then(|pool| alias(user, found.named, pool)));
+                findings.extend(pool.and_then(|pool| alias(user, found.named, pool, subject.pool_id)));
                 findings.extend(pool.and_then(|pool| spelling(asked, user, found.named, pool)));
                 findings
             }
@@ -235,7 +220,7 @@ fn same_address(asked: &str, user: &User, others: &[User]) -> Option<Finding> {
 }
 
 /// Whether the app may pass what the operator passed.
-fn alias(user: &User, named: Named, pool: &Pool) -> Option<Finding> {
+fn alias(user: &User, named: Named, pool: &Pool, pool_id: &str) -> Option<Finding> {
     let Named::Attribute(attribute) = named else { return None };
     let (noun, name) = (words(attribute), shown(&user.name));
     let why = format!(
@@ -256,6 +241,13 @@ fn alias(user: &User, named: Named, pool: &Pool) -> Option<Finding> {
             ALIAS,
             format!("the {noun} is an alias only once it is verified: till then an app has to pass {name}"),
         )
+        .advice("The mark takes the alias from whoever else has it.")
+        .advice(OWN)
+        .step(Step::MarkVerified {
+            pool_id: pool_id.to_owned(),
+            user: user.name.clone(),
+            attribute: if attribute == "email" { "email_verified" } else { "phone_number_verified" },
+        })
     } else {
         Finding::ok(ALIAS, format!("an app may pass the {noun} in the place of the user name"))
     };
@@ -358,7 +350,8 @@ impl Contact {
 /// How a forgotten password is reset.
 #[derive(Debug, PartialEq, Eq)]
 enum Recovery {
-    Contact(Contact),
+    /// There, for those before it do not do.
+    Contact(Contact, Vec<Contact>),
     /// By an administrator alone.
     AdminOnly,
     /// By nobody; why each contact does not do.
@@ -445,7 +438,7 @@ impl Case<'_> {
             ),
         };
         // Where no code is sent at all, confirming by hand mends that, and stands there.
-        let confirm = status == "UNCONFIRMED" && pool.is_none_or(|pool| !pool.auto_verified.is_empty());
+        let confirm = status == "UNCONFIRMED" && pool.is_none_or(|pool| self.sign_up_contact(pool).is_some());
         let finding = if confirm { finding.step(self.confirm()) } else { finding };
         finding.why(format!("the user's status is {}", shown(status)))
     }
@@ -491,7 +484,7 @@ impl Case<'_> {
         .why("sign-in is answered with PasswordResetRequiredException")
         .why(PASSWORDS);
         match pool.map(|pool| self.recovery(pool)) {
-            Some(Recovery::Contact(_)) => finding
+            Some(Recovery::Contact(..)) => finding
                 .advice("A new code can be sent:")
                 .step(Step::ResetPassword { pool_id: self.pool_id(), user: self.name() }),
             _ => finding,
@@ -543,40 +536,50 @@ impl Case<'_> {
             return Finding::ok(check, format!("the {noun} {value} is verified"));
         }
         let why = format!("{} is not true", contact.verified_attribute());
+        let skipped = match recovery {
+            Some(Recovery::Contact(_, skipped)) => skipped.contains(&contact),
+            Some(Recovery::AdminOnly) => false,
+            Some(Recovery::Nothing(_)) | None => true,
+        };
         match self.user.status.as_str() {
             "UNCONFIRMED" => Finding::ok(
                 check,
                 format!("the {noun} {value} is not verified yet: entering a code does that"),
             ),
             "EXTERNAL_PROVIDER" => Finding::ok(check, format!("the {noun} {value} is not verified")),
+            // The other one is there.
+            _ if self.recovers() && !skipped => Finding::ok(
+                check,
+                format!("the {noun} {value} is not verified: no code for a new password goes there"),
+            ),
             _ => {
                 let finding = Finding::warning(
                     check,
                     format!("the {noun} {value} is not verified: no code for a new password goes there"),
                 );
                 // Where nothing else does, this is the cause and stands at the way of recovery.
-                if self.recovers() && matches!(recovery, Some(Recovery::Nothing(_))) {
-                    finding
-                } else {
-                    self.verify(finding, contact)
-                }
+                let cause = self.recovers() && matches!(recovery, Some(Recovery::Nothing(_)));
+                if cause { finding } else { self.verify(finding, [contact]) }
             }
         }
         .why(why)
     }
 
-    fn verify(&self, finding: Finding, contact: Contact) -> Finding {
-        finding.advice("If it is known to be the user's own (whoever reads the code gets the account):").step(
-            Step::MarkVerified {
-                pool_id: self.pool_id(),
-                user: self.name(),
-                attribute: contact.verified_attribute(),
-            },
-        )
+    /// The mend of contacts that are not verified.
+    fn verify(&self, finding: Finding, contacts: impl IntoIterator<Item = Contact>) -> Finding {
+        let mut contacts = contacts.into_iter().peekable();
+        if contacts.peek().is_none() {
+            return finding;
+        }
+        contacts.fold(finding.advice(OWN), |finding, contact| {
+            let (pool_id, user) = (self.pool_id(), self.name());
+            finding.step(Step::MarkVerified { pool_id, user, attribute: contact.verified_attribute() })
+        })
     }
 
     fn malformed(&self, contact: Contact, value: &str, recovery: Option<&Recovery>) -> Finding {
-        let used = recovery == Some(&Recovery::Contact(contact)) || self.user.status == "UNCONFIRMED";
+        let recovers = matches!(recovery, Some(Recovery::Contact(used, _)) if *used == contact);
+        let used = recovers || self.user.status == "UNCONFIRMED";
         let level = if used { Level::Cause } else { Level::Warning };
         let (rule, example) = match contact {
             Contact::Phone => ("not of the form +12065550123 (E.164): no SMS can be sent there", "NUMBER"),
@@ -639,7 +642,7 @@ impl Case<'_> {
         let legacy = ["verified_phone_number".to_owned(), "verified_email".to_owned()];
         let set = !pool.recovery.is_empty();
         let mechanisms = if set { pool.recovery.as_slice() } else { &legacy };
-        let mut refusals = Vec::new();
+        let (mut refusals, mut skipped) = (Vec::new(), Vec::new());
         for mechanism in mechanisms {
             let contact = match mechanism.as_str() {
                 "verified_phone_number" => Contact::Phone,
@@ -658,8 +661,9 @@ impl Case<'_> {
             } else if set && self.active().iter().any(|factor| factor == contact.factor()) {
                 refusals.push(format!("a second factor {} rules out the {noun}", contact.by()));
             } else {
-                return Recovery::Contact(contact);
+                return Recovery::Contact(contact, skipped);
             }
+            skipped.push(contact);
         }
         Recovery::Nothing(refusals)
     }
@@ -673,7 +677,7 @@ impl Case<'_> {
             format!("DescribeUserPool: AccountRecoverySetting is {}", pool.recovery.join(", then "))
         };
         let finding = match recovery {
-            Recovery::Contact(contact) => {
+            Recovery::Contact(contact, _) => {
                 let value = self.user.attribute(contact.attribute()).unwrap_or_default();
                 let unsure = match self.mfa {
                     Some(_) if !pool.recovery.is_empty() => ", unless that is the second factor",
@@ -713,44 +717,46 @@ impl Case<'_> {
             unverified && (pool.recovery.is_empty() || pool.recovery.contains(&mechanism))
         };
         let contacts = [Contact::Email, Contact::Phone];
-        contacts.into_iter().filter(accepted).fold(finding, |finding, contact| self.verify(finding, contact))
+        self.verify(finding, contacts.into_iter().filter(accepted))
     }
 
-    /// Which contact the code of a sign-up goes to.
-    fn sign_up_code(&self, pool: &Pool) -> Finding {
-        let has = |contact: &Contact| self.user.attribute(contact.attribute()).is_some();
-        let contacts = [Contact::Phone, Contact::Email];
+    /// Which contact the code of a sign-up goes to: the phone number first, and then not the address as well.
+    fn sign_up_contact(&self, pool: &Pool) -> Option<Contact> {
         let verified = |contact: &Contact| pool.auto_verified.iter().any(|name| name == contact.attribute());
-        let why = format!("DescribeUserPool: AutoVerifiedAttributes [{}]", pool.auto_verified.join(", "));
-        let finding = if pool.auto_verified.is_empty() {
-            Finding::cause(
-                SIGN_UP_CODE,
-                "the pool sends no code at sign-up (AutoVerifiedAttributes is empty): an administrator confirms the \
-                 user",
-            )
-            .step(self.confirm())
-        } else if let Some(contact) = contacts.into_iter().find(|contact| verified(contact) && has(contact)) {
-            let only =
-                if contact == Contact::Phone && has(&Contact::Email) { ", and not by e-mail" } else { "" };
+        let has = |contact: &Contact| self.user.attribute(contact.attribute()).is_some();
+        [Contact::Phone, Contact::Email].into_iter().find(|contact| verified(contact) && has(contact))
+    }
+
+    fn sign_up_code(&self, pool: &Pool) -> Finding {
+        let finding = if let Some(contact) = self.sign_up_contact(pool) {
+            let both = contact == Contact::Phone && self.user.attribute("email").is_some();
+            let only = if both { ", and not by e-mail" } else { "" };
             let value = shown(self.user.attribute(contact.attribute()).unwrap_or_default());
             Finding::ok(SIGN_UP_CODE, format!("the code of the sign-up goes {} to {value}{only}", contact.by()))
                 .advice(
                     "The code is valid for 24 hours. A new one, 5 times an hour at most, makes the older one useless:",
                 )
                 .command(self.resend())
+        } else if pool.auto_verified.is_empty() {
+            Finding::cause(
+                SIGN_UP_CODE,
+                "the pool sends no code at sign-up (AutoVerifiedAttributes is empty): an administrator confirms the \
+                 user",
+            )
+            .step(self.confirm())
         } else {
             let missing: Vec<&str> = pool.auto_verified.iter().map(|name| words(name)).collect();
+            let missing = missing.join(" or the ");
             Finding::cause(
                 SIGN_UP_CODE,
                 format!(
-                    "the code of a sign-up goes to the {}, and the user has none: nothing is sent",
-                    missing.join(" or the ")
+                    "the code of a sign-up goes to the {missing}, and the user has none: nothing is sent"
                 ),
             )
             .step(self.confirm())
         };
         finding
-            .why(why)
+            .why(format!("DescribeUserPool: AutoVerifiedAttributes [{}]", pool.auto_verified.join(", ")))
             .why("with both contacts the code goes to the phone number alone")
             .why(SIGNING_UP)
             .why(QUOTAS)
