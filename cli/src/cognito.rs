@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::operation::admin_get_user::AdminGetUserError;
 use aws_sdk_cognitoidentityprovider::types::{
     AttributeType, DeliveryMediumType, LambdaConfigType, MessageActionType, PreventUserExistenceErrorTypes,
     RecoveryOptionNameType, UserPoolClientType, UserPoolType, UserType,
@@ -220,7 +221,7 @@ impl Pools {
         let answer = self.client.admin_get_user().user_pool_id(pool_id).username(name).send().await.map_err(
             |error| {
                 let failure = self.call("cognito-idp:AdminGetUser").failure(&error);
-                if error.as_service_error().is_some_and(|error| error.is_user_not_found_exception()) {
+                if error.as_service_error().is_some_and(AdminGetUserError::is_user_not_found_exception) {
                     return AwsError::new(Kind::NotFound, failure.text);
                 }
                 failure
@@ -289,10 +290,8 @@ impl Pools {
         user: &str,
         attribute: &str,
     ) -> Result<(), AwsError> {
-        let mark = AttributeType::builder().name(attribute).value("true").build().map_err(|_| {
-            // The name is there.
-            AwsError::new(Kind::Invalid, "an attribute without a name")
-        })?;
+        let mark = AttributeType::builder().name(attribute).value("true").build();
+        let mark = mark.map_err(|error| AwsError::new(Kind::Invalid, error.to_string()))?;
         let call = self.client.admin_update_user_attributes().user_pool_id(pool_id).username(user);
         let answer = call.user_attributes(mark).send().await;
         answer.map(drop).map_err(|error| self.call("cognito-idp:AdminUpdateUserAttributes").failure(&error))

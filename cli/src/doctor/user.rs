@@ -578,8 +578,8 @@ impl Case<'_> {
     }
 
     fn malformed(&self, contact: Contact, value: &str, recovery: Option<&Recovery>) -> Finding {
-        let recovers = matches!(recovery, Some(Recovery::Contact(used, _)) if *used == contact);
-        let used = recovers || self.user.status == "UNCONFIRMED";
+        let reset = matches!(recovery, Some(Recovery::Contact(target, _)) if *target == contact);
+        let used = reset || self.user.status == "UNCONFIRMED";
         let level = if used { Level::Cause } else { Level::Warning };
         let (rule, example) = match contact {
             Contact::Phone => ("not of the form +12065550123 (E.164): no SMS can be sent there", "NUMBER"),
@@ -613,7 +613,12 @@ impl Case<'_> {
             return Finding::ok(SECOND_FACTORS, "the pool asks for no second factor").why(why);
         }
         let active = self.active();
-        let seen = format!("AdminGetUser: UserMFASettingList [{}]", shown(&active.join(", ")));
+        let preferred = self.user.mfa.as_ref().and_then(|mfa| mfa.preferred.as_deref()).unwrap_or("not set");
+        let seen = format!(
+            "AdminGetUser: UserMFASettingList [{}], PreferredMfaSetting {}",
+            shown(&active.join(", ")),
+            shown(preferred)
+        );
         let sent = [Contact::Phone, Contact::Email];
         let sent = sent.into_iter().filter(|contact| active.iter().any(|factor| factor == contact.factor()));
         let ways: Vec<Contact> = sent.collect();
@@ -791,4 +796,148 @@ pub(super) fn meanwhile(pool_id: &str, user: &User) -> Vec<String> {
             )
         })
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cognito::Mfa;
+
+    const DAY_TEN: i64 = 10 * DAY;
+
+    /// `e` and `p` are the address and the number, upper case where they are verified.
+    fn user(contacts: &str, status: &str, factors: &[&str]) -> User {
+        let mut user = User { name: "ann".to_owned(), status: status.to_owned(), ..User::default() };
+        let mut set = |name: &str, value: &str| user.attributes.insert(name.to_owned(), value.to_owned());
+        for contact in contacts.chars() {
+            let (attribute, value) = if contact.eq_ignore_ascii_case(&'e') {
+                ("email", "ann@example.com")
+            } else {
+                ("phone_number", "+12065550123")
+            };
+            set(attribute, value);
+            set(&format!("{attribute}_verified"), if contact.is_uppercase() { "true" } else { "false" });
+        }
+        let active = factors.iter().map(|factor| (*factor).to_owned()).collect();
+        user.mfa = Some(Mfa { active, preferred: None });
+        user
+    }
+
+    fn case(user: &User) -> Case<'_> {
+        Case { pool_id: "eu-central-1_Example01", user, mfa: None, ours: true, client: None, now: DAY_TEN }
+    }
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[track_caller]
+    fn check_recovery(contacts: &str, setting: &[&str], factors: &[&str], expected: Option<Contact>) {
+        let pool = Pool { recovery: texts(setting), mfa: "OPTIONAL".to_owned(), ..Pool::default() };
+        let found = match case(&user(contacts, "CONFIRMED", factors)).recovery(&pool) {
+            Recovery::Contact(contact, _) => Some(contact),
+            Recovery::AdminOnly | Recovery::Nothing(_) => None,
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_code_for_a_new_password_goes_to_the_first_verified_contact_of_the_setting() {
+        const EMAIL_FIRST: [&str; 2] = ["verified_email", "verified_phone_number"];
+        const PHONE_FIRST: [&str; 2] = ["verified_phone_number", "verified_email"];
+        check_recovery("EP", &EMAIL_FIRST, &[], Some(Contact::Email));
+        check_recovery("EP", &PHONE_FIRST, &[], Some(Contact::Phone));
+        check_recovery("eP", &EMAIL_FIRST, &[], Some(Contact::Phone));
+        check_recovery("Ep", &PHONE_FIRST, &[], Some(Contact::Email));
+        check_recovery("ep", &EMAIL_FIRST, &[], None);
+        check_recovery("", &EMAIL_FIRST, &[], None);
+        check_recovery("P", &["verified_email"], &[], None);
+        check_recovery("EP", &["admin_only"], &[], None);
+        check_recovery("EP", &["verified_by_pigeon"], &[], None);
+    }
+
+    #[test]
+    fn a_contact_that_is_the_second_factor_is_no_way_to_recover() {
+        check_recovery(
+            "EP",
+            &["verified_phone_number", "verified_email"],
+            &["SMS_MFA"],
+            Some(Contact::Email),
+        );
+        check_recovery(
+            "EP",
+            &["verified_email", "verified_phone_number"],
+            &["EMAIL_OTP"],
+            Some(Contact::Phone),
+        );
+        check_recovery("EP", &["verified_phone_number"], &["SMS_MFA"], None);
+        check_recovery("EP", &["verified_phone_number"], &["SOFTWARE_TOKEN_MFA"], Some(Contact::Phone));
+    }
+
+    #[test]
+    fn without_the_setting_the_number_comes_first_whatever_the_second_factor_is() {
+        check_recovery("EP", &[], &[], Some(Contact::Phone));
+        check_recovery("EP", &[], &["SMS_MFA"], Some(Contact::Phone));
+        check_recovery("Ep", &[], &[], Some(Contact::Email));
+    }
+
+    #[track_caller]
+    fn check_sign_up(contacts: &str, verified: &[&str], expected: Option<Contact>) {
+        let pool = Pool { auto_verified: texts(verified), ..Pool::default() };
+        assert_eq!(case(&user(contacts, "UNCONFIRMED", &[])).sign_up_contact(&pool), expected);
+    }
+
+    #[test]
+    fn the_code_of_a_sign_up_goes_to_the_number_where_the_pool_verifies_both() {
+        check_sign_up("ep", &["email", "phone_number"], Some(Contact::Phone));
+        check_sign_up("ep", &["email"], Some(Contact::Email));
+        check_sign_up("e", &["email", "phone_number"], Some(Contact::Email));
+        check_sign_up("e", &["phone_number"], None);
+        check_sign_up("ep", &[], None);
+    }
+
+    #[track_caller]
+    fn check_invitation(created: i64, modified: Option<i64>, expected: Level) {
+        let user = User {
+            created: Some(created * DAY),
+            modified: modified.map(|day| day * DAY),
+            ..user("E", "FORCE_CHANGE_PASSWORD", &[])
+        };
+        let pool = Pool { temporary_password_days: 7, ..Pool::default() };
+        assert_eq!(case(&user).invitation(&pool).map(|finding| finding.level), Some(expected));
+    }
+
+    #[test]
+    fn an_invitation_expires_when_nothing_changed_for_as_long_as_it_is_valid() {
+        check_invitation(4, None, Level::Ok);
+        check_invitation(3, None, Level::Cause);
+        check_invitation(1, Some(3), Level::Cause);
+        check_invitation(1, Some(4), Level::Warning);
+        // A clock that is slow.
+        check_invitation(11, Some(12), Level::Ok);
+    }
+
+    #[test]
+    fn a_contact_that_is_skipped_is_warned_about_and_another_one_is_not() {
+        let pool = Pool { recovery: texts(&["verified_email", "verified_phone_number"]), ..Pool::default() };
+        let levels = |contacts: &str| {
+            let user = user(contacts, "CONFIRMED", &[]);
+            let case = case(&user);
+            let recovery = case.recovery(&pool);
+            [Contact::Email, Contact::Phone].map(|contact| case.contact(contact, Some(&recovery)).level)
+        };
+        assert_eq!(levels("EP"), [Level::Ok, Level::Ok]);
+        assert_eq!(levels("eP"), [Level::Warning, Level::Ok]);
+        assert_eq!(levels("Ep"), [Level::Ok, Level::Ok]);
+        assert_eq!(levels("ep"), [Level::Warning, Level::Warning]);
+    }
+
+    #[test]
+    fn the_prefix_of_a_name_is_safe_in_a_filter() {
+        assert_eq!(prefix("ann@example.com"), Some(("email", "ann".to_owned())));
+        assert_eq!(prefix("a@example.com"), Some(("email", "a".to_owned())));
+        assert_eq!(prefix("a\"b"), Some(("username", "a".to_owned())));
+        assert_eq!(prefix("+12065550123"), None);
+        assert_eq!(prefix("\"; --"), None);
+    }
 }
