@@ -101,8 +101,8 @@ impl Aws {
 
     /// The same in another Region.
     pub(crate) fn in_region(&self, region: &str) -> Self {
-        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
-        Self { config, region: region.to_owned() }
+        let builder = self.config.clone().into_builder().region(Region::new(region.to_owned()));
+        Self { config: builder.build(), region: region.to_owned() }
     }
 
     /// For the clients of the services.

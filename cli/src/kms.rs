@@ -1,7 +1,5 @@
 //! KMS: the key that codes are encrypted with.
 
-use aws_sdk_kms::Client;
-
 use crate::aws::{Aws, AwsError, Call};
 
 // What changes a key, for an operator who said yes.
@@ -12,7 +10,7 @@ use crate::aws::{Aws, AwsError, Call};
 /// When KMS does not say that it did.
 pub(crate) async fn enable_key(aws: &Aws, key_arn: &str) -> Result<(), AwsError> {
     let call = Call { service: "KMS", action: "kms:EnableKey", region: aws.region(), quotes: false };
-    let answer = Client::new(aws.config()).enable_key().key_id(key_arn).send().await;
+    let answer = aws_sdk_kms::Client::new(aws.config()).enable_key().key_id(key_arn).send().await;
     answer.map(drop).map_err(|error| call.failure(&error))
 }
 
@@ -22,6 +20,6 @@ pub(crate) async fn enable_key(aws: &Aws, key_arn: &str) -> Result<(), AwsError>
 /// When KMS does not say that it did.
 pub(crate) async fn cancel_key_deletion(aws: &Aws, key_arn: &str) -> Result<(), AwsError> {
     let call = Call { service: "KMS", action: "kms:CancelKeyDeletion", region: aws.region(), quotes: false };
-    let answer = Client::new(aws.config()).cancel_key_deletion().key_id(key_arn).send().await;
+    let answer = aws_sdk_kms::Client::new(aws.config()).cancel_key_deletion().key_id(key_arn).send().await;
     answer.map(drop).map_err(|error| call.failure(&error))
 }

@@ -1,7 +1,5 @@
 //! SES: what the account and its identities are allowed to send.
 
-use aws_sdk_sesv2::Client;
-
 use crate::aws::{Aws, AwsError, Call};
 
 // What changes SES, for an operator who said yes.
@@ -14,8 +12,11 @@ pub(crate) async fn remove_suppression(aws: &Aws, address: &str) -> Result<(), A
     // SES quotes an address that is not on the list.
     let action = "ses:DeleteSuppressedDestination";
     let call = Call { service: "SES", action, region: aws.region(), quotes: true };
-    let answer =
-        Client::new(aws.config()).delete_suppressed_destination().email_address(address).send().await;
+    let answer = aws_sdk_sesv2::Client::new(aws.config())
+        .delete_suppressed_destination()
+        .email_address(address)
+        .send()
+        .await;
     answer.map(drop).map_err(|error| call.failure(&error))
 }
 
@@ -26,7 +27,10 @@ pub(crate) async fn remove_suppression(aws: &Aws, address: &str) -> Result<(), A
 pub(crate) async fn resume_sending(aws: &Aws) -> Result<(), AwsError> {
     let action = "ses:PutAccountSendingAttributes";
     let call = Call { service: "SES", action, region: aws.region(), quotes: false };
-    let answer =
-        Client::new(aws.config()).put_account_sending_attributes().sending_enabled(true).send().await;
+    let answer = aws_sdk_sesv2::Client::new(aws.config())
+        .put_account_sending_attributes()
+        .sending_enabled(true)
+        .send()
+        .await;
     answer.map(drop).map_err(|error| call.failure(&error))
 }

@@ -1,7 +1,5 @@
 //! SNS: what the account is allowed to send by SMS.
 
-use aws_sdk_sns::Client;
-
 use crate::aws::{Aws, AwsError, Call};
 
 // What changes SNS, for an operator who said yes.
@@ -14,6 +12,7 @@ pub(crate) async fn opt_in(aws: &Aws, number: &str) -> Result<(), AwsError> {
     // SNS quotes numbers.
     let action = "sns:OptInPhoneNumber";
     let call = Call { service: "SNS", action, region: aws.region(), quotes: true };
-    let answer = Client::new(aws.config()).opt_in_phone_number().phone_number(number).send().await;
+    let answer =
+        aws_sdk_sns::Client::new(aws.config()).opt_in_phone_number().phone_number(number).send().await;
     answer.map(drop).map_err(|error| call.failure(&error))
 }
