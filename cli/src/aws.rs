@@ -99,6 +99,12 @@ impl Aws {
         Self { config: builder.build(), region: self.region }
     }
 
+    /// The same in another Region.
+    pub(crate) fn in_region(&self, region: &str) -> Self {
+        let builder = self.config.clone().into_builder().region(Region::new(region.to_owned()));
+        Self { config: builder.build(), region: region.to_owned() }
+    }
+
     /// For the clients of the services.
     pub(crate) fn config(&self) -> &SdkConfig {
         &self.config
@@ -108,6 +114,12 @@ impl Aws {
     pub(crate) fn region(&self) -> &str {
         &self.region
     }
+}
+
+/// A time as a day: `YYYY-MM-DD` in UTC.
+pub(crate) fn day(time: &aws_smithy_types::DateTime) -> String {
+    let text = time.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default();
+    text.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// A call as people know it.
@@ -203,7 +215,7 @@ impl Call<'_> {
                     "{service} asks for a slower pace ({action}): run the command again later. It says {said}"
                 ),
             ),
-            "ResourceNotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" => {
+            "ResourceNotFoundException" | "NotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" => {
                 (Kind::NotFound, format!("{service} in {region} does not know it ({action}): {said}"))
             }
             "InvalidRequestContentException"

@@ -6,9 +6,12 @@
 
 mod aws;
 mod cloudformation;
+mod cloudwatch;
 mod cognito;
 mod deployment;
+mod dns;
 mod doctor;
+mod end_user_messaging;
 mod explain;
 mod hash;
 mod lambda;
@@ -17,7 +20,9 @@ mod progress;
 mod record;
 mod redrive;
 mod secrets_manager;
+mod ses;
 mod shell;
+mod sns;
 mod sqs;
 mod stop;
 
