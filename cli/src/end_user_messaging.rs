@@ -71,9 +71,8 @@ impl EndUserMessaging {
         let answer = answer.map_err(|error| call.failure(&error))?;
         let mut limits = answer.spend_limits.unwrap_or_default().into_iter();
         let limit = limits.find(|limit| limit.name == SpendLimitName::TextMessageMonthlySpendLimit);
-        let limit = limit.ok_or_else(|| {
-            AwsError::new(Kind::NotFound, "End User Messaging SMS names no limit for SMS")
-        })?;
+        let limit = limit
+            .ok_or_else(|| AwsError::new(Kind::NotFound, "End User Messaging SMS names no limit for SMS"))?;
         let enforced = if limit.overridden { limit.enforced_limit } else { limit.max_limit };
         Ok(SpendLimit { enforced, most: limit.max_limit })
     }
@@ -84,8 +83,12 @@ impl EndUserMessaging {
     /// When the service does not say.
     pub(crate) async fn verified_in_sandbox(&self, number: &str) -> Result<Option<bool>, AwsError> {
         let call = self.call("sms-voice:DescribeVerifiedDestinationNumbers");
-        let answer =
-            self.client.describe_verified_destination_numbers().destination_phone_numbers(number).send().await;
+        let answer = self
+            .client
+            .describe_verified_destination_numbers()
+            .destination_phone_numbers(number)
+            .send()
+            .await;
         let answer = if_any(answer.map_err(|error| call.failure(&error)))?;
         let numbers = answer.map(|answer| answer.verified_destination_numbers).unwrap_or_default();
         let found = numbers.into_iter().find(|known| known.destination_phone_number == number);

@@ -93,9 +93,7 @@ impl Sns {
             let page = page.map_err(|error| call.failure(&error))?;
             let found = page.phone_numbers.iter().find(|known| known.phone_number.as_deref() == Some(number));
             if let Some(found) = found {
-                return Ok(Some(
-                    found.status == Some(SmsSandboxPhoneNumberVerificationStatus::Verified),
-                ));
+                return Ok(Some(found.status == Some(SmsSandboxPhoneNumberVerificationStatus::Verified)));
             }
         }
         Ok(None)
