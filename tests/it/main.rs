@@ -8,6 +8,8 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod cli_doctor_email;
+mod cli_doctor_sms;
 mod cli_explain;
 mod cli_hash;
 mod cli_redrive;
