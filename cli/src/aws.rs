@@ -116,6 +116,12 @@ impl Aws {
     }
 }
 
+/// A time as a day: `YYYY-MM-DD` in UTC.
+pub(crate) fn day(time: &aws_smithy_types::DateTime) -> String {
+    let text = time.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default();
+    text.split('T').next().unwrap_or_default().to_owned()
+}
+
 /// A call as people know it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
@@ -209,7 +215,7 @@ impl Call<'_> {
                     "{service} asks for a slower pace ({action}): run the command again later. It says {said}"
                 ),
             ),
-            "ResourceNotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" => {
+            "ResourceNotFoundException" | "NotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" => {
                 (Kind::NotFound, format!("{service} in {region} does not know it ({action}): {said}"))
             }
             "InvalidRequestContentException"

@@ -6,9 +6,12 @@
 
 mod aws;
 mod cloudformation;
+mod cloudwatch;
 mod cognito;
 mod deployment;
+mod dns;
 mod doctor;
+mod end_user_messaging;
 mod explain;
 mod hash;
 mod kms;

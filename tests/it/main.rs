@@ -9,6 +9,8 @@
 )]
 
 mod cli_doctor;
+mod cli_doctor_email;
+mod cli_doctor_sms;
 mod cli_explain;
 mod cli_hash;
 mod cli_redrive;
