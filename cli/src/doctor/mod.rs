@@ -7,7 +7,10 @@ mod finding;
 mod step;
 
 mod email;
+mod key;
+mod policy;
 mod sms;
+mod startup;
 mod trail;
 mod triggers;
 mod user;
@@ -20,6 +23,7 @@ use serde::Serialize;
 use crate::aws::{Aws, AwsError};
 use crate::cognito::{Pool, Pools, User};
 use crate::deployment::{Deployment, Trigger};
+use crate::lambda::{Configuration, Functions};
 use crate::output::{Output, Tone};
 use crate::progress::Progress;
 use crate::{Common, End, Error};
@@ -46,6 +50,9 @@ pub(crate) struct Options {
     /// Offers to run the commands that mend what was found, and asks before each
     #[arg(long, conflicts_with = "format")]
     fix: bool,
+    /// For how many hours back the functions' logs are read
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=720))]
+    hours: u32,
     /// DNS server for DMARC, 192.0.2.1:53; else those of the system
     #[arg(long, value_name = "ADDRESS")]
     resolver: Option<std::net::SocketAddr>,
@@ -64,6 +71,8 @@ pub(super) struct Subject<'a> {
     pub(super) deployment: Option<&'a Deployment>,
     /// The variables of the functions that the pool invokes, or that the stack deploys.
     pub(super) settings: &'a BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>>,
+    /// The same functions, with all that Lambda says of them.
+    pub(super) functions: &'a BTreeMap<Trigger, Result<Configuration, AwsError>>,
     pub(super) progress: &'a Progress,
 }
 
@@ -118,10 +127,11 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     })?;
     let pools = Pools::new(aws);
     let pool = progress.of(pools.describe(&pool_id)).await;
-    let (users, settings) = tokio::join!(
+    let (users, functions) = tokio::join!(
         user::find(&pools, &pool_id, &pool, &asked, progress),
-        settings(aws, &pool, named.as_ref(), progress),
+        functions(aws, &pool, named.as_ref(), progress),
     );
+    let settings = settings(&functions);
     let deployment = match named {
         Some(deployment) => Some(deployment),
         None => found_stack(aws, &settings, progress).await,
@@ -136,6 +146,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         users: &users,
         deployment: deployment.as_ref(),
         settings: &settings,
+        functions: &functions,
         progress,
     };
     let (user, email, sms, triggers, trail) = tokio::join!(
@@ -198,22 +209,33 @@ fn show(areas: &[(&str, Vec<Finding>)], options: &Options, output: &mut Output) 
     Ok(())
 }
 
-/// The variables of each function: of those that the pool invokes where it invokes any, else of the stack's.
-async fn settings(
+/// What Lambda says of each function: of those that the pool invokes where it invokes any, else of the stack's.
+async fn functions(
     aws: &Aws,
     pool: &Result<Pool, AwsError>,
     deployment: Option<&Deployment>,
     progress: &Progress,
-) -> BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>> {
-    let functions = &crate::lambda::Functions::new(aws);
+) -> BTreeMap<Trigger, Result<Configuration, AwsError>> {
+    let functions = &Functions::new(aws);
     let one = async |trigger: Trigger| {
         let attached = pool.as_ref().ok().and_then(|pool| pool.triggers.function_arn(trigger));
         let arn = attached.or_else(|| deployment?.function_arn(trigger))?;
-        Some((trigger, progress.of(functions.variables(arn)).await))
+        Some((trigger, progress.of(functions.configuration(arn)).await))
     };
     let [first, second, third, fourth] = Trigger::ALL;
     let all = tokio::join!(one(first), one(second), one(third), one(fourth));
     [all.0, all.1, all.2, all.3].into_iter().flatten().collect()
+}
+
+/// Their variables.
+fn settings(
+    functions: &BTreeMap<Trigger, Result<Configuration, AwsError>>,
+) -> BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>> {
+    let variables = |answer: &Result<Configuration, AwsError>| match answer {
+        Ok(configuration) => configuration.variables.clone(),
+        Err(error) => Err(error.clone()),
+    };
+    functions.iter().map(|(trigger, answer)| (*trigger, variables(answer))).collect()
 }
 
 /// The stack that the functions belong to: it names itself in their variables.
