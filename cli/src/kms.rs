@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::aws::{Aws, AwsError, Call};
+use crate::aws::{Aws, AwsError, Call, Kind};
 
 /// The keys of one Region.
 pub(crate) struct Keys {
@@ -54,10 +54,15 @@ impl Keys {
     /// Describes a key, by its ARN or that of an alias.
     ///
     /// # Errors
-    /// When there is no such key, or KMS does not tell.
+    /// When there is no such key ([`Kind::NotFound`]), or KMS does not tell.
     pub(crate) async fn describe(&self, key_arn: &str) -> Result<Key, AwsError> {
-        let answer = self.client.describe_key().key_id(key_arn).send().await;
-        let answer = answer.map_err(|error| self.call("kms:DescribeKey").failure(&error))?;
+        let answer = self.client.describe_key().key_id(key_arn).send().await.map_err(|error| {
+            let failure = self.call("kms:DescribeKey").failure(&error);
+            match error.as_service_error() {
+                Some(error) if error.is_not_found_exception() => AwsError::new(Kind::NotFound, failure.text),
+                _ => failure,
+            }
+        })?;
         let Some(key) = answer.key_metadata else { return Ok(Key::default()) };
         Ok(Key {
             arn: key.arn.unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::aws::{Aws, AwsError, Call};
+use crate::aws::{Aws, AwsError, Call, Kind};
 
 /// The log groups of one Region.
 pub(crate) struct Logs {
@@ -31,7 +31,7 @@ impl Logs {
     /// Source: <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html>
     ///
     /// # Errors
-    /// When there is no such log group, or CloudWatch Logs does not tell.
+    /// When CloudWatch Logs does not tell. A log group that does not exist holds no lines.
     pub(crate) async fn latest(
         &self,
         group: &str,
@@ -59,7 +59,10 @@ impl Logs {
         let mut lines = Vec::new();
         for _ in 0..PAGES {
             let Some(page) = pages.next().await else { break };
-            let page = page.map_err(|error| call.failure(&error))?;
+            let page = match page.map_err(|error| call.failure(&error)) {
+                Err(error) if error.kind == Kind::NotFound => break,
+                page => page?,
+            };
             lines.extend(page.events.unwrap_or_default().into_iter().filter_map(|event| {
                 let time = u64::try_from(event.timestamp?).ok()?;
                 Some(Line { time: UNIX_EPOCH + Duration::from_millis(time), text: event.message? })
