@@ -8,6 +8,8 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod cli_doctor_trail;
+mod cli_doctor_triggers;
 mod cli_explain;
 mod cli_hash;
 mod cli_redrive;
