@@ -443,3 +443,43 @@ impl From<LambdaConfigType> for Triggers {
         }
     }
 }
+
+/// Where Cognito logs one kind of what it does.
+///
+/// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_LogConfigurationType.html>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogDelivery {
+    /// `userNotification`: messages to users; `userAuthEvents`: threat protection.
+    pub(crate) source: String,
+    /// `ERROR`, `INFO`.
+    pub(crate) level: String,
+    /// The ARN of a log group of CloudWatch Logs; none where it goes elsewhere.
+    pub(crate) log_group_arn: Option<String>,
+}
+
+/// The log of what Cognito itself could not deliver.
+impl Pools {
+    /// What Cognito logs, and where.
+    ///
+    /// # Errors
+    /// When Cognito does not say.
+    pub(crate) async fn log_delivery(&self, pool_id: &str) -> Result<Vec<LogDelivery>, AwsError> {
+        let answer = self
+            .client
+            .get_log_delivery_configuration()
+            .user_pool_id(pool_id)
+            .send()
+            .await
+            .map_err(|error| self.call("cognito-idp:GetLogDeliveryConfiguration").failure(&error))?;
+        let configurations = answer.log_delivery_configuration.map(|all| all.log_configurations);
+        Ok(configurations
+            .unwrap_or_default()
+            .into_iter()
+            .map(|one| LogDelivery {
+                source: one.event_source.to_string(),
+                level: one.log_level.to_string(),
+                log_group_arn: one.cloud_watch_logs_configuration.and_then(|logs| logs.log_group_arn),
+            })
+            .collect())
+    }
+}

@@ -11,6 +11,8 @@
 mod cli_doctor;
 mod cli_doctor_email;
 mod cli_doctor_sms;
+mod cli_doctor_trail;
+mod cli_doctor_triggers;
 mod cli_explain;
 mod cli_hash;
 mod cli_redrive;

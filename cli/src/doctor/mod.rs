@@ -9,7 +9,10 @@ mod step;
 
 mod client;
 mod email;
+mod key;
+mod policy;
 mod sms;
+mod startup;
 mod trail;
 mod triggers;
 mod user;
@@ -23,6 +26,7 @@ use serde::Serialize;
 use crate::aws::{Aws, AwsError, Kind};
 use crate::cognito::{Pool, Pools, User};
 use crate::deployment::{Deployment, Trigger};
+use crate::lambda::{Configuration, Functions};
 use crate::output::{Output, Tone, plain};
 use crate::progress::Progress;
 use crate::{Common, End, Error};
@@ -53,6 +57,9 @@ pub(crate) struct Options {
     /// Asks for each command that mends what was found, and runs it after a `y`
     #[arg(long)]
     fix: bool,
+    /// For how many hours back the functions' logs are read
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=720))]
+    hours: u32,
     /// DNS server for DMARC, 192.0.2.1:53; else those of the system
     #[arg(long, value_name = "ADDRESS")]
     resolver: Option<std::net::SocketAddr>,
@@ -72,6 +79,8 @@ pub(super) struct Subject<'a> {
     pub(super) deployment: Option<&'a Deployment>,
     /// The variables of the functions that the pool invokes, or that the stack deploys.
     pub(super) settings: &'a BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>>,
+    /// The same functions, with all that Lambda says of them.
+    pub(super) functions: &'a BTreeMap<Trigger, Result<Configuration, AwsError>>,
     pub(super) progress: &'a Progress,
 }
 
@@ -149,10 +158,11 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         progress.finish();
         return Err(error.clone().into());
     }
-    let (found, settings) = tokio::join!(
+    let (found, functions) = tokio::join!(
         who::find(aws, &pool_id, pool.as_ref().ok(), &asked, progress),
-        settings(aws, &pool, named.as_ref(), progress),
+        functions(aws, &pool, named.as_ref(), progress),
     );
+    let settings = settings(&functions);
     let deployment = match named {
         Some(deployment) => Some(Ok(deployment)),
         None => found_stack(aws, &settings, progress).await,
@@ -168,6 +178,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         found: &found,
         deployment: deployment.as_ref().and_then(|deployment| deployment.as_ref().ok()),
         settings: &settings,
+        functions: &functions,
         progress,
     };
     let mut areas = look(subject).await;
@@ -332,22 +343,33 @@ pub(super) fn shown(value: &str) -> String {
     plain(value)
 }
 
-/// The variables of each function: of those that the pool invokes where it invokes any, else of the stack's.
-async fn settings(
+/// What Lambda says of each function: of those that the pool invokes where it invokes any, else of the stack's.
+async fn functions(
     aws: &Aws,
     pool: &Result<Pool, AwsError>,
     deployment: Option<&Deployment>,
     progress: &Progress,
-) -> BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>> {
-    let functions = &crate::lambda::Functions::new(aws);
+) -> BTreeMap<Trigger, Result<Configuration, AwsError>> {
+    let functions = &Functions::new(aws);
     let one = async |trigger: Trigger| {
         let attached = pool.as_ref().ok().and_then(|pool| pool.triggers.function_arn(trigger));
         let arn = attached.or_else(|| deployment?.function_arn(trigger))?;
-        Some((trigger, progress.of(functions.variables(arn)).await))
+        Some((trigger, progress.of(functions.configuration(arn)).await))
     };
     let [first, second, third, fourth] = Trigger::ALL;
     let all = tokio::join!(one(first), one(second), one(third), one(fourth));
     [all.0, all.1, all.2, all.3].into_iter().flatten().collect()
+}
+
+/// Their variables.
+fn settings(
+    functions: &BTreeMap<Trigger, Result<Configuration, AwsError>>,
+) -> BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>> {
+    let variables = |answer: &Result<Configuration, AwsError>| match answer {
+        Ok(configuration) => configuration.variables.clone(),
+        Err(error) => Err(error.clone()),
+    };
+    functions.iter().map(|(trigger, answer)| (*trigger, variables(answer))).collect()
 }
 
 /// The stack that the functions belong to: it names itself in their variables.
