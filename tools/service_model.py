@@ -54,7 +54,7 @@ SERVICES = {
         "pinpoint-sms-voice-v2",
         "DeleteOptedOutNumber DescribeAccountAttributes DescribeAccountLimits DescribeConfigurationSets"
         " DescribeOptOutLists DescribeOptedOutNumbers DescribePhoneNumbers DescribePools DescribeSenderIds"
-        " DescribeSpendLimits SendTextMessage SetTextMessageSpendLimitOverride",
+        " DescribeSpendLimits DescribeVerifiedDestinationNumbers SendTextMessage SetTextMessageSpendLimitOverride",
     ),
     "sns": (
         "sns",

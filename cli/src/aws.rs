@@ -31,6 +31,8 @@ pub(crate) struct Aws {
 pub(crate) enum Kind {
     /// Slower, or later.
     Throttled,
+    /// A permission is missing; the text names it.
+    Denied,
     /// What was named is not there, or not to be seen from here.
     NotFound,
     /// The service will never take this request.
@@ -97,6 +99,12 @@ impl Aws {
         Self { config: builder.build(), region: self.region }
     }
 
+    /// The same in another Region.
+    pub(crate) fn in_region(&self, region: &str) -> Self {
+        let builder = self.config.clone().into_builder().region(Region::new(region.to_owned()));
+        Self { config: builder.build(), region: region.to_owned() }
+    }
+
     /// For the clients of the services.
     pub(crate) fn config(&self) -> &SdkConfig {
         &self.config
@@ -106,6 +114,12 @@ impl Aws {
     pub(crate) fn region(&self) -> &str {
         &self.region
     }
+}
+
+/// A time as a day: `YYYY-MM-DD` in UTC.
+pub(crate) fn day(time: &aws_smithy_types::DateTime) -> String {
+    let text = time.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default();
+    text.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// A call as people know it.
@@ -174,7 +188,7 @@ impl Call<'_> {
         };
         let (kind, text) = match name {
             "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "KmsAccessDenied" => (
-                Kind::Other,
+                Kind::Denied,
                 format!("these credentials may not do {action} in {region}. {service} says {said}"),
             ),
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
@@ -201,7 +215,7 @@ impl Call<'_> {
                     "{service} asks for a slower pace ({action}): run the command again later. It says {said}"
                 ),
             ),
-            "ResourceNotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" => {
+            "ResourceNotFoundException" | "NotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" => {
                 (Kind::NotFound, format!("{service} in {region} does not know it ({action}): {said}"))
             }
             "InvalidRequestContentException"
@@ -271,7 +285,7 @@ mod tests {
         check(
             "com.amazonaws.sqs#AccessDenied",
             false,
-            Kind::Other,
+            Kind::Denied,
             "these credentials may not do sqs:ReceiveMessage in eu-central-1. SQS says AccessDenied: Its own words.",
         );
         check(

@@ -76,7 +76,7 @@ pub(crate) async fn run(
 }
 
 /// The recipient, from standard input if the argument says so.
-fn recipient(argument: String) -> Result<String, Error> {
+pub(crate) fn recipient(argument: String) -> Result<String, Error> {
     let text = if argument == "-" {
         let mut text = String::new();
         std::io::stdin().lock().read_to_string(&mut text)?;

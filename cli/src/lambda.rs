@@ -67,3 +67,182 @@ impl Functions {
         Ok(environment.variables.unwrap_or_default().into_iter().collect())
     }
 }
+
+/// What lets a user pool invoke a function, for an operator who said yes.
+impl Functions {
+    /// Lets a user pool, and nobody else, invoke a function.
+    ///
+    /// # Errors
+    /// When Lambda does not say that it did.
+    pub(crate) async fn allow_invoke(
+        &self,
+        function_arn: &str,
+        statement_id: &str,
+        pool_arn: &str,
+        account: &str,
+    ) -> Result<(), AwsError> {
+        let action = "lambda:AddPermission";
+        let call = Call { service: "Lambda", action, region: &self.region, quotes: false };
+        self.client
+            .add_permission()
+            .function_name(function_arn)
+            .statement_id(statement_id)
+            .action("lambda:InvokeFunction")
+            .principal("cognito-idp.amazonaws.com")
+            .source_arn(pool_arn)
+            .source_account(account)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| call.failure(&error))
+    }
+}
+
+/// What Lambda says of a function, as far as it decides whether events reach it.
+///
+/// Source: <https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html>
+#[derive(Clone, Debug)]
+pub(crate) struct Configuration {
+    /// Without a qualifier.
+    pub(crate) name: String,
+    /// The role that it runs as.
+    pub(crate) role: Option<String>,
+    /// `provided.al2023`; none for an image.
+    pub(crate) runtime: Option<String>,
+    /// `arm64`, `x86_64`.
+    pub(crate) architecture: Option<String>,
+    /// `Active`, `Pending`, `Inactive`, `Failed`; none for functions of old.
+    pub(crate) state: Option<String>,
+    /// Why it is not active, in Lambda's words.
+    pub(crate) state_reason: Option<String>,
+    /// `Successful`, `Failed`, `InProgress`.
+    pub(crate) last_update: Option<String>,
+    /// Why the last update failed, in Lambda's words.
+    pub(crate) last_update_reason: Option<String>,
+    /// Where its lines are.
+    pub(crate) log_group: String,
+    /// Its settings.
+    pub(crate) variables: Result<BTreeMap<String, String>, AwsError>,
+}
+
+/// What Lambda does with an event of an asynchronous invocation that fails.
+///
+/// Source: <https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionEventInvokeConfig.html>
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EventInvoke {
+    /// 0 to 2; 2 where it is not set.
+    pub(crate) retries: Option<i32>,
+    /// 60 to 21600; 6 hours where it is not set.
+    pub(crate) seconds: Option<i32>,
+    /// The ARN of the queue, topic, function or bus for what failed for good.
+    pub(crate) on_failure: Option<String>,
+}
+
+/// The questions of `doctor`.
+impl Functions {
+    fn asking(&self, action: &'static str) -> Call<'_> {
+        Call { service: "Lambda", action, region: &self.region, quotes: false }
+    }
+
+    /// State, role, log group and variables of a function. An ARN with a qualifier asks for that version or alias.
+    ///
+    /// # Errors
+    /// When there is no such function ([`Kind::NotFound`]), or Lambda does not tell.
+    pub(crate) async fn configuration(&self, function_arn: &str) -> Result<Configuration, AwsError> {
+        let answer = self
+            .client
+            .get_function_configuration()
+            .function_name(function_arn)
+            .send()
+            .await
+            .map_err(|error| self.asking("lambda:GetFunctionConfiguration").failure(&error))?;
+        let name = answer.function_name.unwrap_or_else(|| name_of(function_arn).to_owned());
+        let log_group = answer.logging_config.and_then(|logging| logging.log_group);
+        let environment = answer.environment;
+        let variables = match environment.as_ref().and_then(|environment| environment.error()) {
+            Some(error) => {
+                let code = plain(error.error_code().unwrap_or("no reason"));
+                let text =
+                    format!("Lambda cannot read the variables of {name} for these credentials: {code}");
+                Err(AwsError::new(Kind::Other, text))
+            }
+            None => {
+                let variables = environment.and_then(|environment| environment.variables);
+                Ok(variables.unwrap_or_default().into_iter().collect())
+            }
+        };
+        Ok(Configuration {
+            log_group: log_group.unwrap_or_else(|| format!("/aws/lambda/{name}")),
+            name,
+            role: answer.role,
+            runtime: answer.runtime.map(|runtime| runtime.to_string()),
+            architecture: answer.architectures.and_then(|all| Some(all.first()?.to_string())),
+            state: answer.state.map(|state| state.to_string()),
+            state_reason: answer.state_reason.as_deref().map(plain),
+            last_update: answer.last_update_status.map(|status| status.to_string()),
+            last_update_reason: answer.last_update_status_reason.as_deref().map(plain),
+            variables,
+        })
+    }
+
+    /// The function's resource-based policy, a JSON document; `None` where it has none. A version or alias has one
+    /// of its own.
+    ///
+    /// Source: <https://docs.aws.amazon.com/lambda/latest/api/API_GetPolicy.html>
+    ///
+    /// # Errors
+    /// When Lambda does not tell. A function that does not exist has no policy either.
+    pub(crate) async fn policy(&self, function_arn: &str) -> Result<Option<String>, AwsError> {
+        let answer = self.client.get_policy().function_name(function_arn).send().await;
+        match answer.map_err(|error| self.asking("lambda:GetPolicy").failure(&error)) {
+            Ok(answer) => Ok(answer.policy),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many invocations at a time are reserved for the function, and are at the same time its ceiling; none
+    /// where it shares those of the account.
+    ///
+    /// # Errors
+    /// When Lambda does not tell.
+    pub(crate) async fn reserved_concurrency(&self, function_arn: &str) -> Result<Option<i32>, AwsError> {
+        let answer = self.client.get_function_concurrency().function_name(name_of(function_arn)).send().await;
+        answer
+            .map(|answer| answer.reserved_concurrent_executions)
+            .map_err(|error| self.asking("lambda:GetFunctionConcurrency").failure(&error))
+    }
+
+    /// What becomes of events that fail; `None` where nothing is set, so that Lambda's defaults hold.
+    ///
+    /// # Errors
+    /// When Lambda does not tell.
+    pub(crate) async fn event_invoke(&self, function_arn: &str) -> Result<Option<EventInvoke>, AwsError> {
+        let answer = self.client.get_function_event_invoke_config().function_name(function_arn).send().await;
+        match answer.map_err(|error| self.asking("lambda:GetFunctionEventInvokeConfig").failure(&error)) {
+            Ok(answer) => Ok(Some(EventInvoke {
+                retries: answer.maximum_retry_attempts,
+                seconds: answer.maximum_event_age_in_seconds,
+                on_failure: answer
+                    .destination_config
+                    .and_then(|destinations| destinations.on_failure?.destination)
+                    .filter(|destination| !destination.is_empty()),
+            })),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The ARN without version or alias.
+pub(crate) fn unqualified(function_arn: &str) -> &str {
+    match function_arn.match_indices(':').nth(6) {
+        Some((end, _)) => function_arn.get(..end).unwrap_or(function_arn),
+        None => function_arn,
+    }
+}
+
+/// The function's name in its ARN.
+pub(crate) fn name_of(function_arn: &str) -> &str {
+    unqualified(function_arn).rsplit(':').next().unwrap_or(function_arn)
+}

@@ -7,14 +7,26 @@
 mod attach;
 mod aws;
 mod cloudformation;
+mod cloudwatch;
+mod cognito;
+mod deployment;
+mod dns;
+mod doctor;
+mod end_user_messaging;
 mod explain;
 mod hash;
 mod iam;
+mod kms;
 mod lambda;
+mod logs;
 mod output;
+mod progress;
 mod record;
 mod redrive;
 mod secrets_manager;
+mod ses;
+mod shell;
+mod sns;
 mod sqs;
 mod stop;
 mod sts;
@@ -61,6 +73,8 @@ enum Command {
     Detach(attach::DetachOptions),
     /// Compares a user pool with what the stack wants of it
     Diff(attach::DiffOptions),
+    /// Finds out why a user got no code
+    Doctor(doctor::Options),
 }
 
 /// What every command takes.
@@ -139,6 +153,7 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
         Command::Attach(options) => Box::pin(attach::attach(options, &cli.common, &mut output)).await,
         Command::Detach(options) => Box::pin(attach::detach(options, &cli.common, &mut output)).await,
         Command::Diff(options) => Box::pin(attach::diff(options, &cli.common, &mut output)).await,
+        Command::Doctor(options) => Box::pin(doctor::run(options, &cli.common, &mut output)).await,
     };
     match result {
         Ok(end) => end.exit_code().into(),

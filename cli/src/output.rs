@@ -1,6 +1,6 @@
 //! What a person or a program gets to read: text that wraps at 80 columns, or one JSON document.
 
-use std::io::{Result, Write as _};
+use std::io::{IsTerminal as _, Result, Write as _};
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
@@ -68,6 +68,23 @@ impl Output {
         }
         let style = tone.style();
         writeln!(self.stdout, "{style}{text}{style:#}")
+    }
+
+    /// Asks a person, who says `y` or `yes` on standard input; anything else, the end of it too, is a no.
+    ///
+    /// # Errors
+    /// When standard input or output is gone.
+    pub(crate) fn ask(&mut self, question: &str) -> Result<bool> {
+        write!(self.stdout, "{question} [y/N] ")?;
+        self.stdout.flush()?;
+        let mut answer = String::new();
+        let stdin = std::io::stdin();
+        stdin.read_line(&mut answer)?;
+        if !stdin.is_terminal() {
+            // Nobody pressed the key that ends the line on a terminal.
+            writeln!(self.stdout)?;
+        }
+        Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
     }
 
     /// A part of the document for programs, where the whole may be too large to hold.

@@ -202,7 +202,7 @@ impl FunctionArn {
 }
 
 /// The error types that the senders report (`sender/src/report.rs`): their sentences hold no personal data.
-const OUR_ERRORS: [&str; 6] = [
+pub(crate) const OUR_ERRORS: [&str; 6] = [
     "DecryptionFailed",
     "DeliveryInProgress",
     "GuardUnavailable",
@@ -256,7 +256,7 @@ impl fmt::Display for Cause {
 }
 
 /// A sentence of ours; the second fence, should one ever hold an address or a number.
-fn harmless(sentence: &str) -> String {
+pub(crate) fn harmless(sentence: &str) -> String {
     let digits = sentence.as_bytes().windows(7).any(|seven| seven.iter().all(u8::is_ascii_digit));
     if digits || sentence.contains('@') {
         return "(not shown, because it may hold an address or a number)".to_owned();

@@ -94,12 +94,16 @@ impl Queue {
     /// # Errors
     /// When SQS does not give them.
     pub(crate) async fn receive(&self, most: usize) -> Result<Vec<Message>, AwsError> {
+        self.receive_hidden(most, HIDDEN_SECONDS).await
+    }
+
+    async fn receive_hidden(&self, most: usize, seconds: i32) -> Result<Vec<Message>, AwsError> {
         let answer = self
             .client
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(i32::try_from(most.min(BATCH)).unwrap_or(1))
-            .visibility_timeout(HIDDEN_SECONDS)
+            .visibility_timeout(seconds)
             .wait_time_seconds(WAIT_SECONDS)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send()
@@ -156,5 +160,38 @@ impl Queue {
                 .map_err(|error| self.call("sqs:ChangeMessageVisibility").failure(&error))?;
         }
         Ok(())
+    }
+}
+
+/// The questions of `doctor`.
+impl Queue {
+    /// How many messages are in the queue, those that somebody is looking at included, as far as SQS knows.
+    ///
+    /// # Errors
+    /// When SQS does not say.
+    pub(crate) async fn depth(&self) -> Result<u64, AwsError> {
+        let counts = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let answer = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .set_attribute_names(Some(counts.to_vec()))
+            .send()
+            .await
+            .map_err(|error| self.call("sqs:GetQueueAttributes").failure(&error))?;
+        let attributes = answer.attributes.unwrap_or_default();
+        let count = |name| attributes.get(name).and_then(|count| count.parse::<u64>().ok());
+        Ok(counts.iter().filter_map(count).fold(0, u64::saturating_add))
+    }
+
+    /// At most ten messages, which stay visible to everybody: there is nothing to give back.
+    ///
+    /// # Errors
+    /// When SQS does not give them.
+    pub(crate) async fn peek(&self) -> Result<Vec<Message>, AwsError> {
+        self.receive_hidden(BATCH, 0).await
     }
 }

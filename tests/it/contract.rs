@@ -214,8 +214,12 @@ fn only_the_files_that_may_name_the_aws_sdk_do() {
         "pool/src/aws.rs",
         "cli/src/cloudformation.rs",
         "cli/src/iam.rs",
+        "cli/src/cognito.rs",
+        "cli/src/kms.rs",
         "cli/src/lambda.rs",
         "cli/src/secrets_manager.rs",
+        "cli/src/ses.rs",
+        "cli/src/sns.rs",
         "cli/src/sqs.rs",
         "cli/src/sts.rs",
     ];

@@ -9,6 +9,11 @@
 )]
 
 mod cli_attach;
+mod cli_doctor;
+mod cli_doctor_email;
+mod cli_doctor_sms;
+mod cli_doctor_trail;
+mod cli_doctor_triggers;
 mod cli_explain;
 mod cli_hash;
 mod cli_redrive;

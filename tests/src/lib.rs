@@ -14,6 +14,7 @@ mod aws_json;
 pub mod canary;
 pub mod cli;
 pub mod cloudformation;
+pub mod dns;
 pub mod dynamodb;
 pub mod end_user_messaging;
 pub mod event;

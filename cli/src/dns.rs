@@ -1,0 +1,130 @@
+//! DNS: what a domain says about its e-mail.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::rr::{RData, RecordType};
+
+/// How long one attempt waits for an answer.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// How often a question that nobody answered is asked again.
+const ATTEMPTS: usize = 2;
+/// How long one question takes at most, whatever number of servers the system has.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks the servers of the system, or one that was named.
+pub(crate) struct Dns(TokioResolver);
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DnsFailure {
+    #[error("there is no such domain")]
+    NoSuchDomain,
+    #[error("this machine names no DNS server (/etc/resolv.conf); --resolver names one")]
+    NoServer,
+    #[error("no DNS server answered in time")]
+    Silence,
+    /// SERVFAIL, REFUSED and the like.
+    #[error("the DNS server answers that it cannot tell ({0})")]
+    Refused(String),
+    #[error("DNS could not be asked")]
+    Other,
+}
+
+impl Dns {
+    /// Finds a server; asks nothing yet.
+    ///
+    /// # Errors
+    /// When the system names none.
+    pub(crate) fn new(server: Option<SocketAddr>) -> Result<Self, DnsFailure> {
+        let mut builder = match server {
+            Some(server) => TokioResolver::builder_with_config(
+                ResolverConfig::from_name_servers(vec![name_server(server)]),
+                TokioRuntimeProvider::default(),
+            ),
+            None => TokioResolver::builder_tokio().map_err(|_| DnsFailure::NoServer)?,
+        };
+        let options = builder.options_mut();
+        options.timeout = TIMEOUT;
+        options.attempts = ATTEMPTS;
+        Ok(Self(builder.build().map_err(|_| DnsFailure::NoServer)?))
+    }
+
+    /// The TXT records of a name, each as one text; none when it has none, or is not there.
+    ///
+    /// # Errors
+    /// When nobody could tell.
+    pub(crate) async fn texts(&self, name: &str) -> Result<Vec<String>, DnsFailure> {
+        let answer = match self.ask(name, RecordType::TXT).await {
+            Err(DnsFailure::NoSuchDomain) => return Ok(Vec::new()),
+            answer => answer?,
+        };
+        Ok(records(&answer)
+            .filter_map(|data| match data {
+                // A text of more than 255 bytes comes in parts that belong together.
+                RData::TXT(text) => Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned()),
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// The hosts that take a domain's e-mail; an empty name is its way to say that it takes none (RFC 7505).
+    ///
+    /// # Errors
+    /// When there is no such domain, or nobody could tell.
+    pub(crate) async fn mail_hosts(&self, domain: &str) -> Result<Vec<String>, DnsFailure> {
+        let answer = self.ask(domain, RecordType::MX).await?;
+        Ok(records(&answer)
+            .filter_map(|data| match data {
+                RData::MX(host) => Some(host.exchange.to_ascii().trim_end_matches('.').to_owned()),
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// Whether the name has an address: then it takes e-mail even without an MX record (RFC 5321, 5.1).
+    ///
+    /// # Errors
+    /// When nobody could tell.
+    pub(crate) async fn has_address(&self, domain: &str) -> Result<bool, DnsFailure> {
+        for kind in [RecordType::A, RecordType::AAAA] {
+            if records(&self.ask(domain, kind).await?).any(|data| data.record_type() == kind) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// `None` where the name is there without such records.
+    async fn ask(&self, name: &str, kind: RecordType) -> Result<Option<Lookup>, DnsFailure> {
+        // With a full stop at its end it is looked for nowhere else.
+        let answer = tokio::time::timeout(PATIENCE, self.0.lookup(format!("{name}."), kind)).await;
+        match answer {
+            Ok(Ok(answer)) => Ok(Some(answer)),
+            Err(_) | Ok(Err(NetError::Timeout)) => Err(DnsFailure::Silence),
+            Ok(Err(error)) if error.is_nx_domain() => Err(DnsFailure::NoSuchDomain),
+            Ok(Err(error)) if error.is_no_records_found() => Ok(None),
+            Ok(Err(NetError::Dns(DnsError::ResponseCode(code)))) => {
+                Err(DnsFailure::Refused(code.to_string()))
+            }
+            Ok(Err(_)) => Err(DnsFailure::Other),
+        }
+    }
+}
+
+fn name_server(server: SocketAddr) -> NameServerConfig {
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+        connection.port = server.port();
+        connection
+    });
+    NameServerConfig::new(server.ip(), true, connections.into())
+}
+
+fn records(answer: &Option<Lookup>) -> impl Iterator<Item = &RData> {
+    answer.iter().flat_map(|answer| answer.answers()).map(|record| &record.data)
+}

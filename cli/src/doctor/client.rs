@@ -1,0 +1,254 @@
+//! The app clients that a user may come through: what they tell of unknown users, and whether they have a secret.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use tokio::sync::Semaphore;
+
+use super::finding::Finding;
+use super::{Subject, shown};
+use crate::aws::{AwsError, Kind};
+use crate::cognito::{AppClient, Pools};
+
+const FOUND: &str = "client.found";
+const ERRORS: &str = "client.errors";
+const SECRET: &str = "client.secret";
+
+/// Calls under way at a time: Cognito takes 15 of them a second for a whole account and Region.
+///
+/// Source: category `UserPoolClientRead` of <https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html>
+const AT_ONCE: usize = 10;
+
+/// What is known of the app clients.
+pub(super) struct Clients {
+    /// Those that told, and the errors of the others.
+    pub(super) known: Vec<Result<AppClient, AwsError>>,
+    /// Whether the pool has more than were looked at.
+    more: bool,
+}
+
+/// The app client that was named, or the pool's first 60.
+pub(super) async fn clients(subject: &Subject<'_>) -> Result<Clients, AwsError> {
+    let pools = &Pools::new(subject.aws);
+    let progress = subject.progress;
+    let (ids, more) = match &subject.options.client_id {
+        Some(id) => (vec![id.clone()], false),
+        None => progress.of(pools.client_ids(subject.pool_id)).await?,
+    };
+    let calls = ids.iter().map(async |id: &String| progress.of(pools.app_client(subject.pool_id, id)).await);
+    Ok(Clients { known: side_by_side(calls).await, more })
+}
+
+/// All results, in the order of the calls.
+async fn side_by_side<F: Future>(calls: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let permits = &Semaphore::new(AT_ONCE);
+    let one = async |call: F| {
+        let _permit = permits.acquire().await;
+        call.await
+    };
+    let mut calls: Vec<(Pin<Box<_>>, Option<F::Output>)> =
+        calls.into_iter().map(|call| (Box::pin(one(call)), None)).collect();
+    poll_fn(|context| {
+        for (call, result) in calls.iter_mut().filter(|(_, result)| result.is_none()) {
+            if let Poll::Ready(value) = call.as_mut().poll(context) {
+                *result = Some(value);
+            }
+        }
+        if calls.iter().all(|(_, result)| result.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    calls.into_iter().filter_map(|(_, result)| result).collect()
+}
+
+impl Clients {
+    fn all(&self) -> impl Iterator<Item = &AppClient> {
+        self.known.iter().filter_map(|client| client.as_ref().ok())
+    }
+
+    /// The names of those that keep unknown users to themselves.
+    pub(super) fn masking(&self) -> Vec<&str> {
+        self.all().filter(|client| client.masks_unknown_users).map(AppClient::title).collect()
+    }
+
+    /// The names of those that tell.
+    pub(super) fn telling(&self) -> Vec<&str> {
+        self.all().filter(|client| !client.masks_unknown_users).map(AppClient::title).collect()
+    }
+
+    fn with_secret(&self) -> Vec<&str> {
+        self.all().filter(|client| client.has_secret).map(AppClient::title).collect()
+    }
+
+    /// The id of a client, for a command that needs one, and whether it has a secret.
+    pub(super) fn any(&self) -> Option<&AppClient> {
+        self.all().min_by_key(|client| client.has_secret)
+    }
+}
+
+impl AppClient {
+    fn title(&self) -> &str {
+        if self.name.is_empty() { &self.id } else { &self.name }
+    }
+}
+
+/// `the app client web`, `the app clients web, ios and 3 more`.
+pub(super) fn titles(names: &[&str]) -> String {
+    const SHOWN: usize = 4;
+    let list: Vec<String> = names.iter().take(SHOWN).map(|name| shown(name)).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let many = if names.len() == 1 { "" } else { "s" };
+    format!("the app client{many} {}{more}", list.join(", "))
+}
+
+pub(super) fn findings(clients: &Result<Clients, AwsError>, pool_id: &str) -> Vec<Finding> {
+    let clients = match clients {
+        Ok(clients) => clients,
+        Err(error) => return vec![Finding::not_checked(FOUND, "the app clients", error)],
+    };
+    let mut findings: Vec<Finding> =
+        clients.known.iter().filter_map(|client| Some(failure(client.as_ref().err()?, pool_id))).collect();
+    findings.dedup_by(|one, other| one.sentence == other.sentence);
+    if clients.known.is_empty() {
+        findings.push(
+            Finding::cause(FOUND, "the pool has no app client: no app can ask it for a code")
+                .why("ListUserPoolClients answered none"),
+        );
+        return findings;
+    }
+    if clients.all().next().is_none() {
+        return findings;
+    }
+    let more = if clients.more { "; the pool has more, --client-id names one of them" } else { "" };
+    let count = clients.all().count();
+    let looked = if count == 1 { "1 app client".to_owned() } else { format!("{count} app clients") };
+    findings.push(Finding::ok(FOUND, format!("{looked} looked at{more}")));
+    findings.push(errors(clients));
+    findings.push(secrets(clients));
+    findings
+}
+
+fn failure(error: &AwsError, pool_id: &str) -> Finding {
+    if error.kind == Kind::NotFound {
+        return Finding::cause(
+            FOUND,
+            format!("the pool {pool_id} has no app client of that id: every call with it fails"),
+        )
+        .why(format!("DescribeUserPoolClient: {error}"));
+    }
+    Finding::not_checked(FOUND, "an app client", error)
+}
+
+fn errors(clients: &Clients) -> Finding {
+    let (masking, telling) = (clients.masking(), clients.telling());
+    let sentence = if masking.is_empty() {
+        format!("{}: an unknown user is answered with UserNotFoundException", titles(&telling))
+    } else {
+        format!(
+            "{}: for a user who is unknown, disabled or without a verified contact it looks as if a code had been \
+             sent",
+            titles(&masking)
+        )
+    };
+    Finding::ok(ERRORS, sentence)
+        .why(format!(
+            "DescribeUserPoolClient: PreventUserExistenceErrors is ENABLED for {} of {} app clients",
+            masking.len(),
+            masking.len().saturating_add(telling.len())
+        ))
+        .why("https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pool-managing-errors.html")
+}
+
+fn secrets(clients: &Clients) -> Finding {
+    let secret = clients.with_secret();
+    if secret.is_empty() {
+        return Finding::ok(SECRET, "no app client has a secret, so no call needs SECRET_HASH")
+            .why("DescribeUserPoolClient: no ClientSecret");
+    }
+    Finding::ok(
+        SECRET,
+        format!(
+            "{}: there is a secret, so SignUp, ResendConfirmationCode and ForgotPassword need SECRET_HASH",
+            titles(&secret)
+        ),
+    )
+    .advice(
+        "An app that leaves it out gets NotAuthorizedException, \"… is configured with secret but SECRET_HASH was \
+         not received\"; it is Base64(HMAC-SHA-256(secret, user name + client id)).",
+    )
+    .why("DescribeUserPoolClient: there is a ClientSecret")
+    .why("https://docs.aws.amazon.com/cognito/latest/developerguide/troubleshooting.html")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::doctor::finding::Level;
+
+    fn client(name: &str, has_secret: bool, masks_unknown_users: bool) -> Result<AppClient, AwsError> {
+        Ok(AppClient { id: format!("id of {name}"), name: name.to_owned(), has_secret, masks_unknown_users })
+    }
+
+    #[track_caller]
+    fn check(known: Vec<Result<AppClient, AwsError>>, expected: &[(&str, Level, &str)]) {
+        let findings = findings(&Ok(Clients { known, more: false }), "pool");
+        let seen: Vec<_> =
+            findings.iter().map(|found| (found.check, found.level, found.sentence.as_str())).collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn clients_are_told_apart_by_what_they_tell() {
+        check(
+            vec![client("web", false, true), client("ios", true, false)],
+            &[
+                (FOUND, Level::Ok, "2 app clients looked at"),
+                (
+                    ERRORS,
+                    Level::Ok,
+                    "the app client web: for a user who is unknown, disabled or without a verified contact it looks \
+                     as if a code had been sent",
+                ),
+                (
+                    SECRET,
+                    Level::Ok,
+                    "the app client ios: there is a secret, so SignUp, ResendConfirmationCode and ForgotPassword \
+                     need SECRET_HASH",
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_pool_without_a_client_and_a_client_that_is_not_there_are_causes() {
+        check(vec![], &[(FOUND, Level::Cause, "the pool has no app client: no app can ask it for a code")]);
+        check(
+            vec![Err(AwsError::new(Kind::NotFound, "no"))],
+            &[(FOUND, Level::Cause, "the pool pool has no app client of that id: every call with it fails")],
+        );
+    }
+
+    #[test]
+    fn many_names_are_counted() {
+        assert_eq!(titles(&["a"]), "the app client a");
+        assert_eq!(titles(&["a", "b", "c", "d", "e", "f"]), "the app clients a, b, c, d and 2 more");
+    }
+
+    #[tokio::test]
+    async fn not_more_calls_are_under_way_than_cognito_takes() {
+        let (running, most) = (Cell::new(0), Cell::new(0));
+        let call = async |number: usize| {
+            running.set(running.get() + 1);
+            most.set(running.get().max(most.get()));
+            tokio::task::yield_now().await;
+            running.set(running.get() - 1);
+            number
+        };
+        assert_eq!(side_by_side((0..35).map(call)).await, (0..35).collect::<Vec<_>>());
+        assert_eq!(most.get(), AT_ONCE);
+        assert_eq!(side_by_side((0..0).map(call)).await, Vec::<usize>::new());
+    }
+}

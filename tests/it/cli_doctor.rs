@@ -1,0 +1,690 @@
+//! `cognito-triggers doctor`: why a user got no code. Here are the frame, the user, the pool and its app clients.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use insta::assert_snapshot;
+use serde_json::{Map, Value, json};
+use tests::cli::Output;
+use tests::service::Reply;
+use tests::world::{CLIENT, PHONE, POOL, STACK, SUB, USER, World};
+
+/// The areas of this file.
+const AREAS: [&str; 3] = ["user.", "client.", "stack."];
+
+/// Nothing about a person leaves standard output.
+#[track_caller]
+fn assert_discreet(output: &Output) {
+    for personal in [USER, PHONE, SUB, "Ann Example", "ann@", "nobody@", "examplesecret"] {
+        assert!(!output.stderr.contains(personal), "{output:?}");
+    }
+    assert!(!output.stdout.contains("examplesecret"), "the client's secret is shown: {output:?}");
+}
+
+async fn doctor(world: &World, arguments: &[&str]) -> Output {
+    let output = world.run(&[&["doctor", "--user-pool-id", POOL], arguments].concat()).await;
+    assert_discreet(&output);
+    output
+}
+
+async fn report(world: &World, arguments: &[&str]) -> Value {
+    let output = doctor(world, &[&["--format", "json"], arguments].concat()).await;
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+fn findings(report: &Value) -> impl Iterator<Item = &Value> {
+    report["findings"].as_array().expect("findings").iter()
+}
+
+/// What is not as it should be, as far as this file's areas go.
+fn complaints(report: &Value) -> String {
+    let mut text = String::new();
+    for found in findings(report).filter(|found| found["level"] != "ok") {
+        let check = found["check"].as_str().expect("a check");
+        if AREAS.iter().any(|area| check.starts_with(area)) {
+            let level = found["level"].as_str().expect("a level");
+            writeln!(text, "{level} {check}: {}", found["sentence"].as_str().expect("a sentence"))
+                .expect("text");
+            for mend in found["mends"].as_array().into_iter().flatten() {
+                writeln!(text, "    {}", mend.as_str().expect("a text")).expect("text");
+            }
+        }
+    }
+    text
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The part of the report about the user, which depends on no other area.
+fn section(output: &Output) -> &str {
+    let (_, rest) = output.stdout.split_once("The user and the pool\n").expect("the section");
+    rest.split_once("\n\n").expect("its end").0
+}
+
+#[track_caller]
+fn assert_80_columns(text: &str) {
+    for line in text.lines().filter(|line| !line.trim_start().starts_with("aws ")) {
+        let longest = line.split_whitespace().map(|word| word.chars().count()).max().unwrap_or_default();
+        assert!(line.chars().count() <= 80 || longest > 60, "{line}");
+    }
+}
+
+fn set_status(world: &World, status: &'static str) {
+    world.change_user(|user| user["UserStatus"] = json!(status));
+}
+
+fn set_pool(world: &World, member: &'static str, value: Value) {
+    world.change_pool(|pool| pool[member] = value);
+}
+
+fn recover_by(world: &World, names: &[&str]) {
+    let mechanisms: Vec<Value> = names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| json!({ "Priority": index + 1, "Name": name }))
+        .collect();
+    set_pool(world, "AccountRecoverySetting", json!({ "RecoveryMechanisms": mechanisms }));
+}
+
+fn second_factor(world: &World, factor: &'static str) {
+    world.change_user(|user| {
+        user["UserMFASettingList"] = json!([factor]);
+        user["PreferredMfaSetting"] = json!(factor);
+    });
+}
+
+fn unconfirmed(world: &World) {
+    set_status(world, "UNCONFIRMED");
+    world.set_attribute("email_verified", Some("false"));
+    world.set_attribute("phone_number_verified", Some("false"));
+}
+
+/// One more user with the same address, who has not verified it.
+fn twin(world: &World) {
+    world.change_users(|users| {
+        let mut twin = users[0].clone();
+        twin["Username"] = json!("bea");
+        let attributes = twin["Attributes"].as_array_mut().expect("attributes");
+        attributes.retain(|attribute| attribute["Name"] != "sub" && attribute["Name"] != "email_verified");
+        users.push(twin);
+    });
+}
+
+fn by_user_name(world: &World, aliases: &[&str]) {
+    world.change_pool(|pool| {
+        pool.as_object_mut().expect("a pool").remove("UsernameAttributes");
+        pool["AliasAttributes"] = json!(aliases);
+    });
+    world.change_user(|user| user["Username"] = json!("ann"));
+}
+
+/// What is wrong, how it comes about, and who is asked for.
+type Case = (&'static str, fn(&World), &'static str);
+
+/// Each cause and each warning of this file's areas.
+const CASES: &[Case] = &[
+    ("nothing", |_| {}, USER),
+    ("disabled", |world| world.change_user(|user| user["Enabled"] = json!(false)), USER),
+    ("not confirmed", unconfirmed, USER),
+    (
+        "not confirmed, and the pool sends no code",
+        |world| {
+            unconfirmed(world);
+            set_pool(world, "AutoVerifiedAttributes", json!([]));
+        },
+        USER,
+    ),
+    (
+        "not confirmed, without the contact that the code goes to",
+        |world| {
+            unconfirmed(world);
+            set_pool(world, "AutoVerifiedAttributes", json!(["phone_number"]));
+            world.set_attribute("phone_number", None);
+        },
+        USER,
+    ),
+    ("temporary password, expired", |world| set_status(world, "FORCE_CHANGE_PASSWORD"), USER),
+    (
+        "temporary password, perhaps expired",
+        |world| {
+            set_status(world, "FORCE_CHANGE_PASSWORD");
+            world.change_user(|user| user["UserLastModifiedDate"] = json!("2100-01-01T00:00:00Z"));
+        },
+        USER,
+    ),
+    (
+        "temporary password, invited to a phone, known by user name",
+        |world| {
+            by_user_name(world, &[]);
+            set_status(world, "FORCE_CHANGE_PASSWORD");
+            world.set_attribute("email", None);
+            world.change_user(|user| user["UserCreateDate"] = json!("2100-01-01T00:00:00Z"));
+            world.change_user(|user| user["UserLastModifiedDate"] = json!("2100-01-01T00:00:00Z"));
+        },
+        "ann",
+    ),
+    ("reset required", |world| set_status(world, "RESET_REQUIRED"), USER),
+    ("of an identity provider", |world| set_status(world, "EXTERNAL_PROVIDER"), USER),
+    ("archived", |world| set_status(world, "ARCHIVED"), USER),
+    ("compromised", |world| set_status(world, "COMPROMISED"), USER),
+    ("unknown state", |world| set_status(world, "UNKNOWN"), USER),
+    ("address not verified", |world| world.set_attribute("email_verified", Some("false")), USER),
+    (
+        "nothing verified",
+        |world| {
+            world.set_attribute("email_verified", Some("false"));
+            world.set_attribute("phone_number_verified", None);
+        },
+        USER,
+    ),
+    (
+        "no contact",
+        |world| {
+            world.set_attribute("email", None);
+            world.set_attribute("phone_number", None);
+        },
+        SUB,
+    ),
+    ("administrators alone", |world| recover_by(world, &["admin_only"]), USER),
+    (
+        "SMS is the second factor, and the only way to recover",
+        |world| {
+            recover_by(world, &["verified_phone_number"]);
+            second_factor(world, "SMS_MFA");
+        },
+        USER,
+    ),
+    (
+        "e-mail is the second factor, and the only way to recover",
+        |world| {
+            recover_by(world, &["verified_email"]);
+            second_factor(world, "EMAIL_OTP");
+        },
+        USER,
+    ),
+    (
+        "SMS is the second factor, without a number",
+        |world| {
+            second_factor(world, "SMS_MFA");
+            world.set_attribute("phone_number", None);
+        },
+        USER,
+    ),
+    ("no address that SES takes", |world| world.set_attribute("email", Some("ann example@example.com")), SUB),
+    ("no number of E.164", |world| world.set_attribute("phone_number", Some("2065550123")), USER),
+    (
+        "an alias that others have too",
+        |world| {
+            by_user_name(world, &["email"]);
+            twin(world);
+        },
+        USER,
+    ),
+    (
+        "an address that others have too",
+        |world| {
+            by_user_name(world, &["phone_number"]);
+            twin(world);
+        },
+        USER,
+    ),
+    ("an address that is no alias", |world| by_user_name(world, &["preferred_username"]), USER),
+    (
+        "an alias that is not verified",
+        |world| {
+            by_user_name(world, &["phone_number", "email"]);
+            world.set_attribute("phone_number_verified", Some("false"));
+        },
+        "+1 (206) 555-0123",
+    ),
+    (
+        "another spelling",
+        |world| set_pool(world, "UsernameConfiguration", json!({ "CaseSensitive": true })),
+        "ANN@Example.com",
+    ),
+    (
+        "nobody, in a pool that tells case",
+        |world| set_pool(world, "UsernameConfiguration", json!({ "CaseSensitive": true })),
+        "Nobody",
+    ),
+    (
+        "no app client",
+        |world| world.answer("cognito-idp:ListUserPoolClients", json!({ "UserPoolClients": [] })),
+        USER,
+    ),
+];
+
+/// How many days something was ago changes from day to day.
+fn without_numbers_of_days(text: &str) -> String {
+    let mut words: Vec<&str> = text.split(' ').collect();
+    for index in 1..words.len() {
+        let days = words[index].trim_end_matches([';', ':', ',', '\n']).starts_with("day");
+        if days && words[index - 1].parse::<u32>().is_ok_and(|number| number > 5) {
+            words[index - 1] = "N";
+        }
+    }
+    words.join(" ")
+}
+
+#[tokio::test]
+async fn every_cause_and_every_warning_is_found() {
+    let mut shown = String::new();
+    for (name, change, asked) in CASES {
+        let world = World::start();
+        change(&world);
+        let report = report(&world, &[asked]).await;
+        let complaints = complaints(&report);
+        writeln!(shown, "# {name}\n{complaints}").expect("a text");
+        let clean = findings(&report).all(|found| found["level"] == "ok" || found["level"] == "not-checked");
+        assert_eq!(clean, complaints.is_empty(), "{name}");
+        // The text says the same.
+        let output = doctor(&world, &[asked]).await;
+        assert_eq!(output.code, Some(i32::from(!complaints.is_empty())), "{name}: {output:?}");
+        assert_80_columns(section(&output));
+        for found in findings(&report) {
+            let sentence = found["sentence"].as_str().expect("a text");
+            assert!(words(&output.stdout).contains(&words(sentence)), "{name}: {sentence}");
+        }
+        assert!(
+            words(&output.stdout).contains(&words(report["verdict"].as_str().expect("a text"))),
+            "{name}"
+        );
+    }
+    assert_snapshot!("doctor, the user: causes and warnings", without_numbers_of_days(&shown));
+}
+
+#[tokio::test]
+async fn where_nothing_is_wrong_the_report_says_so() {
+    let world = World::start();
+    let output = doctor(&world, &[USER]).await;
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output:?}");
+    assert!(words(&output.stdout).contains("Nothing is wrong that"), "{output:?}");
+    assert!(words(&output.stdout).contains("Look into the junk folder"), "{output:?}");
+    assert!(!output.stdout.contains("admin-set-user-password"), "nobody needs to be let in: {output:?}");
+    assert_snapshot!("doctor, the user: nothing wrong", section(&output));
+    let document = report(&world, &[USER]).await;
+    assert_eq!(
+        (&document["causes"], &document["warnings"], document.get("meanwhile")),
+        (&json!(0), &json!(0), None)
+    );
+}
+
+#[tokio::test]
+async fn why_tells_how_each_conclusion_was_reached() {
+    let world = World::start();
+    unconfirmed(&world);
+    let output = doctor(&world, &[USER, "--why"]).await;
+    assert_80_columns(section(&output));
+    assert_snapshot!("doctor, the user: why", section(&output));
+}
+
+#[tokio::test]
+async fn the_verdict_counts_and_names_every_cause_and_how_the_user_gets_in_meanwhile() {
+    let world = World::start();
+    world.change_user(|user| user["Enabled"] = json!(false));
+    recover_by(&world, &["admin_only"]);
+    let report = report(&world, &[USER]).await;
+    let verdict = report["verdict"].as_str().expect("a text");
+    assert!(verdict.starts_with("No code arrives because: the user is disabled"), "{verdict}");
+    assert!(verdict.contains("; the pool lets administrators alone"), "{verdict}");
+    assert!(verdict.contains("(2 causes"), "{verdict}");
+    let output = doctor(&world, &[USER]).await;
+    for how in ["--permanent", "--no-permanent"] {
+        let command = format!(
+            "aws cognito-idp admin-set-user-password --user-pool-id {POOL} --username {SUB} --password \
+             'NEW-PASSWORD' {how} --region eu-central-1"
+        );
+        assert!(output.stdout.lines().any(|line| line.trim() == command), "{output:?}");
+        assert!(report["meanwhile"].as_array().expect("a list").contains(&json!(command)), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_found_by_every_name() {
+    let world = World::start();
+    world.set_attribute("preferred_username", Some("annie"));
+    for name in [USER, "Ann@Example.com", PHONE, "+1 206 555 0123", SUB, "annie", "Annie"] {
+        let report = report(&world, &[name]).await;
+        let found = findings(&report).find(|found| found["check"] == "user.found").expect("the finding");
+        assert_eq!(found["level"], "ok", "{name}: {found}");
+        assert!(found["sentence"].as_str().expect("a text").contains(name), "{found}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_becomes_an_active_user_where_the_pool_has_no_second_factor() {
+    let world = World::start();
+    set_pool(&world, "MfaConfiguration", json!("OFF"));
+    let output = doctor(&world, &[USER]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(world.asked("cognito-idp:AdminGetUser"), Vec::<Value>::new());
+    set_pool(&world, "MfaConfiguration", json!("ON"));
+    doctor(&world, &[USER]).await;
+    assert_eq!(world.asked("cognito-idp:AdminGetUser").len(), 1);
+}
+
+#[tokio::test]
+async fn an_unknown_user_is_explained_by_what_each_app_client_tells() {
+    let world = World::start();
+    let nobody = "nobody@example.com";
+    let output = doctor(&world, &[nobody]).await;
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(words(section(&output)).contains("Cognito answers as if a code had been sent"), "{output:?}");
+    assert_snapshot!("doctor, the user: nobody", section(&output));
+    world.change("cognito-idp:DescribeUserPoolClient", |answer| {
+        answer["UserPoolClient"]["PreventUserExistenceErrors"] = json!("LEGACY");
+    });
+    let output = doctor(&world, &[nobody]).await;
+    assert!(words(section(&output)).contains("it is a UserNotFoundException"), "{output:?}");
+    assert!(!output.stdout.contains("admin-set-user-password"), "{output:?}");
+    // The names that begin alike are asked for with a filter that the service can read.
+    assert!(output.stdout.contains(r#"--filter 'email ^= "nob"'"#), "{output:?}");
+}
+
+#[tokio::test]
+async fn many_app_clients_are_looked_at_side_by_side() {
+    let world = World::start();
+    let clients: Vec<Value> =
+        (0..60).map(|number| json!({ "ClientId": format!("client{number}"), "UserPoolId": POOL })).collect();
+    world.answer(
+        "cognito-idp:ListUserPoolClients",
+        json!({ "UserPoolClients": clients, "NextToken": "more" }),
+    );
+    world.answer_with("cognito-idp:DescribeUserPoolClient", |request| {
+        json!({ "UserPoolClient": { "ClientId": request["ClientId"], "ClientName": request["ClientId"] } })
+    });
+    let output = doctor(&world, &[USER]).await;
+    assert!(words(section(&output)).contains("60 app clients looked at; the pool has more"), "{output:?}");
+    assert!(words(section(&output)).contains("and 56 more: an unknown user is answered with"), "{output:?}");
+    assert_eq!(world.asked("cognito-idp:DescribeUserPoolClient").len(), 60);
+}
+
+#[tokio::test]
+async fn an_app_client_that_was_named_is_looked_at_alone() {
+    let world = World::start();
+    let output = doctor(&world, &[USER, "--client-id", CLIENT]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(world.asked("cognito-idp:ListUserPoolClients").is_empty());
+    let output = doctor(&world, &[USER, "--client-id", "another"]).await;
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(words(section(&output)).contains("has no app client of that id"), "{output:?}");
+}
+
+#[tokio::test]
+async fn what_may_not_be_asked_is_named_and_the_rest_goes_on() {
+    let world = World::start();
+    unconfirmed(&world);
+    doctor(&world, &[USER]).await;
+    let operations: BTreeSet<String> = world.calls().into_iter().map(|(operation, _)| operation).collect();
+    assert!(operations.len() >= 7, "{operations:?}");
+    assert!(operations.iter().all(|operation| !is_change(operation)), "{operations:?}");
+    for operation in operations {
+        let world = World::start();
+        world.refuse(&operation, 400, "AccessDeniedException");
+        let output = doctor(&world, &[USER]).await;
+        let pool = operation == "cognito-idp:DescribeUserPool";
+        assert_eq!(output.code == Some(3), pool, "{operation}: {output:?}");
+        assert!(
+            words(&output.stdout).contains(&format!("these credentials may not do {operation}")),
+            "{operation}: {output:?}"
+        );
+        // What was found out without it is there.
+        assert!(
+            output.stdout.contains("is enabled") || operation == "cognito-idp:ListUsers",
+            "{operation}: {output:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_any_permission_for_users_both_ways_are_named() {
+    let world = World::start();
+    world.refuse("cognito-idp:ListUsers", 400, "AccessDeniedException");
+    let output = doctor(&world, &[USER]).await;
+    assert!(section(&output).contains("is the user"), "by AdminGetUser: {output:?}");
+    world.refuse("cognito-idp:AdminGetUser", 400, "AccessDeniedException");
+    let output = doctor(&world, &[USER]).await;
+    let text = words(section(&output));
+    assert!(
+        text.contains("may not do cognito-idp:ListUsers") && text.contains("cognito-idp:AdminGetUser"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_pool_that_cannot_be_described_ends_with_3() {
+    for (status, code, said) in [
+        (400, "ResourceNotFoundException", "does not know it (cognito-idp:DescribeUserPool)"),
+        (400, "ExpiredTokenException", "the credentials have expired"),
+        (400, "AccessDeniedException", "may not do cognito-idp:DescribeUserPool"),
+    ] {
+        let world = World::start();
+        world.refuse("cognito-idp:DescribeUserPool", status, code);
+        let output = doctor(&world, &[USER]).await;
+        assert_eq!(output.code, Some(3), "{output:?}");
+        assert!(words(&output.stderr).contains(said), "{output:?}");
+    }
+    let world = World::start();
+    world.always("cognito-idp:DescribeUserPool", &Reply::error(400, "TooManyRequestsException"));
+    assert_eq!(doctor(&world, &[USER]).await.code, Some(4));
+}
+
+#[tokio::test]
+async fn the_pool_comes_from_the_stack_and_the_stack_from_the_pool() {
+    let world = World::start();
+    let output = world.run(&["doctor", USER, "--stack-name", STACK]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(section(&output).contains(POOL), "{output:?}");
+    let output = doctor(&world, &[USER]).await;
+    assert!(section(&output).contains(&format!("the stack {STACK}")), "{output:?}");
+    world.change("cloudformation:DescribeStacks", |answer| {
+        let outputs = answer["Stacks"][0]["Outputs"].as_array_mut().expect("outputs");
+        outputs.retain(|output| output["OutputKey"] != "UserPoolId");
+    });
+    let output = world.run(&["doctor", USER, "--stack-name", STACK]).await;
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert!(words(&output.stderr).contains("--user-pool-id"), "{output:?}");
+}
+
+/// A command of the AWS CLI as the call that it makes: the operation, its input, the Region.
+fn parse(command: &str) -> (String, Value, String) {
+    let words: Vec<&str> = command.split(' ').map(|word| word.trim_matches('\'')).collect();
+    assert_eq!(words[0], "aws", "{command}");
+    let service = if words[1] == "sesv2" { "ses" } else { words[1] };
+    let mut input = Map::new();
+    let mut options = words[3..].iter().peekable();
+    while let Some(option) = options.next() {
+        let name = option.strip_prefix("--").expect("an option");
+        let value = options.next_if(|next| !next.starts_with("--")).copied();
+        let member: String = if service == "sns" {
+            let pascal = pascal(name);
+            format!("{}{}", pascal[..1].to_lowercase(), &pascal[1..])
+        } else {
+            pascal(name)
+        };
+        let value = match (name, value) {
+            ("user-attributes", Some(pairs)) => {
+                let pair: Map<_, _> = pairs
+                    .split(',')
+                    .map(|pair| pair.split_once('=').expect("a pair"))
+                    .map(|(name, value)| (name.to_owned(), json!(value)))
+                    .collect();
+                json!([pair])
+            }
+            ("desired-delivery-mediums", Some(medium)) => json!([medium]),
+            (_, Some(value)) => json!(value),
+            (_, None) => json!(true),
+        };
+        input.insert(member, value);
+    }
+    let region = input.remove("Region").expect("a Region").as_str().expect("a text").to_owned();
+    (format!("{service}:{}", pascal(words[2])), Value::Object(input), region)
+}
+
+fn pascal(kebab: &str) -> String {
+    kebab.split('-').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..])).collect()
+}
+
+/// The commands that `--fix` asks for.
+fn offered(output: &Output) -> Vec<String> {
+    let lines = output.stdout.lines().filter_map(|line| line.strip_prefix("Run: ")?.split_once(" ? [y/N]"));
+    lines.map(|(command, _)| command.to_owned()).collect()
+}
+
+fn is_change(operation: &str) -> bool {
+    let (_, name) = operation.split_once(':').expect("an operation");
+    !["Get", "List", "Describe", "AdminGet", "Check", "Simulate", "Filter", "Receive", "Assume", "StartQuery"]
+        .iter()
+        .any(|reads| name.starts_with(reads))
+}
+
+/// States whose mend is a step, with the operation that it is.
+const STEPS: &[(fn(&World), &str)] = &[
+    (
+        |world| {
+            world.set_attribute("email_verified", Some("false"));
+            world.set_attribute("phone_number_verified", Some("false"));
+        },
+        "cognito-idp:AdminUpdateUserAttributes",
+    ),
+    (unconfirmed, "cognito-idp:AdminConfirmSignUp"),
+    (|world| world.change_user(|user| user["Enabled"] = json!(false)), "cognito-idp:AdminEnableUser"),
+    (|world| set_status(world, "FORCE_CHANGE_PASSWORD"), "cognito-idp:AdminCreateUser"),
+    (|world| set_status(world, "RESET_REQUIRED"), "cognito-idp:AdminResetUserPassword"),
+];
+
+#[tokio::test]
+async fn what_fix_sends_is_what_the_command_says() {
+    for (change, operation) in STEPS {
+        let world = World::start();
+        change(&world);
+        let arguments = ["doctor", USER, "--user-pool-id", POOL, "--fix"];
+        let output = world.begin(&arguments, &[], &"y\n".repeat(9)).end().await;
+        assert_discreet(&output);
+        let commands = offered(&output);
+        assert!(!commands.is_empty(), "{operation}: {output:?}");
+        let changes: Vec<_> = world.calls().into_iter().filter(|(name, _)| is_change(name)).collect();
+        let parsed: Vec<_> = commands.iter().map(|command| parse(command)).collect();
+        let expected: Vec<_> = parsed.iter().map(|(name, input, _)| (name.clone(), input.clone())).collect();
+        assert_eq!(changes, expected, "{output:?}");
+        assert!(changes.iter().any(|(name, _)| name == operation), "{operation}: {changes:?}");
+        for (name, _, region) in parsed {
+            assert!(world.regions(&name).iter().all(|asked| *asked == region), "{name}");
+        }
+        assert_eq!(output.stdout.matches("\n  done\n").count(), commands.len(), "{output:?}");
+        assert!(output.stdout.contains("Run doctor again"), "{output:?}");
+        // Every command was shown before it was asked for.
+        for command in commands {
+            assert!(output.stdout.lines().any(|line| line.trim() == command), "{output:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn fix_does_nothing_without_a_yes() {
+    for answer in ["", "n\n", "\n", "yeah\n", "no\ny\n"] {
+        let world = World::start();
+        world.change_user(|user| user["Enabled"] = json!(false));
+        let arguments = ["doctor", USER, "--user-pool-id", POOL, "--fix"];
+        let output = world.begin(&arguments, &[], answer).end().await;
+        assert_eq!(output.code, Some(1), "{output:?}");
+        assert_eq!(offered(&output).len(), 1, "{output:?}");
+        assert!(output.stdout.contains("left as it is"), "{output:?}");
+        assert!(world.calls().iter().all(|(operation, _)| !is_change(operation)), "{:?}", world.calls());
+    }
+}
+
+#[tokio::test]
+async fn after_fix_the_exit_code_says_whether_all_that_was_found_is_mended() {
+    let world = World::start();
+    world.change_user(|user| user["Enabled"] = json!(false));
+    let arguments = ["doctor", "-", "--user-pool-id", POOL, "--fix"];
+    // The first line names the user, the next one is the yes.
+    let input = format!("{USER}\nYes\n");
+    let output = world.begin(&arguments, &[], &input).end().await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(world.users()[0]["Enabled"], true);
+    let output = world.begin(&arguments, &[], &input).end().await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(output.stdout.contains("nothing here that --fix can mend"), "{output:?}");
+
+    world.change_user(|user| user["Enabled"] = json!(false));
+    world.refuse("cognito-idp:AdminEnableUser", 400, "AccessDeniedException");
+    let output = world.begin(&arguments, &[], &input).end().await;
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(
+        words(&output.stdout).contains("not done: these credentials may not do cognito-idp:AdminEnableUser")
+    );
+    assert_discreet(&output);
+}
+
+#[tokio::test]
+async fn fix_has_no_place_in_a_document() {
+    let world = World::start();
+    let output = doctor(&world, &[USER, "--fix", "--format", "json"]).await;
+    assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{output:?}");
+    assert!(world.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_name_that_a_shell_could_read_is_quoted_and_a_terminal_is_not_steered() {
+    let world = World::start();
+    by_user_name(&world, &["email"]);
+    world.change_user(|user| {
+        user["Username"] = json!("o'neill;$(reboot)");
+        user["Enabled"] = json!(false);
+    });
+    world.set_attribute("email", Some("\u{1b}[2Jann@example.com"));
+    let output = doctor(&world, &["o'neill;$(reboot)"]).await;
+    assert!(output.stdout.contains(r"--username 'o'\''neill;$(reboot)' --region"), "{output:?}");
+    assert!(!output.stdout.contains('\u{1b}'), "{output:?}");
+}
+
+#[tokio::test]
+async fn the_help_describes_itself() {
+    let output = tests::cli::run(&["doctor", "--help"], &[]).await;
+    assert_80_columns(&output.stdout);
+    assert_snapshot!("help of doctor", output.stdout);
+}
+
+/// The commands of the documentation's section, with what it shows below each: parts, between lines of `…`.
+fn tour() -> Vec<(Vec<String>, Vec<String>)> {
+    let page = include_str!("../../docs/operating.md");
+    let (_, rest) = page.split_once("## Why did I get no code? `doctor`\n").expect("the section");
+    let section = rest.split("\n## ").next().expect("a text");
+    let blocks =
+        section.split("```console\n").skip(1).map(|block| block.split("```").next().expect("a block"));
+    blocks
+        .map(|block| {
+            let (command, shown) = block.split_once('\n').expect("a command");
+            let words = command.strip_prefix("$ cognito-triggers ").expect("our command").split(' ');
+            let parts = shown.split("…\n").filter(|part| !part.trim().is_empty()).map(str::to_owned);
+            (words.map(str::to_owned).collect(), parts.collect())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_documentation_shows_what_is_printed() {
+    let tour = tour();
+    assert_eq!(tour.len(), 3, "{tour:?}");
+    for (number, (command, parts)) in tour.iter().enumerate() {
+        let world = World::start();
+        if number < 2 {
+            world.set_attribute("email_verified", Some("false"));
+            world.set_attribute("phone_number_verified", Some("false"));
+        }
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        let output = world.begin(&command, &[], "y\nn\n").end().await;
+        assert!([Some(0), Some(1)].contains(&output.code), "{output:?}");
+        // A page does not end lines with the space behind a question.
+        let printed = output.stdout.replace("[y/N] \n", "[y/N]\n");
+        let mut rest = printed.as_str();
+        for part in parts {
+            let at = rest.find(part.as_str()).unwrap_or_else(|| panic!("{part}\nis not in\n{rest}"));
+            rest = &rest[at + part.len()..];
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! `cognito-triggers doctor`: who sends the SMS, and what keeps them from a user.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use tests::service::Reply;
+use tests::world::{CUSTOM_SMS_SENDER, PHONE, SUB, USER, metrics};
+
+use crate::cli_doctor_email::{Place, assert_width, section};
+
+const NUMBER_ARN: &str = "arn:aws:sms-voice:eu-central-1:123456789012:phone-number/phone-0123456789abcdef";
+const POOL_ARN: &str = "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-0123456789abcdef";
+
+impl Place {
+    fn sms_variable(&self, name: &str, value: &str) {
+        self.world.set_variable(CUSTOM_SMS_SENDER, name, Some(value));
+    }
+
+    /// The sender goes through End User Messaging SMS, from that number or pool.
+    fn messaging(&self, identity: &str) {
+        self.sms_variable("SMS_PROVIDER", "end-user-messaging");
+        self.sms_variable("SMS_ORIGINATION_IDENTITY", identity);
+    }
+
+    /// The pool sends SMS itself.
+    fn cognito_sends_sms(&self) {
+        self.without_sender("CustomSMSSender", "DEVELOPER");
+    }
+
+    /// What the month's SMS have cost.
+    fn spent(&self, usd: f64) {
+        self.world.answer_with("cloudwatch:GetMetricData", move |request| {
+            metrics(request, |namespace, name, _| match (namespace, name) {
+                ("AWS/SNS", "SMSMonthToDateSpentUSD") | ("AWS/SMSVoice", "TextMessageMonthlySpend") => {
+                    vec![0.0, usd / 2.0, usd]
+                }
+                _ => Vec::new(),
+            })
+        });
+    }
+
+    fn user_calls(&self, number: &str) {
+        self.world.set_attribute("phone_number", Some(number));
+    }
+}
+
+/// What is wrong in it.
+type Change = fn(&Place);
+
+/// What is wrong, by a name for the snapshot.
+const CASES: &[(&str, Change)] = &[
+    ("nobody sends", |place| {
+        place.cognito_sends_sms();
+        place.world.change_pool(|pool| {
+            pool.as_object_mut().expect("an object").remove("SmsConfiguration");
+            pool["MfaConfiguration"] = json!("OFF");
+            pool["AccountRecoverySetting"] =
+                json!({ "RecoveryMechanisms": [{ "Name": "verified_email", "Priority": 1 }] });
+        });
+    }),
+    ("nobody sends, and the code would go to the phone", |place| {
+        place.cognito_sends_sms();
+        place.world.change_pool(|pool| {
+            let pool = pool.as_object_mut().expect("an object");
+            pool.remove("SmsConfiguration");
+            pool.remove("AccountRecoverySetting");
+        });
+    }),
+    ("a sender without an SMS configuration", |place| {
+        place.world.change_pool(|pool| {
+            pool.as_object_mut().expect("an object").remove("SmsConfiguration");
+        });
+    }),
+    ("Cognito could not send", |place| {
+        place.cognito_sends_sms();
+        place.world.change_pool(|pool| pool["SmsConfigurationFailure"] = json!("Role cannot be taken"));
+    }),
+    ("Cognito could not send, but need not", |place| {
+        place.world.change_pool(|pool| pool["SmsConfigurationFailure"] = json!("Role cannot be taken"));
+    }),
+    ("somebody else's function", |place| {
+        place.world.change("lambda:GetFunctionConfiguration", |answer| {
+            answer["Environment"]["Variables"] = json!({});
+        });
+    }),
+    ("settings that may not be read", |place| {
+        place.world.refuse("lambda:GetFunctionConfiguration", 403, "AccessDeniedException");
+    }),
+    ("no number", |place| place.user_calls("0206 555 0123")),
+    ("a country that is not allowed", |place| place.user_calls("+14165550123")),
+    ("a premium number", |place| place.user_calls("+19005550123")),
+    ("a satellite telephone", |place| place.user_calls("+881612345678")),
+    ("a number of nowhere", |place| place.user_calls("+21012345678")),
+    ("countries that stop the sender", |place| place.sms_variable("SMS_ALLOWED_COUNTRIES", "US,Utopia")),
+    ("countries out of reach", |place| {
+        place.sms_variable("SMS_ALLOWED_COUNTRIES", "file:/opt/countries.txt");
+    }),
+    ("a denied domain", |place| place.sms_variable("DENIED_EMAIL_DOMAINS", "example.com")),
+    ("SNS: limit reached", |place| place.spent(100.0)),
+    ("SNS: limit nearly reached, by default", |place| {
+        place.world.answer("sns:GetSMSAttributes", json!({ "attributes": {} }));
+        place.spent(0.8);
+    }),
+    ("SNS: sandbox", |place| {
+        place.world.answer("sns:GetSMSSandboxAccountStatus", json!({ "IsInSandbox": true }));
+    }),
+    ("SNS: sandbox, not finished", |place| {
+        place.world.answer("sns:GetSMSSandboxAccountStatus", json!({ "IsInSandbox": true }));
+        let number = json!({ "PhoneNumber": PHONE, "Status": "Pending" });
+        place.world.answer("sns:ListSMSSandboxPhoneNumbers", json!({ "PhoneNumbers": [number] }));
+    }),
+    ("SNS: sandbox, user without a number", |place| {
+        place.world.answer("sns:GetSMSSandboxAccountStatus", json!({ "IsInSandbox": true }));
+        place.world.set_attribute("phone_number", None);
+    }),
+    ("SNS: opted out", |place| {
+        place.world.answer("sns:CheckIfPhoneNumberIsOptedOut", json!({ "isOptedOut": true }));
+    }),
+    ("SNS: no number to send from", |place| {
+        place.world.answer("sns:ListOriginationNumbers", json!({ "PhoneNumbers": [] }));
+    }),
+    ("SNS: a number to send from that SNS does not have", |place| {
+        place.sms_variable("SMS_ORIGINATION_NUMBER", "+12065550199");
+        place.world.answer("sns:ListOriginationNumbers", json!({ "PhoneNumbers": [] }));
+    }),
+    ("SNS: a number to send from that is not registered yet", |place| {
+        place.world.change("sns:ListOriginationNumbers", |answer| {
+            answer["PhoneNumbers"][0]["Status"] = json!("PENDING");
+        });
+    }),
+    ("SNS: promotional", |place| {
+        place.cognito_sends_sms();
+        place.world.change("sns:GetSMSAttributes", |answer| {
+            answer["attributes"]["DefaultSMSType"] = json!("Promotional");
+        });
+    }),
+    ("SNS that may not be asked", |place| place.world.refuse("sns:*", 403, "AuthorizationError")),
+    ("CloudWatch that may not be asked", |place| {
+        place.world.refuse("cloudwatch:GetMetricData", 403, "AccessDenied");
+    }),
+    ("End User Messaging: limit reached", |place| {
+        place.messaging(NUMBER_ARN);
+        place.world.change("sms-voice:DescribeSpendLimits", |answer| {
+            answer["SpendLimits"][0]["EnforcedLimit"] = json!(20);
+            answer["SpendLimits"][0]["Overridden"] = json!(true);
+        });
+        place.spent(20.0);
+    }),
+    ("End User Messaging: quota nearly reached", |place| {
+        place.messaging(NUMBER_ARN);
+        place.spent(99.0);
+    }),
+    ("End User Messaging: sandbox", |place| {
+        place.messaging(NUMBER_ARN);
+        place.world.change("sms-voice:DescribeAccountAttributes", |answer| {
+            answer["AccountAttributes"][0]["Value"] = json!("SANDBOX");
+        });
+    }),
+    ("End User Messaging: opted out", |place| {
+        place.messaging(NUMBER_ARN);
+        place.world.change("sms-voice:DescribePhoneNumbers", |answer| {
+            answer["PhoneNumbers"][0]["OptOutListName"] = json!("Codes");
+        });
+        place.world.answer_with("sms-voice:DescribeOptedOutNumbers", |request| {
+            let out = request["OptOutListName"] == "Codes" && request["OptedOutNumbers"] == json!([PHONE]);
+            let number = json!({
+                "OptedOutNumber": PHONE,
+                "OptedOutTimestamp": "2026-11-02T08:00:00Z",
+                "EndUserOptedOut": true,
+            });
+            let numbers = if out { json!([number]) } else { json!([]) };
+            json!({ "OptOutListName": request["OptOutListName"], "OptedOutNumbers": numbers })
+        });
+    }),
+    ("End User Messaging: no such number", |place| {
+        place.messaging(NUMBER_ARN);
+        place.world.refuse("sms-voice:DescribePhoneNumbers", 400, "ResourceNotFoundException");
+    }),
+    ("End User Messaging: a number that is not active", |place| {
+        place.messaging(NUMBER_ARN);
+        place.world.change("sms-voice:DescribePhoneNumbers", |answer| {
+            answer["PhoneNumbers"][0]["Status"] = json!("PENDING");
+        });
+    }),
+    ("End User Messaging: a number that may not send abroad", |place| {
+        place.messaging(NUMBER_ARN);
+        place.sms_variable("SMS_ALLOWED_COUNTRIES", "DE,US");
+        place.user_calls("+4915112345678");
+    }),
+    ("End User Messaging that may not be asked", |place| {
+        place.messaging(POOL_ARN);
+        place.world.refuse("sms-voice:*", 400, "AccessDeniedException");
+    }),
+];
+
+#[tokio::test]
+async fn every_cause_that_keeps_an_sms_back_is_found() {
+    let mut seen = BTreeSet::new();
+    let mut shown = String::new();
+    for (name, change) in CASES {
+        let place = Place::new();
+        change(&place);
+        let complaints = place.complaints("SMS", SUB, &mut seen).await;
+        assert!(!complaints.is_empty(), "{name}");
+        writeln!(shown, "# {name}\n{complaints}").expect("a text");
+    }
+    assert_width(&shown);
+    assert_snapshot!("doctor, every cause about SMS", shown);
+    let seen: Vec<_> = seen.iter().filter(|seen| seen.contains(" sms.")).cloned().collect();
+    assert_snapshot!("doctor, levels of the checks about SMS", seen.join("\n"));
+}
+
+#[tokio::test]
+async fn where_all_is_well_every_check_says_so_and_why() {
+    let place = Place::new();
+    let by_sns = section(&place.doctor(SUB, &["--why"]).await, "SMS");
+    place.messaging(NUMBER_ARN);
+    let by_messaging = section(&place.doctor(SUB, &["--why"]).await, "SMS");
+    let place = Place::new();
+    place.cognito_sends_sms();
+    let by_cognito = section(&place.doctor(SUB, &["--why"]).await, "SMS");
+    let shown = format!("# SNS\n{by_sns}\n# End User Messaging\n{by_messaging}\n# Cognito\n{by_cognito}");
+    assert!(shown.lines().all(|line| line.is_empty() || line.starts_with([' ', 'o', '#'])), "{shown}");
+    assert_width(&shown);
+    assert_snapshot!("doctor, SMS as it should be, with reasons", shown);
+}
+
+#[tokio::test]
+async fn where_no_phone_is_concerned_nothing_is_asked() {
+    let place = Place::new();
+    place.world.set_attribute("phone_number", None);
+    place.world.change_pool(|pool| {
+        pool["MfaConfiguration"] = json!("OFF");
+        pool["AccountRecoverySetting"] =
+            json!({ "RecoveryMechanisms": [{ "Name": "verified_email", "Priority": 1 }] });
+    });
+    assert_eq!(section(&place.doctor(SUB, &[]).await, "SMS"), "");
+    assert!(place.world.calls().iter().all(|(operation, _)| !operation.starts_with("sns:")));
+}
+
+#[tokio::test]
+async fn cognito_sends_where_its_configuration_says() {
+    let place = Place::new();
+    place.cognito_sends_sms();
+    place.world.change_pool(|pool| pool["SmsConfiguration"]["SnsRegion"] = json!("us-west-2"));
+    let text = section(&place.doctor(SUB, &[]).await, "SMS");
+    assert!(text.contains("Cognito sends the SMS, through SNS in us-west-2, to any country"), "{text}");
+    for operation in ["sns:GetSMSAttributes", "sns:CheckIfPhoneNumberIsOptedOut", "cloudwatch:GetMetricData"]
+    {
+        assert_eq!(place.world.regions(operation), ["us-west-2"], "{operation}");
+    }
+    let place = Place::new();
+    place.cognito_sends_sms();
+    place.world.change_pool(|pool| {
+        let role = "arn:aws:iam::123456789012:role/sms";
+        pool["SmsConfiguration"] = json!({ "EumsSms": { "CallerArn": role } });
+    });
+    let text = section(&place.doctor(SUB, &[]).await, "SMS");
+    assert!(text.contains("through End User Messaging SMS in eu-central-1"), "{text}");
+    let asked = &place.world.asked("sms-voice:DescribeOptedOutNumbers")[0];
+    assert_eq!((&asked["OptOutListName"], &asked["OptedOutNumbers"]), (&json!("Default"), &json!([PHONE])));
+}
+
+#[tokio::test]
+async fn a_number_without_a_user_is_looked_at_as_well() {
+    let place = Place::new();
+    place.world.change_users(Vec::clear);
+    place.world.answer("sns:CheckIfPhoneNumberIsOptedOut", json!({ "isOptedOut": true }));
+    let text = section(&place.doctor(PHONE, &[]).await, "SMS");
+    assert!(text.contains(&format!("CAUSE     {PHONE} has opted out")), "{text}");
+}
+
+#[tokio::test]
+async fn in_the_sandbox_a_verified_number_is_sent_to() {
+    let place = Place::new();
+    place.world.answer("sns:GetSMSSandboxAccountStatus", json!({ "IsInSandbox": true }));
+    // It is on the second page.
+    place.world.answer_with("sns:ListSMSSandboxPhoneNumbers", |request| {
+        if request["NextToken"] == Value::Null {
+            json!({ "PhoneNumbers": [], "NextToken": "2" })
+        } else {
+            json!({ "PhoneNumbers": [{ "PhoneNumber": PHONE, "Status": "Verified" }] })
+        }
+    });
+    let text = section(&place.doctor(SUB, &[]).await, "SMS");
+    assert!(text.contains(&format!("SNS in eu-central-1 is in the sandbox, and {PHONE} is")), "{text}");
+    place.messaging(NUMBER_ARN);
+    place.world.change("sms-voice:DescribeAccountAttributes", |answer| {
+        answer["AccountAttributes"][0]["Value"] = json!("SANDBOX");
+    });
+    place.world.answer_with("sms-voice:DescribeVerifiedDestinationNumbers", |request| {
+        if request["DestinationPhoneNumbers"] != json!([PHONE]) {
+            return Err(Reply::error(400, "ResourceNotFoundException"));
+        }
+        Ok(json!({ "VerifiedDestinationNumbers": [{
+            "VerifiedDestinationNumberArn": "arn:aws:sms-voice:eu-central-1:123456789012:verified-destination-number/v-1",
+            "VerifiedDestinationNumberId": "v-1",
+            "DestinationPhoneNumber": PHONE,
+            "Status": "VERIFIED",
+            "CreatedTimestamp": "2026-11-02T08:00:00Z",
+        }] }))
+    });
+    let words =
+        section(&place.doctor(SUB, &[]).await, "SMS").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("is in the sandbox, and {PHONE} is verified there")), "{words}");
+}
+
+#[tokio::test]
+async fn what_india_wants_is_said() {
+    let place = Place::new();
+    place.sms_variable("SMS_ALLOWED_COUNTRIES", "IN");
+    place.user_calls("+919876543210");
+    let text = section(&place.doctor(SUB, &[]).await, "SMS");
+    assert!(text.contains("ok        SMS to India go by the international way"), "{text}");
+    assert!(place.world.asked("sns:ListOriginationNumbers").is_empty());
+}
+
+#[tokio::test]
+async fn neither_address_nor_number_reaches_standard_error() {
+    let place = Place::new();
+    place.world.refuse("*", 403, "AccessDeniedException");
+    for asked in [USER, PHONE] {
+        let output = place.doctor(asked, &[]).await;
+        assert!(!output.stderr.contains(asked), "{output:?}");
+    }
+}

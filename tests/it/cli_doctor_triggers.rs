@@ -1,0 +1,390 @@
+//! `cognito-triggers doctor`: what it says about the triggers, over one server that plays all of AWS.
+
+use std::fmt::Write as _;
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use tests::canary::assert_absent;
+use tests::cli::Output;
+use tests::world::{
+    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, POOL, PRE_SIGN_UP, RECIPIENT_HASH_KEY,
+    STACK, USER, World,
+};
+
+/// The part of the text below a title: one entry for each finding.
+pub(crate) fn findings(output: &Output, title: &str) -> Vec<String> {
+    assert!(matches!(output.code, Some(0 | 1)), "{output:?}");
+    let lines = output.stdout.lines().skip_while(|line| *line != title).skip(1);
+    let mut findings: Vec<String> = Vec::new();
+    for line in lines.take_while(|line| !line.is_empty()) {
+        let more = line.starts_with("          ");
+        match findings.last_mut() {
+            Some(finding) if more => {
+                finding.push('\n');
+                finding.push_str(line);
+            }
+            _ => findings.push(line.to_owned()),
+        }
+    }
+    findings
+}
+
+/// Text wraps at 80 columns; commands stay whole, so that they can be pasted.
+#[track_caller]
+pub(crate) fn assert_narrow(finding: &str) {
+    let mut commands = finding.lines().map(str::trim_start).filter(|line| line.chars().count() > 68);
+    let is_whole = |line: &str| {
+        line.starts_with("aws ") || line.starts_with("cognito-triggers ") || !line.trim().contains(' ')
+    };
+    assert!(
+        finding.lines().filter(|line| line.chars().count() > 80).all(|line| is_whole(line.trim_start())),
+        "{finding}\n{:?}",
+        commands.next()
+    );
+}
+
+pub(crate) fn is_ok(finding: &str) -> bool {
+    finding.starts_with("ok ")
+}
+
+/// Nothing that an operator did not ask for.
+#[track_caller]
+pub(crate) fn assert_harmless(output: &Output) {
+    let secrets = [
+        ("the key of the hashes", RECIPIENT_HASH_KEY),
+        ("somebody else's address", "bea@example.org"),
+        ("somebody else's number", "+12065550199"),
+        ("a code", "918273"),
+    ];
+    assert_absent(&secrets, &format!("{}{}", output.stdout, output.stderr));
+}
+
+async fn doctor(world: &World, more: &[&str]) -> Output {
+    let output = world.run(&[&["doctor", USER, "--stack-name", STACK], more].concat()).await;
+    assert_harmless(&output);
+    output
+}
+
+const TITLE: &str = "The triggers";
+
+type Change = fn(&World);
+
+fn lambda_config(world: &World, change: fn(&mut Value)) {
+    world.change_pool(|pool| change(&mut pool["LambdaConfig"]));
+}
+
+fn key(world: &World, member: &'static str, value: &'static str) {
+    world.change("kms:DescribeKey", move |answer| answer["KeyMetadata"][member] = json!(value));
+}
+
+fn function(world: &World, arn: &'static str, change: fn(&mut Value)) {
+    world.change("lambda:GetFunctionConfiguration", move |answer| {
+        if answer["FunctionArn"] == arn {
+            change(answer);
+        }
+    });
+}
+
+fn condition(world: &World, operator: &str, name: &str, value: &str) {
+    world.change_permissions(CUSTOM_EMAIL_SENDER, |statements| {
+        statements[0]["Condition"][operator][name] = json!(value);
+    });
+}
+
+/// Another statement in the key's policy, about the e-mail sender's role.
+fn key_policy(world: &World, statements: &Value) {
+    let policy = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+    world.answer("kms:GetKeyPolicy", json!({ "Policy": policy, "PolicyName": "default" }));
+}
+
+fn iam_decides() -> Value {
+    json!({ "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::123456789012:root" }, "Action": "kms:*" })
+}
+
+fn simulate(world: &World, decision: &str) {
+    let result = json!({ "EvalActionName": "kms:Decrypt", "EvalDecision": decision });
+    world.answer(
+        "iam:SimulatePrincipalPolicy",
+        json!({ "EvaluationResults": [result], "IsTruncated": false }),
+    );
+}
+
+/// What is changed in a healthy account, and the word that the finding begins with.
+const CASES: &[(&str, &str, Change)] = &[
+    ("the pool does not invoke the e-mail sender", "CAUSE", |world| {
+        lambda_config(world, |config| config["CustomEmailSender"] = Value::Null);
+        world.change_pool(|pool| {
+            pool["LambdaConfig"].as_object_mut().map(|config| config.remove("CustomEmailSender"));
+        });
+    }),
+    ("the pool does not invoke the SMS sender", "CAUSE", |world| {
+        world.change_pool(|pool| {
+            pool["LambdaConfig"].as_object_mut().map(|config| config.remove("CustomSMSSender"));
+        });
+    }),
+    ("the pool does not invoke pre-sign-up", "warning", |world| {
+        world.change_pool(|pool| {
+            pool["LambdaConfig"].as_object_mut().map(|config| config.remove("PreSignUp"));
+        });
+    }),
+    ("another function is attached", "warning", |world| {
+        lambda_config(world, |config| {
+            config["PreSignUp"] = json!(PRE_SIGN_UP.replace("triggers-", "other-"));
+        });
+        world.answer_with("lambda:GetFunctionConfiguration", |asked| {
+            json!({ "FunctionName": asked["FunctionName"].as_str().and_then(|arn| arn.rsplit(':').next()) })
+        });
+    }),
+    ("a version is attached", "warning", |world| {
+        lambda_config(world, |config| config["PreSignUp"] = json!(format!("{PRE_SIGN_UP}:7")));
+        world.answer("lambda:GetPolicy", json!({ "Policy": allowing(PRE_SIGN_UP) }));
+        world.answer("lambda:GetFunctionConfiguration", json!({ "FunctionName": "triggers-pre-sign-up" }));
+    }),
+    ("sender and custom-message for the same channel", "warning", |world| {
+        lambda_config(world, |config| config["CustomMessage"] = json!(CUSTOM_MESSAGE));
+        world.set_variable(CUSTOM_MESSAGE, "CUSTOM_MESSAGE_CHANNELS", Some("email"));
+    }),
+    ("custom-message writes e-mails that Cognito does not send through SES", "CAUSE", |world| {
+        world.change_pool(|pool| {
+            pool["LambdaConfig"] = json!({ "PreSignUp": PRE_SIGN_UP, "CustomMessage": CUSTOM_MESSAGE });
+            pool["EmailConfiguration"] = json!({ "EmailSendingAccount": "COGNITO_DEFAULT" });
+        });
+    }),
+    ("no key", "CAUSE", |world| {
+        world.change_pool(|pool| {
+            pool["LambdaConfig"].as_object_mut().map(|config| config.remove("KMSKeyID"));
+        });
+    }),
+    ("no policy", "CAUSE", |world| world.change_permissions(CUSTOM_EMAIL_SENDER, Vec::clear)),
+    ("a policy for another pool", "CAUSE", |world| {
+        let other = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Other";
+        condition(world, "ArnLike", "AWS:SourceArn", other);
+    }),
+    ("a policy for another account", "CAUSE", |world| {
+        condition(world, "StringEquals", "AWS:SourceAccount", "111122223333");
+    }),
+    ("a policy without conditions", "warning", |world| {
+        world.change_permissions(CUSTOM_EMAIL_SENDER, |statements| {
+            statements[0].as_object_mut().map(|statement| statement.remove("Condition"));
+        });
+    }),
+    ("a policy for somebody else", "CAUSE", |world| {
+        world.change_permissions(CUSTOM_EMAIL_SENDER, |statements| {
+            statements[0]["Principal"]["Service"] = json!("apigateway.amazonaws.com");
+        });
+    }),
+    ("a policy with a condition that is unknown here", "warning", |world| {
+        condition(world, "StringEquals", "aws:PrincipalOrgID", "o-1234567890");
+    }),
+    ("a policy that forbids it", "CAUSE", |world| {
+        world.change_permissions(CUSTOM_EMAIL_SENDER, |statements| {
+            let mut denial = statements[0].clone();
+            denial["Effect"] = json!("Deny");
+            statements.push(denial);
+        });
+    }),
+    ("the function does not exist", "CAUSE", |world| {
+        world.refuse("lambda:GetFunctionConfiguration", 404, "ResourceNotFoundException");
+    }),
+    ("the function failed", "CAUSE", |world| {
+        function(world, CUSTOM_EMAIL_SENDER, |answer| {
+            answer["State"] = json!("Failed");
+            answer["StateReason"] = json!("The function's image is gone.");
+        });
+    }),
+    ("the function is inactive", "warning", |world| {
+        function(world, CUSTOM_EMAIL_SENDER, |answer| answer["State"] = json!("Inactive"));
+    }),
+    ("the function is pending", "warning", |world| {
+        function(world, CUSTOM_EMAIL_SENDER, |answer| answer["State"] = json!("Pending"));
+    }),
+    ("the last deployment failed", "warning", |world| {
+        function(world, CUSTOM_EMAIL_SENDER, |answer| answer["LastUpdateStatus"] = json!("Failed"));
+    }),
+    ("the function is switched off", "CAUSE", |world| {
+        world.answer_with("lambda:GetFunctionConcurrency", |asked| {
+            let is_sender = asked["FunctionName"] == "triggers-custom-email-sender";
+            if is_sender { json!({ "ReservedConcurrentExecutions": 0 }) } else { json!({}) }
+        });
+    }),
+    ("no retries, for hours, without a queue", "warning", |world| {
+        world.change("lambda:GetFunctionEventInvokeConfig", |answer| {
+            answer["MaximumRetryAttempts"] = json!(0);
+            answer["MaximumEventAgeInSeconds"] = json!(7200);
+            answer["DestinationConfig"] = json!({});
+        });
+    }),
+    ("no settings for what fails", "warning", |world| {
+        world.refuse("lambda:GetFunctionEventInvokeConfig", 404, "ResourceNotFoundException");
+    }),
+    ("settings with which a function does not start", "CAUSE", |world| {
+        world.set_variable(CUSTOM_EMAIL_SENDER, "LOG_LEVEL", Some("loud"));
+        world.set_variable(CUSTOM_SMS_SENDER, "SMS_ALLOWED_COUNTRIES", None);
+    }),
+    ("the sender has another key than the pool", "CAUSE", |world| {
+        world.change_pool(|pool| pool["LambdaConfig"]["KMSKeyID"] = json!(OTHER_KEY));
+        key(world, "Arn", OTHER_KEY);
+    }),
+    ("the key is in another Region", "CAUSE", |world| {
+        key(world, "Arn", "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555");
+    }),
+    ("the key is of another account", "warning", |world| {
+        key(world, "Arn", "arn:aws:kms:eu-central-1:111122223333:key/11111111-2222-3333-4444-555555555555");
+    }),
+    ("the key is disabled", "CAUSE", |world| key(world, "KeyState", "Disabled")),
+    ("the key is about to be deleted", "CAUSE", |world| key(world, "KeyState", "PendingDeletion")),
+    ("the key has no material", "CAUSE", |world| key(world, "KeyState", "PendingImport")),
+    ("the key store is away", "CAUSE", |world| key(world, "KeyState", "Unavailable")),
+    ("the key is being made", "warning", |world| key(world, "KeyState", "Creating")),
+    ("the key is for signatures", "CAUSE", |world| {
+        key(world, "KeySpec", "ECC_NIST_P256");
+        key(world, "KeyUsage", "SIGN_VERIFY");
+    }),
+    ("the key does not exist", "CAUSE", |world| world.refuse("kms:DescribeKey", 400, "NotFoundException")),
+    ("no grant", "CAUSE", |world| {
+        world.answer("kms:ListGrants", json!({ "Grants": [], "Truncated": false }))
+    }),
+    ("a grant for another pool", "CAUSE", |world| {
+        world.change("kms:ListGrants", |answer| {
+            answer["Grants"][0]["Constraints"]["EncryptionContextSubset"]["userpool-id"] =
+                json!("eu-central-1_Other");
+        });
+    }),
+    ("a grant of which nobody knows whose it is", "warning", |world| {
+        world.change("kms:ListGrants", |answer| {
+            answer["Grants"][0]["GranteePrincipal"] = json!("arn:aws:iam::111122223333:root");
+            answer["Grants"][0]["Constraints"] = json!({});
+        });
+    }),
+    ("a key policy that leaves nothing to IAM", "CAUSE", |world| key_policy(world, &json!([]))),
+    ("a key policy that lets another pool pass alone", "CAUSE", |world| {
+        key_policy(
+            world,
+            &json!([
+                iam_decides(),
+                {
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "kms:Decrypt",
+                    "Condition": {
+                        "StringNotEquals": { "kms:EncryptionContext:userpool-id": "eu-central-1_Other" },
+                    },
+                },
+            ]),
+        );
+    }),
+    ("a key policy that denies", "CAUSE", |world| {
+        key_policy(
+            world,
+            &json!([iam_decides(), { "Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt" }]),
+        );
+    }),
+    ("a role that may not decrypt for this pool", "CAUSE", |world| simulate(world, "implicitDeny")),
+    ("a role that must not decrypt", "CAUSE", |world| simulate(world, "explicitDeny")),
+];
+
+const OTHER_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555";
+
+fn allowing(function: &str) -> String {
+    json!({ "Statement": [{
+        "Effect": "Allow",
+        "Principal": { "Service": "cognito-idp.amazonaws.com" },
+        "Action": "lambda:InvokeFunction",
+        "Resource": function,
+        "Condition": { "ArnLike": { "AWS:SourceArn": tests::world::POOL_ARN } },
+    }] })
+    .to_string()
+}
+
+#[tokio::test]
+async fn everything_that_can_be_wrong_with_the_triggers_is_found_and_mended() {
+    let mut shown = String::new();
+    for (name, word, change) in CASES {
+        let world = World::start();
+        change(&world);
+        let output = doctor(&world, &[]).await;
+        let found: Vec<_> = findings(&output, TITLE).into_iter().filter(|one| !is_ok(one)).collect();
+        assert!(found.iter().any(|one| one.starts_with(word)), "{name}: {output:?}");
+        found.iter().for_each(|one| assert_narrow(one));
+        writeln!(shown, "# {name}\n{}\n", found.join("\n")).expect("a text");
+    }
+    assert_snapshot!("doctor, the triggers", shown);
+}
+
+#[tokio::test]
+async fn healthy_triggers_are_ok_and_each_conclusion_has_its_reasons() {
+    let world = World::start();
+    let output = doctor(&world, &["--why"]).await;
+    let found = findings(&output, TITLE);
+    assert!(found.iter().all(|one| is_ok(one)), "{found:#?}");
+    assert!(found.iter().all(|one| one.contains("          because ")), "{found:#?}");
+    assert_snapshot!("doctor, healthy triggers", found.join("\n"));
+}
+
+#[tokio::test]
+async fn what_may_not_be_asked_is_named_and_the_rest_goes_on() {
+    for action in [
+        "lambda:GetFunctionConfiguration",
+        "lambda:GetPolicy",
+        "lambda:GetFunctionConcurrency",
+        "lambda:GetFunctionEventInvokeConfig",
+        "kms:DescribeKey",
+        "kms:ListGrants",
+        "kms:GetKeyPolicy",
+        "iam:SimulatePrincipalPolicy",
+    ] {
+        let world = World::start();
+        world.refuse(action, 403, "AccessDeniedException");
+        let found = findings(&doctor(&world, &[]).await, TITLE);
+        let unchecked: Vec<_> = found.iter().filter(|one| one.starts_with("- ")).collect();
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            unchecked.iter().any(|one| words(one).contains(&format!("may not do {action} "))),
+            "{action}: {found:#?}"
+        );
+        assert!(found.iter().all(|one| is_ok(one) || one.starts_with("- ")), "{action}: {found:#?}");
+        assert!(found.iter().any(|one| is_ok(one)), "{action}: {found:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_named_by_an_alias_is_followed() {
+    let world = World::start();
+    let alias = "arn:aws:kms:eu-central-1:123456789012:alias/triggers-codes";
+    world.change_pool(|pool| pool["LambdaConfig"]["KMSKeyID"] = json!(alias));
+    let metadata = json!({
+        "KeyId": "11111111-2222-3333-4444-555555555555",
+        "Arn": KEY_ARN,
+        "KeyState": "Enabled",
+        "KeySpec": "SYMMETRIC_DEFAULT",
+        "KeyUsage": "ENCRYPT_DECRYPT",
+    });
+    world.answer("kms:DescribeKey", json!({ "KeyMetadata": metadata }));
+    world.answer("kms:ListGrants", json!({ "Grants": [], "Truncated": false }));
+    let found = findings(&doctor(&world, &[]).await, TITLE);
+    assert!(found.iter().any(|one| one.contains("decrypt with") && is_ok(one)), "{found:#?}");
+    assert_eq!(world.asked("kms:DescribeKey")[0]["KeyId"], alias);
+    assert_eq!(world.asked("kms:ListGrants")[0]["KeyId"], KEY_ARN);
+}
+
+#[tokio::test]
+async fn the_role_is_asked_about_with_the_pool_in_the_context() {
+    let world = World::start();
+    doctor(&world, &[]).await;
+    let asked = world.asked("iam:SimulatePrincipalPolicy");
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    for request in asked {
+        assert_eq!(request["ActionNames"], json!(["kms:Decrypt"]));
+        assert_eq!(request["ResourceArns"], json!([KEY_ARN]));
+        let context = &request["ContextEntries"][0];
+        assert_eq!(context["ContextKeyName"], "kms:EncryptionContext:userpool-id");
+        assert_eq!(context["ContextKeyValues"], json!([POOL]));
+    }
+}
+
+#[tokio::test]
+async fn each_function_is_described_once() {
+    let world = World::start();
+    doctor(&world, &[]).await;
+    assert_eq!(world.asked("lambda:GetFunctionConfiguration").len(), 4);
+}

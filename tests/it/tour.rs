@@ -1,0 +1,65 @@
+//! The tour in docs/operating.md: every command of it is run, one after the other in one account, and prints what the
+//! page shows.
+//!
+//! Between two commands the account may change: `<!-- meanwhile: … -->` names a change of [`meanwhile`].
+//! `<!-- ends with 1 -->` is the exit code of the commands of the next block; without it that is 0.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use tests::cli;
+use tests::world::World;
+
+const BEGIN: &str = "<!-- the tour: run by tests/it/tour.rs -->\n";
+const END: &str = "<!-- end of the tour -->\n";
+
+/// What happens to the account between two commands of the tour.
+fn meanwhile(world: &World, what: &str) {
+    match what {
+        "an existing pool" => world.existing_pool(),
+        "the address is not verified" => world.set_attribute("email_verified", Some("false")),
+        other => panic!("nothing is known of: {other}"),
+    }
+}
+
+/// Plays a page's tour and writes it anew.
+async fn play(tour: &str, world: &World, folder: &Path) -> String {
+    let mut played = String::new();
+    let mut code = 0;
+    let mut lines = tour.lines().peekable();
+    while let Some(line) = lines.next() {
+        writeln!(played, "{line}").expect("a text");
+        let comment = |name: &str| line.strip_prefix(name)?.strip_suffix(" -->");
+        if let Some(what) = comment("<!-- meanwhile: ") {
+            meanwhile(world, what);
+        } else if let Some(number) = comment("<!-- ends with ") {
+            code = number.parse().expect("an exit code");
+        } else if line == "```console" {
+            while let Some(line) = lines.next_if(|line| *line != "```") {
+                // What the page shows is compared as a whole at the end.
+                let Some(command) = line.strip_prefix("$ ") else { continue };
+                let output = cli::shell(command, &world.env(), folder).await;
+                assert_eq!(output.code, Some(code), "{command}: {output:?}");
+                writeln!(played, "{line}").expect("a text");
+                played.push_str(&output.stdout);
+            }
+            code = 0;
+        }
+    }
+    played
+}
+
+#[tokio::test]
+async fn the_tour_prints_what_the_page_shows() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operating.md");
+    let page = std::fs::read_to_string(&path).expect("the page");
+    let (before, rest) = page.split_once(BEGIN).expect("the beginning of the tour");
+    let (tour, after) = rest.split_once(END).expect("the end of the tour");
+    let folder = tempfile::tempdir().expect("a folder");
+    let played = play(tour, &World::start(), folder.path()).await;
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{played}{END}{after}")).expect("the page is written");
+    } else {
+        assert!(played == tour, "UPDATE_DOCS=1 writes the tour anew; it is now\n{played}");
+    }
+}
