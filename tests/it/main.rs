@@ -8,6 +8,7 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod cli_attach;
 mod cli_doctor_trail;
 mod cli_doctor_triggers;
 mod cli_explain;
