@@ -1,6 +1,6 @@
 //! IAM: what somebody may do.
 
-use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
 
 use crate::aws::{Aws, AwsError, Call};
 
@@ -8,16 +8,6 @@ use crate::aws::{Aws, AwsError, Call};
 pub(crate) struct Policies {
     client: aws_sdk_iam::Client,
     region: String,
-}
-
-/// What the policies of a user or role say to one action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Permission {
-    Allowed,
-    /// No statement allows it.
-    NotAllowed,
-    /// A statement denies it.
-    Denied,
 }
 
 impl Policies {
@@ -39,20 +29,19 @@ impl Policies {
         Ok(answer.role.map(|role| role.arn))
     }
 
-    /// What the policies of a user or role say to an action, under condition keys with a text each as their value.
-    /// Policies of resources are not looked at.
+    /// Whether the policies of a user or role allow an action. Policies of resources are not looked at.
     ///
     /// Source: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
     ///
     /// # Errors
-    /// When there is no such principal, or IAM does not say.
-    pub(crate) async fn simulate(
+    /// When IAM does not say.
+    pub(crate) async fn allow(
         &self,
         principal: &str,
         action: &str,
         resource: &str,
         context: &[(&str, &str)],
-    ) -> Result<Permission, AwsError> {
+    ) -> Result<bool, AwsError> {
         let entries = context
             .iter()
             .map(|(key, value)| {
@@ -72,11 +61,7 @@ impl Policies {
             .set_context_entries(Some(entries))
             .send();
         let answer = sent.await.map_err(|error| self.call("iam:SimulatePrincipalPolicy").failure(&error))?;
-        let decision = answer.evaluation_results().first().map(|result| &result.eval_decision);
-        Ok(match decision {
-            Some(PolicyEvaluationDecisionType::Allowed) => Permission::Allowed,
-            Some(PolicyEvaluationDecisionType::ExplicitDeny) => Permission::Denied,
-            _ => Permission::NotAllowed,
-        })
+        let results = answer.evaluation_results();
+        Ok(!results.is_empty() && results.iter().all(|result| result.eval_decision().as_str() == "allowed"))
     }
 }

@@ -67,14 +67,14 @@ enum Command {
     Hash(hash::Options),
     /// Explains what the sign-up policy does with an address, or with a file of them
     Explain(explain::Options),
+    /// Finds out why a user got no code
+    Doctor(doctor::Options),
     /// Attaches the triggers to an existing user pool and changes nothing else; does so with --apply
     Attach(attach::AttachOptions),
     /// Takes the triggers off a user pool and puts back what was there; does so with --apply
     Detach(attach::DetachOptions),
     /// Compares a user pool with what the stack wants of it
     Diff(attach::DiffOptions),
-    /// Finds out why a user got no code
-    Doctor(doctor::Options),
 }
 
 /// What every command takes.
@@ -150,10 +150,10 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
         Command::Redrive(options) => Box::pin(redrive::run(options, &cli.common, &mut output)).await,
         Command::Hash(options) => Box::pin(hash::run(options, &cli.common, lookup, &mut output)).await,
         Command::Explain(options) => Box::pin(explain::run(options, &cli.common, &mut output)).await,
+        Command::Doctor(options) => Box::pin(doctor::run(options, &cli.common, &mut output)).await,
         Command::Attach(options) => Box::pin(attach::attach(options, &cli.common, &mut output)).await,
         Command::Detach(options) => Box::pin(attach::detach(options, &cli.common, &mut output)).await,
         Command::Diff(options) => Box::pin(attach::diff(options, &cli.common, &mut output)).await,
-        Command::Doctor(options) => Box::pin(doctor::run(options, &cli.common, &mut output)).await,
     };
     match result {
         Ok(end) => end.exit_code().into(),

@@ -4,7 +4,7 @@ use pool::plan::Plan;
 use serde::Serialize;
 
 use crate::aws::{Aws, AwsError};
-use crate::iam::{Permission, Policies};
+use crate::iam::Policies;
 use crate::sts;
 
 /// A permission that a plan needs.
@@ -31,10 +31,7 @@ pub(super) async fn check(aws: &Aws, plan: &Plan) -> Vec<Need> {
     for (action, resource) in plan.needs() {
         let allowed = match &principal {
             Ok(Principal::Root) => Ok(true),
-            Ok(Principal::Is(arn)) => {
-                let answer = policies.simulate(arn, action, &resource, &context).await;
-                answer.map(|permission| permission == Permission::Allowed)
-            }
+            Ok(Principal::Is(arn)) => policies.allow(arn, action, &resource, &context).await,
             Err(error) => Err(error.clone()),
         };
         let remark = match &allowed {
