@@ -31,6 +31,8 @@ pub(crate) struct Aws {
 pub(crate) enum Kind {
     /// Slower, or later.
     Throttled,
+    /// A permission is missing; the text names it.
+    Denied,
     /// What was named is not there, or not to be seen from here.
     NotFound,
     /// The service will never take this request.
@@ -95,6 +97,12 @@ impl Aws {
         let builder =
             self.config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider));
         Self { config: builder.build(), region: self.region }
+    }
+
+    /// The same in another Region.
+    pub(crate) fn elsewhere(&self, region: &str) -> Self {
+        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        Self { config, region: region.to_owned() }
     }
 
     /// For the clients of the services.
@@ -174,7 +182,7 @@ impl Call<'_> {
         };
         let (kind, text) = match name {
             "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "KmsAccessDenied" => (
-                Kind::Other,
+                Kind::Denied,
                 format!("these credentials may not do {action} in {region}. {service} says {said}"),
             ),
             "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
@@ -271,7 +279,7 @@ mod tests {
         check(
             "com.amazonaws.sqs#AccessDenied",
             false,
-            Kind::Other,
+            Kind::Denied,
             "these credentials may not do sqs:ReceiveMessage in eu-central-1. SQS says AccessDenied: Its own words.",
         );
         check(

@@ -6,6 +6,8 @@
 
 mod aws;
 mod cloudformation;
+mod cloudwatch;
+mod cognito;
 mod explain;
 mod hash;
 mod lambda;
@@ -13,7 +15,12 @@ mod output;
 mod record;
 mod redrive;
 mod secrets_manager;
+mod ses;
+mod shell;
+mod sms_voice;
+mod sns;
 mod sqs;
+mod status;
 mod stop;
 
 use std::process::ExitCode;
@@ -52,6 +59,8 @@ enum Command {
     Hash(hash::Options),
     /// Explains what the sign-up policy does with an address, or with a file of them
     Explain(explain::Options),
+    /// Shows the last day at a glance: messages, failures, dead letters, spend
+    Status(status::Options),
 }
 
 /// What every command takes.
@@ -127,6 +136,7 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
         Command::Redrive(options) => Box::pin(redrive::run(options, &cli.common, &mut output)).await,
         Command::Hash(options) => Box::pin(hash::run(options, &cli.common, lookup, &mut output)).await,
         Command::Explain(options) => Box::pin(explain::run(options, &cli.common, &mut output)).await,
+        Command::Status(options) => Box::pin(status::run(options, &cli.common, lookup, &mut output)).await,
     };
     match result {
         Ok(end) => end.exit_code().into(),

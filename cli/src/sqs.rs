@@ -89,6 +89,24 @@ impl Queue {
         })
     }
 
+    /// Messages in the queue, about: those that anybody could receive, and those that somebody has just received.
+    ///
+    /// # Errors
+    /// When SQS does not say.
+    pub(crate) async fn length(&self) -> Result<u64, AwsError> {
+        let answer = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
+            .send()
+            .await
+            .map_err(|error| self.call("sqs:GetQueueAttributes").failure(&error))?;
+        let numbers = answer.attributes.unwrap_or_default();
+        Ok(numbers.values().filter_map(|number| number.parse().ok()).fold(0, u64::saturating_add))
+    }
+
     /// The next messages, at most ten; none when all that is left is hidden.
     ///
     /// # Errors
