@@ -89,18 +89,16 @@ impl CloudWatch {
         let queries: Vec<_> =
             series.iter().enumerate().map(|(index, series)| series.query(index, span)).collect();
         let mut all = vec![Vec::new(); series.len()];
-        let mut token = None;
-        loop {
-            let answer = self
-                .client
-                .get_metric_data()
-                .set_metric_data_queries(Some(queries.clone()))
-                .start_time(date(span.start))
-                .end_time(date(span.end))
-                .set_next_token(token)
-                .send()
-                .await
-                .map_err(|error| self.call("cloudwatch:GetMetricData").failure(&error))?;
+        let mut pages = self
+            .client
+            .get_metric_data()
+            .set_metric_data_queries(Some(queries))
+            .start_time(date(span.start))
+            .end_time(date(span.end))
+            .into_paginator()
+            .send();
+        while let Some(answer) = pages.next().await {
+            let answer = answer.map_err(|error| self.call("cloudwatch:GetMetricData").failure(&error))?;
             for result in answer.metric_data_results() {
                 if matches!(result.status_code(), Some(StatusCode::InternalError | StatusCode::Forbidden)) {
                     let text = "CloudWatch could not read all metrics (cloudwatch:GetMetricData)";
@@ -111,11 +109,8 @@ impl CloudWatch {
                 let pairs = result.timestamps().iter().zip(result.values());
                 points.extend(pairs.filter_map(|(time, &value)| Some(Point { time: seconds(time)?, value })));
             }
-            token = answer.next_token;
-            if token.is_none() {
-                return Ok(all);
-            }
         }
+        Ok(all)
     }
 
     /// The alarms in state `ALARM` whose name begins so.
@@ -124,28 +119,23 @@ impl CloudWatch {
     /// When CloudWatch does not give them.
     pub(crate) async fn ringing(&self, prefix: &str) -> Result<Vec<Alarm>, AwsError> {
         let mut alarms = Vec::new();
-        let mut token = None;
-        loop {
-            let answer = self
-                .client
-                .describe_alarms()
-                .alarm_name_prefix(prefix)
-                .alarm_types(AlarmType::MetricAlarm)
-                .state_value(StateValue::Alarm)
-                .set_next_token(token)
-                .send()
-                .await
-                .map_err(|error| self.call("cloudwatch:DescribeAlarms").failure(&error))?;
+        let mut pages = self
+            .client
+            .describe_alarms()
+            .alarm_name_prefix(prefix)
+            .alarm_types(AlarmType::MetricAlarm)
+            .state_value(StateValue::Alarm)
+            .into_paginator()
+            .send();
+        while let Some(answer) = pages.next().await {
+            let answer = answer.map_err(|error| self.call("cloudwatch:DescribeAlarms").failure(&error))?;
             alarms.extend(answer.metric_alarms().iter().map(|alarm| Alarm {
                 name: alarm.alarm_name().unwrap_or_default().to_owned(),
                 description: alarm.alarm_description().unwrap_or_default().to_owned(),
                 since: since(alarm),
             }));
-            token = answer.next_token;
-            if token.is_none() {
-                return Ok(alarms);
-            }
         }
+        Ok(alarms)
     }
 }
 

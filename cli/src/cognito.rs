@@ -28,27 +28,22 @@ pub(crate) async fn count_unconfirmed(
         created.and_then(|created| u64::try_from(created.secs()).ok()).is_some_and(|at| time.contains(&at))
     };
     let (mut seen, mut counted) = (0_u64, 0_u64);
-    let mut token = None;
-    loop {
-        let answer = client
-            .list_users()
-            .user_pool_id(pool)
-            .filter("cognito:user_status = \"UNCONFIRMED\"")
-            // The one attribute that everybody has, and that says nothing about the person.
-            .attributes_to_get("sub")
-            .limit(PAGE)
-            .set_pagination_token(token)
-            .send()
-            .await
-            .map_err(|error| call.failure(&error))?;
+    let mut pages = client
+        .list_users()
+        .user_pool_id(pool)
+        .filter("cognito:user_status = \"UNCONFIRMED\"")
+        // The one attribute that everybody has, and that says nothing about the person.
+        .attributes_to_get("sub")
+        .limit(PAGE)
+        .into_paginator()
+        .send();
+    while let Some(answer) = pages.next().await {
+        let answer = answer.map_err(|error| call.failure(&error))?;
         for user in answer.users() {
             seen = seen.saturating_add(1);
             counted = counted.saturating_add(created_then(user.user_create_date()).into());
         }
         progress(seen);
-        token = answer.pagination_token;
-        if token.is_none() {
-            return Ok(counted);
-        }
     }
+    Ok(counted)
 }

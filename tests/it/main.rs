@@ -11,6 +11,7 @@
 mod cli_explain;
 mod cli_hash;
 mod cli_redrive;
+mod cli_status;
 mod contract;
 mod custom_email_sender;
 mod custom_message;
