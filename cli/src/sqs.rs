@@ -103,8 +103,10 @@ impl Queue {
             .send()
             .await
             .map_err(|error| self.call("sqs:GetQueueAttributes").failure(&error))?;
-        let numbers = answer.attributes.unwrap_or_default();
-        Ok(numbers.values().filter_map(|number| number.parse().ok()).fold(0, u64::saturating_add))
+        let number = |name| answer.attributes().and_then(|all| all.get(&name)?.parse::<u64>().ok());
+        let visible = number(QueueAttributeName::ApproximateNumberOfMessages);
+        let hidden = number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible);
+        Ok(visible.unwrap_or_default().saturating_add(hidden.unwrap_or_default()))
     }
 
     /// The next messages, at most ten; none when all that is left is hidden.

@@ -516,12 +516,12 @@ impl std::fmt::Display for Mail {
 impl std::fmt::Display for SmsSpend {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.spent_usd {
-            Some(spent) => write!(formatter, "{:.2}", money(spent))?,
-            None => formatter.write_str(if self.unreported { "no data" } else { "?" })?,
+            Some(spent) => write!(formatter, "{:.2} of ", money(spent))?,
+            None => formatter.write_str(if self.unreported { "no data, limit " } else { "? of " })?,
         }
         match self.limit_usd {
-            Some(limit) => write!(formatter, " of {:.2}", money(limit))?,
-            None => formatter.write_str(" of ?")?,
+            Some(limit) => write!(formatter, "{:.2}", money(limit))?,
+            None => formatter.write_str("?")?,
         }
         write!(formatter, " US dollars ({})", self.service)
     }
