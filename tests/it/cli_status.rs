@@ -91,7 +91,47 @@ async fn an_ordinary_day_is_shown_at_a_glance() {
     counted(&world, ORDINARY);
     let output = status(&world, &[]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
-    assert_snapshot!(output.stdout, @"");
+    assert_snapshot!(output.stdout, @r#"
+    Stack triggers in eu-central-1
+    2026-11-21 12:00 to 2026-11-22 12:00 UTC, 24 hours
+
+    Messages                            e-mail       SMS
+      sent                                 579         7
+      duplicates avoided                     1         0
+      expired                                0         0
+      blocked by the configuration           0         1
+      blocked as SMS pumping                 -         0
+      refused: recipient at fault            1         0
+      failed, tried again                    2         0
+      failed, configuration                  0         0
+      failed, outcome not known              0         0
+      failed, malformed event                0         0
+      sent by the fallback                   0         -
+
+    Sign-ups
+      confirmed without a code              31
+      passed on                            578
+      refused                                7
+      still unconfirmed                      0
+
+    Lambda                               errors  throttles
+      pre-sign-up                             7          0
+      custom-message                          0          0
+      custom-email-sender                     0          0
+      custom-sms-sender                       0          0
+
+    Per hour, at most 62 sent, 2 failed
+    sent    ▅▅▅▄▄▄▆▆▆▇▇▇███▇▇▇▆▆▆▄▄▄▃▃▃▂▂▂▁▁▁▁▁▁▁▁▁······▁▁▁▁▁▁▁▁▁▂▂▂▃▃▃▅▅▅▆▆▆▆▆▆▅▅▅
+    failed  ···███··································································
+    UTC     12       15       18       21       11-22    03       06       09
+
+    Failed events in the queue      0
+    E-mails in 24 hours             120 of 50000 (SES)
+    SMS of this month               0.43 of 100.00 US dollars (SNS)
+    Alarms                          none
+
+    Nothing to look at.
+    "#);
 }
 
 #[tokio::test]
@@ -99,7 +139,47 @@ async fn an_empty_day_is_all_zeros() {
     let world = World::start();
     let output = status(&world, &["--ascii"]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
-    assert_snapshot!(output.stdout, @"");
+    assert_snapshot!(output.stdout, @r#"
+    Stack triggers in eu-central-1
+    2026-11-21 12:00 to 2026-11-22 12:00 UTC, 24 hours
+
+    Messages                            e-mail       SMS
+      sent                                   0         0
+      duplicates avoided                     0         0
+      expired                                0         0
+      blocked by the configuration           0         0
+      blocked as SMS pumping                 -         0
+      refused: recipient at fault            0         0
+      failed, tried again                    0         0
+      failed, configuration                  0         0
+      failed, outcome not known              0         0
+      failed, malformed event                0         0
+      sent by the fallback                   0         -
+
+    Sign-ups
+      confirmed without a code               0
+      passed on                              0
+      refused                                0
+      still unconfirmed                      0
+
+    Lambda                               errors  throttles
+      pre-sign-up                             0          0
+      custom-message                          0          0
+      custom-email-sender                     0          0
+      custom-sms-sender                       0          0
+
+    Per hour, at most 0 sent, 0 failed
+    sent    ........................................................................
+    failed  ........................................................................
+    UTC     12       15       18       21       11-22    03       06       09
+
+    Failed events in the queue      0
+    E-mails in 24 hours             120 of 50000 (SES)
+    SMS of this month               no data, limit 100.00 US dollars (SNS)
+    Alarms                          none
+
+    Nothing to look at.
+    "#);
 }
 
 const BAD: Numbers = &[
@@ -165,7 +245,87 @@ async fn a_bad_day_says_what_to_run() {
     let world = bad_day();
     let output = status(&world, &[]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(1)));
-    assert_snapshot!(output.stdout, @"");
+    assert_snapshot!(output.stdout, @r#"
+    Stack triggers in eu-central-1
+    2026-11-21 12:00 to 2026-11-22 12:00 UTC, 24 hours
+
+    Messages                            e-mail       SMS
+      sent                                 109        27
+      duplicates avoided                     0         0
+      expired                                0         0
+      blocked by the configuration           0         0
+      blocked as SMS pumping                 -       180
+      refused: recipient at fault            0         0
+      failed, tried again                    0         0
+      failed, configuration                260         0
+      failed, outcome not known              2         0
+      failed, malformed event                0         1
+      sent by the fallback                   4         -
+      may arrive twice                       1         0
+
+    Messages that Cognito sends
+      with our text                          2
+      with its own                           0
+
+    Sign-ups
+      confirmed without a code               0
+      passed on                             43
+      refused                                0
+      still unconfirmed                      0
+
+    Lambda                               errors  throttles
+      pre-sign-up                             0          0
+      custom-message                          1          0
+      custom-email-sender                    98          0
+      custom-sms-sender                       0          7
+
+    Per hour, at most 43 sent, 61 failed, 2 by Cognito
+    sent    █████████▂▂▂·······································▁▁▁··················
+    failed  ▁▁▁······▅▅▅███▇▇▇▆▆▆▄▄▄▃▃▃▂▂▂▁▁▁▁▁▁····································
+    Cognito ███·····································································
+    UTC     12       15       18       21       11-22    03       06       09
+
+    Failed events in the queue      3, the oldest for 2 h
+    E-mails in 24 hours             41000 of 50000 (SES)
+    SMS of this month               0.97 of 1.00 US dollars (SNS)
+    Alarms                          3
+
+    To look at
+      3 events in the queue of failed events, the oldest for 2 h
+      alarm FailedEventsAlarm since 2026-11-21 15:10 UTC: Messages could not be
+        delivered and wait in failed-events.
+        $ cognito-triggers redrive --stack-name triggers
+      custom-message failed 1 time, which it never should
+        $ aws logs filter-log-events \
+            --log-group-name /aws/lambda/triggers-custom-message \
+            --start-time 1795262400000 --filter-pattern '{ $.level = "ERROR" }'
+      custom-email-sender failed 260 times for a reason that no retry mends
+      alarm CustomEmailSenderErrorsAlarm since 2026-11-21 15:10 UTC: E-mails with
+        codes do not go out.
+        $ aws logs filter-log-events \
+            --log-group-name /aws/lambda/triggers-custom-email-sender \
+            --start-time 1795262400000 --filter-pattern '{ $.level = "ERROR" }'
+      custom-sms-sender could not read 1 event
+        $ aws logs filter-log-events \
+            --log-group-name /aws/lambda/triggers-custom-sms-sender \
+            --start-time 1795262400000 --filter-pattern '{ $.level = "ERROR" }'
+      Lambda throttled custom-sms-sender 7 times
+        $ aws lambda get-function-concurrency \
+            --function-name triggers-custom-sms-sender
+      the account's sending is paused
+        $ aws sesv2 put-account-sending-attributes --sending-enabled
+      41000 of the 50000 e-mails that SES takes in 24 hours are sent
+        $ aws service-quotas request-service-quota-increase --service-code ses \
+            --quota-code L-804C8AE8 --desired-value 100000
+      SMS have cost 0.97 of the 1.00 US dollars of this month, beyond which none is
+        sent; raise the limit as far as AWS allows the account
+        $ aws sns set-sms-attributes --attributes MonthlySpendLimit=2
+      alarm SmsSpendAlarm since 2026-11-21 15:10 UTC: The SMS of this month have
+        cost SmsSpendAlarmUsd; at the limit SNS sends none.
+        $ aws cloudwatch describe-alarms \
+            --alarm-names triggers-SmsSpendAlarm-1AB2CD3EF4GH \
+            --query 'MetricAlarms[].[AlarmDescription,StateReason]'
+    "#);
     let shown = format!("```console\n$ cognito-triggers status --stack-name {STACK}\n{}```", output.stdout);
     hold("operating.md", "cli_status.rs", &shown);
 }
@@ -193,7 +353,7 @@ async fn the_document_has_every_number_and_the_hours() {
     assert_eq!(email["hourly"].get("Expired"), None);
     assert_eq!(document["failed_events"], json!({ "waiting": 3, "oldest_seconds": 7500 }));
     assert_eq!(document["sms_spend"], json!({ "service": "SNS", "spent_usd": 0.97, "limit_usd": 1.0 }));
-    assert_eq!(document["ses"]["quota"], 50000.0);
+    assert_eq!(document["ses"]["quota"], 50000);
     assert_eq!(document["unconfirmed_users"], 0);
     assert_eq!(document["alarms"].as_array().map(Vec::len), Some(3));
     assert_eq!(document["not_known"], json!([]));
@@ -204,6 +364,71 @@ async fn the_document_has_every_number_and_the_hours() {
                 .any(|tool| look["command"].as_str().expect("a command").starts_with(tool))
         );
     }
+}
+
+#[tokio::test]
+async fn every_alarm_of_the_template_is_named_with_a_command() {
+    let template = include_str!("../../template.yaml");
+    let alarms: Vec<_> = template
+        .split("\n  ")
+        .filter_map(|line| {
+            line.strip_suffix("Alarm:\n    Type: AWS::CloudWatch::Alarm").or(line.strip_suffix("Alarm:"))
+        })
+        .filter(|id| !id.starts_with(' '))
+        .map(|id| format!("{id}Alarm"))
+        .collect();
+    assert!(alarms.len() > 10, "{alarms:?}");
+    let world = World::start();
+    let answer: Vec<_> = alarms
+        .iter()
+        .map(|id| alarm(&format!("{STACK}-{id}-1AB2CD3EF4GH"), "Something is wrong. Do this."))
+        .collect();
+    world.answer("cloudwatch:DescribeAlarms", json!({ "MetricAlarms": answer }));
+    let output = status(&world, &["--format", "json"]).await;
+    assert_eq!(output.code, Some(1));
+    let document = document(&output);
+    let command_of = |id: &str| {
+        let what = format!("alarm {id} since 2026-11-21 15:10 UTC: Something is wrong.");
+        let looks = document["look_at"].as_array().expect("what to look at");
+        let look = looks.iter().find(|look| look["what"] == what);
+        look.and_then(|look| look["command"].as_str()).unwrap_or_else(|| panic!("{id}")).to_owned()
+    };
+    for id in &alarms {
+        let command = command_of(id);
+        let function = ["PreSignUp", "CustomMessage", "CustomEmailSender", "CustomSmsSender"]
+            .iter()
+            .any(|name| id.starts_with(name));
+        assert!(!function || command.starts_with("aws logs filter-log-events "), "{id} {command}");
+    }
+    assert_eq!(command_of("FailedEventsAlarm"), "cognito-triggers redrive --stack-name triggers");
+    assert!(command_of("SmsPumpingAlarm").contains("/aws/lambda/triggers-custom-sms-sender"));
+    assert!(command_of("NothingSentAlarm").starts_with("aws cloudwatch describe-alarms "));
+}
+
+#[tokio::test]
+async fn without_network_or_credentials_there_is_nothing_to_show() {
+    let mut world = World::start();
+    let arguments = ["status", "--stack-name", STACK];
+    let without = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")];
+    let output = world.begin(&arguments, &without, "").end().await;
+    assert_eq!((output.stdout.as_str(), output.code), ("", Some(3)));
+    assert!(output.stderr.starts_with("error: there are no AWS credentials"), "{output:?}");
+    world.close().await;
+    let output = world.run(&arguments).await;
+    assert_eq!((output.stdout.as_str(), output.code), ("", Some(3)));
+    assert!(
+        output.stderr.starts_with("error: CloudFormation in eu-central-1 could not be reached"),
+        "{output:?}"
+    );
+}
+
+#[tokio::test]
+async fn users_are_not_counted_where_that_is_not_wanted() {
+    let world = World::start();
+    let output = status(&world, &["--without-users"]).await;
+    assert_eq!(output.code, Some(0));
+    assert!(!output.stdout.contains("unconfirmed"), "{}", output.stdout);
+    assert_eq!(world.asked("cognito-idp:ListUsers").len(), 0);
 }
 
 /// What one of these calls is for, as the output names it.
@@ -371,7 +596,9 @@ const NOON: u64 = 1_795_348_800;
 const FIRST_OF_THE_MONTH: u64 = NOON - (21 * 24 + 12) * 3600;
 
 fn seconds(time: &Value) -> u64 {
-    serde_json::from_value::<f64>(time.clone()).map(|time| Duration::from_secs_f64(time).as_secs()).expect("a time")
+    serde_json::from_value::<f64>(time.clone())
+        .map(|time| Duration::from_secs_f64(time).as_secs())
+        .expect("a time")
 }
 
 /// The metrics that were asked for, as namespace, name and the values of the dimensions.
@@ -479,7 +706,32 @@ async fn what_the_stack_does_not_have_is_not_asked_for() {
     );
     let output = status(&world, &["--ascii"]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
-    assert_snapshot!(output.stdout, @"");
+    assert_snapshot!(output.stdout, @r#"
+    Stack triggers in eu-central-1
+    2026-11-21 12:00 to 2026-11-22 12:00 UTC, 24 hours
+
+    Messages that Cognito sends
+      with our text                          4
+      with its own                           0
+
+    Sign-ups
+      confirmed without a code               0
+      passed on                              4
+      refused                                0
+      still unconfirmed                      0
+
+    Lambda                               errors  throttles
+      pre-sign-up                             0          0
+      custom-message                          0          0
+
+    Per hour, at most 3 by Cognito
+    Cognito @@@===..................................................................
+    UTC     12       15       18       21       11-22    03       06       09
+
+    Alarms                          none
+
+    Nothing to look at.
+    "#);
     for operation in
         ["ses:GetAccount", "sns:GetSMSAttributes", "sms-voice:DescribeSpendLimits", "sqs:GetQueueAttributes"]
     {
@@ -518,7 +770,8 @@ async fn the_hours_are_those_that_were_asked_for() {
         let output = status(&world, &["--hours", &hours.to_string()]).await;
         assert_eq!(output.code, Some(0));
         let asked = world.asked("cloudwatch:GetMetricData");
-        let counts = asked.iter().find(|request| request.to_string().contains("\"Sent\"")).expect("a request");
+        let counts =
+            asked.iter().find(|request| request.to_string().contains("\"Sent\"")).expect("a request");
         let (start, end) = (seconds(&counts["StartTime"]), seconds(&counts["EndTime"]));
         assert_eq!((start, end), (NOON - hours * 3600, NOON));
     }

@@ -13,7 +13,7 @@ use crate::output::plain;
 use crate::redrive::words;
 use crate::shell::quote;
 
-/// Of a quota or a limit, from which it is worth a word: time is left to have it raised.
+/// Of a limit, from which it is worth a word: time is left to have it raised.
 const NEARLY: f64 = 0.8;
 
 /// One thing that wants to be looked at.
@@ -113,7 +113,7 @@ fn failures(report: &Report, function: &Function, shell: &Shell) -> Vec<Look> {
         command: log(),
     });
     let throttles = count("Throttles").map(|number| Look {
-        what: format!("Lambda had no room for {name} {}", many(number, "time")),
+        what: format!("Lambda throttled {name} {}", many(number, "time")),
         command: shell.command(&format!(
             "aws lambda get-function-concurrency --function-name {}",
             quote(&function.name)
@@ -136,17 +136,18 @@ fn of_ses(report: &Report, mail: &Mail, shell: &Shell) -> Vec<Look> {
         what: "the account's sending is paused".to_owned(),
         command: command("aws sesv2 put-account-sending-attributes --sending-enabled"),
     });
-    let quota = mail.quota.filter(|quota| nearly(mail.sent, *quota)).map(|quota| Look {
-        what: format!("{:.0} of the {quota:.0} e-mails that SES takes in 24 hours are sent", mail.sent),
+    let quota = mail.quota.filter(|quota| nearly_all(mail.sent, *quota)).map(|quota| Look {
+        what: format!("{} of the {quota} e-mails that SES takes in 24 hours are sent", mail.sent),
         command: command(&if mail.sandbox {
             // A sandbox has a quota that nothing but leaving it raises.
             "aws sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url URL"
                 .to_owned()
         } else {
+            // Source: "Service Quotas", Amazon SES: L-804C8AE8 is the sending quota.
             format!(
                 "aws service-quotas request-service-quota-increase --service-code ses --quota-code L-804C8AE8 \
-                 --desired-value {:.0}",
-                quota * 2.0
+                 --desired-value {}",
+                quota.saturating_mul(2)
             )
         }),
     });
@@ -155,21 +156,28 @@ fn of_ses(report: &Report, mail: &Mail, shell: &Shell) -> Vec<Look> {
 
 fn of_sms(spend: &SmsSpend, shell: &Shell) -> Option<Look> {
     let (cost, limit) = (spend.spent_usd?, spend.limit_usd?);
-    let near = nearly(cost, limit).then(|| {
-        format!("SMS have cost {cost:.2} of the {limit:.2} US dollars of this month; beyond it none is sent")
-    })?;
+    if cost < limit * NEARLY {
+        return None;
+    }
     let command = match (spend.by, spend.most_usd) {
-        (SmsService::Sns, _) => "aws sns set-sms-attributes --attributes MonthlySpendLimit=USD".to_owned(),
+        (SmsService::Sns, _) => {
+            format!("aws sns set-sms-attributes --attributes MonthlySpendLimit={:.0}", (limit * 2.0).ceil())
+        }
         (SmsService::EndUserMessaging, Some(most)) => {
             format!("aws pinpoint-sms-voice-v2 set-text-message-spend-limit-override --monthly-limit {most}")
         }
         (SmsService::EndUserMessaging, None) => "aws pinpoint-sms-voice-v2 describe-spend-limits".to_owned(),
     };
-    Some(Look { what: near, command: shell.command(&command) })
+    let what = format!(
+        "SMS have cost {cost:.2} of the {limit:.2} US dollars of this month, beyond which none is sent; raise the \
+         limit as far as AWS allows the account"
+    );
+    Some(Look { what, command: shell.command(&command) })
 }
 
-fn nearly(used: f64, most: f64) -> bool {
-    used >= most * NEARLY
+fn nearly_all(used: u64, most: u64) -> bool {
+    // Four fifths, in whole numbers.
+    u128::from(used) * 5 >= u128::from(most) * 4
 }
 
 fn of_alarm(report: &Report, alarm: &Alarm, deployment: &Deployment, shell: &Shell) -> Option<Look> {

@@ -33,6 +33,9 @@ pub(crate) struct Options {
     /// Takes this time (2026-11-22T12:00:00Z) for now, to look at an earlier day
     #[arg(long, value_name = "TIME", value_parser = clock::parse)]
     until: Option<u64>,
+    /// Does not count the unconfirmed users, which takes long where there are very many
+    #[arg(long)]
+    without_users: bool,
     /// Draws the chart without block characters, as it does where the locale is not UTF-8
     #[arg(long)]
     ascii: bool,
@@ -80,7 +83,10 @@ pub(crate) async fn run(
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let window = Window::new(options.until.unwrap_or(now), options.hours);
     let aws = Aws::load(common, None).await?;
-    let (deployment, refused) = deployment(&aws, &options.stack_name).await?;
+    let (mut deployment, refused) = deployment(&aws, &options.stack_name).await?;
+    if options.without_users {
+        deployment.pool = None;
+    }
     let answers = Box::pin(ask::ask(&aws, &deployment, window)).await;
     let shell = Shell::new(common);
     let mut report = Report::new(&deployment, aws.region(), window, answers, &shell);

@@ -28,6 +28,8 @@ pub(super) struct Report {
     #[serde(skip)]
     pub(super) start: u64,
     functions: Option<Vec<Counts>>,
+    #[serde(skip)]
+    asked_for_users: bool,
     unconfirmed_users: Option<u64>,
     pub(super) failed_events: Option<FailedEvents>,
     pub(super) ses: Option<Mail>,
@@ -62,9 +64,9 @@ pub(super) struct FailedEvents {
 #[derive(Serialize)]
 pub(super) struct Mail {
     pub(super) region: String,
-    pub(super) sent: f64,
+    pub(super) sent: u64,
     /// None: as many as one likes.
-    pub(super) quota: Option<f64>,
+    pub(super) quota: Option<u64>,
     pub(super) sending_enabled: bool,
     pub(super) sandbox: bool,
     pub(super) standing: Option<String>,
@@ -147,6 +149,7 @@ impl Report {
             .map(|points| counts(deployment, window, &points));
         let waiting = unknown.asked("failed events in the queue", answers.failed_events);
         let oldest = unknown.asked("age of the oldest failed event", answers.oldest);
+        let asked_for_users = answers.unconfirmed.is_some();
         let unconfirmed_users = unknown.asked("unconfirmed users", answers.unconfirmed);
         let mail = unknown.asked("e-mails in 24 hours", answers.ses);
         let spent = unknown.asked("cost of this month's SMS", answers.spent);
@@ -160,6 +163,7 @@ impl Report {
             hours: window.hours(),
             start: window.start,
             functions,
+            asked_for_users,
             unconfirmed_users,
             failed_events: deployment
                 .queue
@@ -210,18 +214,11 @@ impl Report {
     /// # Errors
     /// When standard output is gone.
     pub(super) fn show(&self, ascii: bool, output: &mut Output) -> std::io::Result<()> {
-        let headline = format!("Stack {} in {}", table::cut(&self.stack, 40), self.region);
-        output.text(Tone::Strong, 2, &headline)?;
-        let hours = if self.hours == 1 { "hour" } else { "hours" };
-        let (from, until) = (self.start, self.start.saturating_add(self.seconds()));
-        let span = format!("{} to {} UTC, {} {hours}", clock::minute(from), clock::minute(until), self.hours);
-        output.text(Tone::Plain, 2, &span)?;
-        if self.functions.is_some() {
-            for lines in
-                [self.messages(), self.by_cognito(), self.sign_ups(), self.lambda(), self.chart(ascii)]
-            {
-                block(&lines, output)?;
-            }
+        for (tone, line) in [Tone::Strong, Tone::Plain].into_iter().zip(self.headlines()) {
+            output.row(tone, &line)?;
+        }
+        for lines in self.blocks(ascii) {
+            block(&lines, output)?;
         }
         output.text(Tone::Plain, 0, "")?;
         for line in self.now() {
@@ -231,8 +228,22 @@ impl Report {
         self.show_unknown(output)
     }
 
-    fn seconds(&self) -> u64 {
-        clock::HOUR.saturating_mul(u64::try_from(self.hours).unwrap_or_default())
+    fn headlines(&self) -> [String; 2] {
+        let hours = if self.hours == 1 { "hour" } else { "hours" };
+        let length = clock::HOUR.saturating_mul(u64::try_from(self.hours).unwrap_or_default());
+        let (from, until) = (clock::minute(self.start), clock::minute(self.start.saturating_add(length)));
+        [
+            format!("Stack {} in {}", table::cut(&self.stack, 40), table::cut(&self.region, 30)),
+            format!("{from} to {until} UTC, {} {hours}", self.hours),
+        ]
+    }
+
+    /// The tables and the chart, where there are numbers for them: at most 80 columns wide.
+    fn blocks(&self, ascii: bool) -> Vec<Vec<String>> {
+        if self.functions.is_none() {
+            return Vec::new();
+        }
+        vec![self.messages(), self.by_cognito(), self.sign_ups(), self.lambda(), self.chart(ascii)]
     }
 
     fn senders(&self) -> Vec<(&'static str, Package)> {
@@ -285,8 +296,10 @@ impl Report {
                 ((*label).to_owned(), vec![self.total(Package::PreSignUp, metric).to_string()])
             })
             .collect();
-        let unconfirmed = self.unconfirmed_users.map_or_else(|| "?".to_owned(), |number| number.to_string());
-        rows.push(("still unconfirmed".to_owned(), vec![unconfirmed]));
+        if self.asked_for_users {
+            let number = self.unconfirmed_users.map_or_else(|| "?".to_owned(), |number| number.to_string());
+            rows.push(("still unconfirmed".to_owned(), vec![number]));
+        }
         table("Sign-ups", &[], &rows)
     }
 
@@ -486,6 +499,7 @@ impl Mail {
     fn new(account: ses::Account, region: Option<&str>) -> Self {
         let ses::Account { sent, quota, sending, sandbox, standing } = account;
         let region = region.unwrap_or_default().to_owned();
+        let (sent, quota) = (whole(sent), quota.map(whole));
         Self { region, sent, quota, sending_enabled: sending, sandbox, standing }
     }
 }
@@ -504,9 +518,9 @@ impl std::fmt::Display for FailedEvents {
 
 impl std::fmt::Display for Mail {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", whole(self.sent))?;
+        write!(formatter, "{}", self.sent)?;
         match self.quota {
-            Some(quota) => write!(formatter, " of {}", whole(quota))?,
+            Some(quota) => write!(formatter, " of {quota}")?,
             None => formatter.write_str(", no limit")?,
         }
         formatter.write_str(if self.sandbox { " (SES, in its sandbox)" } else { " (SES)" })
@@ -534,7 +548,45 @@ fn money(usd: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::{Common, Format};
+
+    proptest! {
+        #[test]
+        fn no_name_and_no_number_makes_a_table_or_a_chart_wider_than_80_columns(
+            stack in "[ -~]{0,128}",
+            region in "[a-z0-9-]{0,60}",
+            hours in 1_u8..=72,
+            values in prop::collection::vec(prop::collection::vec(0.0_f64..2e19, 0..72), 60),
+            ascii in any::<bool>(),
+        ) {
+            let deployment = Deployment::guessed(&stack);
+            let window = Window::new(clock::parse("2026-11-22T12:00:00Z").unwrap(), hours);
+            let points = |values: Vec<f64>| {
+                let times = (window.start..).step_by(3600);
+                times.zip(values).map(|(time, value)| Point { time, value }).collect()
+            };
+            let answers = Answers {
+                counted: Ok(values.into_iter().map(points).collect()),
+                failed_events: None,
+                oldest: None,
+                unconfirmed: Some(Ok(u64::MAX)),
+                ses: None,
+                spent: None,
+                limit: None,
+                alarms: Ok(Vec::new()),
+            };
+            let shell = Shell::new(&Common { format: Format::Text, profile: None, region: None });
+            let report = Report::new(&deployment, &region, window, answers, &shell);
+            let blocks = report.blocks(ascii);
+            prop_assert_eq!(blocks.len(), 5);
+            for line in blocks.iter().flatten().chain(&report.headlines()) {
+                prop_assert!(line.chars().count() <= 80, "{}", line);
+            }
+        }
+    }
 
     #[test]
     fn a_command_breaks_before_its_options_only() {
