@@ -28,6 +28,7 @@ mod ses;
 mod shell;
 mod sns;
 mod sqs;
+mod status;
 mod stop;
 mod sts;
 
@@ -75,6 +76,8 @@ enum Command {
     Detach(attach::DetachOptions),
     /// Compares a user pool with what the stack wants of it
     Diff(attach::DiffOptions),
+    /// Shows the last day at a glance: messages, failures, dead letters, spend
+    Status(status::Options),
 }
 
 /// What every command takes.
@@ -154,6 +157,7 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
         Command::Attach(options) => Box::pin(attach::attach(options, &cli.common, &mut output)).await,
         Command::Detach(options) => Box::pin(attach::detach(options, &cli.common, &mut output)).await,
         Command::Diff(options) => Box::pin(attach::diff(options, &cli.common, &mut output)).await,
+        Command::Status(options) => Box::pin(status::run(options, &cli.common, lookup, &mut output)).await,
     };
     match result {
         Ok(end) => end.exit_code().into(),

@@ -507,7 +507,7 @@ impl Report {
 }
 
 /// A duration for people: whole minutes up to two hours, whole hours up to two days, then days.
-fn words(duration: Duration) -> String {
+pub(crate) fn words(duration: Duration) -> String {
     match duration.as_secs() / 60 {
         minutes @ ..120 => format!("{minutes} min"),
         minutes @ ..2880 => format!("{} h", minutes / 60),

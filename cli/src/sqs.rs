@@ -89,6 +89,26 @@ impl Queue {
         })
     }
 
+    /// Messages in the queue, about: those that anybody could receive, and those that somebody has just received.
+    ///
+    /// # Errors
+    /// When SQS does not say.
+    pub(crate) async fn length(&self) -> Result<u64, AwsError> {
+        let answer = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
+            .send()
+            .await
+            .map_err(|error| self.call("sqs:GetQueueAttributes").failure(&error))?;
+        let number = |name| answer.attributes().and_then(|all| all.get(&name)?.parse::<u64>().ok());
+        let visible = number(QueueAttributeName::ApproximateNumberOfMessages);
+        let hidden = number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible);
+        Ok(visible.unwrap_or_default().saturating_add(hidden.unwrap_or_default()))
+    }
+
     /// The next messages, at most ten; none when all that is left is hidden.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod cli_doctor_triggers;
 mod cli_explain;
 mod cli_hash;
 mod cli_redrive;
+mod cli_status;
 mod contract;
 mod custom_email_sender;
 mod custom_message;

@@ -1,0 +1,170 @@
+//! Asks AWS, side by side.
+
+use std::io::{IsTerminal as _, Write};
+
+use super::Window;
+use super::clock::{self, HOUR};
+use super::deployment::{Deployment, SmsService};
+use crate::aws::{Aws, AwsError};
+use crate::cloudwatch::{Alarm, CloudWatch, Point, Series, Span, Statistic};
+use crate::cognito;
+use crate::end_user_messaging::EndUserMessaging;
+use crate::ses::{self, Ses};
+use crate::sns::Sns;
+use crate::sqs::Queue;
+
+/// What was asked for, or why it is not known.
+pub(super) type Answer<T> = Result<T, AwsError>;
+
+/// Everything that AWS said. `None` is what there was no reason to ask for.
+#[derive(Debug)]
+pub(super) struct Answers {
+    /// For each counter of the deployment its points.
+    pub(super) counted: Answer<Vec<Vec<Point>>>,
+    pub(super) failed_events: Option<Answer<u64>>,
+    /// Seconds; no age where CloudWatch has none.
+    pub(super) oldest: Option<Answer<Option<u64>>>,
+    pub(super) unconfirmed: Option<Answer<u64>>,
+    pub(super) ses: Option<Answer<ses::Account>>,
+    /// US dollars; none where CloudWatch has no number for the month.
+    pub(super) spent: Option<Answer<Option<f64>>>,
+    pub(super) limit: Option<Answer<Limit>>,
+    pub(super) alarms: Answer<Vec<Alarm>>,
+}
+
+/// US dollars that the SMS of a month may cost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Limit {
+    pub(super) usd: f64,
+    /// To which the account itself may raise it, where that is told.
+    pub(super) most: Option<i64>,
+}
+
+/// Asks for everything at once; what fails keeps nothing else from being asked.
+pub(super) async fn ask(aws: &Aws, deployment: &Deployment, window: Window) -> Answers {
+    let cloudwatch = CloudWatch::new(aws);
+    let (counted, alarms) = (deployment.counted(), format!("{}-", deployment.stack));
+    let mut progress = Progress::new(std::io::stderr(), std::io::stderr().is_terminal());
+    let (counted, failed_events, oldest, unconfirmed, ses, spent, limit, alarms) = tokio::join!(
+        cloudwatch.points(&counted, Span { start: window.start, end: window.end, period: 3600 }),
+        maybe(deployment.queue.as_deref(), async |url| Queue::new(aws, url).length().await),
+        maybe(deployment.queue_name(), async |name| oldest(&cloudwatch, name, window.now).await),
+        maybe(deployment.pool.as_deref(), async |pool| {
+            let time = window.start..window.end;
+            let users = Box::pin(cognito::count_unconfirmed(aws, pool, time, |seen| progress.show(seen)));
+            let users = users.await;
+            progress.clear();
+            users
+        }),
+        maybe(deployment.ses.as_deref(), async |region| Ses::new(aws, region).account().await),
+        maybe(deployment.sms, async |sms| spent(&cloudwatch, sms, window.now).await),
+        maybe(deployment.sms, async |sms| limit(aws, sms).await),
+        cloudwatch.ringing(&alarms),
+    );
+    Answers { counted, failed_events, oldest, unconfirmed, ses, spent, limit, alarms }
+}
+
+async fn maybe<T, U>(subject: Option<T>, asked: impl AsyncFnOnce(T) -> Answer<U>) -> Option<Answer<U>> {
+    match subject {
+        Some(subject) => Some(asked(subject).await),
+        None => None,
+    }
+}
+
+/// How long the oldest event has been in the queue, as of the last minutes.
+async fn oldest(cloudwatch: &CloudWatch, queue: &str, now: u64) -> Answer<Option<u64>> {
+    // Source: "Available CloudWatch metrics for Amazon SQS", Amazon SQS developer guide.
+    let age = Series {
+        namespace: "AWS/SQS".to_owned(),
+        metric: "ApproximateAgeOfOldestMessage",
+        dimension: Some(("QueueName", queue.to_owned())),
+        statistic: Statistic::Maximum,
+    };
+    let end = now.next_multiple_of(300);
+    let span = Span { start: end.saturating_sub(HOUR), end, period: 300 };
+    Ok(newest(&cloudwatch.points(&[age], span).await?).map(super::whole))
+}
+
+/// US dollars that the SMS of the month have cost.
+async fn spent(cloudwatch: &CloudWatch, sms: SmsService, now: u64) -> Answer<Option<f64>> {
+    let span = Span { start: clock::month(now), end: now.next_multiple_of(HOUR), period: 3600 };
+    Ok(newest(&cloudwatch.points(&[sms.spent()], span).await?))
+}
+
+fn newest(series: &[Vec<Point>]) -> Option<f64> {
+    series.iter().flatten().max_by_key(|point| point.time).map(|point| point.value)
+}
+
+async fn limit(aws: &Aws, sms: SmsService) -> Answer<Limit> {
+    match sms {
+        SmsService::Sns => {
+            Ok(Limit { usd: Sns::new(aws, aws.region()).attributes().await?.monthly_spend_limit, most: None })
+        }
+        SmsService::EndUserMessaging => {
+            let limit = EndUserMessaging::new(aws, aws.region()).spend_limit().await?;
+            let usd = f64::from(i32::try_from(limit.enforced).unwrap_or(i32::MAX));
+            Ok(Limit { usd, most: Some(limit.most) })
+        }
+    }
+}
+
+/// How far the count has got, on one line of a terminal that is overwritten.
+struct Progress<W> {
+    to: W,
+    terminal: bool,
+    shown: bool,
+}
+
+impl<W: Write> Progress<W> {
+    fn new(to: W, terminal: bool) -> Self {
+        Self { to, terminal, shown: false }
+    }
+
+    fn show(&mut self, seen: u64) {
+        if self.terminal {
+            self.shown = true;
+            // There is nowhere left to say that standard error is gone.
+            let _ = write!(self.to, "\rreading unconfirmed users: {seen}");
+            let _ = self.to.flush();
+        }
+    }
+
+    fn clear(&mut self) {
+        if self.shown {
+            let _ = write!(self.to, "\r{:60}\r", "");
+            let _ = self.to.flush();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_shows_on_a_terminal_only_and_leaves_nothing_behind() {
+        for (terminal, expected) in [
+            (false, String::new()),
+            (
+                true,
+                format!(
+                    "\rreading unconfirmed users: 60\rreading unconfirmed users: 120\r{}\r",
+                    " ".repeat(60)
+                ),
+            ),
+        ] {
+            let mut progress = Progress::new(Vec::new(), terminal);
+            progress.show(60);
+            progress.show(120);
+            progress.clear();
+            assert_eq!(String::from_utf8(progress.to).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn the_newest_point_counts_in_whatever_order_they_come() {
+        let points = [(300, 2.0), (900, 4.0), (600, 9.0)].map(|(time, value)| Point { time, value });
+        assert_eq!(newest(&[points.to_vec()]), Some(4.0));
+        assert_eq!(newest(&[vec![]]), None);
+    }
+}

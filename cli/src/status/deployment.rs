@@ -1,0 +1,271 @@
+//! What a stack consists of, as far as its numbers are concerned.
+
+use crate::aws::{AwsError, Kind};
+use crate::cloudformation::Stack;
+use crate::cloudwatch::{Series, Statistic};
+
+/// A function of the bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Package {
+    PreSignUp,
+    CustomMessage,
+    EmailSender,
+    SmsSender,
+}
+
+/// What the senders count, by the names of `runtime/src/metrics.rs`.
+const SENDER: &[&str] = &[
+    "Sent",
+    "Duplicate",
+    "Expired",
+    "Blocked",
+    "RecipientFault",
+    "NothingToSend",
+    "FailedTransient",
+    "FailedConfiguration",
+    "FailedAmbiguous",
+    "FailedMalformed",
+    "InProgress",
+    "TakenOver",
+    "RecordUnavailable",
+];
+
+impl Package {
+    const ALL: [Self; 4] = [Self::PreSignUp, Self::CustomMessage, Self::EmailSender, Self::SmsSender];
+
+    /// Its name as the dimension of the metrics has it, and as it ends the function's name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::PreSignUp => "pre-sign-up",
+            Self::CustomMessage => "custom-message",
+            Self::EmailSender => "custom-email-sender",
+            Self::SmsSender => "custom-sms-sender",
+        }
+    }
+
+    /// The stack's output with its ARN.
+    fn output(self) -> &'static str {
+        match self {
+            Self::PreSignUp => "PreSignUpFunctionArn",
+            Self::CustomMessage => "CustomMessageFunctionArn",
+            Self::EmailSender => "CustomEmailSenderFunctionArn",
+            Self::SmsSender => "CustomSmsSenderFunctionArn",
+        }
+    }
+
+    /// How the names of its alarms begin.
+    pub(super) fn alarms(self) -> &'static [&'static str] {
+        match self {
+            Self::PreSignUp => &["PreSignUp"],
+            Self::CustomMessage => &["CustomMessage"],
+            Self::EmailSender => &["CustomEmailSender"],
+            Self::SmsSender => &["CustomSmsSender", "SmsPumping"],
+        }
+    }
+
+    /// What it counts.
+    pub(super) fn metrics(self) -> Vec<&'static str> {
+        match self {
+            Self::PreSignUp => {
+                vec![
+                    "SignUpConfirmed",
+                    "SignUpPassedOn",
+                    "SignUpRefused",
+                    "SignUpUnchanged",
+                    "FailedMalformed",
+                ]
+            }
+            Self::CustomMessage => vec!["MessageWritten", "MessageLeft"],
+            Self::EmailSender => [SENDER, &["FallbackUsed"]].concat(),
+            Self::SmsSender => [SENDER, &["PumpingBlocked"]].concat(),
+        }
+    }
+}
+
+/// What Lambda counts of each function.
+pub(super) const OF_LAMBDA: [&str; 2] = ["Errors", "Throttles"];
+
+/// A deployed function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Function {
+    pub(super) package: Package,
+    /// Its name in Lambda.
+    pub(super) name: String,
+}
+
+/// Who delivers the SMS, and so counts what they cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SmsService {
+    Sns,
+    EndUserMessaging,
+}
+
+impl SmsService {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Sns => "SNS",
+            Self::EndUserMessaging => "End User Messaging",
+        }
+    }
+
+    /// The US dollars that were spent since the month began.
+    pub(super) fn spent(self) -> Series {
+        let (namespace, metric) = match self {
+            // Source: "Monitoring Amazon SNS topics using CloudWatch", Amazon SNS developer guide.
+            Self::Sns => ("AWS/SNS", "SMSMonthToDateSpentUSD"),
+            // Source: "Monitoring AWS End User Messaging SMS with Amazon CloudWatch", its user guide.
+            Self::EndUserMessaging => ("AWS/SMSVoice", "TextMessageMonthlySpend"),
+        };
+        Series { namespace: namespace.to_owned(), metric, dimension: None, statistic: Statistic::Maximum }
+    }
+}
+
+/// What there is to ask about.
+#[derive(Clone, Debug)]
+pub(super) struct Deployment {
+    /// The stack's name, which is the namespace of its metrics as well.
+    pub(super) stack: String,
+    pub(super) functions: Vec<Function>,
+    /// The URL of the queue of failed events.
+    pub(super) queue: Option<String>,
+    pub(super) pool: Option<String>,
+    pub(super) sms: Option<SmsService>,
+    /// The Region whose SES our e-mail sender uses, where there is one.
+    pub(super) ses: Option<String>,
+}
+
+impl Deployment {
+    /// Reads it from the parameters and outputs of a stack in that Region.
+    ///
+    /// # Errors
+    /// When the stack is another one.
+    pub(super) fn of(stack: Stack, region: &str) -> Result<Self, AwsError> {
+        let parameter = |name: &str| stack.parameters.get(name).map(String::as_str).unwrap_or_default();
+        let functions: Vec<_> = Package::ALL
+            .into_iter()
+            .filter_map(|package| {
+                let (_, name) = stack.outputs.get(package.output())?.rsplit_once(':')?;
+                Some(Function { package, name: name.to_owned() })
+            })
+            .collect();
+        if functions.is_empty() {
+            let text = format!("the stack {} deploys none of the Cognito triggers", stack.name);
+            return Err(AwsError::new(Kind::NotFound, text));
+        }
+        let has = |package| functions.iter().any(|function| function.package == package);
+        let sms = match (has(Package::SmsSender), parameter("SmsDelivery"), parameter("SmsProvider")) {
+            (true, _, "end-user-messaging") => Some(SmsService::EndUserMessaging),
+            (true, ..) | (false, "cognito", _) => Some(SmsService::Sns),
+            _ => None,
+        };
+        let ses_region = Some(parameter("SesRegion")).filter(|region| !region.is_empty()).unwrap_or(region);
+        Ok(Self {
+            ses: has(Package::EmailSender).then(|| ses_region.to_owned()),
+            queue: stack.outputs.get("OnFailureQueueUrl").cloned(),
+            pool: stack.outputs.get("UserPoolId").cloned(),
+            sms,
+            functions,
+            stack: stack.name,
+        })
+    }
+
+    /// What can be known of a stack that CloudFormation says nothing about: names that follow from its own.
+    pub(super) fn guessed(stack: &str) -> Self {
+        // arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID
+        let arn = stack.strip_prefix("arn:").and_then(|arn| arn.split('/').nth(1));
+        let stack = arn.unwrap_or(stack);
+        let functions = Package::ALL.map(|package| {
+            let name = format!("{stack}-{}", package.name());
+            Function { package, name }
+        });
+        let functions = functions.into();
+        Self { stack: stack.to_owned(), functions, queue: None, pool: None, sms: None, ses: None }
+    }
+
+    /// Everything that is counted, function after function: first what it counts itself, then what Lambda counts.
+    pub(super) fn counted(&self) -> Vec<Series> {
+        let of = |function: &Function| {
+            let own = function.package.metrics().into_iter().map(|metric| Series {
+                namespace: self.stack.clone(),
+                metric,
+                dimension: Some(("Function", function.package.name().to_owned())),
+                statistic: Statistic::Sum,
+            });
+            let of_lambda = OF_LAMBDA.map(|metric| Series {
+                namespace: "AWS/Lambda".to_owned(),
+                metric,
+                dimension: Some(("FunctionName", function.name.clone())),
+                statistic: Statistic::Sum,
+            });
+            own.chain(of_lambda).collect::<Vec<_>>()
+        };
+        self.functions.iter().flat_map(of).collect()
+    }
+
+    /// The name of the queue of failed events.
+    pub(super) fn queue_name(&self) -> Option<&str> {
+        self.queue.as_deref().and_then(|url| url.rsplit('/').next())
+    }
+
+    /// The logical id of one of the stack's alarms. `CloudFormation` names a resource `STACK-ID-SUFFIX`, and neither
+    /// an id nor a suffix has a dash; so `STACK-OTHER-ID-SUFFIX` belongs to another stack.
+    pub(super) fn alarm<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let rest = name.strip_prefix(&self.stack)?.strip_prefix('-')?;
+        let (id, suffix) = rest.split_once('-')?;
+        (!id.is_empty() && !suffix.contains('-')).then_some(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(parameters: &[(&str, &str)], outputs: &[&str]) -> Stack {
+        let arn = |output: &&str| {
+            ((*output).to_owned(), format!("arn:aws:lambda:eu-central-1:123456789012:function:{output}"))
+        };
+        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Stack {
+            name: "triggers".to_owned(),
+            parameters: parameters.collect(),
+            outputs: outputs.iter().map(arn).collect(),
+        }
+    }
+
+    #[test]
+    fn the_sms_service_follows_from_who_sends() {
+        let check = |parameters: &[(&str, &str)], outputs: &[&str], expected| {
+            let found = Deployment::of(stack(parameters, outputs), "eu-central-1").unwrap();
+            assert_eq!(found.sms, expected, "{parameters:?}");
+        };
+        let (ours, without) =
+            (["PreSignUpFunctionArn", "CustomSmsSenderFunctionArn"], ["PreSignUpFunctionArn"]);
+        check(&[("SmsDelivery", "none"), ("SmsProvider", "sns")], &without, None);
+        check(&[("SmsDelivery", "cognito"), ("SmsProvider", "sns")], &without, Some(SmsService::Sns));
+        check(&[("SmsDelivery", "sender"), ("SmsProvider", "sns")], &ours, Some(SmsService::Sns));
+        let eum = [("SmsDelivery", "sender"), ("SmsProvider", "end-user-messaging")];
+        check(&eum, &ours, Some(SmsService::EndUserMessaging));
+    }
+
+    #[test]
+    fn another_stack_is_refused() {
+        assert!(Deployment::of(stack(&[], &["Bucket"]), "eu-central-1").is_err());
+    }
+
+    #[test]
+    fn an_alarm_of_a_stack_with_a_longer_name_is_another_stacks() {
+        let triggers = Deployment::guessed("triggers");
+        assert_eq!(triggers.alarm("triggers-FailedEventsAlarm-1AB2CD3EF4GH5"), Some("FailedEventsAlarm"));
+        for other in
+            ["triggers-prod-FailedEventsAlarm-1AB2", "triggersFailedEventsAlarm-1AB2", "triggers-", "other"]
+        {
+            assert_eq!(triggers.alarm(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_stack_may_be_named_by_its_arn() {
+        let arn = "arn:aws:cloudformation:eu-central-1:123456789012:stack/triggers/0123-4567";
+        assert_eq!(Deployment::guessed(arn).stack, "triggers");
+    }
+}

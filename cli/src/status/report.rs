@@ -1,0 +1,604 @@
+//! What the answers come to, as a document and as text.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::ask::{Answer, Answers};
+use super::chart::chart;
+use super::deployment::{Deployment, OF_LAMBDA, Package, SmsService};
+use super::look::{Look, Shell, looks};
+use super::table::{self, table};
+use super::{Window, clock, whole};
+use crate::aws::{AwsError, Kind};
+use crate::cloudwatch::{Alarm, Point};
+use crate::output::{Output, Tone};
+use crate::redrive::words;
+use crate::ses;
+
+/// The last day. What is `None` was not asked for, or is among `not_known`.
+#[derive(Serialize)]
+pub(super) struct Report {
+    pub(super) stack: String,
+    pub(super) region: String,
+    from: String,
+    until: String,
+    hours: usize,
+    #[serde(skip)]
+    pub(super) start: u64,
+    functions: Option<Vec<Counts>>,
+    #[serde(skip)]
+    asked_for_users: bool,
+    unconfirmed_users: Option<u64>,
+    pub(super) failed_events: Option<FailedEvents>,
+    pub(super) ses: Option<Mail>,
+    pub(super) sms_spend: Option<SmsSpend>,
+    alarms: Option<Vec<Ringing>>,
+    pub(super) look_at: Vec<Look>,
+    pub(super) not_known: Vec<Unknown>,
+    /// Why nothing at all is known, if that is so.
+    #[serde(skip)]
+    pub(super) nothing: Option<AwsError>,
+}
+
+/// What one function counted, and Lambda about it.
+#[derive(Serialize)]
+struct Counts {
+    #[serde(skip)]
+    package: Package,
+    function: &'static str,
+    name: String,
+    totals: BTreeMap<&'static str, u64>,
+    /// From `from` on, for every metric that is not zero throughout.
+    hourly: BTreeMap<&'static str, Vec<u64>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct FailedEvents {
+    pub(super) waiting: Option<u64>,
+    pub(super) oldest_seconds: Option<u64>,
+}
+
+/// What SES sent, and may send, in 24 hours.
+#[derive(Serialize)]
+pub(super) struct Mail {
+    pub(super) region: String,
+    pub(super) sent: u64,
+    /// None: as many as one likes.
+    pub(super) quota: Option<u64>,
+    pub(super) sending_enabled: bool,
+    pub(super) sandbox: bool,
+    pub(super) standing: Option<String>,
+}
+
+/// What the SMS of the month have cost, and may cost.
+#[derive(Serialize)]
+pub(super) struct SmsSpend {
+    #[serde(skip)]
+    pub(super) by: SmsService,
+    service: &'static str,
+    pub(super) spent_usd: Option<f64>,
+    pub(super) limit_usd: Option<f64>,
+    /// To which the account itself may raise the limit.
+    #[serde(skip)]
+    pub(super) most_usd: Option<i64>,
+    /// Whether CloudWatch answered that it has no number.
+    #[serde(skip)]
+    unreported: bool,
+}
+
+#[derive(Serialize)]
+struct Ringing {
+    name: String,
+    since: Option<String>,
+}
+
+/// What could not be asked for.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Unknown {
+    pub(super) what: Vec<&'static str>,
+    pub(super) why: String,
+}
+
+/// Counters of the senders as people know them.
+const MESSAGES: [(&str, &str); 11] = [
+    ("sent", "Sent"),
+    ("duplicates avoided", "Duplicate"),
+    ("expired", "Expired"),
+    ("blocked by the configuration", "Blocked"),
+    ("blocked as SMS pumping", "PumpingBlocked"),
+    ("refused: recipient at fault", "RecipientFault"),
+    ("failed, tried again", "FailedTransient"),
+    ("failed, configuration", "FailedConfiguration"),
+    ("failed, outcome not known", "FailedAmbiguous"),
+    ("failed, malformed event", "FailedMalformed"),
+    ("sent by the fallback", "FallbackUsed"),
+];
+
+/// Those that are not worth a line unless they happen.
+const RARE: [(&str, &str); 4] = [
+    ("nothing to send", "NothingToSend"),
+    ("another invocation at work", "InProgress"),
+    ("may arrive twice", "TakenOver"),
+    ("without a delivery record", "RecordUnavailable"),
+];
+
+const SIGN_UPS: [(&str, &str); 3] = [
+    ("confirmed without a code", "SignUpConfirmed"),
+    ("passed on", "SignUpPassedOn"),
+    ("refused", "SignUpRefused"),
+];
+
+const BY_COGNITO: [(&str, &str); 2] = [("with our text", "MessageWritten"), ("with its own", "MessageLeft")];
+
+/// What the chart calls failed.
+const FAILED: [&str; 4] = ["FailedTransient", "FailedConfiguration", "FailedAmbiguous", "FailedMalformed"];
+
+impl Report {
+    pub(super) fn new(
+        deployment: &Deployment,
+        region: &str,
+        window: Window,
+        answers: Answers,
+        shell: &Shell,
+    ) -> Self {
+        let mut unknown = Unknowns::default();
+        let functions = unknown
+            .known("counts of messages, sign-ups and functions", answers.counted)
+            .map(|points| counts(deployment, window, &points));
+        let waiting = unknown.asked("failed events in the queue", answers.failed_events);
+        let oldest = unknown.asked("age of the oldest failed event", answers.oldest);
+        let asked_for_users = answers.unconfirmed.is_some();
+        let unconfirmed_users = unknown.asked("unconfirmed users", answers.unconfirmed);
+        let mail = unknown.asked("e-mails in 24 hours", answers.ses);
+        let spent = unknown.asked("cost of this month's SMS", answers.spent);
+        let limit = unknown.asked("limit on the cost of SMS", answers.limit);
+        let alarms = unknown.known("alarms", answers.alarms);
+        let mut report = Self {
+            stack: deployment.stack.clone(),
+            region: region.to_owned(),
+            from: clock::stamp(window.start),
+            until: clock::stamp(window.end),
+            hours: window.hours(),
+            start: window.start,
+            functions,
+            asked_for_users,
+            unconfirmed_users,
+            failed_events: deployment
+                .queue
+                .as_ref()
+                .map(|_| FailedEvents { waiting, oldest_seconds: oldest.flatten() }),
+            ses: mail.map(|account| Mail::new(account, deployment.ses.as_deref())),
+            sms_spend: deployment.sms.map(|by| SmsSpend {
+                by,
+                service: by.name(),
+                unreported: spent == Some(None),
+                spent_usd: spent.flatten(),
+                limit_usd: limit.map(|limit| limit.usd),
+                most_usd: limit.and_then(|limit| limit.most),
+            }),
+            alarms: alarms.as_ref().map(|alarms| ringing(deployment, alarms)),
+            look_at: Vec::new(),
+            nothing: unknown.nothing(),
+            not_known: unknown.unknown,
+        };
+        report.look_at = looks(&report, alarms.as_deref().unwrap_or_default(), deployment, shell);
+        report
+    }
+
+    /// How often that happened; never, where that is not known.
+    pub(super) fn total(&self, package: Package, metric: &str) -> u64 {
+        self.counts(package).and_then(|counts| counts.totals.get(metric)).copied().unwrap_or_default()
+    }
+
+    fn counts(&self, package: Package) -> Option<&Counts> {
+        self.functions.iter().flatten().find(|counts| counts.package == package)
+    }
+
+    /// Hour for hour, all these of all these.
+    fn hourly(&self, packages: &[Package], metrics: &[&str]) -> Vec<u64> {
+        let mut sums = vec![0_u64; self.hours];
+        let counts = packages.iter().filter_map(|package| self.counts(*package));
+        for values in counts.flat_map(|counts| metrics.iter().filter_map(|metric| counts.hourly.get(metric)))
+        {
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum = sum.saturating_add(*value);
+            }
+        }
+        sums
+    }
+
+    /// For people.
+    ///
+    /// # Errors
+    /// When standard output is gone.
+    pub(super) fn show(&self, ascii: bool, output: &mut Output) -> std::io::Result<()> {
+        for (tone, line) in [Tone::Strong, Tone::Plain].into_iter().zip(self.headlines()) {
+            output.row(tone, &line)?;
+        }
+        for lines in self.blocks(ascii) {
+            block(&lines, output)?;
+        }
+        output.text(Tone::Plain, 0, "")?;
+        for line in self.now() {
+            output.text(Tone::Plain, table::NAMES, &line)?;
+        }
+        self.show_looks(output)?;
+        self.show_unknown(output)
+    }
+
+    fn headlines(&self) -> [String; 2] {
+        let hours = if self.hours == 1 { "hour" } else { "hours" };
+        let length = clock::HOUR.saturating_mul(u64::try_from(self.hours).unwrap_or_default());
+        let (from, until) = (clock::minute(self.start), clock::minute(self.start.saturating_add(length)));
+        [
+            format!("Stack {} in {}", table::cut(&self.stack, 40), table::cut(&self.region, 30)),
+            format!("{from} to {until} UTC, {} {hours}", self.hours),
+        ]
+    }
+
+    /// The tables and the chart, where there are numbers for them: at most 80 columns wide.
+    fn blocks(&self, ascii: bool) -> Vec<Vec<String>> {
+        if self.functions.is_none() {
+            return Vec::new();
+        }
+        vec![self.messages(), self.by_cognito(), self.sign_ups(), self.lambda(), self.chart(ascii)]
+    }
+
+    fn senders(&self) -> Vec<(&'static str, Package)> {
+        [("e-mail", Package::EmailSender), ("SMS", Package::SmsSender)]
+            .into_iter()
+            .filter(|(_, package)| self.counts(*package).is_some())
+            .collect()
+    }
+
+    fn messages(&self) -> Vec<String> {
+        let senders = self.senders();
+        if senders.is_empty() {
+            return Vec::new();
+        }
+        let row = |(label, metric): &(&str, &str)| {
+            let cells = senders.iter().map(|(_, package)| self.cell(*package, metric)).collect();
+            ((*label).to_owned(), cells)
+        };
+        let rare = RARE
+            .iter()
+            .filter(|(_, metric)| senders.iter().any(|(_, package)| self.total(*package, metric) > 0));
+        let here = MESSAGES
+            .iter()
+            .filter(|(_, metric)| senders.iter().any(|(_, package)| counts_it(*package, metric)));
+        let rows: Vec<_> = here.chain(rare).map(row).collect();
+        let heads: Vec<_> = senders.iter().map(|(channel, _)| *channel).collect();
+        table("Messages", &heads, &rows)
+    }
+
+    fn cell(&self, package: Package, metric: &str) -> String {
+        if counts_it(package, metric) { self.total(package, metric).to_string() } else { "-".to_owned() }
+    }
+
+    fn by_cognito(&self) -> Vec<String> {
+        let rows = BY_COGNITO.map(|(label, metric)| (label, self.total(Package::CustomMessage, metric)));
+        if rows.iter().all(|(_, number)| *number == 0) {
+            return Vec::new();
+        }
+        table(
+            "Messages that Cognito sends",
+            &[],
+            &rows.map(|(label, number)| (label.to_owned(), vec![number.to_string()])),
+        )
+    }
+
+    fn sign_ups(&self) -> Vec<String> {
+        let mut rows: Vec<_> = SIGN_UPS
+            .iter()
+            .map(|(label, metric)| {
+                ((*label).to_owned(), vec![self.total(Package::PreSignUp, metric).to_string()])
+            })
+            .collect();
+        if self.asked_for_users {
+            let number = self.unconfirmed_users.map_or_else(|| "?".to_owned(), |number| number.to_string());
+            rows.push(("still unconfirmed".to_owned(), vec![number]));
+        }
+        table("Sign-ups", &[], &rows)
+    }
+
+    fn lambda(&self) -> Vec<String> {
+        let functions = self.functions.iter().flatten();
+        let rows: Vec<_> = functions
+            .map(|counts| {
+                let cells = OF_LAMBDA.map(|metric| self.total(counts.package, metric).to_string());
+                (counts.function.to_owned(), cells.to_vec())
+            })
+            .collect();
+        table("Lambda", &["errors", "throttles"], &rows)
+    }
+
+    fn chart(&self, ascii: bool) -> Vec<String> {
+        const SENDERS: [Package; 2] = [Package::EmailSender, Package::SmsSender];
+        let mut rows = Vec::new();
+        if !self.senders().is_empty() {
+            rows.push(("sent", self.hourly(&SENDERS, &["Sent"])));
+            rows.push(("failed", self.hourly(&SENDERS, &FAILED)));
+        }
+        let by_cognito = self.hourly(&[Package::CustomMessage], &BY_COGNITO.map(|(_, metric)| metric));
+        if rows.is_empty() || by_cognito.iter().any(|number| *number > 0) {
+            rows.push(("Cognito", by_cognito));
+        }
+        let most = |(name, values): &(&str, Vec<u64>)| {
+            let most = values.iter().max().copied().unwrap_or_default();
+            if *name == "Cognito" { format!("{most} by Cognito") } else { format!("{most} {name}") }
+        };
+        let most: Vec<_> = rows.iter().map(most).collect();
+        let mut lines = vec![table::cut(&format!("Per hour, at most {}", most.join(", ")), 80)];
+        lines.extend(chart(&rows, self.start, ascii));
+        lines
+    }
+
+    /// What there is at this moment.
+    fn now(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut line =
+            |name: &str, value: String| lines.push(format!("{name:<width$}{value}", width = table::NAMES));
+        if let Some(events) = &self.failed_events {
+            line("Failed events in the queue", events.to_string());
+        }
+        if let Some(mail) = &self.ses {
+            line("E-mails in 24 hours", mail.to_string());
+        }
+        if let Some(spend) = &self.sms_spend {
+            line("SMS of this month", spend.to_string());
+        }
+        line(
+            "Alarms",
+            match self.alarms.as_deref() {
+                None => "?".to_owned(),
+                Some([]) => "none".to_owned(),
+                Some(alarms) => alarms.len().to_string(),
+            },
+        );
+        lines
+    }
+
+    fn show_looks(&self, output: &mut Output) -> std::io::Result<()> {
+        output.text(Tone::Plain, 0, "")?;
+        if self.look_at.is_empty() {
+            let limits = if self.not_known.is_empty() { "" } else { " in what is known" };
+            return output.text(Tone::Good, 0, &format!("Nothing to look at{limits}."));
+        }
+        output.text(Tone::Strong, 0, "To look at")?;
+        for (index, look) in self.look_at.iter().enumerate() {
+            output.text(Tone::Warning, 4, &format!("  {}", look.what))?;
+            let next = self.look_at.get(index.saturating_add(1));
+            if next.is_none_or(|next| next.command != look.command) {
+                for line in command_lines(&look.command) {
+                    output.row(Tone::Plain, &line)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn show_unknown(&self, output: &mut Output) -> std::io::Result<()> {
+        if self.not_known.is_empty() {
+            return Ok(());
+        }
+        output.text(Tone::Plain, 0, "")?;
+        output.text(Tone::Strong, 0, "Not known")?;
+        for unknown in &self.not_known {
+            output.text(Tone::Warning, 4, &format!("  {}: {}", unknown.what.join(", "), unknown.why))?;
+        }
+        Ok(())
+    }
+}
+
+/// A paragraph of lines that fit.
+fn block(lines: &[String], output: &mut Output) -> std::io::Result<()> {
+    let Some((title, rest)) = lines.split_first() else { return Ok(()) };
+    output.row(Tone::Plain, "")?;
+    output.row(Tone::Strong, title)?;
+    for line in rest {
+        output.row(Tone::Plain, line)?;
+    }
+    Ok(())
+}
+
+/// A command over as many lines as it needs, fit to be pasted.
+fn command_lines(command: &str) -> Vec<String> {
+    let mut lines = vec!["    $ ".to_owned()];
+    for (index, part) in command.split(" --").enumerate() {
+        let part = if index == 0 { part.to_owned() } else { format!(" --{part}") };
+        let Some(line) = lines.last_mut() else { break };
+        // Two more for what says that the line goes on.
+        if index > 0 && line.chars().count() + part.chars().count() + 2 > 80 {
+            line.push_str(" \\");
+            lines.push(format!("       {part}"));
+        } else {
+            line.push_str(&part);
+        }
+    }
+    lines
+}
+
+fn counts_it(package: Package, metric: &str) -> bool {
+    package.metrics().contains(&metric)
+}
+
+/// Puts the points where they belong: they come in the order of [`Deployment::counted`].
+fn counts(deployment: &Deployment, window: Window, points: &[Vec<Point>]) -> Vec<Counts> {
+    let mut points = points.iter();
+    let of = |function: &super::deployment::Function| {
+        let metrics = function.package.metrics().into_iter().chain(OF_LAMBDA);
+        let hourly: BTreeMap<_, _> =
+            metrics.zip(&mut points).map(|(metric, points)| (metric, by_hour(window, points))).collect();
+        let total = |values: &Vec<u64>| values.iter().copied().fold(0, u64::saturating_add);
+        let totals: BTreeMap<_, _> = hourly.iter().map(|(metric, values)| (*metric, total(values))).collect();
+        Counts {
+            package: function.package,
+            function: function.package.name(),
+            name: function.name.clone(),
+            hourly: hourly.into_iter().filter(|(metric, _)| totals.get(metric) != Some(&0)).collect(),
+            totals,
+        }
+    };
+    deployment.functions.iter().map(of).collect()
+}
+
+fn by_hour(window: Window, points: &[Point]) -> Vec<u64> {
+    let mut hours = vec![0_u64; window.hours()];
+    for point in points {
+        if let Some(hour) = window.hour(point.time).and_then(|hour| hours.get_mut(hour)) {
+            *hour = hour.saturating_add(whole(point.value));
+        }
+    }
+    hours
+}
+
+fn ringing(deployment: &Deployment, alarms: &[Alarm]) -> Vec<Ringing> {
+    let ours = alarms.iter().filter(|alarm| deployment.alarm(&alarm.name).is_some());
+    ours.map(|alarm| Ringing { name: alarm.name.clone(), since: alarm.since.map(clock::stamp) }).collect()
+}
+
+/// Collects what is not known; what is unknown for the same reason stands together.
+#[derive(Default)]
+struct Unknowns {
+    unknown: Vec<Unknown>,
+    known: bool,
+    errors: Vec<AwsError>,
+}
+
+impl Unknowns {
+    fn known<T>(&mut self, what: &'static str, answer: Answer<T>) -> Option<T> {
+        let error = match answer {
+            Ok(value) => {
+                self.known = true;
+                return Some(value);
+            }
+            Err(error) => error,
+        };
+        match self.unknown.iter_mut().find(|unknown| unknown.why == error.text) {
+            Some(unknown) => unknown.what.push(what),
+            None => self.unknown.push(Unknown { what: vec![what], why: error.text.clone() }),
+        }
+        self.errors.push(error);
+        None
+    }
+
+    fn asked<T>(&mut self, what: &'static str, answer: Option<Answer<T>>) -> Option<T> {
+        self.known(what, answer?)
+    }
+
+    /// Why nothing at all is known, if that is so: rather what asking later does not mend.
+    fn nothing(&self) -> Option<AwsError> {
+        let lasting = self.errors.iter().find(|error| error.kind != Kind::Throttled);
+        lasting.or(self.errors.first()).filter(|_| !self.known).cloned()
+    }
+}
+
+impl Mail {
+    fn new(account: ses::Account, region: Option<&str>) -> Self {
+        let ses::Account { sent, quota, sending, production, standing, .. } = account;
+        let region = region.unwrap_or_default().to_owned();
+        let (sent, quota) = (whole(sent), quota.map(whole));
+        Self { region, sent, quota, sending_enabled: sending, sandbox: !production, standing }
+    }
+}
+
+impl std::fmt::Display for FailedEvents {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.waiting, self.oldest_seconds) {
+            (None, _) => formatter.write_str("?"),
+            (Some(waiting @ 1..), Some(age)) => {
+                write!(formatter, "{waiting}, the oldest for {}", words(Duration::from_secs(age)))
+            }
+            (Some(waiting), _) => write!(formatter, "{waiting}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Mail {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.sent)?;
+        match self.quota {
+            Some(quota) => write!(formatter, " of {quota}")?,
+            None => formatter.write_str(", no limit")?,
+        }
+        formatter.write_str(if self.sandbox { " (SES, in its sandbox)" } else { " (SES)" })
+    }
+}
+
+impl std::fmt::Display for SmsSpend {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.spent_usd {
+            Some(spent) => write!(formatter, "{:.2} of ", money(spent))?,
+            None => formatter.write_str(if self.unreported { "no data, limit " } else { "? of " })?,
+        }
+        match self.limit_usd {
+            Some(limit) => write!(formatter, "{:.2}", money(limit))?,
+            None => formatter.write_str("?")?,
+        }
+        write!(formatter, " US dollars ({})", self.service)
+    }
+}
+
+/// An amount that fits into a line.
+fn money(usd: f64) -> f64 {
+    usd.clamp(0.0, 1e12)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Common, Format};
+
+    proptest! {
+        #[test]
+        fn no_name_and_no_number_makes_a_table_or_a_chart_wider_than_80_columns(
+            stack in "[ -~]{0,128}",
+            region in "[a-z0-9-]{0,60}",
+            hours in 1_u8..=72,
+            values in prop::collection::vec(prop::collection::vec(0.0_f64..2e19, 0..72), 60),
+            ascii in any::<bool>(),
+        ) {
+            let deployment = Deployment::guessed(&stack);
+            let window = Window::new(clock::parse("2026-11-22T12:00:00Z").unwrap(), hours);
+            let points = |values: Vec<f64>| {
+                let times = (window.start..).step_by(3600);
+                times.zip(values).map(|(time, value)| Point { time, value }).collect()
+            };
+            let answers = Answers {
+                counted: Ok(values.into_iter().map(points).collect()),
+                failed_events: None,
+                oldest: None,
+                unconfirmed: Some(Ok(u64::MAX)),
+                ses: None,
+                spent: None,
+                limit: None,
+                alarms: Ok(Vec::new()),
+            };
+            let shell = Shell::new(&Common { format: Format::Text, profile: None, region: None });
+            let report = Report::new(&deployment, &region, window, answers, &shell);
+            let blocks = report.blocks(ascii);
+            prop_assert_eq!(blocks.len(), 5);
+            for line in blocks.iter().flatten().chain(&report.headlines()) {
+                prop_assert!(line.chars().count() <= 80, "{}", line);
+            }
+        }
+    }
+
+    #[test]
+    fn a_command_breaks_before_its_options_only() {
+        assert_eq!(
+            command_lines("cognito-triggers redrive --stack-name triggers"),
+            ["    $ cognito-triggers redrive --stack-name triggers"]
+        );
+        let long = "aws logs filter-log-events --log-group-name /aws/lambda/triggers-custom-email-sender \
+                    --start-time 1795348800000 --filter-pattern '{ $.level = \"ERROR\" }'";
+        let lines = command_lines(long);
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:?}");
+        let pasted: Vec<_> = lines.iter().map(|line| line.trim_end_matches('\\').trim()).collect();
+        assert_eq!(pasted.join(" "), format!("$ {long}"));
+    }
+}
