@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::aws::{CallError, Clients};
+use crate::aws::{CallError, Clients, Kind};
 use crate::description::Description;
 use crate::triggers::split_qualifier;
 
@@ -40,14 +40,20 @@ pub async fn check(clients: &Clients, function: &str, pool: &Description) -> Res
 /// # Errors
 /// When Lambda does not take it.
 pub async fn grant(clients: &Clients, function: &str, pool: &Description) -> Result<bool, CallError> {
-    if matches!(check(clients, function, pool).await?, Verdict::Allowed | Verdict::AnyPool) {
+    // Where it is forbidden, a further statement changes nothing.
+    if check(clients, function, pool).await? != Verdict::Missing {
         return Ok(false);
     }
     let name = statement_id(pool);
     let function = split_qualifier(function);
-    // A statement of that name that does not allow it was changed by hand.
-    clients.remove_permission(function, &name).await?;
-    clients.add_permission(function, &name, pool).await?;
+    match clients.add_permission(function, &name, pool).await {
+        // A statement of that name that does not allow it was changed by hand.
+        Err(error) if error.kind() == Kind::Conflict => {
+            clients.remove_permission(function, &name).await?;
+            clients.add_permission(function, &name, pool).await?;
+        }
+        result => result?,
+    }
     Ok(true)
 }
 
