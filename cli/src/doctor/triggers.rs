@@ -579,12 +579,7 @@ fn retries(attached: Attached<'_>, answer: &Result<Option<EventInvoke>, AwsError
             )];
         }
     };
-    let update = |rest: &str| {
-        format!(
-            "aws lambda update-function-event-invoke-config --function-name {} {rest}",
-            quote(attached.arn)
-        )
-    };
+    let update = |rest: &str| format!("{} {rest}", cli("update-function-event-invoke-config", attached.arn));
     let mut findings = Vec::new();
     if settings.retries == Some(0) {
         findings.push(
