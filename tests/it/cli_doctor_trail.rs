@@ -269,7 +269,9 @@ async fn everything_that_can_have_happened_is_told() {
             new.iter().any(|one| is_expected(&one)) || healthy.iter().any(|one| is_expected(&one)),
             "{name}: {output:?}"
         );
-        new.iter().for_each(|one| assert_narrow(one));
+        for one in &new {
+            assert_narrow(one);
+        }
         writeln!(shown, "# {name}\n{}\n", new.join("\n")).expect("a text");
     }
     assert_snapshot!("doctor, what happened", shown);

@@ -1,5 +1,6 @@
 //! `cognito-triggers doctor`: what it says about the triggers, over one server that plays all of AWS.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use insta::assert_snapshot;
@@ -146,6 +147,9 @@ const CASES: &[(&str, &str, Change)] = &[
             pool["EmailConfiguration"] = json!({ "EmailSendingAccount": "COGNITO_DEFAULT" });
         });
     }),
+    ("a version of the events that is newer than the function", "warning", |world| {
+        lambda_config(world, |config| config["CustomEmailSender"]["LambdaVersion"] = json!("FUTURE_V2"));
+    }),
     ("no key", "CAUSE", |world| {
         world.change_pool(|pool| {
             pool["LambdaConfig"].as_object_mut().map(|config| config.remove("KMSKeyID"));
@@ -247,7 +251,7 @@ const CASES: &[(&str, &str, Change)] = &[
     }),
     ("the key does not exist", "CAUSE", |world| world.refuse("kms:DescribeKey", 400, "NotFoundException")),
     ("no grant", "CAUSE", |world| {
-        world.answer("kms:ListGrants", json!({ "Grants": [], "Truncated": false }))
+        world.answer("kms:ListGrants", json!({ "Grants": [], "Truncated": false }));
     }),
     ("a grant for another pool", "CAUSE", |world| {
         world.change("kms:ListGrants", |answer| {
@@ -326,7 +330,9 @@ async fn everything_that_can_be_wrong_with_the_triggers_is_found_and_mended() {
         let output = doctor(&world, &[]).await;
         let found: Vec<_> = findings(&output, TITLE).into_iter().filter(|one| !is_ok(one)).collect();
         assert!(found.iter().any(|one| one.starts_with(word)), "{name}: {output:?}");
-        found.iter().for_each(|one| assert_narrow(one));
+        for one in &found {
+            assert_narrow(one);
+        }
         writeln!(shown, "# {name}\n{}\n", found.join("\n")).expect("a text");
     }
     assert_snapshot!("doctor, the triggers", shown);
@@ -408,4 +414,33 @@ async fn each_function_is_described_once() {
     let world = World::start();
     doctor(&world, &[]).await;
     assert_eq!(world.asked("lambda:GetFunctionConfiguration").len(), 4);
+}
+
+#[tokio::test]
+async fn programs_get_every_check_by_its_name() {
+    let world = World::start();
+    let output = doctor(&world, &["--format", "json"]).await;
+    let document: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let checks: BTreeSet<_> = document["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .filter_map(|finding| finding["check"].as_str())
+        .filter(|check| check.starts_with("triggers.") || check.starts_with("trail."))
+        .collect();
+    let expected = [
+        "trail.dead-letters",
+        "trail.errors",
+        "trail.log-delivery",
+        "trail.messages",
+        "triggers.attached",
+        "triggers.decrypt",
+        "triggers.function",
+        "triggers.grant",
+        "triggers.key",
+        "triggers.key-state",
+        "triggers.permission",
+        "triggers.retries",
+    ];
+    assert_eq!(checks, BTreeSet::from(expected));
 }

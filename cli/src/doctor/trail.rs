@@ -84,7 +84,7 @@ async fn dead_letters(subject: &Subject<'_>) -> Option<Finding> {
                 .why("sqs:GetQueueAttributes: ApproximateNumberOfMessages and …NotVisible are 0"),
         );
     }
-    let peeked = subject.progress.of(peek(subject, deployment, url)).await;
+    let peeked = subject.progress.of(Box::pin(peek(subject, deployment, url))).await;
     Some(waiting(subject, deployment, depth, peeked))
 }
 
@@ -565,21 +565,20 @@ fn error(
         *count = count.saturating_add(1);
     }
     let at = shown(last.time);
-    let finding = match settings {
-        Some(names) => Finding::cause(
+    let finding = if let Some(names) = settings {
+        Finding::cause(
             ERRORS,
             format!(
                 "{name} did not start in the last hour, last at {at}, because of these settings: {names}"
             ),
         )
-        .advice("Set the parameters of these names and deploy the stack again: docs/configuration.md."),
-        None => {
-            let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-            Finding::warning(
-                ERRORS,
-                format!("{name} logged errors in the last hour, last at {at}: {}", kinds.join(", ")),
-            )
-        }
+        .advice("Set the parameters of these names and deploy the stack again: docs/configuration.md.")
+    } else {
+        let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        Finding::warning(
+            ERRORS,
+            format!("{name} logged errors in the last hour, last at {at}: {}", kinds.join(", ")),
+        )
     };
     Some(finding.why(format!("logs:FilterLogEvents of {log_group} for lines of the level ERROR")).command(
         format!(
