@@ -47,7 +47,10 @@ pub(super) async fn look(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
     match pool.triggers.key_arn.as_deref() {
         _ if senders.is_empty() => Vec::new(),
         None => vec![none(subject, pool)],
-        Some(given) => Answers::ask(subject, pool, given, &senders).await.findings(subject, pool, &senders),
+        Some(given) => {
+            let answers = Box::pin(Answers::ask(subject, pool, given, &senders)).await;
+            answers.findings(subject, pool, &senders)
+        }
     }
 }
 

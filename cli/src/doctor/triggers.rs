@@ -59,12 +59,12 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
         Err(error) => return vec![Finding::not_checked(ATTACHED, "which functions the pool invokes", error)],
     };
     let ask = async |trigger| match pool.triggers.function_arn(trigger) {
-        Some(arn) => Some(answers(subject, Attached { trigger, arn }).await),
+        Some(arn) => Some(Box::pin(answers(subject, Attached { trigger, arn })).await),
         None => None,
     };
     let [first, second, third, fourth] = Trigger::ALL;
     let (first, second, third, fourth, key) =
-        tokio::join!(ask(first), ask(second), ask(third), ask(fourth), key::look(subject, pool));
+        tokio::join!(ask(first), ask(second), ask(third), ask(fourth), Box::pin(key::look(subject, pool)));
     let mut findings = slots(pool, subject.deployment);
     findings.extend(channels(subject, pool));
     for answers in [first, second, third, fourth].into_iter().flatten() {
@@ -77,9 +77,10 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
 async fn answers<'a>(subject: &Subject<'a>, attached: Attached<'a>) -> Answers<'a> {
     let functions = &Functions::new(subject.aws);
     let event_invoke = async {
-        match attached.is_sender() {
-            true => Some(subject.progress.of(functions.event_invoke(attached.arn)).await),
-            false => None,
+        if attached.is_sender() {
+            Some(subject.progress.of(functions.event_invoke(attached.arn)).await)
+        } else {
+            None
         }
     };
     let (policy, concurrency, event_invoke) = tokio::join!(
@@ -517,7 +518,7 @@ fn may_invoke(policy: Option<&str>, pool_arn: &str) -> MayInvoke {
     let mut allowed = false;
     for statement in about {
         match (applies(statement, pool_arn), statement.allows) {
-            (Applies::Yes, false) | (Applies::ToAll, false) => return MayInvoke::Forbidden,
+            (Applies::Yes | Applies::ToAll, false) => return MayInvoke::Forbidden,
             (Applies::Yes, true) => allowed = true,
             (Applies::ToAll, true) => any = true,
             (Applies::No(named), true) => others.extend(named),
@@ -579,12 +580,10 @@ fn retries(attached: Attached<'_>, answer: &Result<Option<EventInvoke>, AwsError
             )];
         }
     };
-    let update = |rest: &str| {
-        format!(
-            "aws lambda update-function-event-invoke-config --function-name {} {rest}",
-            quote(attached.arn)
-        )
-    };
+    // Where there is nothing yet, there is nothing to update.
+    let verb = if matches!(answer, Ok(None)) { "put" } else { "update" };
+    let update =
+        |rest: &str| format!("{} {rest}", cli(&format!("{verb}-function-event-invoke-config"), attached.arn));
     let mut findings = Vec::new();
     if settings.retries == Some(0) {
         findings.push(
