@@ -103,6 +103,11 @@ pub(crate) fn section(output: &Output, title: &str) -> String {
     lines.take_while(|line| !line.is_empty()).fold(String::new(), |text, line| text + line + "\n")
 }
 
+/// The same in one line.
+pub(crate) fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Commands are one line each, so that they can be copied; all else wraps.
 pub(crate) fn assert_width(text: &str) {
     for line in text.lines().filter(|line| !line.trim_start().starts_with("aws ")) {
@@ -362,7 +367,7 @@ async fn in_the_sandbox_a_verified_domain_is_written_to() {
         });
         let text = section(&place.doctor(SUB, &[]).await, "E-mail");
         let said = format!("is in the sandbox, and {USER} is verified there");
-        assert_eq!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(&said), verified, "{text}");
+        assert_eq!(words(&text).contains(&said), verified, "{text}");
     }
 }
 
@@ -394,7 +399,7 @@ async fn a_silent_dns_server_costs_the_answers_of_dns_alone() {
     place.dns.be_silent("_dmarc.shop.example");
     let output = place.doctor(SUB, &[]).await;
     let text = section(&output, "E-mail");
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = words(&text);
     assert!(
         words.contains("- whether example.com receives e-mail: not checked, no DNS server answered in time")
     );
@@ -411,7 +416,7 @@ async fn a_dmarc_record_may_be_the_organisations_and_long() {
     place.dns.remove("_dmarc.shop.example");
     let record = format!("v=DMARC1; rua=mailto:{}@shop.example; p=reject; sp=quarantine", "a".repeat(300));
     place.dns.add("_dmarc.shop.example", Record::Text(record));
-    let text = section(&place.doctor(SUB, &["--why"]).await, "E-mail");
+    let text = words(&section(&place.doctor(SUB, &["--why"]).await, "E-mail"));
     assert!(
         text.contains("mail.shop.example has a DMARC record, which its e-mails can fulfil by DKIM"),
         "{text}"
