@@ -83,6 +83,9 @@ impl Place {
         }
         let section = section(&output, title);
         assert!(!section.is_empty(), "{output:?}");
+        if section.lines().any(|line| line.starts_with("CAUSE") || line.starts_with("warning")) {
+            assert_eq!(output.code, Some(1), "{output:?}");
+        }
         let mut kept = String::new();
         let mut keeps = false;
         for line in section.lines() {
@@ -282,7 +285,10 @@ const CASES: &[(&str, Change)] = &[
     ("a pool that may not be described", |place| {
         place.world.refuse("cognito-idp:DescribeUserPool", 400, "AccessDeniedException");
     }),
-    ("SES that may not be asked", |place| place.world.refuse("ses:*", 403, "AccessDeniedException")),
+    ("SES that may not be asked", |place| {
+        place.world.refuse("ses:*", 403, "AccessDeniedException");
+        place.world.refuse("ses:GetEmailIdentity", 403, "AccessDeniedException");
+    }),
 ];
 
 fn suppressed(place: &Place, reason: &'static str) {

@@ -119,6 +119,7 @@ const CASES: &[(&str, Change)] = &[
         place.world.answer("sns:CheckIfPhoneNumberIsOptedOut", json!({ "isOptedOut": true }));
     }),
     ("SNS: no number to send from", |place| {
+        place.world.set_variable(CUSTOM_SMS_SENDER, "SMS_ORIGINATION_NUMBER", None);
         place.world.answer("sns:ListOriginationNumbers", json!({ "PhoneNumbers": [] }));
     }),
     ("SNS: a number to send from that SNS does not have", |place| {

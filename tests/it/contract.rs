@@ -211,8 +211,13 @@ fn only_the_files_that_may_name_the_aws_sdk_do() {
         "functions/custom-sms-sender/src/end_user_messaging.rs",
         "functions/custom-sms-sender/src/sns.rs",
         "cli/src/cloudformation.rs",
+        "cli/src/cloudwatch.rs",
+        "cli/src/cognito.rs",
+        "cli/src/end_user_messaging.rs",
         "cli/src/lambda.rs",
         "cli/src/secrets_manager.rs",
+        "cli/src/ses.rs",
+        "cli/src/sns.rs",
         "cli/src/sqs.rs",
     ];
     for folder in ["shared/src", "sender/src", "runtime/src", "functions", "cli/src"] {
