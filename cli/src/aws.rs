@@ -116,6 +116,15 @@ impl Aws {
     }
 }
 
+/// What is not there is no error.
+pub(crate) fn if_any<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.kind == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// A time as a day: `YYYY-MM-DD` in UTC.
 pub(crate) fn day(time: &aws_smithy_types::DateTime) -> String {
     let text = time.fmt(aws_smithy_types::date_time::Format::DateTime).unwrap_or_default();

@@ -3,7 +3,7 @@
 use aws_sdk_pinpointsmsvoicev2::Client;
 use aws_sdk_pinpointsmsvoicev2::types::{AccountAttributeName, SpendLimitName, VerificationStatus};
 
-use crate::aws::{Aws, AwsError, Call, Kind};
+use crate::aws::{Aws, AwsError, Call, Kind, if_any};
 
 /// AWS End User Messaging SMS in one Region.
 pub(crate) struct EndUserMessaging {
@@ -145,14 +145,5 @@ impl EndUserMessaging {
             country: None,
             international: true,
         }))
-    }
-}
-
-/// What is not there is no error.
-fn if_any<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.kind == Kind::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }

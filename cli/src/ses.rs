@@ -3,7 +3,7 @@
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::types::{BehaviorOnMxFailure, SuppressionListReason};
 
-use crate::aws::{Aws, AwsError, Call, Kind};
+use crate::aws::{Aws, AwsError, Call, if_any};
 
 /// SES in one Region.
 pub(crate) struct Ses {
@@ -172,15 +172,6 @@ impl Ses {
             reason: destination.reason.to_string(),
             since: crate::aws::day(&destination.last_update_time),
         }))
-    }
-}
-
-/// What is not there is no error.
-fn if_any<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.kind == Kind::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

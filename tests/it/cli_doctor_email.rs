@@ -83,6 +83,9 @@ impl Place {
         }
         let section = section(&output, title);
         assert!(!section.is_empty(), "{output:?}");
+        if section.lines().any(|line| line.starts_with("CAUSE") || line.starts_with("warning")) {
+            assert_eq!(output.code, Some(1), "{output:?}");
+        }
         let mut kept = String::new();
         let mut keeps = false;
         for line in section.lines() {
@@ -101,6 +104,11 @@ impl Place {
 pub(crate) fn section(output: &Output, title: &str) -> String {
     let lines = output.stdout.lines().skip_while(|line| *line != title).skip(1);
     lines.take_while(|line| !line.is_empty()).fold(String::new(), |text, line| text + line + "\n")
+}
+
+/// The same in one line.
+pub(crate) fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Commands are one line each, so that they can be copied; all else wraps.
@@ -277,7 +285,10 @@ const CASES: &[(&str, Change)] = &[
     ("a pool that may not be described", |place| {
         place.world.refuse("cognito-idp:DescribeUserPool", 400, "AccessDeniedException");
     }),
-    ("SES that may not be asked", |place| place.world.refuse("ses:*", 403, "AccessDeniedException")),
+    ("SES that may not be asked", |place| {
+        place.world.refuse("ses:*", 403, "AccessDeniedException");
+        place.world.refuse("ses:GetEmailIdentity", 403, "AccessDeniedException");
+    }),
 ];
 
 fn suppressed(place: &Place, reason: &'static str) {
@@ -362,7 +373,7 @@ async fn in_the_sandbox_a_verified_domain_is_written_to() {
         });
         let text = section(&place.doctor(SUB, &[]).await, "E-mail");
         let said = format!("is in the sandbox, and {USER} is verified there");
-        assert_eq!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(&said), verified, "{text}");
+        assert_eq!(words(&text).contains(&said), verified, "{text}");
     }
 }
 
@@ -394,7 +405,7 @@ async fn a_silent_dns_server_costs_the_answers_of_dns_alone() {
     place.dns.be_silent("_dmarc.shop.example");
     let output = place.doctor(SUB, &[]).await;
     let text = section(&output, "E-mail");
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = words(&text);
     assert!(
         words.contains("- whether example.com receives e-mail: not checked, no DNS server answered in time")
     );
@@ -411,7 +422,7 @@ async fn a_dmarc_record_may_be_the_organisations_and_long() {
     place.dns.remove("_dmarc.shop.example");
     let record = format!("v=DMARC1; rua=mailto:{}@shop.example; p=reject; sp=quarantine", "a".repeat(300));
     place.dns.add("_dmarc.shop.example", Record::Text(record));
-    let text = section(&place.doctor(SUB, &["--why"]).await, "E-mail");
+    let text = words(&section(&place.doctor(SUB, &["--why"]).await, "E-mail"));
     assert!(
         text.contains("mail.shop.example has a DMARC record, which its e-mails can fulfil by DKIM"),
         "{text}"

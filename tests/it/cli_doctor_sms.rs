@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tests::service::Reply;
 use tests::world::{CUSTOM_SMS_SENDER, PHONE, SUB, USER, metrics};
 
-use crate::cli_doctor_email::{Place, assert_width, section};
+use crate::cli_doctor_email::{Place, assert_width, section, words};
 
 const NUMBER_ARN: &str = "arn:aws:sms-voice:eu-central-1:123456789012:phone-number/phone-0123456789abcdef";
 const POOL_ARN: &str = "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-0123456789abcdef";
@@ -119,6 +119,7 @@ const CASES: &[(&str, Change)] = &[
         place.world.answer("sns:CheckIfPhoneNumberIsOptedOut", json!({ "isOptedOut": true }));
     }),
     ("SNS: no number to send from", |place| {
+        place.world.set_variable(CUSTOM_SMS_SENDER, "SMS_ORIGINATION_NUMBER", None);
         place.world.answer("sns:ListOriginationNumbers", json!({ "PhoneNumbers": [] }));
     }),
     ("SNS: a number to send from that SNS does not have", |place| {
@@ -302,8 +303,7 @@ async fn in_the_sandbox_a_verified_number_is_sent_to() {
             "CreatedTimestamp": "2026-11-02T08:00:00Z",
         }] }))
     });
-    let words =
-        section(&place.doctor(SUB, &[]).await, "SMS").split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = words(&section(&place.doctor(SUB, &[]).await, "SMS"));
     assert!(words.contains(&format!("is in the sandbox, and {PHONE} is verified there")), "{words}");
 }
 

@@ -65,7 +65,7 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
     let (routes, mailbox, dmarc) = tokio::join!(
         facts_of_routes(subject, &sender, to.as_ref()),
         async { Some(mailbox(dns.as_ref(), to.as_ref()?, subject.progress).await) },
-        async { Some(dmarc_records(dns.as_ref(), sender.from()?.domain()?, subject.progress).await) },
+        async { Some(dmarc_records(dns.as_ref(), sender.author()?.domain()?, subject.progress).await) },
     );
 
     let mut findings = who(subject, pool, &sender);
@@ -77,7 +77,7 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
         let stands_in = fallback.as_ref().is_some_and(|(_, problems)| problems.is_empty());
         findings.extend(of_route(route, facts, to.as_ref(), stands_in));
     }
-    if let (Some(from), Some(records)) = (sender.from(), &dmarc) {
+    if let (Some(from), Some(records)) = (sender.author(), &dmarc) {
         let identity = routes.first().and_then(|(_, facts)| facts.identity.as_ref().ok()?.as_ref());
         findings.extend(from.domain().map(|domain| dmarc_finding(domain, records, identity)));
     }
@@ -102,7 +102,7 @@ fn recipient(subject: &Subject<'_>) -> Option<String> {
 /// Who sends the pool's e-mails.
 enum Sender<'a> {
     /// One of these triggers.
-    Function { variables: &'a BTreeMap<String, String>, routes: Vec<Route>, from: From },
+    Function { variables: &'a BTreeMap<String, String>, routes: Vec<Route>, from: Author },
     /// A function of somebody else, or one whose settings nobody tells.
     Unknown(Option<&'a AwsError>),
     /// One of these triggers without an address to send from.
@@ -110,7 +110,7 @@ enum Sender<'a> {
     /// Cognito, with an account of its own.
     CognitoDefault,
     /// Cognito, through SES of this account.
-    Developer { route: Route, from: From },
+    Developer { route: Route, from: Author },
 }
 
 /// One way through SES.
@@ -124,9 +124,9 @@ struct Route {
 
 /// `Name <address>`, an address or a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct From(String);
+struct Author(String);
 
-impl From {
+impl Author {
     fn parse(text: &str) -> Self {
         let address = text.strip_suffix('>').and_then(|text| text.rsplit_once('<'));
         Self(address.map_or(text, |(_, address)| address).trim().to_owned())
@@ -174,13 +174,13 @@ impl<'a> Sender<'a> {
                 identities: vec![identity.to_owned()],
                 configuration_set: pool.email.configuration_set.clone(),
             },
-            from: From::parse(pool.email.from.as_deref().unwrap_or(identity)),
+            from: Author::parse(pool.email.from.as_deref().unwrap_or(identity)),
         }
     }
 
     fn of_function(variables: &'a BTreeMap<String, String>, own_region: &str) -> Self {
         let setting = |name| variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
-        let Some(from) = setting("FROM_ADDRESS").map(From::parse) else {
+        let Some(from) = setting("FROM_ADDRESS").map(Author::parse) else {
             // Only these triggers know that setting.
             let ours = setting("CODE_KEY_ARN").is_some();
             return if ours { Self::Incomplete } else { Self::Unknown(None) };
@@ -207,7 +207,7 @@ impl<'a> Sender<'a> {
         }
     }
 
-    fn from(&self) -> Option<&From> {
+    fn author(&self) -> Option<&Author> {
         match self {
             Self::Function { from, .. } | Self::Developer { from, .. } => Some(from),
             Self::Unknown(_) | Self::Incomplete | Self::CognitoDefault => None,
@@ -280,7 +280,7 @@ async fn facts(subject: &Subject<'_>, route: &Route, to: Option<&EmailAddress>) 
     let sandbox = account.as_ref().is_ok_and(|account| !account.production);
     let verified_recipient = match to {
         Some(to) if sandbox && !is_simulator(to) => {
-            let names = From(to.expose()).identities();
+            let names = Author(to.expose()).identities();
             let identity = first_identity(ses, &names, progress).await;
             Some(identity.map(|identity| identity.is_some_and(|identity| identity.verified)))
         }
@@ -508,10 +508,8 @@ fn sandbox(
         return Finding::ok(SANDBOX, format!("SES in {region} sends to everybody"))
             .why(format!("ses:GetAccount answers ProductionAccessEnabled true ({GET_ACCOUNT})"));
     }
-    let rule = format!(
-        "ses:GetAccount answers ProductionAccessEnabled false: in the sandbox SES sends only to verified addresses and \
-         domains (https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html)"
-    );
+    let rule = "ses:GetAccount answers ProductionAccessEnabled false: in the sandbox SES sends only to verified addresses and \
+         domains (https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html)";
     let leave = format!(
         "aws sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url \
          https://YOUR-SITE --region {}",
@@ -1115,4 +1113,91 @@ pub(super) fn denied(
         .advice(format!("If that is wrong, deploy the stack with another {parameter}."))
         .why("the variables of the function hold the lists; such a message ends as sent to nobody, without an error"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(strict_dkim: bool, strict_spf: bool) -> Policy {
+        Policy { at: "shop.example".to_owned(), request: Request::Reject, strict_dkim, strict_spf }
+    }
+
+    fn signing(name: &str) -> Identity {
+        let (name, dkim) = (name.to_owned(), "SUCCESS".to_owned());
+        Identity { name, signing: true, dkim, ..Identity::default() }
+    }
+
+    #[track_caller]
+    fn check_proof(domain: &str, policy: &Policy, identity: &Identity, expected: Option<&str>) {
+        assert_eq!(proof(domain, policy, identity), expected);
+    }
+
+    #[test]
+    fn an_identity_covers_all_below_it() {
+        let from = Author::parse("\"Acme, Inc.\" <No-Reply@mail.shop.example>");
+        assert_eq!(from.domain(), Some("mail.shop.example"));
+        assert_eq!(from.identities(), ["no-reply@mail.shop.example", "mail.shop.example", "shop.example"]);
+        assert_eq!(
+            Author::parse(" no-reply@shop.example ").identities(),
+            ["no-reply@shop.example", "shop.example"]
+        );
+        assert_eq!(Author::parse("shop.example").domain(), Some("shop.example"));
+        assert_eq!(Author::parse("").domain(), None);
+    }
+
+    #[test]
+    fn one_aligned_proof_is_enough() {
+        let relaxed = &policy(false, false);
+        check_proof("shop.example", relaxed, &signing("shop.example"), Some("DKIM"));
+        check_proof("shop.example", relaxed, &signing("no-reply@shop.example"), Some("DKIM"));
+        check_proof("mail.shop.example", relaxed, &signing("shop.example"), Some("DKIM"));
+        check_proof("mail.shop.example", &policy(true, false), &signing("shop.example"), None);
+        check_proof("shop.example", relaxed, &Identity { signing: false, ..signing("shop.example") }, None);
+        check_proof("bookshop.example", relaxed, &signing("shop.example"), None);
+        let unsigned = |status: &str| Identity {
+            name: "shop.example".to_owned(),
+            mail_from: Some(MailFrom {
+                domain: "bounces.shop.example".to_owned(),
+                status: status.to_owned(),
+                rejects: false,
+            }),
+            ..Identity::default()
+        };
+        check_proof("shop.example", relaxed, &unsigned("SUCCESS"), Some("SPF"));
+        check_proof("shop.example", relaxed, &unsigned("PENDING"), None);
+        check_proof("shop.example", &policy(false, true), &unsigned("SUCCESS"), None);
+    }
+
+    #[test]
+    fn the_configuration_set_has_the_first_say_on_suppression() {
+        let error = || AwsError::new(crate::aws::Kind::Other, "");
+        let check = |account: Option<&[&str]>, set: Option<Option<&[&str]>>, expected: bool| {
+            let owned = |reasons: &[&str]| reasons.iter().map(|reason| (*reason).to_owned()).collect();
+            let account = account.map(|suppresses| Account {
+                sending: true,
+                production: true,
+                standing: None,
+                quota: None,
+                sent: 0.0,
+                suppresses: owned(suppresses),
+            });
+            let set =
+                set.map(|suppresses| ConfigurationSet { sending: true, suppresses: suppresses.map(owned) });
+            let facts = Facts {
+                account: account.ok_or_else(error),
+                identity: Ok(None),
+                configuration_set: set.map(|set| ("codes".to_owned(), Ok(Some(set)))),
+                suppression: None,
+                verified_recipient: None,
+            };
+            assert_eq!(is_applied("BOUNCE", &facts), expected);
+        };
+        check(Some(&["BOUNCE"]), None, true);
+        check(Some(&["COMPLAINT"]), None, false);
+        check(Some(&["BOUNCE"]), Some(Some(&[])), false);
+        check(Some(&[]), Some(Some(&["BOUNCE"])), true);
+        check(Some(&["BOUNCE"]), Some(None), true);
+        check(None, None, true);
+    }
 }

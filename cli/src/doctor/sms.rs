@@ -395,16 +395,22 @@ fn by_sns(way: &Way, facts: &SnsFacts, sender: &Sender<'_>, number: Option<&Phon
     let region = &way.region;
     let mut findings = vec![spend_of_sns(region, facts)];
     findings.push(sandbox(
-        SandboxIn { what: "SNS", region, action: "sns:GetSMSSandboxAccountStatus" },
+        SandboxIn {
+            what: "SNS",
+            region,
+            action: "sns:GetSMSSandboxAccountStatus",
+            page: "https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html",
+        },
         &facts.sandbox,
         facts.verified.as_ref(),
         number,
-        |number| {
-            format!(
-                "aws sns create-sms-sandbox-phone-number --phone-number {} --region {}",
-                quote(number),
-                quote(region)
-            )
+        |number, started| {
+            let (operation, code) = if started {
+                ("verify-sms-sandbox-phone-number", " --one-time-password CODE")
+            } else {
+                ("create-sms-sandbox-phone-number", "")
+            };
+            format!("aws sns {operation} --phone-number {}{code} --region {}", quote(number), quote(region))
         },
     ));
     if let (Some(number), Some(opted_out)) = (number, &facts.opted_out) {
@@ -466,6 +472,7 @@ struct SandboxIn<'a> {
     what: &'a str,
     region: &'a str,
     action: &'a str,
+    page: &'a str,
 }
 
 fn sandbox(
@@ -473,13 +480,10 @@ fn sandbox(
     sandbox: &Result<bool, AwsError>,
     verified: Option<&Result<Option<bool>, AwsError>>,
     number: Option<&PhoneNumber>,
-    verify: impl Fn(&str) -> String,
+    verify: impl Fn(&str, bool) -> String,
 ) -> Finding {
-    const RULE: &str = "in the sandbox only verified numbers are sent to \
-                        (https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html)";
-    const LEAVE: &str = "AWS Support lets the account out of the SMS sandbox: \
-                         https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox-moving-to-production.html";
-    let SandboxIn { what, region, action } = place;
+    let SandboxIn { what, region, action, page } = place;
+    let leave = || format!("AWS Support lets the account out of the SMS sandbox: {page}");
     let what = format!("{what} in {region}");
     match sandbox {
         Err(error) => {
@@ -497,29 +501,32 @@ fn sandbox(
             format!("{what} is in the sandbox, and {} is verified there", number.expose()),
         ),
         (Some(number), Some(Ok(state))) => {
-            let number = number.expose();
-            let state =
-                if state.is_some() { "whose verification is not finished" } else { "which is not verified" };
+            let (number, started) = (number.expose(), state.is_some());
+            let state = if started { "whose verification is not finished" } else { "which is not verified" };
             Finding::cause(
                 SANDBOX,
                 format!("{what} is in the sandbox and sends nothing to {number}, {state} there"),
             )
-            .advice(LEAVE)
-            .command(verify(number))
-            .advice("The command is for tests: it sends that number a code to verify it with.")
+            .advice(leave())
+            .command(verify(number, started))
+            .advice(if started {
+                "The command is for tests: CODE is what that number was sent."
+            } else {
+                "The command is for tests: it sends that number a code to verify it with."
+            })
         }
         (Some(_), Some(Err(error))) => Finding::new(
             SANDBOX,
             Level::NotChecked,
             format!("{what} is in the sandbox; whether the number is verified: not checked, {error}"),
         )
-        .advice(LEAVE),
+        .advice(leave()),
         (_, None) | (None, Some(_)) => {
             Finding::warning(SANDBOX, format!("{what} is in the sandbox: only verified numbers get SMS"))
-                .advice(LEAVE)
+                .advice(leave())
         }
     };
-    finding.why(format!("{action} answers that the account is in the sandbox")).why(RULE)
+    finding.why(format!("{action} answers that the account is in the sandbox, where only verified numbers are sent to ({page})"))
 }
 
 fn opted_out_of_sns(region: &str, number: &PhoneNumber, opted_out: bool) -> Finding {
@@ -582,6 +589,7 @@ fn origination_of_sns(way: &Way, facts: &SnsFacts, number: &PhoneNumber) -> Opti
                 plain(chosen)
             ),
         )
+        .advice("Deploy the stack with a number of this account and Region as SmsOriginationNumber.")
     } else {
         Finding::cause(
             ORIGINATION,
@@ -692,11 +700,12 @@ fn by_messaging(way: &Way, facts: &MessagingFacts, number: Option<&PhoneNumber>)
             what: "End User Messaging SMS",
             region,
             action: "sms-voice:DescribeAccountAttributes",
+            page: "https://docs.aws.amazon.com/sms-voice/latest/userguide/sandbox.html",
         },
         &facts.sandbox,
         facts.verified.as_ref(),
         number,
-        |number| {
+        |number, _| {
             format!(
                 "aws pinpoint-sms-voice-v2 create-verified-destination-number --destination-phone-number {} --region {}",
                 quote(number),
@@ -828,4 +837,44 @@ fn limits(variables: &BTreeMap<String, String>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[track_caller]
+    fn check(recovery: &[&str], status: &str, verified: &[&str], expected: bool) {
+        let recovery = recovery.iter().map(|mechanism| (*mechanism).to_owned()).collect();
+        let pool = Pool { recovery, auto_verified: vec!["phone_number".to_owned()], ..Pool::default() };
+        let mut user = User { status: status.to_owned(), ..User::default() };
+        for contact in ["email", "phone_number"] {
+            user.attributes.insert(contact.to_owned(), "there".to_owned());
+            let is = verified.contains(&contact).to_string();
+            user.attributes.insert(format!("{contact}_verified"), is);
+        }
+        assert_eq!(code_goes_to_phone(&pool, &user), expected, "{recovery:?}", recovery = pool.recovery);
+    }
+
+    #[test]
+    fn the_first_verified_contact_in_the_order_of_the_pool_gets_the_code() {
+        let both = &["email", "phone_number"];
+        check(&[], "CONFIRMED", both, true);
+        check(&[], "CONFIRMED", &["email"], false);
+        check(&["verified_email", "verified_phone_number"], "CONFIRMED", both, false);
+        check(&["verified_email", "verified_phone_number"], "CONFIRMED", &["phone_number"], true);
+        check(&["verified_phone_number", "verified_email"], "RESET_REQUIRED", both, true);
+        check(&["verified_email"], "CONFIRMED", &["phone_number"], false);
+        check(&["admin_only"], "CONFIRMED", both, false);
+        // To confirm the sign-up, where both are there, the phone is verified.
+        check(&["verified_email"], "UNCONFIRMED", &[], true);
+    }
+
+    #[test]
+    fn a_limit_is_nearly_reached_from_four_fifths_on() {
+        for (spent, level) in [
+            (0.0, Level::Ok),
+            (0.79, Level::Ok),
+            (0.8, Level::Warning),
+            (1.0, Level::Cause),
+            (7.5, Level::Cause),
+        ] {
+            assert_eq!(spend("SNS", "eu-central-1", 1.0, spent).level, level, "{spent}");
+        }
+    }
 }
