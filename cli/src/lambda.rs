@@ -48,23 +48,7 @@ impl Functions {
     /// When there is no such function, or Lambda does not tell its variables: they may be encrypted with a key that
     /// these credentials may not use.
     pub(crate) async fn variables(&self, function_arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
-        let action = "lambda:GetFunctionConfiguration";
-        let call = Call { service: "Lambda", action, region: &self.region, quotes: false };
-        let answer = self
-            .client
-            .get_function_configuration()
-            .function_name(function_arn)
-            .send()
-            .await
-            .map_err(|error| call.failure(&error))?;
-        let Some(environment) = answer.environment else { return Ok(BTreeMap::new()) };
-        if let Some(error) = environment.error() {
-            let code = plain(error.error_code().unwrap_or("no reason"));
-            let text =
-                format!("Lambda cannot read the variables of {function_arn} for these credentials: {code}");
-            return Err(AwsError::new(Kind::Other, text));
-        }
-        Ok(environment.variables.unwrap_or_default().into_iter().collect())
+        self.configuration(function_arn).await?.variables
     }
 }
 
@@ -159,17 +143,16 @@ impl Functions {
         let name = answer.function_name.unwrap_or_else(|| name_of(function_arn).to_owned());
         let log_group = answer.logging_config.and_then(|logging| logging.log_group);
         let environment = answer.environment;
-        let variables = match environment.as_ref().and_then(|environment| environment.error()) {
-            Some(error) => {
-                let code = plain(error.error_code().unwrap_or("no reason"));
-                let text =
-                    format!("Lambda cannot read the variables of {name} for these credentials: {code}");
-                Err(AwsError::new(Kind::Other, text))
-            }
-            None => {
-                let variables = environment.and_then(|environment| environment.variables);
-                Ok(variables.unwrap_or_default().into_iter().collect())
-            }
+        let variables = if let Some(error) =
+            environment.as_ref().and_then(aws_sdk_lambda::types::EnvironmentResponse::error)
+        {
+            let code = plain(error.error_code().unwrap_or("no reason"));
+            let text =
+                format!("Lambda cannot read the variables of {function_arn} for these credentials: {code}");
+            Err(AwsError::new(Kind::Other, text))
+        } else {
+            let variables = environment.and_then(|environment| environment.variables);
+            Ok(variables.unwrap_or_default().into_iter().collect())
         };
         Ok(Configuration {
             log_group: log_group.unwrap_or_else(|| format!("/aws/lambda/{name}")),

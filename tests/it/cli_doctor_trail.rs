@@ -6,10 +6,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use shared::recipient::RecipientHasher;
 use tests::cli::Output;
-use tests::world::{
-    CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER, PHONE, POOL, PRE_SIGN_UP, RECIPIENT_HASH_KEY, STACK, SUB, USER,
-    World,
-};
+use tests::world::{CUSTOM_EMAIL_SENDER, PHONE, POOL, RECIPIENT_HASH_KEY, STACK, SUB, USER, World};
 
 use crate::cli_doctor_triggers::{assert_harmless, assert_narrow, findings, is_ok};
 
@@ -187,8 +184,7 @@ const CASES: &[(&str, &str, Change)] = &[
         world.set_variable(CUSTOM_EMAIL_SENDER, "RECIPIENT_HASH_KEY", Some(""));
     }),
     ("the sign-up was refused", "CAUSE", |world| {
-        let message =
-            "refused: SIGN_UP_MODE is closed, and the e-mail domain is not on ALLOWED_EMAIL_DOMAINS";
+        let message = "refused: SIGN_UP_MODE is closed and the e-mail domain is not on ALLOWED_EMAIL_DOMAINS";
         decided(world, message, "refuse");
     }),
     ("the sign-up was refused for its domain", "CAUSE", |world| {
@@ -273,7 +269,9 @@ async fn everything_that_can_have_happened_is_told() {
             new.iter().any(|one| is_expected(&one)) || healthy.iter().any(|one| is_expected(&one)),
             "{name}: {output:?}"
         );
-        new.iter().for_each(|one| assert_narrow(one));
+        for one in &new {
+            assert_narrow(one);
+        }
         writeln!(shown, "# {name}\n{}\n", new.join("\n")).expect("a text");
     }
     assert_snapshot!("doctor, what happened", shown);
@@ -311,7 +309,7 @@ async fn a_log_group_that_does_not_exist_holds_no_lines() {
     let world = World::start();
     world.refuse("logs:FilterLogEvents", 400, "ResourceNotFoundException");
     let found = findings(&doctor(&world, &[]).await, TITLE);
-    assert!(found.iter().any(|one| one.contains("logged nothing about this user")), "{found:#?}");
+    assert!(found.iter().any(|one| one.contains("about this user in the last 24 h")), "{found:#?}");
 }
 
 #[tokio::test]
@@ -360,5 +358,4 @@ async fn a_user_who_does_not_exist_is_looked_for_by_what_was_asked() {
         "{found:#?}"
     );
     assert!(found.iter().any(|one| is_ok(one)), "{found:#?}");
-    assert!(!world.permissions(PRE_SIGN_UP).is_empty() && !world.permissions(CUSTOM_SMS_SENDER).is_empty());
 }

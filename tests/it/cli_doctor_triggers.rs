@@ -1,5 +1,6 @@
 //! `cognito-triggers doctor`: what it says about the triggers, over one server that plays all of AWS.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use insta::assert_snapshot;
@@ -32,15 +33,14 @@ pub(crate) fn findings(output: &Output, title: &str) -> Vec<String> {
 /// Text wraps at 80 columns; commands stay whole, so that they can be pasted.
 #[track_caller]
 pub(crate) fn assert_narrow(finding: &str) {
-    let mut commands = finding.lines().map(str::trim_start).filter(|line| line.chars().count() > 68);
     let is_whole = |line: &str| {
-        line.starts_with("aws ") || line.starts_with("cognito-triggers ") || !line.trim().contains(' ')
+        let is_command = ["aws ", "cognito-triggers "].iter().any(|program| line.starts_with(program));
+        // An ARN stays whole as well.
+        is_command || !line.contains(' ')
     };
-    assert!(
-        finding.lines().filter(|line| line.chars().count() > 80).all(|line| is_whole(line.trim_start())),
-        "{finding}\n{:?}",
-        commands.next()
-    );
+    for line in finding.lines().filter(|line| line.chars().count() > 80) {
+        assert!(is_whole(line.trim_start()), "{line}");
+    }
 }
 
 pub(crate) fn is_ok(finding: &str) -> bool {
@@ -112,7 +112,6 @@ fn simulate(world: &World, decision: &str) {
 /// What is changed in a healthy account, and the word that the finding begins with.
 const CASES: &[(&str, &str, Change)] = &[
     ("the pool does not invoke the e-mail sender", "CAUSE", |world| {
-        lambda_config(world, |config| config["CustomEmailSender"] = Value::Null);
         world.change_pool(|pool| {
             pool["LambdaConfig"].as_object_mut().map(|config| config.remove("CustomEmailSender"));
         });
@@ -128,17 +127,15 @@ const CASES: &[(&str, &str, Change)] = &[
         });
     }),
     ("another function is attached", "warning", |world| {
-        lambda_config(world, |config| {
-            config["PreSignUp"] = json!(PRE_SIGN_UP.replace("triggers-", "other-"));
-        });
-        world.answer_with("lambda:GetFunctionConfiguration", |asked| {
-            json!({ "FunctionName": asked["FunctionName"].as_str().and_then(|arn| arn.rsplit(':').next()) })
-        });
+        lambda_config(world, |config| config["PreSignUp"] = json!(CUSTOM_MESSAGE));
     }),
     ("a version is attached", "warning", |world| {
         lambda_config(world, |config| config["PreSignUp"] = json!(format!("{PRE_SIGN_UP}:7")));
         world.answer("lambda:GetPolicy", json!({ "Policy": allowing(PRE_SIGN_UP) }));
         world.answer("lambda:GetFunctionConfiguration", json!({ "FunctionName": "triggers-pre-sign-up" }));
+        world.change_pool(|pool| {
+            pool["LambdaConfig"] = json!({ "PreSignUp": pool["LambdaConfig"]["PreSignUp"] });
+        });
     }),
     ("sender and custom-message for the same channel", "warning", |world| {
         lambda_config(world, |config| config["CustomMessage"] = json!(CUSTOM_MESSAGE));
@@ -149,6 +146,9 @@ const CASES: &[(&str, &str, Change)] = &[
             pool["LambdaConfig"] = json!({ "PreSignUp": PRE_SIGN_UP, "CustomMessage": CUSTOM_MESSAGE });
             pool["EmailConfiguration"] = json!({ "EmailSendingAccount": "COGNITO_DEFAULT" });
         });
+    }),
+    ("a version of the events that is newer than the function", "warning", |world| {
+        lambda_config(world, |config| config["CustomEmailSender"]["LambdaVersion"] = json!("FUTURE_V2"));
     }),
     ("no key", "CAUSE", |world| {
         world.change_pool(|pool| {
@@ -223,7 +223,16 @@ const CASES: &[(&str, &str, Change)] = &[
     }),
     ("the sender has another key than the pool", "CAUSE", |world| {
         world.change_pool(|pool| pool["LambdaConfig"]["KMSKeyID"] = json!(OTHER_KEY));
-        key(world, "Arn", OTHER_KEY);
+        let metadata = json!({
+            "KeyId": "99999999-2222-3333-4444-555555555555",
+            "Arn": OTHER_KEY,
+            "KeyState": "Enabled",
+            "KeySpec": "SYMMETRIC_DEFAULT",
+            "KeyUsage": "ENCRYPT_DECRYPT",
+        });
+        world.answer("kms:DescribeKey", json!({ "KeyMetadata": metadata }));
+        world.answer("kms:ListGrants", json!({ "Grants": [], "Truncated": false }));
+        key_policy(world, &json!([iam_decides()]));
     }),
     ("the key is in another Region", "CAUSE", |world| {
         key(world, "Arn", "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555");
@@ -242,7 +251,7 @@ const CASES: &[(&str, &str, Change)] = &[
     }),
     ("the key does not exist", "CAUSE", |world| world.refuse("kms:DescribeKey", 400, "NotFoundException")),
     ("no grant", "CAUSE", |world| {
-        world.answer("kms:ListGrants", json!({ "Grants": [], "Truncated": false }))
+        world.answer("kms:ListGrants", json!({ "Grants": [], "Truncated": false }));
     }),
     ("a grant for another pool", "CAUSE", |world| {
         world.change("kms:ListGrants", |answer| {
@@ -266,6 +275,22 @@ const CASES: &[(&str, &str, Change)] = &[
                     "Effect": "Deny",
                     "Principal": "*",
                     "Action": "kms:Decrypt",
+                    "Condition": {
+                        "StringNotEquals": { "kms:EncryptionContext:userpool-id": "eu-central-1_Other" },
+                    },
+                },
+            ]),
+        );
+    }),
+    ("a key policy that keeps Cognito from encrypting", "CAUSE", |world| {
+        key_policy(
+            world,
+            &json!([
+                iam_decides(),
+                {
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": ["kms:Encrypt", "kms:GenerateDataKey*"],
                     "Condition": {
                         "StringNotEquals": { "kms:EncryptionContext:userpool-id": "eu-central-1_Other" },
                     },
@@ -305,7 +330,9 @@ async fn everything_that_can_be_wrong_with_the_triggers_is_found_and_mended() {
         let output = doctor(&world, &[]).await;
         let found: Vec<_> = findings(&output, TITLE).into_iter().filter(|one| !is_ok(one)).collect();
         assert!(found.iter().any(|one| one.starts_with(word)), "{name}: {output:?}");
-        found.iter().for_each(|one| assert_narrow(one));
+        for one in &found {
+            assert_narrow(one);
+        }
         writeln!(shown, "# {name}\n{}\n", found.join("\n")).expect("a text");
     }
     assert_snapshot!("doctor, the triggers", shown);
@@ -387,4 +414,33 @@ async fn each_function_is_described_once() {
     let world = World::start();
     doctor(&world, &[]).await;
     assert_eq!(world.asked("lambda:GetFunctionConfiguration").len(), 4);
+}
+
+#[tokio::test]
+async fn programs_get_every_check_by_its_name() {
+    let world = World::start();
+    let output = doctor(&world, &["--format", "json"]).await;
+    let document: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let checks: BTreeSet<_> = document["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .filter_map(|finding| finding["check"].as_str())
+        .filter(|check| check.starts_with("triggers.") || check.starts_with("trail."))
+        .collect();
+    let expected = [
+        "trail.dead-letters",
+        "trail.errors",
+        "trail.log-delivery",
+        "trail.messages",
+        "triggers.attached",
+        "triggers.decrypt",
+        "triggers.function",
+        "triggers.grant",
+        "triggers.key",
+        "triggers.key-state",
+        "triggers.permission",
+        "triggers.retries",
+    ];
+    assert_eq!(checks, BTreeSet::from(expected));
 }

@@ -8,6 +8,7 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod cli_attach;
 mod cli_doctor;
 mod cli_doctor_email;
 mod cli_doctor_sms;

@@ -8,7 +8,7 @@ use super::triggers::{Attached, account_of, attach};
 use crate::aws::{AwsError, Kind};
 use crate::cognito::Pool;
 use crate::deployment::Trigger;
-use crate::iam::{Permission, simulate};
+use crate::iam::Policies;
 use crate::kms::{Grant, Key, Keys};
 use crate::lambda::name_of;
 use crate::shell::quote;
@@ -36,7 +36,7 @@ struct Answers<'a> {
     grants: Result<Vec<Grant>, AwsError>,
     policy: Result<String, AwsError>,
     /// What IAM says to each sender's role.
-    roles: Vec<(Attached<'a>, String, Result<Permission, AwsError>)>,
+    roles: Vec<(Attached<'a>, String, Result<bool, AwsError>)>,
 }
 
 pub(super) async fn look(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
@@ -47,7 +47,10 @@ pub(super) async fn look(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
     match pool.triggers.key_arn.as_deref() {
         _ if senders.is_empty() => Vec::new(),
         None => vec![none(subject, pool)],
-        Some(given) => Answers::ask(subject, pool, given, &senders).await.findings(subject, pool, &senders),
+        Some(given) => {
+            let answers = Box::pin(Answers::ask(subject, pool, given, &senders)).await;
+            answers.findings(subject, pool, &senders)
+        }
     }
 }
 
@@ -66,7 +69,7 @@ fn none(subject: &Subject<'_>, pool: &Pool) -> Finding {
 
 impl<'a> Answers<'a> {
     async fn ask(subject: &Subject<'_>, pool: &Pool, given: &'a str, senders: &[Attached<'a>]) -> Self {
-        let keys = &Keys::new(subject.aws);
+        let (keys, policies) = (&Keys::new(subject.aws), &Policies::new(subject.aws));
         let progress = subject.progress;
         let describe = async || progress.of(keys.describe(given)).await;
         // Grants and policies are of the key itself, so an alias has to be followed first.
@@ -76,9 +79,8 @@ impl<'a> Answers<'a> {
         let role = async |sender: Option<&Attached<'a>>| {
             let sender = *sender?;
             let role = subject.functions.get(&sender.trigger)?.as_ref().ok()?.role.clone()?;
-            let condition = (CONTEXT_CONDITION, pool.id.as_str());
-            let answer = simulate(subject.aws, &role, "kms:Decrypt", &own, condition);
-            let answer = progress.of(answer).await;
+            let context = [(CONTEXT_CONDITION, pool.id.as_str())];
+            let answer = progress.of(policies.allow(&role, "kms:Decrypt", &own, &context)).await;
             Some((sender, role, answer))
         };
         let late = async {
@@ -129,7 +131,11 @@ impl<'a> Answers<'a> {
     fn permissions(&self, pool: &Pool, key_arn: &str) -> Vec<Finding> {
         let mut findings = vec![grant(&self.grants, pool)];
         let policy = match &self.policy {
-            Ok(document) => Some(Policy::parse(document).unwrap_or_default()),
+            Ok(document) => {
+                let policy = Policy::parse(document).unwrap_or_default();
+                findings.extend(encryption_denied(&policy, pool, key_arn));
+                Some(policy)
+            }
             Err(error) => {
                 findings.push(Finding::not_checked(DECRYPT, "the key's policy", error));
                 None
@@ -320,7 +326,7 @@ fn grant(grants: &Result<Vec<Grant>, AwsError>, pool: &Pool) -> Finding {
         .advice(again),
     };
     finding.why(format!(
-        "kms:ListGrants shows {} grant(s); looked for: Encrypt or GenerateDataKey, the service cognito-idp or the \
+        "kms:ListGrants shows so many grants: {}; looked for: Encrypt or GenerateDataKey, the service cognito-idp or the \
          encryption context {POOL_IN_CONTEXT}={}; {SENDER_PAGE} and {GRANT_PAGE}",
         grants.len(),
         pool.id
@@ -346,11 +352,11 @@ enum KeyPolicy {
     Unclear(String),
 }
 
-fn key_policy(policy: &Policy, role: &str, pool: &Pool, key_arn: &str) -> KeyPolicy {
+fn key_policy(policy: &Policy, role: &str, pool: &Pool) -> KeyPolicy {
     let mut best = KeyPolicy::Silent;
     for statement in policy.about("kms:Decrypt") {
         let named = statement.names_role(role);
-        let left = statement.leaves_it_to(account_of(key_arn));
+        let left = statement.leaves_it_to(account_of(role));
         if !named && !left {
             continue;
         }
@@ -396,46 +402,73 @@ fn exceptions(statement: &Statement) -> Vec<String> {
     conditions.flat_map(|condition| condition.values.iter().cloned()).collect()
 }
 
+/// A denial keeps Cognito from encrypting, whatever it was granted.
+fn encryption_denied(policy: &Policy, pool: &Pool, key_arn: &str) -> Option<Finding> {
+    let mut denials = ["kms:Encrypt", "kms:GenerateDataKey"]
+        .into_iter()
+        .flat_map(|action| policy.about(action))
+        .filter(|statement| !statement.allows && statement.names_service("cognito-idp.amazonaws.com"));
+    let denial = denials.find(|statement| matches!(conditions(statement, pool), Conditions::Hold))?;
+    let others = exceptions(denial);
+    let but =
+        if others.is_empty() { String::new() } else { format!(" for all pools but {}", others.join(", ")) };
+    Some(
+        Finding::cause(
+            GRANT,
+            format!("the key's policy denies Cognito to encrypt codes{but}: it cannot hand a code over"),
+        )
+        .why(format!("kms:GetKeyPolicy: a denial wins over every grant; {KEY_POLICY_PAGE}"))
+        .advice("Take that statement out of the key's policy, or this pool into it; it reads:")
+        .command(read_policy(key_arn)),
+    )
+}
+
+fn read_policy(key_arn: &str) -> String {
+    let region = region_of(key_arn);
+    format!("aws kms get-key-policy --key-id {} --region {} --output text", quote(key_arn), quote(region))
+}
+
+/// Why the key's policy alone keeps a role from decrypting.
+fn kept_by(by_key: &KeyPolicy) -> Option<String> {
+    match by_key {
+        KeyPolicy::Denies(others) if others.is_empty() => {
+            Some("a statement of the key's policy denies it".to_owned())
+        }
+        KeyPolicy::Denies(others) => {
+            Some(format!("the key's policy denies it for all pools but {}", others.join(", ")))
+        }
+        KeyPolicy::AllowsOthers(others) => {
+            Some(format!("the key's policy allows it for {} only", others.join(", ")))
+        }
+        KeyPolicy::Silent => Some("the key's policy neither names its role nor leaves it to IAM".to_owned()),
+        KeyPolicy::Allows | KeyPolicy::LeavesItToIam | KeyPolicy::Unclear(_) => None,
+    }
+}
+
 /// Whether a sender may decrypt codes of this pool: by the key's policy, and where that leaves it to IAM, by its role.
 fn decrypts(
     sender: Attached<'_>,
     role: &str,
-    iam: &Result<Permission, AwsError>,
+    iam: &Result<bool, AwsError>,
     policy: Option<&Policy>,
     pool: &Pool,
     key_arn: &str,
 ) -> Finding {
     let name = name_of(sender.arn);
-    let by_key = policy.map(|policy| key_policy(policy, role, pool, key_arn));
+    let by_key = policy.map(|policy| key_policy(policy, role, pool));
     let cause =
-        |why: String| Finding::cause(DECRYPT, format!("{name} may not decrypt codes of this pool: {why}"));
+        |why: &str| Finding::cause(DECRYPT, format!("{name} may not decrypt codes of this pool: {why}"));
     let fine = || Finding::ok(DECRYPT, format!("{name} may decrypt codes of this pool"));
-    let put = || {
-        let region = region_of(key_arn);
-        format!("aws kms get-key-policy --key-id {} --region {} --output text", quote(key_arn), quote(region))
-    };
-    let finding = match (&by_key, iam) {
-        (Some(KeyPolicy::Denies(others)), _) if others.is_empty() => {
-            cause("a statement of the key's policy denies it".to_owned()).command(put())
-        }
-        (Some(KeyPolicy::Denies(others)), _) => {
-            cause(format!("the key's policy denies it for all pools but {}", others.join(", "))).command(put())
-        }
-        (Some(KeyPolicy::AllowsOthers(others)), _) => {
-            cause(format!("the key's policy allows it for {} only", others.join(", "))).command(put())
-        }
-        (Some(KeyPolicy::Silent), _) => {
-            cause("the key's policy neither names its role nor leaves it to IAM".to_owned()).command(put())
-        }
-        (_, Ok(Permission::Denied)) => cause("a policy of its role denies it".to_owned())
-            .advice("Look at the policies of the role, its boundary and those of the organisation."),
-        (Some(KeyPolicy::Allows), _) | (_, Ok(Permission::Allowed)) => fine(),
-        (_, Ok(Permission::NotAllowed)) => cause("no policy of its role allows kms:Decrypt on the key for it".to_owned())
-            .advice(
-                "Deploy the stack again with the UserPoolId of this pool: with DecryptForUserPoolOnly=true its role \
-                 may decrypt codes of that pool alone.",
-            ),
-        (_, Err(error)) => {
+    let finding = match (by_key.as_ref().and_then(kept_by), &by_key, iam) {
+        (Some(why), _, _) => cause(&why)
+            .advice("Let the key's policy leave it to IAM (Allow kms:* to the account's root), without that denial; it reads:")
+            .command(read_policy(key_arn)),
+        (None, Some(KeyPolicy::Allows), _) | (None, _, Ok(true)) => fine(),
+        (None, _, Ok(false)) => cause("no policy of its role allows kms:Decrypt on the key for it, or one denies it").advice(
+            "Deploy the stack again with the UserPoolId of this pool: with DecryptForUserPoolOnly=true its role may \
+             decrypt codes of that pool alone.",
+        ),
+        (None, _, Err(error)) => {
             return Finding::not_checked(DECRYPT, &format!("whether {name} may decrypt codes"), error);
         }
     };
@@ -448,14 +481,10 @@ fn decrypts(
         _ => finding.why(format!("kms:GetKeyPolicy, kms:Decrypt for {role}: {KEY_POLICY_PAGE}")),
     };
     match iam {
-        Ok(permission) => finding.why(format!(
+        Ok(allowed) => finding.why(format!(
             "iam:SimulatePrincipalPolicy of {role}, kms:Decrypt on the key with {CONTEXT_CONDITION}={}: {}",
             pool.id,
-            match permission {
-                Permission::Allowed => "allowed",
-                Permission::NotAllowed => "not allowed",
-                Permission::Denied => "denied",
-            }
+            if *allowed { "allowed" } else { "not allowed" },
         )),
         Err(_) => finding,
     }
@@ -467,7 +496,6 @@ mod tests {
 
     use super::*;
 
-    const KEY_ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd";
     const ROLE: &str = "arn:aws:iam::123456789012:role/triggers-sender";
 
     fn pool() -> Pool {
@@ -518,7 +546,7 @@ mod tests {
     #[track_caller]
     fn check_policy(statements: &str, expected: KeyPolicy) {
         let policy = Policy::parse(&format!(r#"{{"Statement":[{statements}]}}"#)).expect("a policy");
-        assert_eq!(key_policy(&policy, ROLE, &pool(), KEY_ARN), expected, "{statements}");
+        assert_eq!(key_policy(&policy, ROLE, &pool()), expected, "{statements}");
     }
 
     fn statement(effect: &str, condition: &str) -> String {
@@ -529,6 +557,23 @@ mod tests {
 
     fn on_pool(operator: &str, id: &str) -> String {
         format!(r#","Condition":{{"{operator}":{{"{CONTEXT_CONDITION}":"{id}"}}}}"#)
+    }
+
+    #[test]
+    fn a_denial_keeps_cognito_from_encrypting() {
+        let check = |action: &str, principal: &str, condition: &str, expected: bool| {
+            let statement = format!(
+                r#"{{"Effect":"Deny","Principal":{principal},"Action":"{action}","Resource":"*"{condition}}}"#
+            );
+            let policy = Policy::parse(&format!(r#"{{"Statement":{statement}}}"#)).expect("a policy");
+            assert_eq!(encryption_denied(&policy, &pool(), "").is_some(), expected, "{statement}");
+        };
+        check("kms:GenerateDataKey*", r#""*""#, "", true);
+        check("kms:*", r#"{"Service":"cognito-idp.amazonaws.com"}"#, "", true);
+        check("kms:*", r#"{"Service":"sqs.amazonaws.com"}"#, "", false);
+        check("kms:Decrypt", r#""*""#, "", false);
+        check("kms:Encrypt", r#""*""#, &on_pool("StringNotEquals", "eu-central-1_Other"), true);
+        check("kms:Encrypt", r#""*""#, &on_pool("StringNotEquals", "eu-central-1_Example01"), false);
     }
 
     #[test]

@@ -84,7 +84,7 @@ async fn dead_letters(subject: &Subject<'_>) -> Option<Finding> {
                 .why("sqs:GetQueueAttributes: ApproximateNumberOfMessages and …NotVisible are 0"),
         );
     }
-    let peeked = subject.progress.of(peek(subject, deployment, url)).await;
+    let peeked = subject.progress.of(Box::pin(peek(subject, deployment, url))).await;
     Some(waiting(subject, deployment, depth, peeked))
 }
 
@@ -139,16 +139,21 @@ fn waiting(
                 ),
             }
         }
-        Err(error) => (
-            Level::Warning,
-            format!("{failed}; whether one is this user's: not checked, {error}"),
-            String::new(),
-        ),
+        Err(error) => {
+            let role = deployment.redrive_role_arn();
+            let whose = role.map(|role| format!(" with the role {role}")).unwrap_or_default();
+            (
+                Level::Warning,
+                format!("{failed}; whether one is this user's: not checked, the queue cannot be read{whose}"),
+                format!(
+                    "{error}; the queue's policy lets its own role alone read it, which takes sts:AssumeRole"
+                ),
+            )
+        }
     };
     let finding =
         Finding::new(QUEUE, level, sentence).why("sqs:GetQueueAttributes of the output OnFailureQueueUrl");
-    let finding = if why.is_empty() { finding } else { finding.why(why) };
-    finding.command(format!("cognito-triggers redrive --stack-name {}", quote(&deployment.stack)))
+    finding.why(why).command(format!("cognito-triggers redrive --stack-name {}", quote(&deployment.stack)))
 }
 
 fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
@@ -427,7 +432,8 @@ fn counted(told: &[Told]) -> String {
     let sent = count(|outcome| matches!(outcome, Outcome::Sent(_)));
     let failed = count(|outcome| matches!(outcome, Outcome::Failed(..)));
     let lines = told.len();
-    format!("{lines} line(s), {sent} sent, {failed} failed")
+    let word = if lines == 1 { "line" } else { "lines" };
+    format!("{lines} {word}, {sent} sent, {failed} failed")
 }
 
 fn never_invoked(subject: &Subject<'_>, channels: &[Channel<'_>]) -> Finding {
@@ -480,18 +486,7 @@ fn decided(subject: &Subject<'_>, line: &Line, hash: &str) -> Option<Finding> {
     let at = shown(line.time);
     Some(match text("decision")? {
         "refuse" => {
-            let refusals = [
-                RefuseReason::Denied,
-                RefuseReason::Disposable,
-                RefuseReason::Unreadable,
-                RefuseReason::Closed,
-            ];
-            let said = text("message").unwrap_or_default();
-            let why = refusals
-                .map(|reason| Decision::Refuse(reason).explain())
-                .into_iter()
-                .find(|why| *why == said);
-            let why = why.unwrap_or("refused");
+            let why = refusal(text("message").unwrap_or_default());
             let finding = Finding::cause(SIGN_UP, format!("the sign-up of this address at {at} was {why}"));
             match subject.deployment {
                 Some(deployment) => finding.command(format!(
@@ -512,6 +507,15 @@ fn decided(subject: &Subject<'_>, line: &Line, hash: &str) -> Option<Finding> {
     })
 }
 
+/// Why a sign-up was refused, in our own words. A list of disposable mailboxes of another day is one as well.
+fn refusal(said: &str) -> &'static str {
+    let reasons =
+        [RefuseReason::Denied, RefuseReason::Disposable, RefuseReason::Unreadable, RefuseReason::Closed];
+    let why = reasons.map(|reason| Decision::Refuse(reason).explain());
+    let beginning = |why: &'static str| why.split_once(" list of ").map_or(why, |(beginning, _)| beginning);
+    why.into_iter().find(|why| said.starts_with(beginning(why))).unwrap_or("refused")
+}
+
 // ---------------------------------------------------------------------------------- errors
 
 /// Lines of level ERROR of all functions, whomever they are about.
@@ -525,8 +529,10 @@ async fn errors(subject: &Subject<'_>, logs: &Logs) -> Vec<Finding> {
     let [first, second, third, fourth] = Trigger::ALL;
     let all = tokio::join!(one(first), one(second), one(third), one(fourth));
     let answers: Vec<_> = [all.0, all.1, all.2, all.3].into_iter().flatten().collect();
-    let mut findings: Vec<_> =
-        answers.iter().filter_map(|(configuration, answer)| error(configuration, answer)).collect();
+    let mut findings: Vec<_> = answers
+        .iter()
+        .filter_map(|(configuration, answer)| error(configuration, answer, subject.aws.region()))
+        .collect();
     if findings.is_empty() && !answers.is_empty() {
         findings.push(
             Finding::ok(ERRORS, "no function logged an error in the last hour")
@@ -536,7 +542,11 @@ async fn errors(subject: &Subject<'_>, logs: &Logs) -> Vec<Finding> {
     findings
 }
 
-fn error(configuration: &Configuration, answer: &Result<Vec<Line>, AwsError>) -> Option<Finding> {
+fn error(
+    configuration: &Configuration,
+    answer: &Result<Vec<Line>, AwsError>,
+    region: &str,
+) -> Option<Finding> {
     let Configuration { name, log_group, .. } = configuration;
     let lines = match answer {
         Ok(lines) => lines,
@@ -555,26 +565,26 @@ fn error(configuration: &Configuration, answer: &Result<Vec<Line>, AwsError>) ->
         *count = count.saturating_add(1);
     }
     let at = shown(last.time);
-    let finding = match settings {
-        Some(names) => Finding::cause(
+    let finding = if let Some(names) = settings {
+        Finding::cause(
             ERRORS,
             format!(
                 "{name} did not start in the last hour, last at {at}, because of these settings: {names}"
             ),
         )
-        .advice("Set the parameters of these names and deploy the stack again: docs/configuration.md."),
-        None => {
-            let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-            Finding::warning(
-                ERRORS,
-                format!("{name} logged errors in the last hour, last at {at}: {}", kinds.join(", ")),
-            )
-        }
+        .advice("Set the parameters of these names and deploy the stack again: docs/configuration.md.")
+    } else {
+        let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        Finding::warning(
+            ERRORS,
+            format!("{name} logged errors in the last hour, last at {at}: {}", kinds.join(", ")),
+        )
     };
     Some(finding.why(format!("logs:FilterLogEvents of {log_group} for lines of the level ERROR")).command(
         format!(
-            "aws logs filter-log-events --log-group-name {} --filter-pattern '{{ $.level = \"ERROR\" }}'",
-            quote(log_group)
+            "aws logs filter-log-events --log-group-name {} --filter-pattern '{{ $.level = \"ERROR\" }}' --region {}",
+            quote(log_group),
+            quote(region)
         ),
     ))
 }
@@ -654,4 +664,70 @@ fn delivery(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) -
         "The second one takes the place of all that is configured: repeat in it what there is for {}.",
         others.join(" and ")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_reason_only_our_own_words_are_shown() {
+        let hidden = "for a reason that only the log itself shows";
+        assert_eq!(
+            ours("the limit of SMS_DAILY_BUDGET_USD is reached"),
+            "the limit of SMS_DAILY_BUDGET_USD is reached"
+        );
+        assert_eq!(ours("ann@example.com"), hidden);
+        assert_eq!(ours(""), hidden);
+        for person in ["ann@example.com", "+12065550123"] {
+            assert!(!ours(&format!("SES did not take the message: {person}")).contains(person));
+        }
+    }
+
+    #[test]
+    fn of_an_invalid_configuration_only_the_names_are_shown() {
+        let problems = "FROM_ADDRESS is not set; DENIED_EMAIL_DOMAINS entry 1 `ann@example.com` is no domain; \
+                        ann@example.com is; x";
+        assert_eq!(variables(problems), "FROM_ADDRESS, DENIED_EMAIL_DOMAINS");
+        assert_eq!(variables("ann@example.com"), "its log names them");
+    }
+
+    #[test]
+    fn the_sentences_are_those_of_the_senders() {
+        let report = include_str!("../../../sender/src/report.rs");
+        for end in [
+            "it was dealt with by an earlier invocation",
+            "another invocation is sending it",
+            "its code is no longer valid",
+        ] {
+            assert!(report.contains(&format!("\"{NOT_SENT}{end}\"")), "{end}");
+        }
+        let errors = include_str!("../../../sender/src/errors.rs");
+        for class in CLASSES {
+            assert!(errors.contains(&format!("=> \"{class}\"")), "{class}");
+        }
+    }
+
+    #[test]
+    fn the_refusals_are_those_of_pre_sign_up() {
+        for reason in
+            [RefuseReason::Denied, RefuseReason::Disposable, RefuseReason::Unreadable, RefuseReason::Closed]
+        {
+            let why = Decision::Refuse(reason).explain();
+            assert_eq!(refusal(why), why);
+        }
+        assert_eq!(
+            refusal("refused: the e-mail domain is on the disposable-mail list of 1970-01-01"),
+            Decision::Refuse(RefuseReason::Disposable).explain()
+        );
+        assert_eq!(refusal("ann@example.com"), "refused");
+    }
+
+    #[test]
+    fn an_id_of_a_message_is_shown_and_nothing_else() {
+        assert!(is_id("0102018c-aaaa-bbbb-cccc-000000"));
+        for text in ["", "ann@example.com", "+12065550123", "a b c d e f g h"] {
+            assert!(!is_id(text), "{text}");
+        }
+    }
 }

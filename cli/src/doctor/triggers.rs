@@ -59,12 +59,12 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
         Err(error) => return vec![Finding::not_checked(ATTACHED, "which functions the pool invokes", error)],
     };
     let ask = async |trigger| match pool.triggers.function_arn(trigger) {
-        Some(arn) => Some(answers(subject, Attached { trigger, arn }).await),
+        Some(arn) => Some(Box::pin(answers(subject, Attached { trigger, arn })).await),
         None => None,
     };
     let [first, second, third, fourth] = Trigger::ALL;
     let (first, second, third, fourth, key) =
-        tokio::join!(ask(first), ask(second), ask(third), ask(fourth), key::look(subject, pool));
+        tokio::join!(ask(first), ask(second), ask(third), ask(fourth), Box::pin(key::look(subject, pool)));
     let mut findings = slots(pool, subject.deployment);
     findings.extend(channels(subject, pool));
     for answers in [first, second, third, fourth].into_iter().flatten() {
@@ -77,9 +77,10 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
 async fn answers<'a>(subject: &Subject<'a>, attached: Attached<'a>) -> Answers<'a> {
     let functions = &Functions::new(subject.aws);
     let event_invoke = async {
-        match attached.is_sender() {
-            true => Some(subject.progress.of(functions.event_invoke(attached.arn)).await),
-            false => None,
+        if attached.is_sender() {
+            Some(subject.progress.of(functions.event_invoke(attached.arn)).await)
+        } else {
+            None
         }
     };
     let (policy, concurrency, event_invoke) = tokio::join!(
@@ -142,11 +143,10 @@ fn slots(pool: &Pool, deployment: Option<&Deployment>) -> Vec<Finding> {
             }
         }
     }
+    let right = right.join(" and ");
     let what = match (right.is_empty(), deployment) {
-        (false, Some(deployment)) => {
-            format!("the pool invokes {} of the stack {}", right.join(", "), deployment.stack)
-        }
-        (false, None) => format!("the pool invokes {}; their stack is not known", right.join(", ")),
+        (false, Some(deployment)) => format!("the pool invokes {right} of the stack {}", deployment.stack),
+        (false, None) => format!("the pool invokes {right}; of which stack is not known"),
         (true, None) => {
             "the pool invokes no function: Cognito itself writes and sends every message".to_owned()
         }
@@ -301,6 +301,12 @@ fn left_to_cognito(deployment: &Deployment, writes: &impl Fn(&str) -> bool) -> b
 
 // ---------------------------------------------------------------------------------- each function
 
+/// A command of the AWS CLI for a function.
+fn cli(command: &str, arn: &str) -> String {
+    let region = arn.split(':').nth(3).unwrap_or_default();
+    format!("aws lambda {command} --function-name {} --region {}", quote(arn), quote(region))
+}
+
 impl Answers<'_> {
     fn findings(&self, subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
         let attached = self.attached;
@@ -316,7 +322,9 @@ impl Answers<'_> {
             Some(Ok(configuration)) => {
                 findings.push(state(attached, configuration));
                 findings.extend(last_update(configuration));
-                findings.extend(usable(attached, configuration));
+                if is_ours(attached, configuration, subject.deployment) {
+                    findings.extend(usable(attached, configuration));
+                }
             }
             None => {}
         }
@@ -358,7 +366,7 @@ fn state(attached: Attached<'_>, configuration: &Configuration) -> Finding {
             FUNCTION,
             format!("{name} is in the state Inactive{reason}: its next invocation fails and wakes it up"),
         )
-        .command(format!("aws lambda get-function-configuration --function-name {}", quote(name))),
+        .command(cli("get-function-configuration", attached.arn)),
         Some(other) => Finding::warning(
             FUNCTION,
             format!("{name} is in the state {other}{reason}: it cannot be invoked until it is Active"),
@@ -387,6 +395,17 @@ fn last_update(configuration: &Configuration) -> Option<Finding> {
     })
 }
 
+/// Whether it reads its settings as our functions do: those of somebody else have settings of their own.
+fn is_ours(attached: Attached<'_>, configuration: &Configuration, deployment: Option<&Deployment>) -> bool {
+    match deployment {
+        Some(deployment) => deployment.function_arn(attached.trigger) == Some(unqualified(attached.arn)),
+        None => configuration
+            .variables
+            .as_ref()
+            .is_ok_and(|variables| variables.contains_key("METRICS_NAMESPACE")),
+    }
+}
+
 /// Whether it would start with its settings.
 fn usable(attached: Attached<'_>, configuration: &Configuration) -> Option<Finding> {
     let name = &configuration.name;
@@ -411,7 +430,7 @@ fn concurrency(attached: Attached<'_>, reserved: &Result<Option<i32>, AwsError>)
                 format!("{name} is switched off (reserved concurrency 0): {}", attached.without()),
             )
             .why("lambda:GetFunctionConcurrency: ReservedConcurrentExecutions 0, so Lambda throttles every invocation")
-            .command(format!("aws lambda delete-function-concurrency --function-name {}", quote(name))),
+            .command(cli("delete-function-concurrency", attached.arn)),
         ),
         Ok(_) => None,
         Err(error) => Some(Finding::not_checked(FUNCTION, &format!("whether {name} is switched off"), error)),
@@ -499,7 +518,7 @@ fn may_invoke(policy: Option<&str>, pool_arn: &str) -> MayInvoke {
     let mut allowed = false;
     for statement in about {
         match (applies(statement, pool_arn), statement.allows) {
-            (Applies::Yes, false) | (Applies::ToAll, false) => return MayInvoke::Forbidden,
+            (Applies::Yes | Applies::ToAll, false) => return MayInvoke::Forbidden,
             (Applies::Yes, true) => allowed = true,
             (Applies::ToAll, true) => any = true,
             (Applies::No(named), true) => others.extend(named),
@@ -561,12 +580,10 @@ fn retries(attached: Attached<'_>, answer: &Result<Option<EventInvoke>, AwsError
             )];
         }
     };
-    let update = |rest: &str| {
-        format!(
-            "aws lambda update-function-event-invoke-config --function-name {} {rest}",
-            quote(attached.arn)
-        )
-    };
+    // Where there is nothing yet, there is nothing to update.
+    let verb = if matches!(answer, Ok(None)) { "put" } else { "update" };
+    let update =
+        |rest: &str| format!("{} {rest}", cli(&format!("{verb}-function-event-invoke-config"), attached.arn));
     let mut findings = Vec::new();
     if settings.retries == Some(0) {
         findings.push(
@@ -622,4 +639,50 @@ fn retries(attached: Attached<'_>, answer: &Result<Option<EventInvoke>, AwsError
         ),
     };
     findings.into_iter().map(|finding| finding.why(format!("{said}; {ASYNC_PAGE}"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POOL_ARN: &str = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01";
+
+    fn statement(effect: &str, conditions: &str) -> String {
+        format!(
+            r#"{{"Effect":"{effect}","Principal":{{"Service":"{COGNITO}"}},"Action":"lambda:InvokeFunction","Condition":{{{conditions}}}}}"#
+        )
+    }
+
+    #[track_caller]
+    fn check(statements: &[String], expected: MayInvoke) {
+        let policy = format!(r#"{{"Statement":[{}]}}"#, statements.join(","));
+        assert_eq!(may_invoke(Some(&policy), POOL_ARN), expected, "{policy}");
+    }
+
+    #[test]
+    fn one_statement_for_this_pool_is_enough_and_one_denial_is_too_much() {
+        let own = statement("Allow", &format!(r#""ArnLike":{{"AWS:SourceArn":"{POOL_ARN}"}}"#));
+        let wild = statement(
+            "Allow",
+            r#""StringLike":{"aws:SourceArn":"arn:aws:cognito-idp:*:123456789012:userpool/*"}"#,
+        );
+        let other = statement(
+            "Allow",
+            r#""ArnEquals":{"aws:SourceArn":"arn:aws:cognito-idp:eu-central-1:1:userpool/other"}"#,
+        );
+        let account = statement("Allow", r#""StringEquals":{"aws:SourceAccount":["111122223333"]}"#);
+        let unknown = statement("Allow", r#""Bool":{"aws:SecureTransport":"true"}"#);
+        let others =
+            ["111122223333".to_owned(), "arn:aws:cognito-idp:eu-central-1:1:userpool/other".to_owned()];
+        assert_eq!(may_invoke(None, POOL_ARN), MayInvoke::NoPolicy);
+        check(&[], MayInvoke::Missing);
+        check(&[other.clone(), own.clone()], MayInvoke::Yes);
+        check(&[wild.clone()], MayInvoke::Yes);
+        check(&[statement("Allow", "")], MayInvoke::AnyPool);
+        check(&[other.clone(), account, other.clone()], MayInvoke::Others(others.to_vec()));
+        check(&[unknown.clone(), other], MayInvoke::Unclear("aws:securetransport".to_owned()));
+        check(&[unknown, own.clone()], MayInvoke::Yes);
+        check(&[own, statement("Deny", "")], MayInvoke::Forbidden);
+        check(&[wild, statement("Deny", r#""ArnLike":{"aws:SourceArn":"arn:other"}"#)], MayInvoke::Yes);
+    }
 }
