@@ -416,6 +416,7 @@ mod tests {
             include_str!("mod.rs"),
             include_str!("client.rs"),
             include_str!("email.rs"),
+            include_str!("key.rs"),
             include_str!("sms.rs"),
             include_str!("trail.rs"),
             include_str!("triggers.rs"),

@@ -2,17 +2,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use shared::address::EmailAddress;
-use shared::phone::PhoneNumber;
-
 use super::client::{self, Clients, titles};
-use super::finding::{Finding, Level};
+use super::finding::Finding;
 use super::step::Step;
 use super::who::{Named, is_name};
 use super::{Subject, region_of_pool, shown};
 use crate::aws::AwsError;
 use crate::cognito::{AppClient, Pool, User};
-use crate::deployment::Trigger;
 use crate::shell::quote;
 
 const POOL: &str = "user.pool";
@@ -57,7 +53,6 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
             pool_id: subject.pool_id,
             user,
             mfa: subject.found.mfa.as_ref().err(),
-            ours: subject.sends(Trigger::CustomEmailSender),
             client: clients.as_ref().ok().and_then(Clients::any),
             now: i64::try_from(now).unwrap_or(i64::MAX),
         };
@@ -338,13 +333,6 @@ impl Contact {
             Self::Email => EMAIL,
         }
     }
-
-    fn well_formed(self, value: &str) -> bool {
-        match self {
-            Self::Phone => value.parse::<PhoneNumber>().is_ok(),
-            Self::Email => value.parse::<EmailAddress>().is_ok(),
-        }
-    }
 }
 
 /// How a forgotten password is reset.
@@ -364,8 +352,6 @@ struct Case<'a> {
     user: &'a User,
     /// Why the second factors are not known.
     mfa: Option<&'a AwsError>,
-    /// Whether our function, and not Cognito, sends e-mail.
-    ours: bool,
     client: Option<&'a AppClient>,
     /// Seconds since 1970.
     now: i64,
@@ -523,14 +509,12 @@ impl Case<'_> {
         )
     }
 
+    /// Whether it is there and verified; whether a message can go there is a question of the other areas.
     fn contact(&self, contact: Contact, recovery: Option<&Recovery>) -> Finding {
         let (check, noun) = (contact.check(), words(contact.attribute()));
         let Some(value) = self.user.attribute(contact.attribute()) else {
             return Finding::ok(check, format!("there is no {noun}"));
         };
-        if !contact.well_formed(value) {
-            return self.malformed(contact, value, recovery);
-        }
         let value = shown(value);
         if self.user.verified(contact.attribute()) {
             return Finding::ok(check, format!("the {noun} {value} is verified"));
@@ -575,29 +559,6 @@ impl Case<'_> {
             let (pool_id, user) = (self.pool_id(), self.name());
             finding.step(Step::MarkVerified { pool_id, user, attribute: contact.verified_attribute() })
         })
-    }
-
-    fn malformed(&self, contact: Contact, value: &str, recovery: Option<&Recovery>) -> Finding {
-        let reset = matches!(recovery, Some(Recovery::Contact(target, _)) if *target == contact);
-        let used = reset || self.user.status == "UNCONFIRMED";
-        let level = if used { Level::Cause } else { Level::Warning };
-        let (rule, example) = match contact {
-            Contact::Phone => ("not of the form +12065550123 (E.164): no SMS can be sent there", "NUMBER"),
-            Contact::Email if self.ours => ("not one plain address: our sender refuses it", "ADDRESS"),
-            Contact::Email => ("not one plain address: SES refuses it", "ADDRESS"),
-        };
-        let noun = words(contact.attribute());
-        Finding::new(contact.check(), level, format!("the {noun} {} is {rule}", shown(value)))
-            .command(format!(
-                "aws cognito-idp admin-update-user-attributes --user-pool-id {} --username {} --user-attributes \
-                 Name={},Value={example} Name={},Value=true --region {}",
-                self.pool_id,
-                quote(&self.user.name),
-                contact.attribute(),
-                contact.verified_attribute(),
-                region_of_pool(self.pool_id),
-            ))
-            .why(ATTRIBUTES)
     }
 
     fn active(&self) -> &[String] {
@@ -802,6 +763,7 @@ pub(super) fn meanwhile(pool_id: &str, user: &User) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::cognito::Mfa;
+    use crate::doctor::finding::Level;
 
     const DAY_TEN: i64 = 10 * DAY;
 
@@ -824,7 +786,7 @@ mod tests {
     }
 
     fn case(user: &User) -> Case<'_> {
-        Case { pool_id: "eu-central-1_Example01", user, mfa: None, ours: true, client: None, now: DAY_TEN }
+        Case { pool_id: "eu-central-1_Example01", user, mfa: None, client: None, now: DAY_TEN }
     }
 
     fn texts(texts: &[&str]) -> Vec<String> {
