@@ -91,7 +91,7 @@ async fn an_ordinary_day_is_shown_at_a_glance() {
     counted(&world, ORDINARY);
     let output = status(&world, &[]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
-    assert_snapshot!(output.stdout, @r#"
+    assert_snapshot!(output.stdout, @r"
     Stack triggers in eu-central-1
     2026-11-21 12:00 to 2026-11-22 12:00 UTC, 24 hours
 
@@ -131,7 +131,7 @@ async fn an_ordinary_day_is_shown_at_a_glance() {
     Alarms                          none
 
     Nothing to look at.
-    "#);
+    ");
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn an_empty_day_is_all_zeros() {
     let world = World::start();
     let output = status(&world, &["--ascii"]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
-    assert_snapshot!(output.stdout, @r#"
+    assert_snapshot!(output.stdout, @r"
     Stack triggers in eu-central-1
     2026-11-21 12:00 to 2026-11-22 12:00 UTC, 24 hours
 
@@ -179,7 +179,7 @@ async fn an_empty_day_is_all_zeros() {
     Alarms                          none
 
     Nothing to look at.
-    "#);
+    ");
 }
 
 const BAD: Numbers = &[
@@ -706,7 +706,7 @@ async fn what_the_stack_does_not_have_is_not_asked_for() {
     );
     let output = status(&world, &["--ascii"]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
-    assert_snapshot!(output.stdout, @r#"
+    assert_snapshot!(output.stdout, @r"
     Stack triggers in eu-central-1
     2026-11-21 12:00 to 2026-11-22 12:00 UTC, 24 hours
 
@@ -731,7 +731,7 @@ async fn what_the_stack_does_not_have_is_not_asked_for() {
     Alarms                          none
 
     Nothing to look at.
-    "#);
+    ");
     for operation in
         ["ses:GetAccount", "sns:GetSMSAttributes", "sms-voice:DescribeSpendLimits", "sqs:GetQueueAttributes"]
     {
