@@ -11,6 +11,8 @@
 mod cli_explain;
 mod cli_hash;
 mod cli_redrive;
+mod cli_robust;
+mod cli_world;
 mod contract;
 mod custom_email_sender;
 mod custom_message;
@@ -36,3 +38,4 @@ mod stage;
 mod start_up;
 mod threats;
 mod watched;
+mod world;
