@@ -8,9 +8,11 @@ mod aws;
 mod cloudformation;
 mod cloudwatch;
 mod cognito;
+mod completions;
 mod explain;
 mod hash;
 mod lambda;
+mod man;
 mod output;
 mod record;
 mod redrive;
@@ -30,9 +32,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::aws::{AwsError, Kind};
 use crate::output::Output;
 
+/// What the tool is called.
+const NAME: &str = "cognito-triggers";
+
 /// Looks after a deployment of the Cognito triggers.
 #[derive(Debug, Parser)]
-#[command(name = "cognito-triggers", version, max_term_width = 80, after_help = EXIT_CODES)]
+#[command(name = NAME, version, max_term_width = 80, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -61,6 +66,10 @@ enum Command {
     Explain(explain::Options),
     /// Shows the last day at a glance: messages, failures, dead letters, spend
     Status(status::Options),
+    /// Prints what a shell needs to complete the command line
+    Completions(completions::Options),
+    /// Prints the manual page, or writes a page for each command into a folder
+    Man(man::Options),
 }
 
 /// What every command takes.
@@ -137,6 +146,8 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
         Command::Hash(options) => Box::pin(hash::run(options, &cli.common, lookup, &mut output)).await,
         Command::Explain(options) => Box::pin(explain::run(options, &cli.common, &mut output)).await,
         Command::Status(options) => Box::pin(status::run(options, &cli.common, lookup, &mut output)).await,
+        Command::Completions(options) => completions::run(&options, &mut output),
+        Command::Man(options) => man::run(&options, &mut output),
     };
     match result {
         Ok(end) => end.exit_code().into(),

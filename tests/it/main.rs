@@ -11,7 +11,9 @@
 mod cli_explain;
 mod cli_hash;
 mod cli_redrive;
+mod cli_robust;
 mod cli_status;
+mod cli_world;
 mod contract;
 mod custom_email_sender;
 mod custom_message;
@@ -37,3 +39,4 @@ mod stage;
 mod start_up;
 mod threats;
 mod watched;
+mod world;
