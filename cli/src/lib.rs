@@ -9,6 +9,7 @@ mod aws;
 mod cloudformation;
 mod cloudwatch;
 mod cognito;
+mod completions;
 mod deployment;
 mod dns;
 mod doctor;
@@ -19,6 +20,7 @@ mod iam;
 mod kms;
 mod lambda;
 mod logs;
+mod man;
 mod output;
 mod progress;
 mod record;
@@ -39,9 +41,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::aws::{AwsError, Kind};
 use crate::output::Output;
 
+/// What the tool is called.
+const NAME: &str = "cognito-triggers";
+
 /// Looks after a deployment of the Cognito triggers.
 #[derive(Debug, Parser)]
-#[command(name = "cognito-triggers", version, max_term_width = 80, after_help = EXIT_CODES)]
+#[command(name = NAME, version, max_term_width = 80, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -78,6 +83,10 @@ enum Command {
     Diff(attach::DiffOptions),
     /// Shows the last day at a glance: messages, failures, dead letters, spend
     Status(status::Options),
+    /// Prints what a shell needs to complete the command line
+    Completions(completions::Options),
+    /// Prints the manual page, or writes a page for each command into a folder
+    Man(man::Options),
 }
 
 /// What every command takes.
@@ -158,6 +167,8 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
         Command::Detach(options) => Box::pin(attach::detach(options, &cli.common, &mut output)).await,
         Command::Diff(options) => Box::pin(attach::diff(options, &cli.common, &mut output)).await,
         Command::Status(options) => Box::pin(status::run(options, &cli.common, lookup, &mut output)).await,
+        Command::Completions(options) => completions::run(&options, &mut output),
+        Command::Man(options) => man::run(&options, &mut output),
     };
     match result {
         Ok(end) => end.exit_code().into(),

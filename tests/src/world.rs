@@ -270,13 +270,19 @@ impl World {
 
     /// Puts messages into the queue of the events that failed.
     pub fn fail_events(&self, bodies: impl IntoIterator<Item = String>) {
-        self.lock().account.messages.extend(bodies);
+        let mut inner = self.lock();
+        bodies.into_iter().for_each(|body| inner.account.enqueue(body));
     }
 
     /// Makes the stack one for a pool that exists already, to which nothing is attached yet: no outputs of an own pool,
     /// `LambdaConfigToAttach` instead; no `LambdaConfig` in the pool.
     pub fn existing_pool(&self) {
         self.lock().account.existing_pool();
+    }
+
+    /// Puts everything into one more Region. In the others there is nothing.
+    pub fn also_in(&self, region: &str) {
+        self.lock().more_regions.push(region.to_owned());
     }
 
     /// Waits until a request is held by [`Reply::Hang`] or [`Reply::HangAfter`]. Each one is told once.
@@ -306,6 +312,13 @@ impl World {
         let env = self.env();
         let env: Vec<_> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
         cli::start(arguments, &[&env, more].concat(), stdin)
+    }
+
+    /// Runs the tool to its end on a terminal, with more variables.
+    pub async fn run_on_terminal(&self, arguments: &[&str], more: &[(&str, &str)]) -> Output {
+        let env = self.env();
+        let env: Vec<_> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        cli::on_terminal(arguments, &[&env, more].concat()).await
     }
 
     /// Runs the tool to its end.
@@ -351,6 +364,7 @@ struct Inner {
     changes: BTreeMap<String, Vec<Change>>,
     scripts: BTreeMap<String, VecDeque<Reply>>,
     calls: Vec<Call>,
+    more_regions: Vec<String>,
     /// What the test told us that AWS could not do.
     faults: Vec<String>,
 }
@@ -379,8 +393,18 @@ impl Inner {
     }
 
     /// The service's own answer, with the test's changes.
-    fn default_answer(&mut self, operation: Operation, request: &Value) -> Result<Value, Refusal> {
-        let mut answer = self.account.answer(operation, request)?;
+    fn default_answer(
+        &mut self,
+        operation: Operation,
+        region: &str,
+        request: &Value,
+    ) -> Result<Value, Refusal> {
+        let here = region == REGION || self.more_regions.iter().any(|more| more == region);
+        let mut answer = if here {
+            self.account.answer(operation, request)?
+        } else {
+            account::elsewhere(operation, region, request)?
+        };
         for change in self.changes.get(&operation.full_name()).into_iter().flatten() {
             change(&mut answer);
         }
@@ -410,7 +434,7 @@ impl Inner {
             (None, None) => (Reply::Ok, None),
         };
         let answer = reply.does().then(|| {
-            let answer = given.map_or_else(|| self.default_answer(operation, &request), Ok);
+            let answer = given.map_or_else(|| self.default_answer(operation, &region, &request), Ok);
             answer.and_then(|answer| self.written(operation, &answer))
         });
         self.calls.push(Call { operation: operation.full_name(), region, request });

@@ -90,17 +90,16 @@ pub(crate) async fn run(
     let answers = Box::pin(ask::ask(&aws, &deployment, window)).await;
     let shell = Shell::new(common);
     let mut report = Report::new(&deployment, aws.region(), window, answers, &shell);
+    if let Some(error) = report.nothing {
+        return Err(error.into());
+    }
     if let Some(error) = refused {
         let what = "queue of failed events, user pool, SES and SMS of the stack";
         report.not_known.push(Unknown { what: vec![what], why: error.text });
     }
     report.show(options.ascii || !speaks_utf8(lookup), output)?;
     output.json(&report)?;
-    match report.nothing {
-        Some(error) => Err(error.into()),
-        None if report.look_at.is_empty() => Ok(End::Done),
-        None => Ok(End::LookAtIt),
-    }
+    Ok(if report.look_at.is_empty() { End::Done } else { End::LookAtIt })
 }
 
 /// What the stack consists of. Where these credentials may not ask for that, names that follow from its own, and why.

@@ -488,10 +488,12 @@ impl Unknowns {
         self.known(what, answer?)
     }
 
-    /// Why nothing at all is known, if that is so: rather what asking later does not mend.
+    /// Why nothing at all is known, if that is so. Its kind is rather one that asking later does not mend.
     fn nothing(&self) -> Option<AwsError> {
         let lasting = self.errors.iter().find(|error| error.kind != Kind::Throttled);
-        lasting.or(self.errors.first()).filter(|_| !self.known).cloned()
+        let kind = lasting.or(self.errors.first()).filter(|_| !self.known)?.kind;
+        let reasons: Vec<_> = self.unknown.iter().map(|unknown| unknown.why.as_str()).collect();
+        Some(AwsError::new(kind, reasons.join("; ")))
     }
 }
 
