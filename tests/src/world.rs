@@ -677,6 +677,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_request_that_aws_would_not_take_is_refused() {
+        let world = World::start();
+        for (request, wrong) in [
+            (json!({}), "cognito-idp:AdminGetUser always has UserPoolId"),
+            (json!({ "UserPoolId": 1, "Username": SUB }), "cognito-idp:AdminGetUser.UserPoolId is a string"),
+            (
+                json!({ "UserPoolId": POOL, "Username": SUB, "Name": "" }),
+                "cognito-idp:AdminGetUser.Name is unknown",
+            ),
+        ] {
+            let (status, answer) = world.cognito("AdminGetUser", request).await;
+            assert_eq!((status, &answer["__type"]), (400, &json!("ValidationException")));
+            assert!(answer["message"].as_str().unwrap().contains(wrong), "{answer}");
+        }
+        assert!(world.calls().is_empty());
+    }
+
+    #[tokio::test]
     #[should_panic(expected = "ses:GetAccount.SendQuota.Max is unknown")]
     async fn an_answer_that_aws_could_not_give_fails_the_test() {
         let world = World::start();

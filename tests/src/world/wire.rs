@@ -46,6 +46,9 @@ pub(super) fn read(service: Service, region: String, request: &Request) -> Resul
         let hint = "tools/service_model.py has the list of the operations that are known here";
         Refusal::new(400, "UnknownOperationException", format!("{}: {hint}", what()))
     })?;
+    model::check_request(operation, &request).map_err(|wrong| {
+        Refusal::new(400, "ValidationException", format!("the request is wrong: {wrong}"))
+    })?;
     Ok(Asked { operation, request, region })
 }
 
