@@ -246,7 +246,7 @@ impl World {
 
     /// Sets an attribute of the one user, or removes it.
     pub fn set_attribute(&self, name: &str, value: Option<&str>) {
-        self.change_user(|user| account::set_attribute(user, name, value));
+        self.change_user(|user| account::cognito::set_attribute(user, name, value));
     }
 
     /// Sets or, with none, removes a variable in the environment of a function, which is named by its ARN.
@@ -427,10 +427,8 @@ impl Inner {
         let set = Self::names(operation).into_iter().find_map(|name| self.overrides.get(&name));
         // A scripted reply comes first, so an operation that always fails can do it differently once.
         let (reply, given) = match (scripted, set.map(|set| set(&request).0)) {
-            (Some(reply), Some(Ok(answer))) => (reply, Some(answer)),
-            (Some(reply), _) => (reply, None),
-            (None, Some(Ok(answer))) => (Reply::Ok, Some(answer)),
-            (None, Some(Err(reply))) => (reply, None),
+            (scripted, Some(Ok(answer))) => (scripted.unwrap_or(Reply::Ok), Some(answer)),
+            (Some(reply), _) | (None, Some(Err(reply))) => (reply, None),
             (None, None) => (Reply::Ok, None),
         };
         let answer = reply.does().then(|| {

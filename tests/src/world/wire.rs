@@ -289,7 +289,7 @@ fn write_rest(operation: Operation, answer: &Value) -> Response {
                 status = given.unwrap_or(status);
             }
             Some("header") => {
-                headers.extend(remove(member).map(|value| (member.location_name, text(&value))))
+                headers.extend(remove(member).map(|value| (member.location_name, text(&value))));
             }
             _ => {}
         }
