@@ -77,6 +77,18 @@ impl Event {
         self.root.get(name).map_or(Ok(None), |raw| text(name, raw))
     }
 
+    /// A `true` or `false` directly in the envelope. Null and absent are `false`.
+    ///
+    /// # Errors
+    /// When the member is anything else.
+    pub fn flag(&self, name: &str) -> Result<bool, EventError> {
+        match self.root.get(name).map(RawValue::get) {
+            None | Some("null" | "false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(wrong_type(name, "`true` or `false`")),
+        }
+    }
+
     /// The `request` section; null and absent are an empty one.
     ///
     /// # Errors
