@@ -201,7 +201,7 @@ impl Call<'_> {
                     "{service} asks for a slower pace ({action}): run the command again later. It says {said}"
                 ),
             ),
-            "ResourceNotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" => {
+            "ResourceNotFoundException" | "NotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" => {
                 (Kind::NotFound, format!("{service} in {region} does not know it ({action}): {said}"))
             }
             "InvalidRequestContentException"
@@ -216,6 +216,11 @@ impl Call<'_> {
         };
         AwsError { kind, text }
     }
+}
+
+/// The Region in an ARN.
+pub(crate) fn region_of(arn: &str) -> Option<&str> {
+    arn.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
 }
 
 /// What is wrong with the credentials, if that is what is wrong.

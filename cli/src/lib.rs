@@ -6,13 +6,18 @@
 
 mod aws;
 mod cloudformation;
+mod event;
 mod explain;
 mod hash;
+mod invoke;
+mod kms;
 mod lambda;
 mod output;
 mod record;
 mod redrive;
 mod secrets_manager;
+mod ses;
+mod smoke;
 mod sqs;
 mod stop;
 
@@ -52,6 +57,12 @@ enum Command {
     Hash(hash::Options),
     /// Explains what the sign-up policy does with an address, or with a file of them
     Explain(explain::Options),
+    /// Writes an event as Cognito would send it, with a code that is really encrypted
+    Event(event::Options),
+    /// Sends such an event to a function and shows the answer; senders send nothing without --send
+    Invoke(invoke::Options),
+    /// Proves after a deployment that everything works, without a message to anybody
+    Smoke(smoke::Options),
 }
 
 /// What every command takes.
@@ -127,6 +138,9 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
         Command::Redrive(options) => Box::pin(redrive::run(options, &cli.common, &mut output)).await,
         Command::Hash(options) => Box::pin(hash::run(options, &cli.common, lookup, &mut output)).await,
         Command::Explain(options) => Box::pin(explain::run(options, &cli.common, &mut output)).await,
+        Command::Event(options) => Box::pin(event::run(options, &cli.common, &mut output)).await,
+        Command::Invoke(options) => Box::pin(invoke::run(options, &cli.common, &mut output)).await,
+        Command::Smoke(options) => Box::pin(smoke::run(options, &cli.common, &mut output)).await,
     };
     match result {
         Ok(end) => end.exit_code().into(),

@@ -55,9 +55,7 @@ impl Reason {
             Self::AccountTakeOver(_) => {
                 "threat protection reports a risky sign-in; the event carries no address, so nobody is written to"
             }
-            Self::NoPassword => {
-                "the user was created without a password, so there is no invitation to send"
-            }
+            Self::NoPassword => "the user was created without a password, so there is no invitation to send",
         }
     }
 }
@@ -67,11 +65,7 @@ impl Task {
     ///
     /// # Errors
     /// When a field that the message needs is absent or of the wrong type.
-    pub fn read(
-        trigger: MessageTrigger,
-        event: &Event,
-        default_locale: Locale,
-    ) -> Result<Self, EventError> {
+    pub fn read(trigger: MessageTrigger, event: &Event, default_locale: Locale) -> Result<Self, EventError> {
         let kind = match trigger.request(event.trigger_source()) {
             None => {
                 let source = event.shown_trigger_source().to_owned();

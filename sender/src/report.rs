@@ -256,12 +256,7 @@ impl<'a> Report<'a> {
     /// Ends a dry run: one line in the log, no metrics, and an answer that is no error, so that no alarm takes it for
     /// one.
     #[must_use]
-    pub fn end_dry_run(
-        self,
-        outcome: &Outcome,
-        key: &KeyArn,
-        messages: &Messages,
-    ) -> Option<Box<RawValue>> {
+    pub fn end_dry_run(self, outcome: &Outcome, key: &KeyArn, messages: &Messages) -> Option<Box<RawValue>> {
         line!(info, &self, dry_run = true, "dry run, nothing is sent: {}", outcome.explain());
         dry_run::answer(&self, outcome, key, messages)
     }
@@ -311,7 +306,9 @@ impl<'a> Report<'a> {
             Outcome::Nothing(reason) => {
                 let (source, event_id) = match reason {
                     Reason::UnknownSource(source) => (Some(source), None),
-                    Reason::AccountTakeOver(event_id) => (None, event_id.as_deref().filter(|text| is_id(text))),
+                    Reason::AccountTakeOver(event_id) => {
+                        (None, event_id.as_deref().filter(|text| is_id(text)))
+                    }
                     Reason::NoPassword => (None, None),
                 };
                 tracing::warn!(
