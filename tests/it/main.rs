@@ -8,15 +8,18 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod cli_event;
 mod cli_explain;
 mod cli_hash;
 mod cli_redrive;
+mod cli_smoke;
 mod contract;
 mod custom_email_sender;
 mod custom_message;
 mod custom_sms_sender;
 mod delivery;
 mod docs;
+mod dry_run;
 mod envelope;
 mod errors;
 mod faults;
