@@ -366,30 +366,40 @@ impl Sealer {
     /// # Errors
     /// When KMS gives no data key.
     pub(crate) async fn seal_into(&self, event: &mut Value, code: &str) -> Result<(), AwsError> {
-        let code = if asks_for(event) == Some(MessageKind::AdminCreateUser) {
-            html_escaped(code)
+        let user_pool_id = text(event, "/userPoolId").to_owned();
+        self.seal_into_for(&user_pool_id, event, code).await
+    }
+
+    /// The same, bound to any user pool.
+    ///
+    /// # Errors
+    /// When KMS gives no data key.
+    pub(crate) async fn seal_into_for(
+        &self,
+        user_pool_id: &str,
+        event: &mut Value,
+        code: &str,
+    ) -> Result<(), AwsError> {
+        let sealed = if asks_for(event) == Some(MessageKind::AdminCreateUser) {
+            self.seal(user_pool_id, &html_escaped(code)).await
         } else {
-            Zeroizing::new(code.to_owned())
+            self.seal(user_pool_id, code).await
         };
-        let sealed = self.seal(text(event, "/userPoolId"), &code).await?;
         if let Some(request) = event.get_mut("request") {
-            set(request, "code", sealed);
+            set(request, "code", sealed?);
         }
         Ok(())
     }
 
     /// A message of the AWS Encryption SDK in base64, in the form that published samples of Cognito show.
-    ///
-    /// # Errors
-    /// When KMS gives no data key.
-    pub(crate) async fn seal(&self, user_pool_id: &str, code: &str) -> Result<String, AwsError> {
+    async fn seal(&self, user_pool_id: &str, code: &str) -> Result<String, AwsError> {
         let signer = Signer::default();
         let context = [("userpool-id", user_pool_id)];
         // KMS binds the data key to the whole context, as the reader gives it back.
         let data_key = self.keys.generate_data_key(&self.key, &signer.context(&context)).await?;
         let data_keys = [("aws-kms", data_key.key_arn.as_str(), data_key.ciphertext)];
         let writer = Writer::new(SealSuite::Signed0378);
-        let message = writer.seal_signed(signer, &context, &data_key.plaintext, &data_keys, code.as_bytes());
+        let message = writer.seal_signed(&signer, &context, &data_key.plaintext, &data_keys, code.as_bytes());
         Ok(STANDARD.encode(message))
     }
 }

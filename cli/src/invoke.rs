@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::aws::{Aws, AwsError, Kind as ErrorKind, region_of};
 use crate::cloudformation::Stacks;
-use crate::event::{Draft, Function, Kind, Recipe, set_dry_run};
+use crate::dry_run::{Findings, knows_dry_runs};
+use crate::event::{Draft, Function, Kind, set_dry_run};
 use crate::lambda::{Answer, Functions};
 use crate::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
@@ -111,37 +112,6 @@ async fn of_stack(aws: &Aws, stack: &str, role: Option<Function>) -> Result<Stri
     })
 }
 
-/// Whether a sender answers to dry runs, asked with an event that carries neither a code nor an address: a version
-/// that knows no dry run gives it back and sends nothing. Otherwise what is wrong, as a sentence.
-///
-/// # Errors
-/// When Lambda does not run the function.
-pub(crate) async fn knows_dry_runs(
-    functions: &Functions,
-    function: &str,
-    role: Function,
-) -> Result<Result<(), String>, AwsError> {
-    let Some(kind) = Kind::of(role, "account-take-over-notification") else { return Ok(Ok(())) };
-    let mut event = Recipe::default().event(kind);
-    set_dry_run(&mut event, true);
-    let answer = functions.invoke(function, &event.to_string(), true).await?;
-    Ok(match (&answer.failure, findings(&answer.payload)) {
-        (Some(failure), _) => Err(format!("the function does not work: {failure}")),
-        (None, Some(_)) => Ok(()),
-        (None, None) => {
-            Err("the function is none of the senders, or of a version that knows no dry run and would \
-                             send: deploy this version"
-                .to_owned())
-        }
-    })
-}
-
-/// What a dry run found out.
-pub(crate) fn findings(payload: &str) -> Option<Value> {
-    let mut answer: Value = serde_json::from_str(payload).ok()?;
-    answer.get_mut("dryRun").map(Value::take).filter(Value::is_object)
-}
-
 fn show(
     function: &str,
     dry_run: bool,
@@ -150,8 +120,7 @@ fn show(
     output: &mut Output,
 ) -> Result<End, Error> {
     let document: Value = serde_json::from_str(&answer.payload).unwrap_or(Value::Null);
-    let refused = dry_run
-        && findings(&answer.payload).is_none_or(|findings| findings["wouldSend"] != Value::Bool(true));
+    let refused = dry_run && Findings::read(&answer.payload).is_none_or(|findings| !findings.would_send);
     let error = answer.failure.as_ref().map(ToString::to_string);
     let name = function.rsplit(':').next().unwrap_or(function);
     match &error {

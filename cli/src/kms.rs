@@ -1,6 +1,7 @@
 //! KMS: data keys under the key that codes are encrypted with.
 
 use aws_sdk_kms::config::{Builder, Region};
+use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 use zeroize::Zeroizing;
 
@@ -54,13 +55,13 @@ impl Keys {
             .send()
             .await
             .map_err(|error| call.failure(&error))?;
-        let plaintext = Zeroizing::new(answer.plaintext.map(|blob| blob.into_inner()).unwrap_or_default());
+        let plaintext = Zeroizing::new(answer.plaintext.map(Blob::into_inner).unwrap_or_default());
         let plaintext = <[u8; 32]>::try_from(plaintext.as_slice()).map_err(|_| {
             AwsError::new(Kind::Other, "KMS gave a data key of another size than it was asked for")
         })?;
         Ok(DataKey {
             plaintext: Zeroizing::new(plaintext),
-            ciphertext: answer.ciphertext_blob.map(|blob| blob.into_inner()).unwrap_or_default(),
+            ciphertext: answer.ciphertext_blob.map(Blob::into_inner).unwrap_or_default(),
             key_arn: answer.key_id.unwrap_or_else(|| key.to_owned()),
         })
     }

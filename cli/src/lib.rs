@@ -6,6 +6,7 @@
 
 mod aws;
 mod cloudformation;
+mod dry_run;
 mod event;
 mod explain;
 mod hash;

@@ -3,6 +3,8 @@
 //! Every function is invoked as Cognito would, with codes that are really encrypted; the senders rehearse. A proof that
 //! cannot be had is named, and the rest goes on.
 
+mod verdict;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
@@ -13,15 +15,16 @@ use shared::disposable::BlockedDomains;
 use shared::locale::Locale;
 use shared::message::MessageKind;
 use shared::phone::{CountryAllowlist, PhoneNumber, SmsPermission};
-use shared::policy::{Contacts, Decision, SignUpSettings, SignUpSource};
+use shared::policy::{Contacts, SignUpSettings, SignUpSource};
 
 use crate::aws::{Aws, AwsError};
 use crate::cloudformation::Stacks;
+use crate::dry_run::{Findings, Message, knows_dry_runs};
 use crate::event::{Function, Kind, Recipe, Sealer, random_code, set_dry_run, simulator};
-use crate::invoke::{findings, knows_dry_runs};
 use crate::lambda::{Answer, Functions};
-use crate::output::{Output, Tone, plain};
+use crate::output::{Output, Tone};
 use crate::ses::Ses;
+use crate::smoke::verdict::Verdict;
 use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]
@@ -82,6 +85,9 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     smoke.end()
 }
 
+/// A pool that the event is not from.
+const ANOTHER_POOL: &str = "eu-central-1_AnotherPool";
+
 /// What was to be proved, and whether it was.
 #[derive(Debug, Serialize)]
 struct Proof {
@@ -89,17 +95,6 @@ struct Proof {
     what: String,
     #[serde(flatten)]
     verdict: Verdict,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(tag = "result", content = "detail", rename_all = "lowercase")]
-enum Verdict {
-    /// Proved, with a remark.
-    Ok(String),
-    /// Disproved: the cause, with the remedy where there is one.
-    Failed(String),
-    /// Not proved, because AWS could not be asked.
-    Unknown(String),
 }
 
 #[derive(Serialize)]
@@ -225,7 +220,7 @@ impl Smoke<'_> {
             });
             let event = Recipe { email: Some(email.clone()), ..self.recipe(None) }.event(kind);
             let verdict = match self.invoke(subject, &event).await {
-                Ok(answer) => sign_up_verdict(&answer, expected),
+                Ok(answer) => verdict::sign_up(&answer, expected),
                 Err(error) => {
                     return self.note(subject.role, what, Verdict::Unknown(error.to_string()));
                 }
@@ -244,12 +239,12 @@ impl Smoke<'_> {
                 let event = self.recipe(Some(locale)).event(kind);
                 let what = format!("{} in {locale}", message.name());
                 let verdict = match self.invoke(subject, &event).await {
-                    Ok(answer) => message_verdict(&event, &answer, channels.as_deref()),
+                    Ok(answer) => verdict::custom_message(&event, &answer, channels.as_deref()),
                     Err(error) => {
                         return self.note(subject.role, &what, Verdict::Unknown(error.to_string()));
                     }
                 };
-                self.note(subject.role, &what, once(&mut cause, verdict))?;
+                self.note(subject.role, &what, verdict::once(&mut cause, verdict))?;
             }
         }
         Ok(())
@@ -287,20 +282,19 @@ impl Smoke<'_> {
                 let what = format!("{} in {locale}", message.name());
                 let verdict = match self.invoke(subject, &event).await {
                     Ok(answer) => {
-                        way = way
-                            .or_else(|| findings(&answer.payload).map(|mut found| found["message"].take()));
-                        rehearsal_verdict(&answer, message, locale)
+                        way = way.or_else(|| Findings::read(&answer.payload)?.message);
+                        verdict::rehearsal(&answer, message, locale)
                     }
                     Err(error) => {
                         return self.note(subject.role, &what, Verdict::Unknown(error.to_string()));
                     }
                 };
-                self.note(subject.role, &what, once(&mut cause, verdict))?;
+                self.note(subject.role, &what, verdict::once(&mut cause, verdict))?;
             }
         }
         self.foreign_code(subject, &sealer, phone).await?;
         if subject.role == Function::EmailSender {
-            self.identity(&way.unwrap_or_default()).await?;
+            self.identity(way).await?;
         }
         if self.options.send {
             self.send(subject, &sealer).await?;
@@ -319,24 +313,13 @@ impl Smoke<'_> {
         let Some(kind) = Kind::of(subject.role, "sign-up") else { return Ok(()) };
         let mut event = Recipe { phone, ..self.recipe(None) }.event(kind);
         set_dry_run(&mut event, true);
-        let region = event["region"].as_str().unwrap_or_default();
-        let sealed = sealer.seal(&format!("{region}_AnotherPool"), &random_code(kind)?).await;
-        let answer = match sealed {
-            Ok(code) => {
-                event["request"]["code"] = code.into();
-                self.invoke(subject, &event).await
-            }
+        let answer = match sealer.seal_into_for(ANOTHER_POOL, &mut event, &random_code(kind)?).await {
+            Ok(()) => self.invoke(subject, &event).await,
             Err(error) => Err(error),
         };
         let verdict = match answer {
             Err(error) => Verdict::Unknown(error.to_string()),
-            Ok(answer) => match findings(&answer.payload) {
-                Some(found) if found["errorType"] == "DecryptionFailed" => Verdict::Ok(String::new()),
-                Some(found) if found["wouldSend"] == true => {
-                    Verdict::Failed("it would have been sent".to_owned())
-                }
-                _ => Verdict::Unknown("the code was not looked at".to_owned()),
-            },
+            Ok(answer) => verdict::foreign_code(&answer),
         };
         self.note(subject.role, what, verdict)
     }
@@ -349,34 +332,23 @@ impl Smoke<'_> {
         if let Some(phone) = &self.options.phone {
             return Some(phone.expose().to_owned());
         }
-        let countries = subject.settings(|settings| settings.allowed_countries()).ok()?;
+        let countries = subject.settings(allowed_countries).ok()?;
         sample_number(&countries)
     }
 
     /// Whether SES lets the sender send from where it sends: the way is what a dry run has told.
-    async fn identity(&mut self, way: &Value) -> Result<(), Error> {
-        let from = way["from"].as_str().unwrap_or_default().to_owned();
-        let routes = way["routes"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let regions: BTreeSet<_> = routes.iter().filter_map(|route| route["region"].as_str()).collect();
-        if from.is_empty() || regions.is_empty() {
+    async fn identity(&mut self, way: Option<Message>) -> Result<(), Error> {
+        let way = way.unwrap_or_default();
+        let regions: BTreeSet<_> = way.routes.iter().map(|route| route.region.as_str()).collect();
+        let Some(from) = way.from.as_deref().filter(|_| !regions.is_empty()) else {
             let problem = "no dry run told where the e-mails come from".to_owned();
             return self.note(Function::EmailSender, "its identity in SES", Verdict::Unknown(problem));
-        }
+        };
         for region in regions {
             let ses = Ses::new(&self.aws, region);
-            let verdict = match ses.account().await {
-                Ok(account) if !account.sending => Verdict::Failed(
-                    "sending is paused for the account: the SES console's account dashboard says why".to_owned(),
-                ),
-                Ok(account) if !account.production => Verdict::Ok(
-                    "it is in the sandbox, so only verified recipients are written to; request production access"
-                        .to_owned(),
-                ),
-                Ok(_) => Verdict::Ok(String::new()),
-                Err(error) => Verdict::Unknown(error.to_string()),
-            };
+            let verdict = verdict::account(&ses).await;
             self.note(Function::EmailSender, &format!("the account may send by SES in {region}"), verdict)?;
-            let verdict = verified(&ses, &from, region).await;
+            let verdict = verdict::identity(&ses, from, region).await;
             self.note(Function::EmailSender, &format!("its identity in SES in {region}"), verdict)?;
         }
         Ok(())
@@ -397,7 +369,7 @@ impl Smoke<'_> {
             return self.note(subject.role, what, Verdict::Unknown(error.to_string()));
         }
         let verdict = match self.functions.invoke(&subject.arn, &event.to_string(), false).await {
-            Ok(answer) => sent_verdict(&answer),
+            Ok(answer) => verdict::sent(&answer),
             Err(error) => Verdict::Unknown(error.to_string()),
         };
         self.note(subject.role, what, verdict)
@@ -416,18 +388,6 @@ impl Smoke<'_> {
         let stack = &self.options.stack_name;
         self.output.json(&Report { stack, proofs: &self.proofs, ok, failed, unknown })?;
         Ok(if done { End::Done } else { End::LookAtIt })
-    }
-}
-
-/// A cause that was just named is not named again.
-fn once(last: &mut Option<String>, verdict: Verdict) -> Verdict {
-    match verdict {
-        Verdict::Failed(cause) if last.as_ref() == Some(&cause) => Verdict::Failed("the same".to_owned()),
-        Verdict::Failed(cause) => {
-            *last = Some(cause.clone());
-            Verdict::Failed(cause)
-        }
-        other => other,
     }
 }
 
@@ -462,6 +422,10 @@ fn first_domain(list: &str) -> Option<String> {
     Some(entry.strip_prefix("*.").map_or_else(|| entry.to_owned(), |domain| format!("smoke-test.{domain}")))
 }
 
+fn allowed_countries(settings: &Settings<'_>) -> Option<CountryAllowlist> {
+    settings.allowed_countries()
+}
+
 /// A number of one of the countries, made of its calling code and counted digits.
 fn sample_number(countries: &CountryAllowlist) -> Option<String> {
     let allowed = |number: &String| {
@@ -471,171 +435,6 @@ fn sample_number(countries: &CountryAllowlist) -> Option<String> {
     let fiction = "+12065550123".to_owned();
     let others = (1..=9999).flat_map(|prefix| ["12345678", "123456"].map(|rest| format!("+{prefix}{rest}")));
     std::iter::once(fiction).chain(others).find(allowed)
-}
-
-/// `expected` is the decision that the settings make, with the sentence for those who are refused.
-fn sign_up_verdict(answer: &Answer, expected: Option<(Decision, &str)>) -> Verdict {
-    let document: Value = serde_json::from_str(&answer.payload).unwrap_or_default();
-    let flag = |name: &str| document["response"][name] == true;
-    let happened = match &answer.failure {
-        Some(failure) if failure.error_type == "SignUpRefused" => "refused",
-        Some(failure) => return Verdict::Failed(failure.to_string()),
-        None if !document["request"].is_object() => {
-            return Verdict::Failed("the answer is not the event".to_owned());
-        }
-        None if flag("autoConfirmUser") && flag("autoVerifyEmail") => "confirmed",
-        None if !flag("autoConfirmUser") && !flag("autoVerifyEmail") => "passed on",
-        None => {
-            return Verdict::Failed(
-                "the answer confirms without verifying, or the other way round".to_owned(),
-            );
-        }
-    };
-    let Some((decision, refusal)) = expected else { return Verdict::Ok(happened.to_owned()) };
-    let wanted = match decision {
-        Decision::Confirm { .. } => "confirmed",
-        Decision::PassThrough(_) => "passed on",
-        Decision::Refuse(_) => "refused",
-    };
-    if wanted != happened {
-        let cause = format!("{happened}, but by its settings it is {wanted}: is another version deployed?");
-        return Verdict::Failed(cause);
-    }
-    if answer.failure.as_ref().is_some_and(|failure| failure.error_message != refusal) {
-        return Verdict::Failed("refused, but not with the sentence of REFUSAL_MESSAGE".to_owned());
-    }
-    Verdict::Ok(format!("{happened}, {}", decision.explain()))
-}
-
-/// Whether Cognito would take what custom-message answered.
-///
-/// Sources: "Custom message Lambda trigger", Amazon Cognito developer guide (lengths, the code included).
-fn message_verdict(event: &Value, answer: &Answer, channels: Option<&str>) -> Verdict {
-    if let Some(failure) = &answer.failure {
-        return Verdict::Failed(failure.to_string());
-    }
-    let document: Value = serde_json::from_str(&answer.payload).unwrap_or_default();
-    let wants = |channel: &str| channels.is_some_and(|channels| channels.contains(channel));
-    let mut facts = Vec::new();
-    for (field, channel, longest, placeholders) in [
-        ("emailSubject", "email", 140, &[][..]),
-        ("emailMessage", "email", 20_000, &["codeParameter", "linkParameter"][..]),
-        ("smsMessage", "sms", 140, &["codeParameter"][..]),
-    ] {
-        let Some(text) = document["response"][field].as_str() else {
-            if wants(channel) {
-                let why = logged_problem(&answer.log).unwrap_or_else(|| "its log says why".to_owned());
-                return Verdict::Failed(format!("it leaves {field} to Cognito: {why}"));
-            }
-            continue;
-        };
-        let length = text.chars().count();
-        if length == 0 || length > longest {
-            return Verdict::Failed(format!(
-                "{field} has {length} characters, and Cognito takes up to {longest}"
-            ));
-        }
-        let holds = |name: &str| event["request"][name].as_str().is_some_and(|mark| text.contains(mark));
-        if !placeholders.is_empty() && !placeholders.iter().any(|name| holds(name)) {
-            return Verdict::Failed(format!("{field} does not hold the place of the code"));
-        }
-        facts.push(format!("{field} {length}"));
-    }
-    if let Some(problem) = logged_problem(&answer.log) {
-        return Verdict::Failed(problem);
-    }
-    if facts.is_empty() {
-        return Verdict::Ok("left to Cognito, as its settings say".to_owned());
-    }
-    Verdict::Ok(format!("{} characters", facts.join(", ")))
-}
-
-/// What the function itself complains about in the end of its log: our own sentences.
-fn logged_problem(log: &str) -> Option<String> {
-    log_lines(log).filter(|line| line["level"] == "ERROR").find_map(|line| {
-        let problem = line["message.problems"].as_str().or(line["message"].as_str())?;
-        Some(plain(problem))
-    })
-}
-
-fn log_lines(log: &str) -> impl Iterator<Item = Value> {
-    log.lines().filter_map(|line| serde_json::from_str(line).ok())
-}
-
-/// Whether a dry run found the message fit to be sent, and as it was asked for.
-fn rehearsal_verdict(answer: &Answer, message: MessageKind, locale: Locale) -> Verdict {
-    if let Some(failure) = &answer.failure {
-        return Verdict::Failed(failure.to_string());
-    }
-    let Some(found) = findings(&answer.payload) else {
-        return Verdict::Failed("the answer is not that of a dry run".to_owned());
-    };
-    if found["wouldSend"] != true {
-        let reason = plain(found["reason"].as_str().unwrap_or("no reason"));
-        return Verdict::Failed(match found["errorType"].as_str() {
-            Some(error_type) => format!("{}: {reason}", plain(error_type)),
-            None => reason,
-        });
-    }
-    if let Some(problem) = found["templateProblems"].get(0).and_then(Value::as_str) {
-        return Verdict::Failed(format!("{}; the built-in text stands in", plain(problem)));
-    }
-    if found["messageKind"] != message.name() || found["locale"] != locale.tag() {
-        return Verdict::Failed("another message was written than the one asked for".to_owned());
-    }
-    let number = |name: &str| found["message"][name].as_u64().unwrap_or_default();
-    let origin = if found["overridden"] == true { ", own template" } else { "" };
-    Verdict::Ok(match found["message"]["parts"].as_u64() {
-        Some(parts) => format!("{} characters in {parts} SMS{origin}", number("characters")),
-        None => format!("{} characters of text{origin}", number("textCharacters")),
-    })
-}
-
-/// Whether the e-mail went out: the answer does not say, the log does.
-fn sent_verdict(answer: &Answer) -> Verdict {
-    if let Some(failure) = &answer.failure {
-        return Verdict::Failed(failure.to_string());
-    }
-    let said = |wanted: fn(&Value) -> bool| log_lines(&answer.log).find(wanted);
-    if said(|line| line["message.id"].is_string()).is_some() {
-        return Verdict::Ok("SES took it".to_owned());
-    }
-    match said(|line| line["message"].as_str().is_some_and(|text| text.starts_with("did not send"))) {
-        Some(line) => Verdict::Failed(plain(line["message"].as_str().unwrap_or_default())),
-        None => Verdict::Unknown("the end of the log does not say whether SES took it".to_owned()),
-    }
-}
-
-/// Looks for the address, then for its domain and those above it, as SES does.
-///
-/// Source: "Verified identities in Amazon SES", Amazon SES developer guide.
-async fn verified(ses: &Ses, from: &str, region: &str) -> Verdict {
-    let domain = from.rsplit('@').next().unwrap_or_default();
-    let mut candidates = vec![("the address of FROM_ADDRESS".to_owned(), from)];
-    let mut rest = Some(domain);
-    while let Some(name) = rest.filter(|name| name.contains('.')) {
-        candidates.push((format!("the domain {}", plain(name)), name));
-        rest = name.split_once('.').map(|(_, above)| above);
-    }
-    let mut pending = None;
-    for (what, identity) in candidates {
-        match ses.is_verified(identity).await {
-            Ok(Some(true)) => return Verdict::Ok(format!("{what} is verified")),
-            Ok(Some(false)) => pending = pending.or(Some(what)),
-            Ok(None) => {}
-            Err(error) => return Verdict::Unknown(error.to_string()),
-        }
-    }
-    Verdict::Failed(match pending {
-        Some(what) => format!(
-            "{what} is not verified for sending yet: publish the DNS records, or follow the link, that SES gave you"
-        ),
-        None => format!(
-            "neither the address of FROM_ADDRESS nor its domain is an identity in {region}: verify the domain with \
-             `aws sesv2 create-email-identity --region {region} --email-identity {}`",
-            plain(domain)
-        ),
-    })
 }
 
 #[cfg(test)]
@@ -658,15 +457,5 @@ mod tests {
         assert_eq!(first_domain("# ours\nexample.com, b.example").as_deref(), Some("example.com"));
         assert_eq!(first_domain("*.example.com").as_deref(), Some("smoke-test.example.com"));
         assert_eq!(first_domain(" # none"), None);
-    }
-
-    #[test]
-    fn a_cause_is_named_once() {
-        let mut last = None;
-        let mut say = |cause: &str| match once(&mut last, Verdict::Failed(cause.to_owned())) {
-            Verdict::Failed(cause) => cause,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!([say("a"), say("a"), say("b"), say("a")], ["a", "the same", "b", "a"]);
     }
 }

@@ -99,7 +99,7 @@ impl Writer {
         encrypted_data_keys: &[SealedDataKey],
         plaintext: &[u8],
     ) -> Vec<u8> {
-        self.seal_signed(Signer::default(), context, data_key, encrypted_data_keys, plaintext)
+        self.seal_signed(&Signer::default(), context, data_key, encrypted_data_keys, plaintext)
     }
 
     /// The same with a key pair that was there before the data key. `context` is without the public key, which
@@ -107,7 +107,7 @@ impl Writer {
     #[must_use]
     pub fn seal_signed(
         &self,
-        signer: Signer,
+        signer: &Signer,
         context: &[(&str, &str)],
         data_key: &[u8; 32],
         encrypted_data_keys: &[SealedDataKey],

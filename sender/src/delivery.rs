@@ -230,7 +230,7 @@ impl Delivery {
             Ok(dry_run) => dry_run,
             // Whoever writes that means a dry run: to take it for none could send a message.
             Err(error) => {
-                return Report::new(id, None).end(Outcome::Malformed(error), &self.metrics).map(|()| None);
+                return Report::new(id, None).end(&Outcome::Malformed(error), &self.metrics).map(|()| None);
             }
         };
         let default_locale = messages.settings().default_locale;
@@ -249,7 +249,7 @@ impl Delivery {
         if dry_run {
             return Ok(report.end_dry_run(&outcome, self.decryptor.key(), messages));
         }
-        report.end(outcome, &self.metrics).map(|()| None)
+        report.end(&outcome, &self.metrics).map(|()| None)
     }
 
     /// Delivers a message and tells the report how that went. `contact` is what an invited user may sign in with.

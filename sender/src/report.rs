@@ -244,9 +244,9 @@ impl<'a> Report<'a> {
     ///
     /// # Errors
     /// When Lambda shall bring the event back, or keep it.
-    pub fn end(self, outcome: Outcome, metrics: &Metrics) -> Result<(), Failure> {
-        metrics.emit(&self.values(&outcome));
-        self.log(&outcome);
+    pub fn end(self, outcome: &Outcome, metrics: &Metrics) -> Result<(), Failure> {
+        metrics.emit(&self.values(outcome));
+        self.log(outcome);
         match outcome.error_type() {
             None => Ok(()),
             Some(error_type) => Err(Failure { error_type, message: outcome.explain() }),
