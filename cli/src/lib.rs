@@ -6,6 +6,7 @@
 
 mod aws;
 mod cloudformation;
+mod completions;
 mod dry_run;
 mod event;
 mod explain;
@@ -13,6 +14,7 @@ mod hash;
 mod invoke;
 mod kms;
 mod lambda;
+mod man;
 mod output;
 mod record;
 mod redrive;
@@ -29,9 +31,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::aws::{AwsError, Kind};
 use crate::output::Output;
 
+/// What the tool is called.
+const NAME: &str = "cognito-triggers";
+
 /// Looks after a deployment of the Cognito triggers.
 #[derive(Debug, Parser)]
-#[command(name = "cognito-triggers", version, max_term_width = 80, after_help = EXIT_CODES)]
+#[command(name = NAME, version, max_term_width = 80, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -64,6 +69,10 @@ enum Command {
     Invoke(invoke::Options),
     /// Proves after a deployment that everything works, without a message to anybody
     Smoke(smoke::Options),
+    /// Prints what a shell needs to complete the command line
+    Completions(completions::Options),
+    /// Prints the manual page, or writes a page for each command into a folder
+    Man(man::Options),
 }
 
 /// What every command takes.
@@ -142,6 +151,8 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
         Command::Event(options) => Box::pin(event::run(options, &cli.common, &mut output)).await,
         Command::Invoke(options) => Box::pin(invoke::run(options, &cli.common, &mut output)).await,
         Command::Smoke(options) => Box::pin(smoke::run(options, &cli.common, &mut output)).await,
+        Command::Completions(options) => completions::run(&options, &mut output),
+        Command::Man(options) => man::run(&options, &mut output),
     };
     match result {
         Ok(end) => end.exit_code().into(),

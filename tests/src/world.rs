@@ -270,13 +270,19 @@ impl World {
 
     /// Puts messages into the queue of the events that failed.
     pub fn fail_events(&self, bodies: impl IntoIterator<Item = String>) {
-        self.lock().account.messages.extend(bodies);
+        let mut inner = self.lock();
+        bodies.into_iter().for_each(|body| inner.account.enqueue(body));
     }
 
     /// Makes the stack one for a pool that exists already, to which nothing is attached yet: no outputs of an own pool,
     /// `LambdaConfigToAttach` instead; no `LambdaConfig` in the pool.
     pub fn existing_pool(&self) {
         self.lock().account.existing_pool();
+    }
+
+    /// Puts everything into one more Region. In the others there is nothing.
+    pub fn also_in(&self, region: &str) {
+        self.lock().more_regions.push(region.to_owned());
     }
 
     /// Waits until a request is held by [`Reply::Hang`] or [`Reply::HangAfter`]. Each one is told once.
@@ -306,6 +312,13 @@ impl World {
         let env = self.env();
         let env: Vec<_> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
         cli::start(arguments, &[&env, more].concat(), stdin)
+    }
+
+    /// Runs the tool to its end on a terminal, with more variables.
+    pub async fn run_on_terminal(&self, arguments: &[&str], more: &[(&str, &str)]) -> Output {
+        let env = self.env();
+        let env: Vec<_> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        cli::on_terminal(arguments, &[&env, more].concat()).await
     }
 
     /// Runs the tool to its end.
@@ -351,6 +364,7 @@ struct Inner {
     changes: BTreeMap<String, Vec<Change>>,
     scripts: BTreeMap<String, VecDeque<Reply>>,
     calls: Vec<Call>,
+    more_regions: Vec<String>,
     /// What the test told us that AWS could not do.
     faults: Vec<String>,
 }
@@ -379,8 +393,18 @@ impl Inner {
     }
 
     /// The service's own answer, with the test's changes.
-    fn default_answer(&mut self, operation: Operation, request: &Value) -> Result<Value, Refusal> {
-        let mut answer = self.account.answer(operation, request)?;
+    fn default_answer(
+        &mut self,
+        operation: Operation,
+        region: &str,
+        request: &Value,
+    ) -> Result<Value, Refusal> {
+        let here = region == REGION || self.more_regions.iter().any(|more| more == region);
+        let mut answer = if here {
+            self.account.answer(operation, request)?
+        } else {
+            account::elsewhere(operation, region, request)?
+        };
         for change in self.changes.get(&operation.full_name()).into_iter().flatten() {
             change(&mut answer);
         }
@@ -410,7 +434,7 @@ impl Inner {
             (None, None) => (Reply::Ok, None),
         };
         let answer = reply.does().then(|| {
-            let answer = given.map_or_else(|| self.default_answer(operation, &request), Ok);
+            let answer = given.map_or_else(|| self.default_answer(operation, &region, &request), Ok);
             answer.and_then(|answer| self.written(operation, &answer))
         });
         self.calls.push(Call { operation: operation.full_name(), region, request });
@@ -432,5 +456,238 @@ impl Handler for State {
         let (reply, answer) = self.lock().take(asked);
         let answer = answer.map(|answer| answer.unwrap_or_else(|refusal| refuse(&refusal)));
         deliver(reply, answer, &refuse, wire::expired(service), &self.held).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    impl World {
+        /// Makes a signed call of an operation with a target header.
+        async fn call(&self, service: &str, target: &str, body: Value) -> (u16, Value) {
+            let headers = vec![("x-amz-target".to_owned(), target.to_owned())];
+            let body = if service == "sts" {
+                body.as_str().unwrap_or_default().as_bytes().to_vec()
+            } else {
+                body.to_string().into_bytes()
+            };
+            let mut request = Request { method: "POST".to_owned(), target: "/".to_owned(), headers, body };
+            crate::signature::add(&mut request, service);
+            let address = self.server.address();
+            let response = crate::http::post(address, "/", &request.headers, &request.body).await.unwrap();
+            let text = String::from_utf8(response.body).unwrap();
+            (response.status, serde_json::from_str(&text).unwrap_or(json!(text)))
+        }
+
+        async fn cognito(&self, operation: &str, body: Value) -> (u16, Value) {
+            let target = format!("AWSCognitoIdentityProviderService.{operation}");
+            self.call("cognito-idp", &target, body).await
+        }
+    }
+
+    /// A request of each operation that needs one; the others are asked with what this one says.
+    fn request(operation: &str) -> Value {
+        let mut request = json!({
+            "UserPoolId": POOL,
+            "ClientId": CLIENT,
+            "Username": SUB,
+            "KeyId": KEY_ARN,
+            "FunctionName": PRE_SIGN_UP,
+            "StackName": STACK,
+            "LogicalResourceId": "CodeKey",
+            "QueueUrl": QUEUE_URL,
+            "RoleArn": "arn:aws:iam::123456789012:role/triggers-RedriveRole",
+            "RoleSessionName": "s",
+            "ActionNames": ["kms:CreateGrant"],
+            "MetricName": "Publish",
+            "StatementId": "triggers-pre-sign-up-permission",
+            "Principal": "cognito-idp.amazonaws.com",
+            "CiphertextBlob": wire::base64(&crate::kms::Kms::wrap(&[1; 32])),
+            "MetricDataQueries": [{ "Id": "q", "MetricStat": { "Metric": { "MetricName": "Publish" } } }],
+        });
+        match operation {
+            "lambda:AddPermission" => request["StatementId"] = json!("another"),
+            "lambda:GetFunctionEventInvokeConfig" => request["FunctionName"] = json!(CUSTOM_EMAIL_SENDER),
+            "lambda:PutFunctionEventInvokeConfig" => request = json!({ "FunctionName": PRE_SIGN_UP }),
+            "cognito-idp:AdminCreateUser" => request["Username"] = json!("bea@example.com"),
+            "cognito-idp:UpdateUserPool" => request = json!({ "UserPoolId": POOL }),
+            _ => {}
+        }
+        request
+    }
+
+    #[test]
+    fn every_operation_has_an_answer_that_its_service_could_give() {
+        let refused = [
+            // The user is confirmed already, and the address is not suppressed.
+            "cognito-idp:AdminConfirmSignUp",
+            "ses:DeleteSuppressedDestination",
+            "ses:GetSuppressedDestination",
+        ];
+        for operation in model::services().flat_map(model::Service::operations) {
+            let name = operation.full_name();
+            match Account::default().answer(operation, &request(&name)) {
+                Ok(answer) => {
+                    assert_eq!(model::check(operation, &answer), Ok(()), "{name}");
+                    let _ = wire::write(operation, &answer);
+                }
+                Err(refusal) => assert!(refused.contains(&name.as_str()), "{name}: {refusal:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_fixture_answers_only_what_is_known() {
+        let world: Value = serde_json::from_str(include_str!("../fixtures/world.json")).unwrap();
+        for name in world["answers"].as_object().unwrap().keys() {
+            let _ = known(name);
+        }
+        for (place, expected) in [
+            (&world["pool"]["Id"], POOL),
+            (&world["pool"]["Arn"], POOL_ARN),
+            (&world["client"]["ClientId"], CLIENT),
+            (&world["user"]["Username"], SUB),
+            (&world["user"]["Attributes"][1]["Value"], USER),
+            (&world["user"]["Attributes"][3]["Value"], PHONE),
+            (&world["pool"]["LambdaConfig"]["KMSKeyID"], KEY_ARN),
+        ] {
+            assert_eq!(place, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pool_that_is_updated_loses_what_was_left_out() {
+        let world = World::start();
+        let before = world.pool();
+        world.change_pool(|pool| pool["FutureSetting"] = json!("kept by whoever sends it back"));
+        let update = json!({ "UserPoolId": POOL, "MfaConfiguration": "ON", "FutureOther": 1 });
+        assert_eq!(world.cognito("UpdateUserPool", update).await.0, 200);
+        let (_, answer) = world.cognito("DescribeUserPool", json!({ "UserPoolId": POOL })).await;
+        let after = &answer["UserPool"];
+        assert_eq!((&after["MfaConfiguration"], &after["FutureOther"]), (&json!("ON"), &json!(1)));
+        assert_eq!(after["LambdaConfig"], json!({}));
+        for lost in ["SmsConfiguration", "UserPoolAddOns", "AutoVerifiedAttributes", "FutureSetting"] {
+            assert_eq!(after.get(lost), None, "{lost}");
+        }
+        for kept in ["Id", "Arn", "SchemaAttributes", "UsernameAttributes", "Domain", "UsernameConfiguration"]
+        {
+            assert_eq!(after[kept], before[kept], "{kept}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_user_is_found_by_name_by_address_and_by_filter() {
+        let world = World::start();
+        for name in [SUB, USER, "ANN@EXAMPLE.COM"] {
+            let (_, user) =
+                world.cognito("AdminGetUser", json!({ "UserPoolId": POOL, "Username": name })).await;
+            assert_eq!((&user["Username"], &user["UserCreateDate"]), (&json!(SUB), &json!(1_793_700_000.0)));
+        }
+        // A phone number is no user name of this pool.
+        let by_phone = json!({ "UserPoolId": POOL, "Username": PHONE });
+        assert_eq!(world.cognito("AdminGetUser", by_phone).await.1["__type"], "UserNotFoundException");
+        for (filter, found) in [
+            (format!("phone_number = \"{PHONE}\""), 1),
+            ("email ^= \"ann@\"".to_owned(), 1),
+            ("cognito:user_status=\"UNCONFIRMED\"".to_owned(), 0),
+        ] {
+            let (_, answer) =
+                world.cognito("ListUsers", json!({ "UserPoolId": POOL, "Filter": filter })).await;
+            assert_eq!(answer["Users"].as_array().map(Vec::len), Some(found), "{filter}");
+        }
+    }
+
+    #[tokio::test]
+    async fn users_are_listed_page_by_page() {
+        let world = World::start();
+        world.change_users(|users| {
+            let one = users[0].clone();
+            users.extend((1..125).map(|_| one.clone()));
+        });
+        let mut sizes = Vec::new();
+        let mut token = Value::Null;
+        loop {
+            let request = json!({ "UserPoolId": POOL, "PaginationToken": token });
+            let (_, answer) = world.cognito("ListUsers", request).await;
+            sizes.push(answer["Users"].as_array().unwrap().len());
+            token = answer["PaginationToken"].clone();
+            if token.is_null() {
+                break;
+            }
+        }
+        assert_eq!(sizes, [60, 60, 5]);
+    }
+
+    #[tokio::test]
+    async fn a_test_sets_changes_computes_and_refuses_answers() {
+        let world = World::start();
+        let ask = async || world.cognito("DescribeUserPool", json!({ "UserPoolId": POOL })).await;
+        world.change("cognito-idp:DescribeUserPool", |answer| answer["UserPool"]["Name"] = json!("changed"));
+        assert_eq!(ask().await.1["UserPool"]["Name"], "changed");
+        world.answer("cognito-idp:DescribeUserPool", json!({ "UserPool": { "Name": "set" } }));
+        assert_eq!(ask().await.1["UserPool"]["Name"], "set");
+        world.answer_with(
+            "cognito-idp:DescribeUserPool",
+            |asked| json!({ "UserPool": { "Name": asked["UserPoolId"] } }),
+        );
+        assert_eq!(ask().await.1["UserPool"]["Name"], POOL);
+        world.refuse("cognito-idp:DescribeUserPool", 400, "AccessDeniedException");
+        assert_eq!(
+            ask().await,
+            (
+                400,
+                json!({
+                    "__type": "AccessDeniedException",
+                    "message": "scripted by the test",
+                })
+            )
+        );
+        world.script("cognito-idp:*", [Reply::ExpiredCredentials]);
+        world.script("*", [Reply::bare(503)]);
+        assert_eq!(ask().await.1["__type"], "ExpiredTokenException");
+        assert_eq!(ask().await, (503, json!("")));
+        assert_eq!(world.asked("cognito-idp:DescribeUserPool").len(), 6);
+        assert_eq!(world.regions("cognito-idp:DescribeUserPool")[0], REGION);
+    }
+
+    #[tokio::test]
+    async fn the_query_protocol_has_its_own_spelling() {
+        let world = World::start();
+        let role = "arn:aws:iam::123456789012:role/a";
+        let form = format!(
+            "Action=AssumeRole&RoleArn={role}&RoleSessionName=s&Tags.member.1.Key=k&Tags.member.1.Value=v"
+        );
+        let (status, body) = world.call("sts", "", json!(form)).await;
+        assert_eq!(status, 200);
+        let body = body.as_str().unwrap();
+        assert!(
+            body.contains("<AssumeRoleResult><Credentials><AccessKeyId>AKIDEXAMPLE</AccessKeyId>"),
+            "{body}"
+        );
+        assert!(body.contains("<Expiration>2126-01-01T00:00:00Z</Expiration>"), "{body}");
+        let asked =
+            json!({ "RoleArn": role, "RoleSessionName": "s", "Tags": [{ "Key": "k", "Value": "v" }] });
+        assert_eq!(world.asked("sts:AssumeRole"), [asked]);
+        world.refuse("sts:AssumeRole", 403, "AccessDenied");
+        let (status, body) = world.call("sts", "", json!(form)).await;
+        assert_eq!((status, body.as_str().unwrap().contains("<Code>AccessDenied</Code>")), (403, true));
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "ses:GetAccount.SendQuota.Max is unknown")]
+    async fn an_answer_that_aws_could_not_give_fails_the_test() {
+        let world = World::start();
+        world.answer("ses:GetAccount", json!({ "SendQuota": { "Max": 1 } }));
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "cognito-idp:DescribeUserPool.UserPool.MfaConfiguration is one of")]
+    async fn a_change_that_aws_could_not_make_fails_the_test() {
+        let world = World::start();
+        world.change_pool(|pool| pool["MfaConfiguration"] = json!("SOMETIMES"));
+        let _ = world.cognito("DescribeUserPool", json!({ "UserPoolId": POOL })).await;
     }
 }

@@ -21,10 +21,8 @@ pub(super) struct Account {
     pub(super) users: Vec<Value>,
     /// The statements of the resource policies, by the ARN of the function.
     pub(super) permissions: BTreeMap<String, Vec<Value>>,
-    /// Bodies of messages in the queue.
-    pub(super) messages: Vec<String>,
-    /// How often something was received from the queue: every receipt is another one.
-    receipts: usize,
+    /// What is or was in the queue.
+    messages: Vec<Message>,
     /// As `GetFunctionConfiguration` shows them, by the ARN of the function.
     functions: BTreeMap<String, Value>,
     /// As `GetFunctionEventInvokeConfig` shows them, by the ARN of the function.
@@ -37,6 +35,15 @@ pub(super) struct Account {
     world: Value,
     /// `tests/fixtures/stack.json`.
     stack: Value,
+}
+
+/// A message of the queue.
+struct Message {
+    body: String,
+    /// Received, and not yet given back: no time passes here that would do that.
+    hidden: bool,
+    deleted: bool,
+    received: usize,
 }
 
 const FUNCTIONS: [&str; 4] = [PRE_SIGN_UP, CUSTOM_MESSAGE, CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER];
@@ -59,7 +66,6 @@ impl Default for Account {
             users: vec![world["user"].clone()],
             permissions: FUNCTIONS.map(|arn| (arn.to_owned(), vec![permission(arn)])).into(),
             messages: Vec::new(),
-            receipts: 0,
             functions,
             event_invoke: event_invoke.into(),
             log_delivery: Vec::new(),
@@ -140,6 +146,14 @@ fn invalid(code: &str, message: impl Into<String>) -> Refusal {
     Refusal::new(400, code, message)
 }
 
+fn no_stack(operation: &str, name: &str) -> Refusal {
+    let message = match operation {
+        "DescribeStacks" => format!("Stack with id {name} does not exist"),
+        _ => format!("Stack '{name}' does not exist"),
+    };
+    invalid("ValidationError", message)
+}
+
 fn text<'a>(request: &'a Value, name: &str) -> &'a str {
     request[name].as_str().unwrap_or_default()
 }
@@ -153,6 +167,57 @@ impl Account {
             Some(value) => variables.insert(name.to_owned(), json!(value)),
             None => variables.remove(name),
         };
+    }
+
+    /// Puts a message into the queue.
+    pub(super) fn enqueue(&mut self, body: String) {
+        self.messages.push(Message { body, hidden: false, deleted: false, received: 0 });
+    }
+
+    /// The message that a receipt belongs to.
+    fn message(&mut self, receipt: &Value) -> Option<&mut Message> {
+        let (number, received) = receipt.as_str()?.strip_prefix("receipt-")?.split_once('-')?;
+        let received: usize = received.parse().ok()?;
+        let message = self.messages.get_mut(number.parse::<usize>().ok()?)?;
+        (message.received == received).then_some(message)
+    }
+
+    fn receive(&mut self, most: usize) -> Value {
+        let waiting =
+            self.messages.iter_mut().enumerate().filter(|(_, message)| !message.hidden && !message.deleted);
+        let received: Vec<_> = waiting
+            .take(most)
+            .map(|(number, message)| {
+                message.hidden = true;
+                message.received += 1;
+                json!({
+                    "MessageId": format!("5fea7756-0ea4-451a-a703-{number:012}"),
+                    "ReceiptHandle": format!("receipt-{number}-{}", message.received),
+                    "Body": message.body,
+                    "Attributes": {
+                        "SentTimestamp": "1795262400000",
+                        "ApproximateFirstReceiveTimestamp": "1795262400000",
+                        "ApproximateReceiveCount": message.received.to_string(),
+                    },
+                })
+            })
+            .collect();
+        if received.is_empty() { json!({}) } else { json!({ "Messages": received }) }
+    }
+
+    fn give_back(&mut self, entry: &Value) {
+        let hidden = entry["VisibilityTimeout"] != 0;
+        if let Some(message) = self.message(&entry["ReceiptHandle"]) {
+            message.hidden = hidden;
+        }
+    }
+
+    /// How many messages nobody holds, and how many somebody does.
+    fn counts(&self) -> [String; 2] {
+        [false, true].map(|hidden| {
+            let held = self.messages.iter().filter(|message| !message.deleted && message.hidden == hidden);
+            held.count().to_string()
+        })
     }
 
     /// See `World::existing_pool`.
@@ -196,9 +261,7 @@ impl Account {
         if name == "DescribeStacks" && request.get("StackName").is_none() || [STACK, id].contains(&asked) {
             self.stack(name, request, id)
         } else {
-            let what = if name == "DescribeStacks" { "Stack with id" } else { "Stack" };
-            let quote = if name == "DescribeStacks" { "" } else { "'" };
-            Err(invalid("ValidationError", format!("{what} {quote}{asked}{quote} does not exist")))
+            Err(no_stack(name, asked))
         }
     }
 
@@ -595,11 +658,12 @@ impl Account {
         if text(request, "QueueUrl") != QUEUE_URL {
             return Err(invalid("QueueDoesNotExist", "The specified queue does not exist."));
         }
+        let [waiting, held] = self.counts();
         Ok(match name {
             "GetQueueAttributes" => json!({ "Attributes": {
                 "QueueArn": "arn:aws:sqs:eu-central-1:123456789012:failed-events",
-                "ApproximateNumberOfMessages": self.messages.len().to_string(),
-                "ApproximateNumberOfMessagesNotVisible": "0",
+                "ApproximateNumberOfMessages": waiting,
+                "ApproximateNumberOfMessagesNotVisible": held,
                 "ApproximateNumberOfMessagesDelayed": "0",
                 "CreatedTimestamp": "1793520000",
                 "LastModifiedTimestamp": "1793520000",
@@ -612,35 +676,22 @@ impl Account {
             } }),
             "ReceiveMessage" => {
                 let most = request["MaxNumberOfMessages"].as_u64().unwrap_or(1);
-                let most = usize::try_from(most).unwrap_or(1);
-                self.receipts += 1;
-                let receipts = self.receipts;
-                // They stay in the queue, and can be received again: nobody here waits for a timeout.
-                let received = self.messages.iter().take(most).enumerate().map(|(number, body)| {
-                    json!({
-                        "MessageId": format!("5fea7756-0ea4-451a-a703-{number:012}"),
-                        "ReceiptHandle": format!("receipt-{number}-{receipts}"),
-                        "Body": body,
-                        "Attributes": {
-                            "SentTimestamp": "1795262400000",
-                            "ApproximateFirstReceiveTimestamp": "1795262400000",
-                            "ApproximateReceiveCount": receipts.to_string(),
-                        },
-                    })
-                });
-                let received: Vec<_> = received.collect();
-                if received.is_empty() { json!({}) } else { json!({ "Messages": received }) }
+                self.receive(usize::try_from(most).unwrap_or(1))
+            }
+            "ChangeMessageVisibility" => {
+                self.give_back(request);
+                Value::Null
             }
             "ChangeMessageVisibilityBatch" => {
-                let done: Vec<_> =
-                    array(&request["Entries"]).iter().map(|entry| json!({ "Id": entry["Id"] })).collect();
+                let entries = array(&request["Entries"]);
+                entries.iter().for_each(|entry| self.give_back(entry));
+                let done: Vec<_> = entries.iter().map(|entry| json!({ "Id": entry["Id"] })).collect();
                 json!({ "Successful": done, "Failed": [] })
             }
             "DeleteMessage" => {
-                let receipt = text(request, "ReceiptHandle");
-                let number = receipt.split('-').nth(1).and_then(|number| number.parse::<usize>().ok());
-                if let Some(number) = number.filter(|&number| number < self.messages.len()) {
-                    self.messages.remove(number);
+                // SQS answers alike when the receipt is an old one.
+                if let Some(message) = self.message(&request["ReceiptHandle"]) {
+                    message.deleted = true;
                 }
                 Value::Null
             }
@@ -650,6 +701,26 @@ impl Account {
             }),
             _ => Value::Null,
         })
+    }
+}
+
+/// What a service answers in a Region where nothing is.
+pub(super) fn elsewhere(operation: Operation, region: &str, request: &Value) -> Result<Value, Refusal> {
+    let rest = |code: &str, message: &str| Err(Refusal::new(404, code, message));
+    match operation.service.prefix {
+        "cloudformation" if request.get("StackName").is_none() => Ok(json!({ "Stacks": [] })),
+        "cloudformation" => Err(no_stack(operation.name, text(request, "StackName"))),
+        "cognito-idp" if operation.name == "ListUserPools" => Ok(json!({ "UserPools": [] })),
+        "cognito-idp" => Err(not_found(format!("User pool {} does not exist.", text(request, "UserPoolId")))),
+        "kms" => Err(invalid("NotFoundException", format!("Key is not in {region}"))),
+        "lambda" => rest("ResourceNotFoundException", "Function not found"),
+        "logs" if operation.name == "DescribeLogGroups" => Ok(json!({ "logGroups": [] })),
+        "secretsmanager" => Err(not_found("Secrets Manager can't find the specified secret.")),
+        "ses" if ["GetEmailIdentity", "GetConfigurationSet"].contains(&operation.name) => {
+            rest("NotFoundException", "It does not exist.")
+        }
+        "sqs" => Err(invalid("QueueDoesNotExist", "The specified queue does not exist.")),
+        _ => Account::default().answer(operation, request),
     }
 }
 
@@ -853,14 +924,14 @@ pub fn metrics(request: &Value, values: impl Fn(&str, &str, &BTreeMap<String, St
         |value: &Value| value.as_f64().or_else(|| time::seconds(value.as_str()?)).unwrap_or_default();
     let start = second(&request["StartTime"]);
     for query in array(&request["MetricDataQueries"]) {
-        let stat = &query["MetricStat"];
-        let metric = &stat["Metric"];
+        let measured = &query["MetricStat"];
+        let metric = &measured["Metric"];
         let dimensions = array(&metric["Dimensions"])
             .iter()
             .map(|dimension| (text(dimension, "Name").to_owned(), text(dimension, "Value").to_owned()))
             .collect();
         let values = values(text(metric, "Namespace"), text(metric, "MetricName"), &dimensions);
-        let period = stat["Period"].as_f64().unwrap_or(60.0);
+        let period = measured["Period"].as_f64().unwrap_or(60.0);
         let times: Vec<_> =
             values.iter().scan(start, |next, _| Some(std::mem::replace(next, *next + period))).collect();
         let results = answer["MetricDataResults"].as_array_mut().into_iter().flatten();
