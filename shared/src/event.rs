@@ -321,6 +321,19 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_is_true_or_false_and_nothing_else() {
+        let flag = |json: &str| event(&format!(r#"{{"triggerSource":"a"{json}}}"#)).unwrap().flag("dryRun");
+        assert_eq!(flag(r#","dryRun":true"#), Ok(true));
+        for no in ["", r#","dryRun":false"#, r#","dryRun":null"#, r#","request":{"dryRun":true}"#] {
+            assert_eq!(flag(no), Ok(false), "{no}");
+        }
+        for odd in ["1", "\"true\"", "[true]", "{}", "\"\""] {
+            let error = flag(&format!(r#","dryRun":{odd}"#)).unwrap_err();
+            assert_eq!(error.to_string(), "the event's `dryRun` is not `true` or `false`", "{odd}");
+        }
+    }
+
+    #[test]
     fn an_event_comes_back_byte_for_byte() {
         let json = r#"{"version":1,"triggerSource":"Future_Source","n":1e400,"big":123456789012345678901234567890,"dup":1,"dup":{"a":[null, 1.50]},"response":{"x":null}}"#;
         assert_eq!(serde_json::to_string(&event(json).unwrap()).unwrap(), json);

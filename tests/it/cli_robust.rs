@@ -12,11 +12,15 @@ struct Command {
 }
 
 /// Each command once, with each way to AWS.
-const COMMANDS: [Command; 4] = [
+const COMMANDS: [Command; 7] = [
     Command { arguments: &["redrive", "--stack-name", STACK], healthy: 0 },
     Command { arguments: &["redrive", "--queue-url", QUEUE_URL], healthy: 0 },
     Command { arguments: &["hash", USER, "--stack-name", STACK], healthy: 0 },
     Command { arguments: &["explain", USER, "--stack-name", STACK], healthy: 0 },
+    Command { arguments: &["event", "CustomEmailSender_SignUp", "--stack-name", STACK], healthy: 0 },
+    Command { arguments: &["invoke", "PreSignUp_SignUp", "--stack-name", STACK], healthy: 0 },
+    // The functions of this account give every event back, as no sender answers to a dry run.
+    Command { arguments: &["smoke", "--stack-name", STACK], healthy: 1 },
 ];
 
 /// What is true of every failure, whatever the cause.

@@ -19,6 +19,8 @@ use tokio::task::block_in_place;
 
 use crate::watched::Services;
 
+const OPERATING: &str = include_str!("../../docs/operating.md");
+
 /// A deployed stack: the functions run, with the variables that the stand-in for Lambda tells.
 struct Deployment {
     world: World,
@@ -139,6 +141,7 @@ async fn a_healthy_deployment_is_proved_and_nobody_is_written_to() {
     let output = stage.run(&["smoke"]).await;
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{}", output.stdout);
     assert_snapshot!("smoke", output.stdout);
+    assert!(OPERATING.contains(&output.stdout), "docs/operating.md shows what is printed");
     assert!(output.stdout.lines().all(|line| line.chars().count() <= 80), "{}", output.stdout);
     assert_nothing_shown(&output);
     assert_eq!(stage.sent(), Vec::<String>::new());
@@ -353,6 +356,7 @@ async fn an_event_is_sent_and_the_answer_shown() {
     let output = stage.run(&["invoke", "CustomEmailSender_SignUp", "--locale", "de"]).await;
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{}", output.stdout);
     assert_snapshot!("invoke, dry run", output.stdout);
+    assert!(OPERATING.contains(&output.stdout), "docs/operating.md shows what is printed");
     assert_eq!(stage.sent(), Vec::<String>::new());
 
     let output = stage.run(&["invoke", "PreSignUp_SignUp", "--email", "ann@trusted.example", "--log"]).await;
