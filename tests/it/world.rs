@@ -38,7 +38,7 @@ async fn cloudwatch_is_spoken_to_in_cbor() {
         (result.id(), result.label(), result.values()),
         (Some("sent"), Some("Sent"), &[12.0, 0.5][..])
     );
-    let hour = |hour| DateTime::from_secs(hour * 3600);
+    let hour = |hour: i64| DateTime::from_secs(hour * 3600);
     assert_eq!(result.timestamps(), [hour(499_998), hour(499_999)]);
     assert_eq!(world.asked("cloudwatch:GetMetricData")[0]["EndTime"], json!(1_800_000_000.0));
 
