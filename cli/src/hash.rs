@@ -8,7 +8,7 @@ use shared::phone::PhoneNumber;
 use shared::recipient::RecipientHasher;
 use zeroize::Zeroizing;
 
-use crate::aws::{Aws, AwsError, Kind};
+use crate::aws::{Aws, AwsError, Kind, region_of};
 use crate::cloudformation::Stacks;
 use crate::output::{Output, Tone};
 use crate::{Common, End, Error, secrets_manager};
@@ -108,9 +108,4 @@ async fn key(
         (None, None) => return Err(AwsError::new(Kind::Other, "no key is named").into()),
     };
     Ok(secrets_manager::text(&aws, &secret_id).await?)
-}
-
-/// The Region in an ARN.
-fn region_of(arn: &str) -> Option<&str> {
-    arn.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
 }

@@ -13,10 +13,13 @@ mod completions;
 mod deployment;
 mod dns;
 mod doctor;
+mod dry_run;
 mod end_user_messaging;
+mod event;
 mod explain;
 mod hash;
 mod iam;
+mod invoke;
 mod kms;
 mod lambda;
 mod logs;
@@ -28,6 +31,7 @@ mod redrive;
 mod secrets_manager;
 mod ses;
 mod shell;
+mod smoke;
 mod sns;
 mod sqs;
 mod status;
@@ -83,6 +87,12 @@ enum Command {
     Diff(attach::DiffOptions),
     /// Shows the last day at a glance: messages, failures, dead letters, spend
     Status(status::Options),
+    /// Writes an event as Cognito would send it, with a code that is really encrypted
+    Event(event::Options),
+    /// Sends such an event to a function and shows the answer; senders send nothing without --send
+    Invoke(invoke::Options),
+    /// Proves after a deployment that everything works, without a message to anybody
+    Smoke(smoke::Options),
     /// Prints what a shell needs to complete the command line
     Completions(completions::Options),
     /// Prints the manual page, or writes a page for each command into a folder
@@ -167,6 +177,9 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
         Command::Detach(options) => Box::pin(attach::detach(options, &cli.common, &mut output)).await,
         Command::Diff(options) => Box::pin(attach::diff(options, &cli.common, &mut output)).await,
         Command::Status(options) => Box::pin(status::run(options, &cli.common, lookup, &mut output)).await,
+        Command::Event(options) => Box::pin(event::run(options, &cli.common, &mut output)).await,
+        Command::Invoke(options) => Box::pin(invoke::run(options, &cli.common, &mut output)).await,
+        Command::Smoke(options) => Box::pin(smoke::run(options, &cli.common, &mut output)).await,
         Command::Completions(options) => completions::run(&options, &mut output),
         Command::Man(options) => man::run(&options, &mut output),
     };

@@ -98,6 +98,14 @@ impl Output {
         write!(self.stdout, "{part}")
     }
 
+    /// A result that is the same for people and for programs, such as a file.
+    ///
+    /// # Errors
+    /// When standard output is gone.
+    pub(crate) fn raw(&mut self, text: &str) -> Result<()> {
+        writeln!(self.stdout, "{text}")
+    }
+
     /// The document for programs.
     ///
     /// # Errors

@@ -29,6 +29,34 @@ pub enum SealSuite {
 /// One encrypted data key: provider id, key ARN, ciphertext.
 pub type SealedDataKey<'a> = (&'a str, &'a str, Vec<u8>);
 
+/// A fresh key pair that signs one message.
+///
+/// It comes before the data key: the context under which KMS encrypts that one holds the public key.
+pub struct Signer {
+    key_pair: EcdsaKeyPair,
+    public_key: String,
+}
+
+impl Default for Signer {
+    fn default() -> Self {
+        let key_pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING).expect("a key pair");
+        let public_key: EcPublicKeyCompressedBin = key_pair.public_key().as_be_bytes().expect("its point");
+        let public_key = STANDARD.encode(public_key.as_ref());
+        Self { key_pair, public_key }
+    }
+}
+
+impl Signer {
+    /// The whole encryption context of the message, as KMS must be told it: with the public key, in the order of the
+    /// names.
+    #[must_use]
+    pub fn context<'a>(&'a self, context: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let mut context = [context, &[("aws-crypto-public-key", self.public_key.as_str())]].concat();
+        context.sort_unstable();
+        context
+    }
+}
+
 /// Encrypts `plaintext` in frames of 4096 bytes and signs it with a fresh key pair.
 ///
 /// `context` gets the public key added; `encrypted_data_keys` are written as they come and must belong to
@@ -71,11 +99,21 @@ impl Writer {
         encrypted_data_keys: &[SealedDataKey],
         plaintext: &[u8],
     ) -> Vec<u8> {
-        let key_pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING).expect("a key pair");
-        let public_key: EcPublicKeyCompressedBin = key_pair.public_key().as_be_bytes().expect("its point");
-        let public_key = STANDARD.encode(public_key.as_ref());
-        let context = [context, &[("aws-crypto-public-key", public_key.as_str())]].concat();
+        self.seal_signed(&Signer::default(), context, data_key, encrypted_data_keys, plaintext)
+    }
 
+    /// The same with a key pair that was there before the data key. `context` is without the public key, which
+    /// [`Signer::context`] adds.
+    #[must_use]
+    pub fn seal_signed(
+        &self,
+        signer: &Signer,
+        context: &[(&str, &str)],
+        data_key: &[u8; 32],
+        encrypted_data_keys: &[SealedDataKey],
+        plaintext: &[u8],
+    ) -> Vec<u8> {
+        let context = signer.context(context);
         let message_id: &[u8] = match self.suite {
             SealSuite::Signed0378 => &random::<16>(),
             SealSuite::CommittingSigned0578 => &random::<32>(),
@@ -90,7 +128,7 @@ impl Writer {
         message.extend(header_tag);
         self.write_frames(&mut message, message_id, &keys, plaintext);
 
-        let signature = key_pair.sign(&SystemRandom::new(), &message).expect("a signature");
+        let signature = signer.key_pair.sign(&SystemRandom::new(), &message).expect("a signature");
         message.extend(block(signature.as_ref()));
         message
     }

@@ -12,12 +12,15 @@ use std::time::{Duration, Instant};
 
 use runtime::metrics::Metrics;
 use runtime::{Failure, Invocation};
+use serde_json::Value;
+use serde_json::value::RawValue;
 use shared::config::Settings;
-use shared::locale::Locale;
-use shared::message::{Content, MessageKind, MessageTrigger, RenderError};
+use shared::event::Event;
+use shared::message::{Content, MessageKind, MessageTrigger, Messages, RenderError};
 use shared::pumping::LimitName;
 use tokio::join;
 
+use crate::dry_run::DRY_RUN;
 use crate::errors::{CallFailure, FailureClass};
 use crate::job::{Job, Task};
 use crate::kms::Decryptor;
@@ -56,6 +59,9 @@ pub trait Channel {
 
     /// Tells the report what is particular about the message.
     fn describe(&self, _message: &Self::Message, _report: &mut Report<'_>) {}
+
+    /// What a dry run tells of the message and its way: no code, no recipient.
+    fn preview(&self, message: &Self::Message) -> Value;
 
     /// Whether the message may go out; asked once for each message.
     fn admit(&self, _message: &Self::Message, _deadline: Deadline) -> impl Future<Output = Admission> {
@@ -207,32 +213,48 @@ struct Hold<'a> {
 }
 
 impl Delivery {
-    /// Handles one event: `send` is called if it asks for a message.
+    /// Handles one event: `send` is called if it asks for a message. A dry run has an answer.
     ///
     /// # Errors
     /// When the event is malformed, or the message was not sent for a reason that is not the recipient's.
     pub async fn handle(
         &self,
         trigger: MessageTrigger,
-        default_locale: Locale,
+        messages: &Messages,
         invocation: &Invocation,
         send: impl AsyncFnOnce(&Job, &mut Report<'_>) -> Outcome,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Box<RawValue>>, Failure> {
         let id = &invocation.request_id;
-        let without_job = |outcome| Report::new(id, None).end(outcome, &self.metrics);
-        match Task::read(trigger, &invocation.event, default_locale) {
-            Err(error) => without_job(Outcome::Malformed(error)),
-            Ok(Task::Nothing(reason)) => without_job(Outcome::Nothing(reason)),
-            Ok(Task::Send(job)) => {
-                let mut report = Report::new(id, Some(&job));
-                // On the heap, because the compiler gives up on futures as deeply nested as the SDK's are here.
-                let outcome = Box::pin(send(&job, &mut report)).await;
-                report.end(outcome, &self.metrics)
+        let event = Event::parse(&invocation.event);
+        let dry_run = match event.as_ref().map_or(Ok(false), |event| event.flag(DRY_RUN)) {
+            Ok(dry_run) => dry_run,
+            // Whoever writes that means a dry run: to take it for none could send a message.
+            Err(error) => {
+                return Report::new(id, None).end(&Outcome::Malformed(error), &self.metrics).map(|()| None);
             }
+        };
+        let default_locale = messages.settings().default_locale;
+        let task = event.and_then(|event| Task::read(trigger, &event, default_locale));
+        let job = match &task {
+            Ok(Task::Send(job)) => Some(&**job),
+            _ => None,
+        };
+        let mut report = Report { dry_run, ..Report::new(id, job) };
+        let outcome = match &task {
+            Err(error) => Outcome::Malformed(error.clone()),
+            Ok(Task::Nothing(reason)) => Outcome::Nothing(reason.clone()),
+            // On the heap, because the compiler gives up on futures as deeply nested as the SDK's are here.
+            Ok(Task::Send(job)) => Box::pin(send(job, &mut report)).await,
+        };
+        if dry_run {
+            return Ok(report.end_dry_run(&outcome, self.decryptor.key(), messages));
         }
+        report.end(&outcome, &self.metrics).map(|()| None)
     }
 
     /// Delivers a message and tells the report how that went. `contact` is what an invited user may sign in with.
+    ///
+    /// A dry run ends where the message is written: it claims nothing, counts nothing and sends nothing.
     pub async fn deliver<C: Channel>(
         &self,
         job: &Job,
@@ -248,7 +270,8 @@ impl Delivery {
             Ok(ciphertext) => ciphertext,
             Err(error) => return Outcome::decryption(&error),
         };
-        let mut hold = self.records.as_ref().map(|store| Hold {
+        let records = self.records.as_ref().filter(|_| !report.dry_run);
+        let mut hold = records.map(|store| Hold {
             store,
             key: MessageKey::of(C::NAME, &ciphertext),
             owner: Owner::new(&invocation.request_id),
@@ -303,6 +326,10 @@ impl Delivery {
                     Ok((message, problem)) => {
                         channel.describe(&message, report);
                         report.template_problem = problem.map(|problem| problem.to_string());
+                        if report.dry_run {
+                            report.preview = Some(channel.preview(&message));
+                            return Outcome::Rehearsed;
+                        }
                         send(channel, &message, &mut admitted, deadline, report).await
                     }
                 }

@@ -2,7 +2,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::value::RawValue;
 use shared::event::{Event, EventError, Request};
 use shared::locale::{Locale, LocaleReason};
 use shared::message::{Content, Insert, MessageKind, MessageTrigger, Request as Wanted};
@@ -47,17 +46,26 @@ pub enum Reason {
     NoPassword,
 }
 
+impl Reason {
+    /// One sentence.
+    #[must_use]
+    pub fn explain(&self) -> &'static str {
+        match self {
+            Self::UnknownSource(_) => "unknown trigger source, nothing is sent",
+            Self::AccountTakeOver(_) => {
+                "threat protection reports a risky sign-in; the event carries no address, so nobody is written to"
+            }
+            Self::NoPassword => "the user was created without a password, so there is no invitation to send",
+        }
+    }
+}
+
 impl Task {
     /// Reads an event.
     ///
     /// # Errors
     /// When a field that the message needs is absent or of the wrong type.
-    pub fn read(
-        trigger: MessageTrigger,
-        event: &RawValue,
-        default_locale: Locale,
-    ) -> Result<Self, EventError> {
-        let event = Event::parse(event)?;
+    pub fn read(trigger: MessageTrigger, event: &Event, default_locale: Locale) -> Result<Self, EventError> {
         let kind = match trigger.request(event.trigger_source()) {
             None => {
                 let source = event.shown_trigger_source().to_owned();

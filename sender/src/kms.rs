@@ -154,6 +154,12 @@ impl Decryptor {
         Self { client: Client::new(config), key }
     }
 
+    /// The key that codes must be encrypted under.
+    #[must_use]
+    pub fn key(&self) -> &KeyArn {
+        &self.key
+    }
+
     /// Decrypts the ciphertext of an event from the user pool.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 
 pub mod aws;
 pub mod delivery;
+pub mod dry_run;
 pub mod envelope;
 pub mod errors;
 pub mod http;

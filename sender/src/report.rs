@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use runtime::Failure;
 use runtime::metrics::{Metric, Metrics, milliseconds};
+use serde_json::Value;
+use serde_json::value::RawValue;
 use shared::event::EventError;
-use shared::message::RenderError;
+use shared::message::{Messages, RenderError};
 use shared::phone::Country;
 use shared::pumping::LimitName;
 use shared::recipient::RecipientHash;
 
+use crate::dry_run;
 use crate::errors::{CallFailure, FailureClass};
 use crate::job::{Job, Reason};
-use crate::kms::DecryptError;
+use crate::kms::{DecryptError, KeyArn};
 use crate::record::Before;
 
 /// How an invocation ended.
@@ -37,6 +40,8 @@ pub enum Outcome {
     Recipient(CallFailure),
     /// The event asks for no message.
     Nothing(Reason),
+    /// A dry run: the message is written, and nothing keeps it from being handed over.
+    Rehearsed,
     /// Another invocation works on the message.
     InProgress,
     /// The event lacks what the message needs.
@@ -89,8 +94,39 @@ impl Outcome {
         matches!(self, Self::Failed { class: FailureClass::Ambiguous, .. })
     }
 
-    fn metric(&self) -> Metric {
+    /// The stable name of a failure.
+    #[must_use]
+    pub fn error_type(&self) -> Option<&'static str> {
         match self {
+            Self::InProgress => Some("DeliveryInProgress"),
+            Self::Malformed(_) => Some("MalformedEvent"),
+            Self::Failed { error_type, .. } => Some(error_type),
+            _ => None,
+        }
+    }
+
+    /// What became of the message, in one sentence.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        match self {
+            Self::Sent { .. } => "it was sent".to_owned(),
+            Self::Rehearsed => "it could be sent".to_owned(),
+            Self::Duplicate => "it was dealt with by an earlier invocation".to_owned(),
+            Self::Expired => "its code is no longer valid".to_owned(),
+            Self::InProgress => "another invocation is sending this message".to_owned(),
+            Self::Blocked(reason) => reason.clone(),
+            Self::Pumping(limit) => limit.to_string(),
+            Self::Recipient(failure) => failure.to_string(),
+            Self::Nothing(reason) => reason.explain().to_owned(),
+            Self::Malformed(error) => format!("malformed event: {error}"),
+            Self::Failed { message, .. } => message.clone(),
+        }
+    }
+
+    /// What is counted; nothing of a dry run.
+    fn metric(&self) -> Option<Metric> {
+        Some(match self {
+            Self::Rehearsed => return None,
             Self::Sent { .. } => Metric::Sent,
             Self::Duplicate => Metric::Duplicate,
             Self::Expired => Metric::Expired,
@@ -105,7 +141,7 @@ impl Outcome {
             Self::Failed { class: FailureClass::Transient | FailureClass::Recipient, .. } => {
                 Metric::FailedTransient
             }
-        }
+        })
     }
 }
 
@@ -138,6 +174,10 @@ pub struct Report<'a> {
     pub job: Option<&'a Job>,
     /// The recipient as it may be logged.
     pub recipient: Option<RecipientHash>,
+    /// Whether the event asks for a dry run.
+    pub dry_run: bool,
+    /// What a dry run has to tell of the message: never the code, never the recipient.
+    pub preview: Option<Value>,
     /// For SMS.
     pub sms: Option<SmsFacts>,
     /// The delivery record.
@@ -188,6 +228,8 @@ impl<'a> Report<'a> {
             id,
             job,
             recipient: None,
+            dry_run: false,
+            preview: None,
             sms: None,
             record: Record::Unasked,
             template_problem: None,
@@ -202,33 +244,28 @@ impl<'a> Report<'a> {
     ///
     /// # Errors
     /// When Lambda shall bring the event back, or keep it.
-    pub fn end(self, outcome: Outcome, metrics: &Metrics) -> Result<(), Failure> {
-        metrics.emit(&self.values(&outcome));
-        self.log(&outcome);
-        match outcome {
-            Outcome::Sent { .. }
-            | Outcome::Duplicate
-            | Outcome::Expired
-            | Outcome::Blocked(_)
-            | Outcome::Pumping(_)
-            | Outcome::Recipient(_)
-            | Outcome::Nothing(_) => Ok(()),
-            Outcome::InProgress => Err(Failure {
-                error_type: "DeliveryInProgress",
-                message: "another invocation is sending this message".to_owned(),
-            }),
-            Outcome::Malformed(error) => {
-                Err(Failure { error_type: "MalformedEvent", message: format!("malformed event: {error}") })
-            }
-            Outcome::Failed { error_type, message, .. } => Err(Failure { error_type, message }),
+    pub fn end(self, outcome: &Outcome, metrics: &Metrics) -> Result<(), Failure> {
+        metrics.emit(&self.values(outcome));
+        self.log(outcome);
+        match outcome.error_type() {
+            None => Ok(()),
+            Some(error_type) => Err(Failure { error_type, message: outcome.explain() }),
         }
+    }
+
+    /// Ends a dry run: one line in the log, no metrics, and an answer that is no error, so that no alarm takes it for
+    /// one.
+    #[must_use]
+    pub fn end_dry_run(self, outcome: &Outcome, key: &KeyArn, messages: &Messages) -> Option<Box<RawValue>> {
+        line!(info, &self, dry_run = true, "dry run, nothing is sent: {}", outcome.explain());
+        dry_run::answer(&self, outcome, key, messages)
     }
 
     fn values(&self, outcome: &Outcome) -> Vec<(Metric, f64)> {
         let count = |happened, metric| happened_once(happened, metric);
         let time = |metric, time: Option<Duration>| time.map(|time| (metric, milliseconds(time)));
         [
-            Some((outcome.metric(), 1.0)),
+            outcome.metric().map(|metric| (metric, 1.0)),
             count(matches!(self.record, Record::Held(Before::Unknown)), Metric::TakenOver),
             count(matches!(self.record, Record::Unavailable(_)), Metric::RecordUnavailable),
             count(self.fallback.is_some(), Metric::FallbackUsed),
@@ -250,10 +287,9 @@ impl<'a> Report<'a> {
             Outcome::Duplicate => {
                 line!(info, self, "did not send a message: it was dealt with by an earlier invocation");
             }
-            Outcome::Expired => line!(warn, self, "did not send a message: its code is no longer valid"),
-            Outcome::Blocked(reason) => line!(warn, self, "did not send a message: {reason}"),
-            Outcome::Pumping(limit) => line!(warn, self, "did not send a message: {limit}"),
-            Outcome::Recipient(failure) => line!(warn, self, "did not send a message: {failure}"),
+            Outcome::Expired | Outcome::Blocked(_) | Outcome::Pumping(_) | Outcome::Recipient(_) => {
+                line!(warn, self, "did not send a message: {}", outcome.explain());
+            }
             Outcome::InProgress => {
                 line!(warn, self, "did not send a message: another invocation is sending it");
             }
@@ -267,20 +303,24 @@ impl<'a> Report<'a> {
                 error.class = class.name(),
                 "did not send a message: {message}"
             ),
-            Outcome::Nothing(Reason::UnknownSource(source)) => tracing::warn!(
-                invocation.id = self.id,
-                trigger.source = source,
-                "unknown trigger source, nothing is sent"
-            ),
-            Outcome::Nothing(Reason::AccountTakeOver(event_id)) => tracing::warn!(
-                invocation.id = self.id,
-                security.event_id = event_id.as_deref().filter(|text| is_id(text)),
-                "threat protection reports a risky sign-in; the event carries no address, so nobody is written to"
-            ),
-            Outcome::Nothing(Reason::NoPassword) => tracing::warn!(
-                invocation.id = self.id,
-                "the user was created without a password, so there is no invitation to send"
-            ),
+            Outcome::Nothing(reason) => {
+                let (source, event_id) = match reason {
+                    Reason::UnknownSource(source) => (Some(source), None),
+                    Reason::AccountTakeOver(event_id) => {
+                        (None, event_id.as_deref().filter(|text| is_id(text)))
+                    }
+                    Reason::NoPassword => (None, None),
+                };
+                tracing::warn!(
+                    invocation.id = self.id,
+                    trigger.source = source,
+                    security.event_id = event_id,
+                    "{}",
+                    reason.explain()
+                );
+            }
+            // Only dry runs end so, and they have a line of their own.
+            Outcome::Rehearsed => {}
         }
     }
 

@@ -77,6 +77,18 @@ impl Event {
         self.root.get(name).map_or(Ok(None), |raw| text(name, raw))
     }
 
+    /// A `true` or `false` directly in the envelope. Null and absent are `false`.
+    ///
+    /// # Errors
+    /// When the member is anything else.
+    pub fn flag(&self, name: &str) -> Result<bool, EventError> {
+        match self.root.get(name).map(RawValue::get) {
+            None | Some("null" | "false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(wrong_type(name, "`true` or `false`")),
+        }
+    }
+
     /// The `request` section; null and absent are an empty one.
     ///
     /// # Errors
@@ -306,6 +318,19 @@ mod tests {
         check_attribute("12.50", Some("12.50"));
         check_attribute("null", None);
         check_attribute("\"\"", None);
+    }
+
+    #[test]
+    fn a_flag_is_true_or_false_and_nothing_else() {
+        let flag = |json: &str| event(&format!(r#"{{"triggerSource":"a"{json}}}"#)).unwrap().flag("dryRun");
+        assert_eq!(flag(r#","dryRun":true"#), Ok(true));
+        for no in ["", r#","dryRun":false"#, r#","dryRun":null"#, r#","request":{"dryRun":true}"#] {
+            assert_eq!(flag(no), Ok(false), "{no}");
+        }
+        for odd in ["1", "\"true\"", "[true]", "{}", "\"\""] {
+            let error = flag(&format!(r#","dryRun":{odd}"#)).unwrap_err();
+            assert_eq!(error.to_string(), "the event's `dryRun` is not `true` or `false`", "{odd}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! folder `TEMPLATES_DIR` replace them. Rendering never fails for want of an override: a broken one is dropped
 //! and reported, and the built-in text goes out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -394,6 +394,10 @@ pub struct Messages {
     settings: MessageSettings,
     built_in: Environment<'static>,
     overridden: Option<Environment<'static>>,
+    /// The files that are in the place of built-in ones.
+    files: BTreeSet<String>,
+    /// What is wrong with the other files that were to replace one.
+    problems: Vec<String>,
     /// What has been rendered so far.
     forms: Mutex<BTreeMap<FormKey, Arc<Form>>>,
 }
@@ -420,6 +424,8 @@ impl Messages {
             settings,
             built_in: environment(BTreeMap::new()),
             overridden: None,
+            files: BTreeSet::new(),
+            problems: Vec::new(),
             forms: Mutex::default(),
         };
         let mut problems = Vec::new();
@@ -438,7 +444,11 @@ impl Messages {
         while !usable.is_empty() {
             messages.overridden = Some(environment(usable.clone()));
             messages.forms = Mutex::default();
-            let Some(error) = messages.first_problem() else { return (messages, problems) };
+            let Some(error) = messages.first_problem() else {
+                messages.files = usable.into_keys().collect();
+                messages.problems.clone_from(&problems);
+                return (messages, problems);
+            };
             problems.push(error.to_string());
             if usable.remove(error.template()).is_none() {
                 // An overriding layout can break a built-in message: then none of the overrides is safe.
@@ -446,7 +456,21 @@ impl Messages {
             }
         }
         messages.overridden = None;
+        messages.problems.clone_from(&problems);
         (messages, problems)
+    }
+
+    /// What is wrong with files that were to replace built-in templates. Each names its template.
+    #[must_use]
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// Whether a file of the deployment has a part in the message: one of its own, or one of all messages.
+    #[must_use]
+    pub fn is_overridden(&self, kind: MessageKind, locale: Locale) -> bool {
+        let own = format!("{locale}/{}/", kind.name());
+        self.files.iter().any(|name| name.starts_with(&own) || !name.contains('/'))
     }
 
     /// The settings that the messages are made with.

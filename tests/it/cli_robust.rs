@@ -18,6 +18,10 @@ static COMMANDS: &[Command] = &[
     Command { arguments: &["hash", USER, "--stack-name", STACK], healthy: 0 },
     Command { arguments: &["explain", USER, "--stack-name", STACK], healthy: 0 },
     Command { arguments: &["status", "--stack-name", STACK], healthy: 0 },
+    Command { arguments: &["event", "CustomEmailSender_SignUp", "--stack-name", STACK], healthy: 0 },
+    Command { arguments: &["invoke", "PreSignUp_SignUp", "--stack-name", STACK], healthy: 0 },
+    // The functions of this account give every event back, as no sender answers to a dry run.
+    Command { arguments: &["smoke", "--stack-name", STACK], healthy: 1 },
 ];
 
 /// The commands that do not name a Region themselves: the URL of a queue does.

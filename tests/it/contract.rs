@@ -165,6 +165,7 @@ fn dependencies_point_in_one_direction() {
         ("custom-message", vec!["runtime", "shared"]),
         ("custom-email-sender", vec!["runtime", "sender", "shared"]),
         ("custom-sms-sender", vec!["runtime", "sender", "shared"]),
+        ("envelope-writer", vec![]),
         ("pool", vec![]),
         ("cli", vec!["envelope-writer", "pool", "shared"]),
     ];

@@ -18,6 +18,7 @@ use sender::report::{Outcome, Report};
 use sender::store::Store;
 use sender::time::Deadline;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use shared::address::EmailAddress;
 use shared::config::Settings;
 use shared::disposable::BlockedDomains;
@@ -113,15 +114,15 @@ impl EmailSender {
         }
     }
 
-    /// Handles one event and gives it back; Cognito does not look at the answer.
+    /// Handles one event and gives it back; Cognito does not look at the answer. A dry run has its own.
     ///
     /// # Errors
     /// When the event is malformed, or the message was not sent for a reason that is not the recipient's.
     pub async fn handle(&self, invocation: Invocation) -> Result<Box<RawValue>, Failure> {
-        let default_locale = self.messages.settings().default_locale;
         let send = async |job: &Job, report: &mut Report<'_>| self.send(job, &invocation, report).await;
-        self.delivery.handle(MessageTrigger::CustomEmailSender, default_locale, &invocation, send).await?;
-        Ok(invocation.event)
+        let trigger = MessageTrigger::CustomEmailSender;
+        let answer = self.delivery.handle(trigger, &self.messages, &invocation, send).await?;
+        Ok(answer.unwrap_or(invocation.event))
     }
 
     async fn send(&self, job: &Job, invocation: &Invocation, report: &mut Report<'_>) -> Outcome {
@@ -161,6 +162,18 @@ impl Channel for Letter<'_> {
     fn write(&self, content: Content<'_>) -> Result<(Email, Option<RenderError>), RenderError> {
         let (locale, _) = self.job.locale;
         self.sender.messages.email(self.job.kind, locale, content)
+    }
+
+    fn preview(&self, email: &Email) -> Value {
+        json!({
+            "from": self.sender.ses.from_address(),
+            "routes": self.sender.ses.routes().map(|(region, configuration_set)| {
+                json!({ "region": region, "configurationSet": configuration_set })
+            }).collect::<Vec<_>>(),
+            "subjectCharacters": email.subject.chars().count(),
+            "textCharacters": email.text.chars().count(),
+            "htmlCharacters": email.html.chars().count(),
+        })
     }
 
     async fn send(&self, email: &Email, deadline: Deadline) -> Result<Taken, CallFailure> {

@@ -16,6 +16,12 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
+    /// The address without the name.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.address.expose()
+    }
+
     /// As SES takes it: a name of plain words as a quoted string, any other as MIME encoded words.
     ///
     /// SES wants names outside ASCII encoded; the address's domain is in Punycode already.

@@ -77,6 +77,7 @@ impl Route {
 pub struct Ses {
     routes: Vec<(Client, Option<String>)>,
     from: String,
+    from_address: String,
     reply_to: Option<String>,
 }
 
@@ -92,7 +93,25 @@ impl Ses {
             .into_iter()
             .map(|(config, route)| (Client::new(&config), route.configuration_set.clone()))
             .collect();
-        Self { routes, from: from.header(), reply_to: reply_to.map(Mailbox::header) }
+        Self {
+            routes,
+            from: from.header(),
+            from_address: from.address(),
+            reply_to: reply_to.map(Mailbox::header),
+        }
+    }
+
+    /// The address that messages come from, which SES must have verified, by itself or by its domain.
+    #[must_use]
+    pub fn from_address(&self) -> &str {
+        &self.from_address
+    }
+
+    /// Region and configuration set of each route, in the order in which they are asked.
+    pub fn routes(&self) -> impl Iterator<Item = (Option<&str>, Option<&str>)> {
+        self.routes.iter().map(|(client, configuration_set)| {
+            (client.config().region().map(AsRef::as_ref), configuration_set.as_deref())
+        })
     }
 
     /// Sends to one address and gives SES's message id. `tags` appear in SES events and metrics.

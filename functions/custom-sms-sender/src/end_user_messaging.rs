@@ -70,6 +70,12 @@ impl EndUserMessaging {
         Self { client: Client::new(config), settings }
     }
 
+    /// Where messages come from.
+    #[must_use]
+    pub fn from(&self) -> &str {
+        &self.settings.identity.0
+    }
+
     /// Sends to one number and gives the message's id. The message is given up after `validity`, in which its code
     /// can be used.
     ///

@@ -21,6 +21,7 @@ use sender::report::{Outcome, Report, SmsFacts};
 use sender::store::Store;
 use sender::time::Deadline;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use shared::config::Settings;
 use shared::disposable::BlockedDomains;
 use shared::domain::Denial;
@@ -262,15 +263,15 @@ impl SmsSender {
         }
     }
 
-    /// Handles one event and gives it back; Cognito does not look at the answer.
+    /// Handles one event and gives it back; Cognito does not look at the answer. A dry run has its own.
     ///
     /// # Errors
     /// When the event is malformed, or the message was not sent for a reason that is not the recipient's.
     pub async fn handle(&self, invocation: Invocation) -> Result<Box<RawValue>, Failure> {
-        let default_locale = self.messages.settings().default_locale;
         let send = async |job: &Job, report: &mut Report<'_>| self.send(job, &invocation, report).await;
-        self.delivery.handle(MessageTrigger::CustomSmsSender, default_locale, &invocation, send).await?;
-        Ok(invocation.event)
+        let trigger = MessageTrigger::CustomSmsSender;
+        let answer = self.delivery.handle(trigger, &self.messages, &invocation, send).await?;
+        Ok(answer.unwrap_or(invocation.event))
     }
 
     async fn send(&self, job: &Job, invocation: &Invocation, report: &mut Report<'_>) -> Outcome {
@@ -319,6 +320,20 @@ impl Channel for Text<'_> {
 
     fn describe(&self, sms: &Sms, report: &mut Report<'_>) {
         report.sms = Some(SmsFacts { country: self.country, parts: segments(&sms.text).parts });
+    }
+
+    fn preview(&self, sms: &Sms) -> Value {
+        let (provider, from) = match &self.sender.provider {
+            Provider::Sns(sns) => ("sns", sns.from()),
+            Provider::EndUserMessaging(service) => ("end-user-messaging", Some(service.from())),
+        };
+        json!({
+            "provider": provider,
+            "from": from,
+            "country": self.country.to_string(),
+            "parts": segments(&sms.text).parts,
+            "characters": sms.text.chars().count(),
+        })
     }
 
     async fn admit(&self, sms: &Sms, deadline: Deadline) -> Admission {

@@ -109,6 +109,15 @@ impl Sns {
         Self { client: Client::new(config), attributes }
     }
 
+    /// The sender id or number that messages come from; `None` where SNS chooses.
+    #[must_use]
+    pub fn from(&self) -> Option<&str> {
+        ["AWS.SNS.SMS.SenderID", "AWS.MM.SMS.OriginationNumber"].into_iter().find_map(|wanted| {
+            let (_, value) = self.attributes.iter().find(|(name, _)| *name == wanted)?;
+            Some(value.as_str())
+        })
+    }
+
     /// Sends to one number and gives SNS's message id, which is no proof of delivery.
     ///
     /// Source: "Publish", Amazon SNS API reference.

@@ -1,0 +1,555 @@
+//! `event`: an event as Cognito would send it, with a code that is really encrypted.
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use envelope_writer::{SealSuite, Signer, Writer};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use shared::message::{MessageKind, MessageTrigger, Request};
+use shared::phone::PhoneNumber;
+use shared::policy::SignUpSource;
+use zeroize::Zeroizing;
+
+use crate::aws::{Aws, AwsError, region_of};
+use crate::cloudformation::Stacks;
+use crate::kms::Keys;
+use crate::output::{Output, Tone, plain};
+use crate::{Common, End, Error};
+
+#[derive(Debug, Args)]
+#[command(after_long_help = DETAILS)]
+pub(crate) struct Options {
+    /// Trigger source as Cognito spells it, or the name of its event file; --list has both
+    #[arg(value_name = "KIND", required_unless_present = "list", value_parser = Kind::parse)]
+    kind: Option<Kind>,
+    /// Lists every trigger source
+    #[arg(long, exclusive = true)]
+    list: bool,
+    #[command(flatten)]
+    draft: Draft,
+    /// The event asks a sender for a dry run: it decrypts and writes, and sends nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Writes the event into this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+const DETAILS: &str = "\
+The event is that of the project's own event files, with what the options say. It goes to a function by \
+`sam local invoke -e FILE`, by `sam remote invoke --event-file FILE`, or by `cognito-triggers invoke`.
+
+A code is encrypted as Cognito does it: a message of the AWS Encryption SDK, bound to the user pool, under a data key \
+that KMS makes (kms:GenerateDataKey). The function has to be able to decrypt it: its CODE_KEY_ARN must be that key. \
+With --kms-endpoint-url, or the variable AWS_ENDPOINT_URL_KMS, the key is one of a local KMS.
+
+Without --email and --phone the event goes to SES's mailbox simulator, which counts no bounces, and to a number that \
+is set apart for fiction.";
+
+/// What the event is to say.
+#[derive(Debug, Args)]
+pub(crate) struct Draft {
+    /// The user pool that the event is from; else that of the stack, or an invented one
+    #[arg(long, value_name = "ID")]
+    user_pool_id: Option<String>,
+    /// E-mail address of the user
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// Number of the user in E.164 form (+12065550123)
+    #[arg(long, value_name = "NUMBER")]
+    phone: Option<String>,
+    /// The user's language, as the attribute `locale`
+    #[arg(long, value_name = "TAG")]
+    locale: Option<String>,
+    /// An entry of `clientMetadata`; may be given more than once
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    client_metadata: Vec<(String, String)>,
+    /// The code or temporary password; else a random one
+    #[arg(long, value_name = "CODE")]
+    code: Option<String>,
+    /// The key that codes are encrypted under; else that of the stack
+    #[arg(long, value_name = "ARN")]
+    key_arn: Option<String>,
+    /// URL of a local KMS
+    #[arg(long, value_name = "URL")]
+    kms_endpoint_url: Option<String>,
+    /// User pool and key are those of this stack
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stack_name: Option<String>,
+}
+
+/// A trigger source, with its event file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
+    name: &'static str,
+    text: &'static str,
+}
+
+macro_rules! event_files {
+    ($($name:literal,)*) => {
+        [$(Kind { name: $name, text: include_str!(concat!("../../tests/fixtures/events/", $name, ".json")) },)*]
+    };
+}
+
+/// One for each trigger source that the functions know.
+const KINDS: [Kind; 26] = event_files![
+    "pre-sign-up-sign-up",
+    "pre-sign-up-admin-create-user",
+    "pre-sign-up-external-provider",
+    "custom-message-sign-up",
+    "custom-message-resend-code",
+    "custom-message-forgot-password",
+    "custom-message-update-user-attribute",
+    "custom-message-verify-user-attribute",
+    "custom-message-authentication",
+    "custom-message-admin-create-user",
+    "custom-email-sender-sign-up",
+    "custom-email-sender-resend-code",
+    "custom-email-sender-forgot-password",
+    "custom-email-sender-update-user-attribute",
+    "custom-email-sender-verify-user-attribute",
+    "custom-email-sender-authentication",
+    "custom-email-sender-admin-create-user",
+    "custom-email-sender-account-take-over-notification",
+    "custom-sms-sender-sign-up",
+    "custom-sms-sender-resend-code",
+    "custom-sms-sender-forgot-password",
+    "custom-sms-sender-update-user-attribute",
+    "custom-sms-sender-verify-user-attribute",
+    "custom-sms-sender-authentication",
+    "custom-sms-sender-admin-create-user",
+    "custom-sms-sender-account-take-over-notification",
+];
+
+impl Kind {
+    /// By the trigger source, in any case of letters, or by the name of the event file.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        KINDS
+            .into_iter()
+            .find(|kind| kind.name == text || kind.trigger_source().eq_ignore_ascii_case(text))
+            .ok_or_else(|| "no trigger source of that name is known; --list has them all".to_owned())
+    }
+
+    /// The event of that function for that message.
+    pub(crate) fn of(function: Function, message: &str) -> Option<Self> {
+        let name = format!("{}-{message}", function.name());
+        KINDS.into_iter().find(|kind| kind.name == name)
+    }
+
+    fn trigger_source(self) -> &'static str {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Source<'a> {
+            trigger_source: &'a str,
+        }
+        serde_json::from_str(self.text).map_or("", |source: Source<'_>| source.trigger_source)
+    }
+}
+
+/// A function of the bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    PreSignUp,
+    CustomMessage,
+    EmailSender,
+    SmsSender,
+}
+
+impl Function {
+    /// The function that a trigger source is for.
+    pub(crate) fn of(trigger_source: &str) -> Option<Self> {
+        if SignUpSource::from_trigger_source(trigger_source).is_some() {
+            return Some(Self::PreSignUp);
+        }
+        [
+            (MessageTrigger::CustomMessage, Self::CustomMessage),
+            (MessageTrigger::CustomEmailSender, Self::EmailSender),
+            (MessageTrigger::CustomSmsSender, Self::SmsSender),
+        ]
+        .into_iter()
+        .find(|(trigger, _)| trigger.request(trigger_source).is_some())
+        .map(|(_, function)| function)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::PreSignUp => "pre-sign-up",
+            Self::CustomMessage => "custom-message",
+            Self::EmailSender => "custom-email-sender",
+            Self::SmsSender => "custom-sms-sender",
+        }
+    }
+
+    /// The output of the stack that holds its ARN.
+    pub(crate) fn output(self) -> &'static str {
+        match self {
+            Self::PreSignUp => "PreSignUpFunctionArn",
+            Self::CustomMessage => "CustomMessageFunctionArn",
+            Self::EmailSender => "CustomEmailSenderFunctionArn",
+            Self::SmsSender => "CustomSmsSenderFunctionArn",
+        }
+    }
+
+    /// Whether it decrypts codes and sends messages.
+    pub(crate) fn is_sender(self) -> bool {
+        matches!(self, Self::EmailSender | Self::SmsSender)
+    }
+}
+
+pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
+    let Options { kind, list, draft, dry_run, out } = options;
+    let Some(kind) = kind.filter(|_| !list) else { return list_kinds(output) };
+    let mut event = draft.event(kind, common).await?;
+    if dry_run {
+        set_dry_run(&mut event, true);
+    }
+    let text = serde_json::to_string_pretty(&event).map_err(std::io::Error::from)?;
+    match out {
+        None => output.raw(&text)?,
+        Some(path) => {
+            std::fs::write(&path, text + "\n")
+                .map_err(|error| Error::Usage(format!("{} cannot be written: {error}", path.display())))?;
+            output.note(&format!("{} is in {}", kind.trigger_source(), path.display()));
+        }
+    }
+    Ok(End::Done)
+}
+
+fn list_kinds(output: &mut Output) -> Result<End, Error> {
+    for kind in KINDS {
+        output.row(Tone::Plain, &format!("{:<47} {}", kind.trigger_source(), kind.name))?;
+    }
+    let rows = KINDS.map(|kind| (kind.trigger_source(), kind.name));
+    output.json(&rows.into_iter().collect::<std::collections::BTreeMap<_, _>>())?;
+    Ok(End::Done)
+}
+
+/// A dry run is asked for in the envelope, where no client of Cognito can write.
+pub(crate) fn set_dry_run(event: &mut Value, dry_run: bool) {
+    if let Some(envelope) = event.as_object_mut() {
+        if dry_run {
+            envelope.insert("dryRun".to_owned(), true.into());
+        } else {
+            envelope.shift_remove("dryRun");
+        }
+    }
+}
+
+impl Draft {
+    /// The finished event. AWS is asked for what a stack says, and for a data key where there is a code.
+    pub(crate) async fn event(self, kind: Kind, common: &Common) -> Result<Value, Error> {
+        if self.phone.as_ref().is_some_and(|number| number.parse::<PhoneNumber>().is_err()) {
+            return Err(Error::Usage(
+                "--phone is not a number in E.164 form, such as +12065550123".to_owned(),
+            ));
+        }
+        let mut recipe = Recipe {
+            user_pool_id: self.user_pool_id,
+            email: self.email,
+            phone: self.phone,
+            locale: self.locale,
+            client_metadata: self.client_metadata,
+        };
+        let mut key = self.key_arn;
+        if let Some(stack) = &self.stack_name {
+            let aws = Aws::load(common, None).await?;
+            let mut outputs = Stacks::new(&aws).outputs(stack).await?;
+            recipe.user_pool_id = recipe.user_pool_id.or_else(|| outputs.remove("UserPoolId"));
+            key = key.or_else(|| outputs.remove("CodeKeyArn"));
+        }
+        let mut event = recipe.event(kind);
+        if has_code(&event) {
+            let key = key.ok_or_else(|| {
+                Error::Usage("a code is encrypted under a key: give --key-arn or --stack-name".to_owned())
+            })?;
+            let aws = Aws::load(common, region_of(&key)).await?;
+            let sealer = Sealer::new(&aws, key, self.kms_endpoint_url.as_deref());
+            let code = self.code.map_or_else(|| random_code(kind), |code| Ok(Zeroizing::new(code)))?;
+            sealer.seal_into(&mut event, &code).await?;
+        } else if self.code.is_some() {
+            return Err(Error::Usage(format!("an event {} has no code", kind.trigger_source())));
+        }
+        Ok(event)
+    }
+}
+
+/// What an event says beyond its kind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recipe {
+    pub(crate) user_pool_id: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) phone: Option<String>,
+    pub(crate) locale: Option<String>,
+    pub(crate) client_metadata: Vec<(String, String)>,
+}
+
+impl Recipe {
+    /// The event, still with the code of the event file.
+    pub(crate) fn event(&self, kind: Kind) -> Value {
+        let mut event: Value = serde_json::from_str(kind.text).unwrap_or_default();
+        if let Some(pool) = &self.user_pool_id {
+            let region = pool.split('_').next().unwrap_or_default();
+            set(&mut event, "region", region);
+            set(&mut event, "userPoolId", pool.as_str());
+        }
+        let Some(request) = event.get_mut("request") else { return event };
+        if let Some(attributes) = request.get_mut("userAttributes") {
+            self.fill(attributes, kind);
+        }
+        if !self.client_metadata.is_empty() {
+            let metadata: Map<_, _> = self
+                .client_metadata
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone().into()))
+                .collect();
+            set(request, "clientMetadata", metadata);
+        }
+        event
+    }
+
+    fn fill(&self, attributes: &mut Value, kind: Kind) {
+        // What stands there in a notice of threat protection is no attribute of a user.
+        if attributes.get("EVENT_ID").is_some() {
+            return;
+        }
+        if let Some(email) = &self.email {
+            set(attributes, "email", email.as_str());
+        } else if attributes.get("email").is_some() {
+            set(attributes, "email", simulator(kind.name));
+        }
+        if let Some(phone) = &self.phone {
+            set(attributes, "phone_number", phone.as_str());
+        }
+        if let Some(locale) = &self.locale {
+            set(attributes, "locale", locale.as_str());
+        }
+    }
+}
+
+/// SES's mailbox simulator takes every label, counts nothing and sends no bounce.
+///
+/// Source: "Using the Amazon SES mailbox simulator", Amazon SES developer guide.
+pub(crate) fn simulator(label: &str) -> String {
+    format!("success+{label}@simulator.amazonses.com")
+}
+
+fn set(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value.into());
+    }
+}
+
+fn text<'a>(event: &'a Value, pointer: &str) -> &'a str {
+    event.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn has_code(event: &Value) -> bool {
+    !text(event, "/request/code").is_empty()
+}
+
+/// Encrypts codes as Cognito does.
+pub(crate) struct Sealer {
+    keys: Keys,
+    key: String,
+}
+
+impl Sealer {
+    pub(crate) fn new(aws: &Aws, key: String, endpoint: Option<&str>) -> Self {
+        Self { keys: Keys::of(&key, aws, endpoint), key }
+    }
+
+    /// Puts the code into an event, bound to the event's own user pool.
+    ///
+    /// # Errors
+    /// When KMS gives no data key.
+    pub(crate) async fn seal_into(&self, event: &mut Value, code: &str) -> Result<(), AwsError> {
+        let user_pool_id = text(event, "/userPoolId").to_owned();
+        self.seal_into_for(&user_pool_id, event, code).await
+    }
+
+    /// The same, bound to any user pool.
+    ///
+    /// # Errors
+    /// When KMS gives no data key.
+    pub(crate) async fn seal_into_for(
+        &self,
+        user_pool_id: &str,
+        event: &mut Value,
+        code: &str,
+    ) -> Result<(), AwsError> {
+        let sealed = if asks_for(event) == Some(MessageKind::AdminCreateUser) {
+            self.seal(user_pool_id, &html_escaped(code)).await
+        } else {
+            self.seal(user_pool_id, code).await
+        };
+        if let Some(request) = event.get_mut("request") {
+            set(request, "code", sealed?);
+        }
+        Ok(())
+    }
+
+    /// A message of the AWS Encryption SDK in base64, in the form that published samples of Cognito show.
+    async fn seal(&self, user_pool_id: &str, code: &str) -> Result<String, AwsError> {
+        let signer = Signer::default();
+        let context = [("userpool-id", user_pool_id)];
+        // KMS binds the data key to the whole context, as the reader gives it back.
+        let data_key = self.keys.generate_data_key(&self.key, &signer.context(&context)).await?;
+        let data_keys = [("aws-kms", data_key.key_arn.as_str(), data_key.ciphertext)];
+        let writer = Writer::new(SealSuite::Signed0378);
+        let message = writer.seal_signed(&signer, &context, &data_key.plaintext, &data_keys, code.as_bytes());
+        Ok(STANDARD.encode(message))
+    }
+}
+
+fn asks_for(event: &Value) -> Option<MessageKind> {
+    let source = text(event, "/triggerSource");
+    [MessageTrigger::CustomEmailSender, MessageTrigger::CustomSmsSender].into_iter().find_map(|trigger| {
+        match trigger.request(source) {
+            Some(Request::Message(kind)) => Some(kind),
+            _ => None,
+        }
+    })
+}
+
+/// As Cognito writes a temporary password into an event.
+///
+/// Source: "Custom sender Lambda triggers", Amazon Cognito developer guide.
+fn html_escaped(password: &str) -> Zeroizing<String> {
+    let mut escaped = Zeroizing::new(String::new());
+    for character in password.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// Six random digits, or a temporary password with characters that have to be escaped.
+pub(crate) fn random_code(kind: Kind) -> Result<Zeroizing<String>, Error> {
+    let mut bytes = Zeroizing::new([0; 12]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(|error| Error::Io(std::io::Error::other(error)))?;
+    let pick = |from: &'static str, length: usize| {
+        let letters = from.as_bytes();
+        let letter = |byte: &u8| letters.get(usize::from(*byte) % letters.len()).copied().map(char::from);
+        bytes.iter().take(length).filter_map(letter).collect::<String>()
+    };
+    Ok(Zeroizing::new(if kind.name.ends_with("-admin-create-user") {
+        pick("abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789", 12) + "1aA&<"
+    } else {
+        pick("0123456789", 6)
+    }))
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("{} is not NAME=VALUE", plain(text)))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn kind(text: &str) -> Kind {
+        Kind::parse(text).unwrap()
+    }
+
+    #[test]
+    fn there_is_an_event_for_every_trigger_source_that_the_functions_know() {
+        let mut names: BTreeSet<String> = ["sign-up", "admin-create-user", "external-provider"]
+            .map(|case| format!("pre-sign-up-{case}"))
+            .into();
+        for message in MessageKind::ALL {
+            for function in ["custom-message", "custom-email-sender", "custom-sms-sender"] {
+                names.insert(format!("{function}-{}", message.name()));
+            }
+        }
+        for function in ["custom-email-sender", "custom-sms-sender"] {
+            names.insert(format!("{function}-account-take-over-notification"));
+        }
+        assert_eq!(BTreeSet::from(KINDS.map(|kind| kind.name.to_owned())), names);
+        for kind in KINDS {
+            let function = Function::of(kind.trigger_source()).unwrap();
+            assert!(kind.name.starts_with(function.name()), "{kind:?}");
+            assert_eq!(Recipe::default().event(kind)["triggerSource"], kind.trigger_source());
+        }
+    }
+
+    #[test]
+    fn a_kind_is_found_by_its_source_and_by_its_file() {
+        assert_eq!(kind("CustomSMSSender_SignUp").name, "custom-sms-sender-sign-up");
+        assert_eq!(kind("CustomSmsSender_SignUp").name, "custom-sms-sender-sign-up");
+        assert_eq!(kind("custom-message-sign-up").trigger_source(), "CustomMessage_SignUp");
+        assert!(Kind::parse("PostConfirmation_ConfirmSignUp").is_err());
+    }
+
+    #[test]
+    fn without_options_nobody_real_is_written_to() {
+        let event = Recipe::default().event(kind("CustomEmailSender_SignUp"));
+        assert_eq!(
+            event["request"]["userAttributes"]["email"],
+            "success+custom-email-sender-sign-up@simulator.amazonses.com"
+        );
+        let event = Recipe::default().event(kind("CustomSMSSender_SignUp"));
+        assert_eq!(event["request"]["userAttributes"]["phone_number"], "+12065550123");
+        assert_eq!(event["request"]["userAttributes"]["email"], Value::Null);
+    }
+
+    #[test]
+    fn an_event_says_what_the_options_say_and_is_otherwise_that_of_the_file() {
+        let kind = kind("CustomEmailSender_ForgotPassword");
+        let recipe = Recipe {
+            user_pool_id: Some("us-east-1_Example02".to_owned()),
+            email: Some("ann@example.com".to_owned()),
+            phone: Some("+12065550100".to_owned()),
+            locale: Some("de".to_owned()),
+            client_metadata: vec![("campaign".to_owned(), "a=b".to_owned())],
+        };
+        let mut event = recipe.event(kind);
+        let mut expected: Value = serde_json::from_str(kind.text).unwrap();
+        expected["region"] = "us-east-1".into();
+        expected["userPoolId"] = "us-east-1_Example02".into();
+        expected["request"]["clientMetadata"] = serde_json::json!({ "campaign": "a=b" });
+        let attributes = &mut expected["request"]["userAttributes"];
+        attributes["email"] = "ann@example.com".into();
+        attributes["phone_number"] = "+12065550100".into();
+        attributes["locale"] = "de".into();
+        assert_eq!(event, expected);
+        set_dry_run(&mut event, true);
+        assert_eq!(event["dryRun"], true);
+        set_dry_run(&mut event, false);
+        assert_eq!(event, expected);
+    }
+
+    #[test]
+    fn a_notice_of_threat_protection_gets_no_address() {
+        let kind = kind("CustomEmailSender_AccountTakeOverNotification");
+        let recipe = Recipe { email: Some("ann@example.com".to_owned()), ..Recipe::default() };
+        assert_eq!(recipe.event(kind), Recipe::default().event(kind));
+        assert!(!has_code(&recipe.event(kind)));
+    }
+
+    #[test]
+    fn what_is_escaped_is_what_the_senders_unescape() {
+        let password = "a&lt;<b>&\"c'";
+        let code = shared::secret::Code::new(html_escaped(password));
+        assert_eq!(code.html_unescaped().expose(), password);
+    }
+
+    #[test]
+    fn codes_are_of_digits_and_passwords_need_escaping() {
+        let code = random_code(kind("CustomSMSSender_SignUp")).unwrap();
+        assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()));
+        let password = random_code(kind("CustomSMSSender_AdminCreateUser")).unwrap();
+        assert!(password.len() == 17 && *html_escaped(&password) != *password);
+    }
+}

@@ -1,0 +1,156 @@
+//! `invoke`: hands an event to a function and shows what it answers.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::aws::{Aws, AwsError, Kind as ErrorKind, region_of};
+use crate::cloudformation::Stacks;
+use crate::dry_run::{Findings, knows_dry_runs};
+use crate::event::{Draft, Function, Kind, set_dry_run};
+use crate::lambda::{Answer, Functions};
+use crate::output::{Output, Tone, plain};
+use crate::{Common, End, Error};
+
+#[derive(Debug, Args)]
+#[command(after_long_help = DETAILS)]
+pub(crate) struct Options {
+    /// Trigger source as Cognito spells it, or the name of its event file; `event --list` has both
+    #[arg(value_name = "KIND", required_unless_present = "event_file", conflicts_with = "event_file",
+        value_parser = Kind::parse)]
+    kind: Option<Kind>,
+    /// Sends the event in this file
+    #[arg(long, value_name = "FILE")]
+    event_file: Option<PathBuf>,
+    #[command(flatten)]
+    draft: Draft,
+    /// Name or ARN of the function; else that of the stack
+    #[arg(long, value_name = "NAME")]
+    function_name: Option<String>,
+    /// A sender really sends; without it, it decrypts and writes only
+    #[arg(long)]
+    send: bool,
+    /// Shows the end of the function's log
+    #[arg(long)]
+    log: bool,
+}
+
+const DETAILS: &str = "\
+The event is the one that `event` would write, or that of a file. A sender gets it as a dry run: it decrypts the code \
+and writes the message, and hands it to nobody. It is first asked whether it knows dry runs, by an event that carries \
+no message: a function of an older version would send. With --send the message goes out, to the mailbox simulator of \
+SES unless --email says otherwise.
+
+Needs lambda:InvokeFunction; with --stack-name also cloudformation:DescribeStacks; for a code kms:GenerateDataKey.
+
+The exit code is 1 when the function failed, or when a dry run says that nothing would be sent.";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    function: &'a str,
+    /// Whether a sender was kept from sending.
+    dry_run: bool,
+    answer: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<&'a str>,
+}
+
+pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
+    let Options { kind, event_file, draft, function_name, send, log } = options;
+    let stack = draft.stack_name.clone();
+    let mut event = match (kind, event_file) {
+        (_, Some(path)) => read(&path)?,
+        (Some(kind), None) => draft.event(kind, common).await?,
+        (None, None) => return Err(Error::Usage("an event is needed: KIND or --event-file".to_owned())),
+    };
+    let source = event.get("triggerSource").and_then(Value::as_str).unwrap_or_default();
+    let role = Function::of(source);
+    let region = function_name.as_deref().and_then(region_of);
+    let aws = Aws::load(common, region).await?;
+    let function = match (function_name, stack) {
+        (Some(name), _) => name,
+        (None, Some(stack)) => of_stack(&aws, &stack, role).await?,
+        (None, None) => {
+            return Err(Error::Usage("a function is needed: --function-name or --stack-name".to_owned()));
+        }
+    };
+    let functions = Functions::new(&aws);
+    // What is not known to be harmless is treated as a sender.
+    let dry_run = !send && role.is_none_or(Function::is_sender);
+    set_dry_run(&mut event, dry_run);
+    if dry_run {
+        let sender = role.unwrap_or(Function::EmailSender);
+        if let Err(problem) = knows_dry_runs(&functions, &function, sender).await? {
+            output.error(&problem);
+            return Ok(End::LookAtIt);
+        }
+    }
+    let answer = functions.invoke(&function, &event.to_string(), dry_run).await?;
+    show(&function, dry_run, &answer, log, output)
+}
+
+fn read(path: &PathBuf) -> Result<Value, Error> {
+    let problem = |problem: String| Error::Usage(format!("{}: {problem}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
+    let event: Value = serde_json::from_str(&text).map_err(|error| problem(format!("no JSON: {error}")))?;
+    if event.is_object() { Ok(event) } else { Err(problem("an event is a JSON object".to_owned())) }
+}
+
+async fn of_stack(aws: &Aws, stack: &str, role: Option<Function>) -> Result<String, Error> {
+    let role = role.ok_or_else(|| {
+        Error::Usage("the event's triggerSource is none that is known: name the function".to_owned())
+    })?;
+    let mut outputs = Stacks::new(aws).outputs(stack).await?;
+    outputs.remove(role.output()).ok_or_else(|| {
+        let text = format!("the stack has no output {}: it deploys no {}", role.output(), role.name());
+        AwsError::new(ErrorKind::NotFound, text).into()
+    })
+}
+
+fn show(
+    function: &str,
+    dry_run: bool,
+    answer: &Answer,
+    log: bool,
+    output: &mut Output,
+) -> Result<End, Error> {
+    let document: Value = serde_json::from_str(&answer.payload).unwrap_or(Value::Null);
+    let refused = dry_run && Findings::read(&answer.payload).is_none_or(|findings| !findings.would_send);
+    let error = answer.failure.as_ref().map(ToString::to_string);
+    let name = function.rsplit(':').next().unwrap_or(function);
+    match &error {
+        Some(error) => output.text(Tone::Warning, 2, &format!("{} failed: {error}", plain(name)))?,
+        None if dry_run => {
+            output.text(Tone::Good, 2, &format!("{} answered. Dry run: nothing was sent.", plain(name)))?;
+        }
+        None => output.text(Tone::Good, 2, &format!("{} answered.", plain(name)))?,
+    }
+    let pretty = serde_json::to_string_pretty(&document).map_err(std::io::Error::from)?;
+    if error.is_none() {
+        for line in pretty.lines() {
+            output.row(Tone::Plain, line)?;
+        }
+    }
+    if log {
+        output.text(Tone::Plain, 0, "")?;
+        output.text(Tone::Strong, 0, "End of the log")?;
+        for line in answer.log.lines() {
+            let line: String = line.chars().filter(|character| !character.is_control()).collect();
+            output.row(Tone::Plain, &line)?;
+        }
+    }
+    let end = if error.is_some() || refused { End::LookAtIt } else { End::Done };
+    output.json(&Report {
+        function,
+        dry_run,
+        answer: document,
+        error,
+        log: log.then_some(answer.log.as_str()),
+    })?;
+    Ok(end)
+}

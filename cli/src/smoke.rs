@@ -1,0 +1,461 @@
+//! `smoke`: proves after a deployment that everything works, without a message to anybody.
+//!
+//! Every function is invoked as Cognito would, with codes that are really encrypted; the senders rehearse. A proof that
+//! cannot be had is named, and the rest goes on.
+
+mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+use shared::config::Settings;
+use shared::disposable::BlockedDomains;
+use shared::locale::Locale;
+use shared::message::MessageKind;
+use shared::phone::{CountryAllowlist, PhoneNumber, SmsPermission};
+use shared::policy::{Contacts, SignUpSettings, SignUpSource};
+
+use crate::aws::{Aws, AwsError};
+use crate::cloudformation::Stacks;
+use crate::dry_run::{Findings, Message, knows_dry_runs};
+use crate::event::{Function, Kind, Recipe, Sealer, random_code, set_dry_run, simulator};
+use crate::lambda::{Answer, Functions};
+use crate::output::{Output, Tone};
+use crate::ses::Ses;
+use crate::smoke::verdict::Verdict;
+use crate::{Common, End, Error};
+
+#[derive(Debug, Args)]
+#[command(after_long_help = DETAILS)]
+pub(crate) struct Options {
+    /// The stack
+    #[arg(long, value_name = "NAME")]
+    stack_name: String,
+    /// Every message in every language, not only in the default one
+    #[arg(long)]
+    all_locales: bool,
+    /// The number that the SMS sender rehearses with; else one of an allowed country
+    #[arg(long, value_name = "NUMBER")]
+    phone: Option<PhoneNumber>,
+    /// Also sends one e-mail, to the mailbox simulator of SES
+    #[arg(long)]
+    send: bool,
+}
+
+const DETAILS: &str = "\
+No message leaves without --send: the senders get dry runs, which decrypt, write and answer. With --send one e-mail \
+goes to the mailbox simulator of SES, which proves the last step, the permission to send. There is no such thing for \
+SMS: SNS has no simulator, and the simulator numbers of AWS End User Messaging are American ones only.
+
+Needs cloudformation:DescribeStacks; and for what it proves lambda:InvokeFunction, \
+lambda:GetFunctionConfiguration, kms:GenerateDataKey, ses:GetEmailIdentity and ses:GetAccount. What these credentials \
+may not do is named, and the rest is proved.
+
+The exit code is 1 when a proof failed or could not be had.";
+
+pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
+    let aws = Aws::load(common, None).await?;
+    let outputs = Stacks::new(&aws).outputs(&options.stack_name).await?;
+    if !outputs.contains_key(Function::PreSignUp.output()) {
+        let name = Function::PreSignUp.output();
+        return Err(Error::Usage(format!(
+            "the stack {} has no output {name}: is it a stack of the Cognito triggers?",
+            options.stack_name
+        )));
+    }
+    let headline = format!(
+        "Stack {} in {}. {}",
+        options.stack_name,
+        aws.region(),
+        if options.send {
+            "One e-mail goes to the mailbox simulator."
+        } else {
+            "Dry run: no message is sent."
+        }
+    );
+    output.text(Tone::Strong, 0, &headline)?;
+    let mut smoke =
+        Smoke { functions: Functions::new(&aws), aws, outputs, options, output, proofs: Vec::new() };
+    for function in [Function::PreSignUp, Function::CustomMessage, Function::EmailSender, Function::SmsSender]
+    {
+        smoke.function(function).await?;
+    }
+    smoke.end()
+}
+
+/// A pool that the event is not from.
+const ANOTHER_POOL: &str = "eu-central-1_AnotherPool";
+
+/// What was to be proved, and whether it was.
+#[derive(Debug, Serialize)]
+struct Proof {
+    of: &'static str,
+    what: String,
+    #[serde(flatten)]
+    verdict: Verdict,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    stack: &'a str,
+    proofs: &'a [Proof],
+    ok: usize,
+    failed: usize,
+    unknown: usize,
+}
+
+struct Smoke<'a> {
+    aws: Aws,
+    functions: Functions,
+    outputs: BTreeMap<String, String>,
+    options: Options,
+    output: &'a mut Output,
+    proofs: Vec<Proof>,
+}
+
+/// A function of the stack, with its settings as far as they can be read.
+struct Subject {
+    role: Function,
+    arn: String,
+    variables: Option<BTreeMap<String, String>>,
+}
+
+impl Subject {
+    fn setting(&self, name: &str) -> Option<&str> {
+        self.variables.as_ref()?.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Reads settings as the function does; lists in files lie in its layer, out of reach.
+    fn settings<T>(&self, read: impl FnOnce(&Settings<'_>) -> Option<T>) -> Result<T, String> {
+        let lookup = |name: &str| self.setting(name).map(str::to_owned);
+        let read_file = |_: &str| Err("it lies in a layer, out of reach".to_owned());
+        let settings = Settings::new(&lookup, &read_file);
+        let value = read(&settings);
+        settings.finish(value).map_err(|error| error.to_string())
+    }
+
+    fn default_locale(&self) -> Locale {
+        self.setting("DEFAULT_LOCALE").and_then(Locale::lookup).unwrap_or_default()
+    }
+}
+
+impl Smoke<'_> {
+    async fn function(&mut self, role: Function) -> Result<(), Error> {
+        self.output.text(Tone::Plain, 0, "")?;
+        let Some(arn) = self.outputs.get(role.output()).cloned() else {
+            return Ok(self.output.text(Tone::Strong, 0, &format!("{}: not in this stack", role.name()))?);
+        };
+        self.output.text(Tone::Strong, 0, role.name())?;
+        let variables = match self.functions.variables(&arn).await {
+            Ok(variables) => Some(variables),
+            Err(error) => {
+                self.note(role, "its settings", Verdict::Unknown(error.to_string()))?;
+                None
+            }
+        };
+        let subject = Subject { role, arn, variables };
+        match role {
+            Function::PreSignUp => self.pre_sign_up(&subject).await,
+            Function::CustomMessage => self.custom_message(&subject).await,
+            Function::EmailSender | Function::SmsSender => self.sender(&subject).await,
+        }
+    }
+
+    /// Notes a proof and prints its line.
+    fn note(&mut self, of: Function, what: &str, verdict: Verdict) -> Result<(), Error> {
+        let (tone, word, detail) = match &verdict {
+            Verdict::Ok(detail) => (Tone::Good, "ok     ", detail),
+            Verdict::Failed(detail) => (Tone::Warning, "failed ", detail),
+            Verdict::Unknown(detail) => (Tone::Warning, "unknown", detail),
+        };
+        let colon = if detail.is_empty() { "" } else { ": " };
+        self.output.text(tone, 12, &format!("  {word}  {what}{colon}{detail}"))?;
+        self.proofs.push(Proof { of: of.name(), what: what.to_owned(), verdict });
+        Ok(())
+    }
+
+    /// The languages to try, beginning with the default one.
+    fn locales(&self, subject: &Subject) -> Vec<Locale> {
+        let first = subject.default_locale();
+        let others = Locale::all().filter(|locale| self.options.all_locales && *locale != first);
+        std::iter::once(first).chain(others).collect()
+    }
+
+    fn recipe(&self, locale: Option<Locale>) -> Recipe {
+        Recipe {
+            user_pool_id: self.outputs.get("UserPoolId").cloned(),
+            locale: locale.map(|locale| locale.tag().to_owned()),
+            ..Recipe::default()
+        }
+    }
+
+    async fn invoke(&self, subject: &Subject, event: &Value) -> Result<Answer, AwsError> {
+        self.functions.invoke(&subject.arn, &event.to_string(), true).await
+    }
+
+    async fn pre_sign_up(&mut self, subject: &Subject) -> Result<(), Error> {
+        let mut samples = vec![("an invented domain", "smoke-test.example".to_owned())];
+        let settings = match &subject.variables {
+            None => None,
+            Some(_) => match subject.settings(SignUpSettings::read) {
+                Ok(settings) => {
+                    samples.extend(listed(subject, &settings));
+                    Some(settings)
+                }
+                Err(problem) => {
+                    self.note(subject.role, "domains of its lists", Verdict::Unknown(problem))?;
+                    None
+                }
+            },
+        };
+        let Some(kind) = Kind::of(subject.role, "sign-up") else { return Ok(()) };
+        for (what, domain) in samples {
+            let email = format!("smoke@{domain}");
+            let contacts = Contacts { email: Some(&email), ..Contacts::default() };
+            let expected = settings.as_ref().map(|settings| {
+                let decision = settings.policy.decide(SignUpSource::SelfSignUp, contacts);
+                (decision, settings.refusal_message.as_str())
+            });
+            let event = Recipe { email: Some(email.clone()), ..self.recipe(None) }.event(kind);
+            let verdict = match self.invoke(subject, &event).await {
+                Ok(answer) => verdict::sign_up(&answer, expected),
+                Err(error) => {
+                    return self.note(subject.role, what, Verdict::Unknown(error.to_string()));
+                }
+            };
+            self.note(subject.role, &format!("{what}, {domain}"), verdict)?;
+        }
+        Ok(())
+    }
+
+    async fn custom_message(&mut self, subject: &Subject) -> Result<(), Error> {
+        let channels = subject.setting("CUSTOM_MESSAGE_CHANNELS").map(str::to_owned);
+        let mut cause = None;
+        for locale in self.locales(subject) {
+            for message in MessageKind::ALL {
+                let Some(kind) = Kind::of(subject.role, message.name()) else { continue };
+                let event = self.recipe(Some(locale)).event(kind);
+                let what = format!("{} in {locale}", message.name());
+                let verdict = match self.invoke(subject, &event).await {
+                    Ok(answer) => verdict::custom_message(&event, &answer, channels.as_deref()),
+                    Err(error) => {
+                        return self.note(subject.role, &what, Verdict::Unknown(error.to_string()));
+                    }
+                };
+                self.note(subject.role, &what, verdict::once(&mut cause, verdict))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn sender(&mut self, subject: &Subject) -> Result<(), Error> {
+        match knows_dry_runs(&self.functions, &subject.arn, subject.role).await {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => return self.note(subject.role, "it answers", Verdict::Failed(problem)),
+            Err(error) => {
+                return self.note(subject.role, "it answers", Verdict::Unknown(error.to_string()));
+            }
+        }
+        let Some(key) = self.outputs.get("CodeKeyArn").cloned() else {
+            let problem = "the stack has no output CodeKeyArn".to_owned();
+            return self.note(subject.role, "the key of the codes", Verdict::Failed(problem));
+        };
+        let sealer = Sealer::new(&self.aws, key, None);
+        let phone = self.number(subject);
+        let mut way = None;
+        let mut cause = None;
+        for locale in self.locales(subject) {
+            for message in MessageKind::ALL {
+                let Some(kind) = Kind::of(subject.role, message.name()) else { continue };
+                let recipe = Recipe { phone: phone.clone(), ..self.recipe(Some(locale)) };
+                let mut event = recipe.event(kind);
+                set_dry_run(&mut event, true);
+                if let Err(error) = sealer.seal_into(&mut event, &random_code(kind)?).await {
+                    return self.note(
+                        subject.role,
+                        "a code under its key",
+                        Verdict::Unknown(error.to_string()),
+                    );
+                }
+                let what = format!("{} in {locale}", message.name());
+                let verdict = match self.invoke(subject, &event).await {
+                    Ok(answer) => {
+                        way = way.or_else(|| Findings::read(&answer.payload)?.message);
+                        verdict::rehearsal(&answer, message, locale)
+                    }
+                    Err(error) => {
+                        return self.note(subject.role, &what, Verdict::Unknown(error.to_string()));
+                    }
+                };
+                self.note(subject.role, &what, verdict::once(&mut cause, verdict))?;
+            }
+        }
+        self.foreign_code(subject, &sealer, phone).await?;
+        if subject.role == Function::EmailSender {
+            self.identity(way).await?;
+        }
+        if self.options.send {
+            self.send(subject, &sealer).await?;
+        }
+        Ok(())
+    }
+
+    /// A code that another pool encrypted under the same key must not be read.
+    async fn foreign_code(
+        &mut self,
+        subject: &Subject,
+        sealer: &Sealer,
+        phone: Option<String>,
+    ) -> Result<(), Error> {
+        let what = "a code of another user pool is refused";
+        let Some(kind) = Kind::of(subject.role, "sign-up") else { return Ok(()) };
+        let mut event = Recipe { phone, ..self.recipe(None) }.event(kind);
+        set_dry_run(&mut event, true);
+        let answer = match sealer.seal_into_for(ANOTHER_POOL, &mut event, &random_code(kind)?).await {
+            Ok(()) => self.invoke(subject, &event).await,
+            Err(error) => Err(error),
+        };
+        let verdict = match answer {
+            Err(error) => Verdict::Unknown(error.to_string()),
+            Ok(answer) => verdict::foreign_code(&answer),
+        };
+        self.note(subject.role, what, verdict)
+    }
+
+    /// A number that the SMS sender may write to: nobody is written to in a dry run, so any of the country will do.
+    fn number(&self, subject: &Subject) -> Option<String> {
+        if subject.role != Function::SmsSender {
+            return None;
+        }
+        if let Some(phone) = &self.options.phone {
+            return Some(phone.expose().to_owned());
+        }
+        let countries = subject.settings(allowed_countries).ok()?;
+        sample_number(&countries)
+    }
+
+    /// Whether SES lets the sender send from where it sends: the way is what a dry run has told.
+    async fn identity(&mut self, way: Option<Message>) -> Result<(), Error> {
+        let way = way.unwrap_or_default();
+        let regions: BTreeSet<_> = way.routes.iter().map(|route| route.region.as_str()).collect();
+        let Some(from) = way.from.as_deref().filter(|_| !regions.is_empty()) else {
+            let problem = "no dry run told where the e-mails come from".to_owned();
+            return self.note(Function::EmailSender, "its identity in SES", Verdict::Unknown(problem));
+        };
+        for region in regions {
+            let ses = Ses::new(&self.aws, region);
+            let verdict = verdict::account(&ses).await;
+            self.note(Function::EmailSender, &format!("the account may send by SES in {region}"), verdict)?;
+            let verdict = verdict::identity(&ses, from, region).await;
+            self.note(Function::EmailSender, &format!("its identity in SES in {region}"), verdict)?;
+        }
+        Ok(())
+    }
+
+    /// One message, really.
+    async fn send(&mut self, subject: &Subject, sealer: &Sealer) -> Result<(), Error> {
+        if subject.role == Function::SmsSender {
+            let remark = "note: no SMS is sent: SNS has no simulator, and End User Messaging has simulator numbers \
+                          for the United States only. `invoke CustomSMSSender_SignUp --send --phone NUMBER` sends one.";
+            self.output.note(remark);
+            return Ok(());
+        }
+        let what = "a real e-mail to the mailbox simulator";
+        let Some(kind) = Kind::of(subject.role, "sign-up") else { return Ok(()) };
+        let mut event = Recipe { email: Some(simulator("smoke")), ..self.recipe(None) }.event(kind);
+        if let Err(error) = sealer.seal_into(&mut event, &random_code(kind)?).await {
+            return self.note(subject.role, what, Verdict::Unknown(error.to_string()));
+        }
+        let verdict = match self.functions.invoke(&subject.arn, &event.to_string(), false).await {
+            Ok(answer) => verdict::sent(&answer),
+            Err(error) => Verdict::Unknown(error.to_string()),
+        };
+        self.note(subject.role, what, verdict)
+    }
+
+    fn end(self) -> Result<End, Error> {
+        let count =
+            |wanted: fn(&Verdict) -> bool| self.proofs.iter().filter(|proof| wanted(&proof.verdict)).count();
+        let ok = count(|verdict| matches!(verdict, Verdict::Ok(_)));
+        let failed = count(|verdict| matches!(verdict, Verdict::Failed(_)));
+        let unknown = count(|verdict| matches!(verdict, Verdict::Unknown(_)));
+        let done = failed + unknown == 0;
+        let tone = if done { Tone::Good } else { Tone::Warning };
+        self.output.text(Tone::Plain, 0, "")?;
+        self.output.text(tone, 0, &format!("{ok} proved, {failed} failed, {unknown} unknown."))?;
+        let stack = &self.options.stack_name;
+        self.output.json(&Report { stack, proofs: &self.proofs, ok, failed, unknown })?;
+        Ok(if done { End::Done } else { End::LookAtIt })
+    }
+}
+
+/// One domain of each list that has one.
+fn listed(subject: &Subject, settings: &SignUpSettings) -> Vec<(&'static str, String)> {
+    let first = |name: &str| subject.setting(name).and_then(first_domain);
+    let disposable = || {
+        let known = "mailinator.com";
+        blocks(&settings.policy.denied, known).then(|| known.to_owned())
+    };
+    [
+        ("an allowed domain", first("ALLOWED_EMAIL_DOMAINS")),
+        ("a denied domain", first("DENIED_EMAIL_DOMAINS")),
+        ("a disposable mailbox", disposable()),
+    ]
+    .into_iter()
+    .filter_map(|(what, domain)| Some((what, domain?)))
+    .collect()
+}
+
+fn blocks(denied: &BlockedDomains, domain: &str) -> bool {
+    denied.denies(&format!("smoke@{domain}")).is_some()
+}
+
+/// A domain that the first entry of a list covers.
+fn first_domain(list: &str) -> Option<String> {
+    let entries = list
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .flat_map(|line| line.split([',', ' ', '\t']));
+    let entry = entries.into_iter().find(|entry| !entry.is_empty())?;
+    Some(entry.strip_prefix("*.").map_or_else(|| entry.to_owned(), |domain| format!("smoke-test.{domain}")))
+}
+
+fn allowed_countries(settings: &Settings<'_>) -> Option<CountryAllowlist> {
+    settings.allowed_countries()
+}
+
+/// A number of one of the countries, made of its calling code and counted digits.
+fn sample_number(countries: &CountryAllowlist) -> Option<String> {
+    let allowed = |number: &String| {
+        number.parse().is_ok_and(|number| matches!(countries.decide(&number), SmsPermission::Allowed(_)))
+    };
+    // American numbers that begin so are set apart for fiction.
+    let fiction = "+12065550123".to_owned();
+    let others = (1..=9999).flat_map(|prefix| ["12345678", "123456"].map(|rest| format!("+{prefix}{rest}")));
+    std::iter::once(fiction).chain(others).find(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_number(countries: &str, expected: &str) {
+        assert_eq!(sample_number(&countries.parse().unwrap()).as_deref(), Some(expected), "{countries}");
+    }
+
+    #[test]
+    fn every_country_has_a_number_to_rehearse_with() {
+        check_number("US,DE", "+12065550123");
+        check_number("DE", "+4912345678");
+    }
+
+    #[test]
+    fn the_first_entry_of_a_list_gives_a_domain() {
+        assert_eq!(first_domain("# ours\nexample.com, b.example").as_deref(), Some("example.com"));
+        assert_eq!(first_domain("*.example.com").as_deref(), Some("smoke-test.example.com"));
+        assert_eq!(first_domain(" # none"), None);
+    }
+}

@@ -1,0 +1,337 @@
+//! What an answer proves.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::locale::Locale;
+use shared::message::MessageKind;
+use shared::policy::Decision;
+
+use crate::dry_run::Findings;
+use crate::lambda::Answer;
+use crate::output::plain;
+use crate::ses::Ses;
+
+/// Whether something was proved.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "result", content = "detail", rename_all = "lowercase")]
+pub(super) enum Verdict {
+    /// Proved, with a remark.
+    Ok(String),
+    /// Disproved: the cause, with the remedy where there is one.
+    Failed(String),
+    /// Not proved, because AWS could not be asked.
+    Unknown(String),
+}
+
+/// A cause that was just named is not named again.
+pub(super) fn once(last: &mut Option<String>, verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Failed(cause) if last.as_ref() == Some(&cause) => Verdict::Failed("the same".to_owned()),
+        Verdict::Failed(cause) => {
+            *last = Some(cause.clone());
+            Verdict::Failed(cause)
+        }
+        other => other,
+    }
+}
+
+/// Whether pre-sign-up decides as `expected`: the decision that its settings make, with the sentence for those who are
+/// refused.
+pub(super) fn sign_up(answer: &Answer, expected: Option<(Decision, &str)>) -> Verdict {
+    let event: Value = serde_json::from_str(&answer.payload).unwrap_or_default();
+    let flag = |name: &str| event.pointer(&format!("/response/{name}")) == Some(&Value::Bool(true));
+    let happened = match &answer.failure {
+        Some(failure) if failure.error_type == "SignUpRefused" => "refused",
+        Some(failure) => return Verdict::Failed(failure.to_string()),
+        None if event.get("request").is_none() => {
+            return Verdict::Failed("the answer is not the event".to_owned());
+        }
+        None => match (flag("autoConfirmUser"), flag("autoVerifyEmail")) {
+            (true, true) => "confirmed",
+            (false, false) => "passed on",
+            _ => {
+                let cause = "it confirms without verifying, or the other way round: Cognito refuses that";
+                return Verdict::Failed(cause.to_owned());
+            }
+        },
+    };
+    let Some((decision, refusal)) = expected else { return Verdict::Ok(happened.to_owned()) };
+    let wanted = match decision {
+        Decision::Confirm { .. } => "confirmed",
+        Decision::PassThrough(_) => "passed on",
+        Decision::Refuse(_) => "refused",
+    };
+    if wanted != happened {
+        let cause = format!("{happened}, but by its settings it is {wanted}: is another version deployed?");
+        return Verdict::Failed(cause);
+    }
+    if answer.failure.as_ref().is_some_and(|failure| failure.error_message != refusal) {
+        return Verdict::Failed("refused, but not with the sentence of REFUSAL_MESSAGE".to_owned());
+    }
+    Verdict::Ok(decision.explain().to_owned())
+}
+
+/// A field of custom-message's answer, and what Cognito takes in it.
+///
+/// Source: "Custom message Lambda trigger", Amazon Cognito developer guide (lengths in characters, the code included).
+struct Field {
+    member: &'static str,
+    name: &'static str,
+    channel: &'static str,
+    longest: usize,
+    /// The text must hold what one of these members of the request says.
+    placeholders: &'static [&'static str],
+}
+
+const FIELDS: [Field; 3] = [
+    Field { member: "emailSubject", name: "subject", channel: "email", longest: 140, placeholders: &[] },
+    Field {
+        member: "emailMessage",
+        name: "e-mail",
+        channel: "email",
+        longest: 20_000,
+        placeholders: &["codeParameter", "linkParameter"],
+    },
+    Field {
+        member: "smsMessage",
+        name: "SMS",
+        channel: "sms",
+        longest: 140,
+        placeholders: &["codeParameter"],
+    },
+];
+
+/// Whether Cognito would take what custom-message answered. `channels` is its setting `CUSTOM_MESSAGE_CHANNELS`.
+pub(super) fn custom_message(event: &Value, answer: &Answer, channels: Option<&str>) -> Verdict {
+    if let Some(failure) = &answer.failure {
+        return Verdict::Failed(failure.to_string());
+    }
+    let written: Value = serde_json::from_str(&answer.payload).unwrap_or_default();
+    let mut facts = Vec::new();
+    for Field { member, name, channel, longest, placeholders } in FIELDS {
+        let text = written.pointer(&format!("/response/{member}")).and_then(Value::as_str);
+        let Some(text) = text else {
+            if channels.is_some_and(|channels| channels.contains(channel)) {
+                let why = complaint(&answer.log).unwrap_or_else(|| "its log says why".to_owned());
+                return Verdict::Failed(format!("it leaves {member} to Cognito: {why}"));
+            }
+            continue;
+        };
+        let length = text.chars().count();
+        if length == 0 || length > longest {
+            return Verdict::Failed(format!(
+                "{member} has {length} characters, and Cognito takes up to {longest}"
+            ));
+        }
+        let holds = |parameter: &&str| {
+            let mark = event.pointer(&format!("/request/{parameter}")).and_then(Value::as_str);
+            mark.is_some_and(|mark| text.contains(mark))
+        };
+        if !placeholders.is_empty() && !placeholders.iter().any(holds) {
+            return Verdict::Failed(format!("{member} has no place for the code"));
+        }
+        facts.push(format!("{name} {length}"));
+    }
+    match complaint(&answer.log) {
+        Some(problem) => Verdict::Failed(problem),
+        None if facts.is_empty() => Verdict::Ok("left to Cognito, as its settings say".to_owned()),
+        None => Verdict::Ok(format!("{} characters", facts.join(", "))),
+    }
+}
+
+/// A line of a function's log, as far as it is looked at: our own sentences.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Line {
+    level: String,
+    message: String,
+    #[serde(rename = "message.problems")]
+    problems: Option<String>,
+    #[serde(rename = "message.id")]
+    message_id: Option<String>,
+}
+
+fn lines(log: &str) -> impl Iterator<Item = Line> {
+    log.lines().filter_map(|line| serde_json::from_str(line).ok())
+}
+
+/// What the function itself complains about in the end of its log.
+fn complaint(log: &str) -> Option<String> {
+    let line = lines(log).find(|line| line.level == "ERROR")?;
+    Some(plain(&line.problems.unwrap_or(line.message)))
+}
+
+/// Whether a dry run found the message fit to be sent, and as it was asked for.
+pub(super) fn rehearsal(answer: &Answer, message: MessageKind, locale: Locale) -> Verdict {
+    if let Some(failure) = &answer.failure {
+        return Verdict::Failed(failure.to_string());
+    }
+    let Some(found) = Findings::read(&answer.payload) else {
+        return Verdict::Failed("the answer is not that of a dry run".to_owned());
+    };
+    if !found.would_send {
+        let reason = plain(found.reason.as_deref().unwrap_or("it does not say why"));
+        return Verdict::Failed(match found.error_type {
+            Some(error_type) => format!("{}: {reason}", plain(&error_type)),
+            None => reason,
+        });
+    }
+    if let Some(problem) = found.template_problems.first() {
+        return Verdict::Failed(format!("{}; the built-in text stands in", plain(problem)));
+    }
+    if found.message_kind.as_deref() != Some(message.name()) || found.locale.as_deref() != Some(locale.tag())
+    {
+        return Verdict::Failed("another message was written than the one asked for".to_owned());
+    }
+    let origin = if found.overridden == Some(true) { ", own template" } else { "" };
+    let written = found.message.unwrap_or_default();
+    Verdict::Ok(match written.parts {
+        Some(parts) => format!("{} characters in {parts} SMS{origin}", written.characters),
+        None => format!("{} characters of text{origin}", written.text_characters),
+    })
+}
+
+/// Whether a code of another pool was refused.
+pub(super) fn foreign_code(answer: &Answer) -> Verdict {
+    match Findings::read(&answer.payload) {
+        Some(found) if found.error_type.as_deref() == Some("DecryptionFailed") => Verdict::Ok(String::new()),
+        Some(found) if found.would_send => Verdict::Failed("it would have been sent".to_owned()),
+        _ => Verdict::Unknown("the code was not looked at".to_owned()),
+    }
+}
+
+/// Whether the e-mail went out: the answer does not say, the log does.
+pub(super) fn sent(answer: &Answer) -> Verdict {
+    if let Some(failure) = &answer.failure {
+        return Verdict::Failed(failure.to_string());
+    }
+    if lines(&answer.log).any(|line| line.message_id.is_some()) {
+        return Verdict::Ok("SES took it".to_owned());
+    }
+    match lines(&answer.log).find(|line| line.message.starts_with("did not send")) {
+        Some(line) => Verdict::Failed(plain(&line.message)),
+        None => Verdict::Unknown("the end of the log does not say whether SES took it".to_owned()),
+    }
+}
+
+/// Whether the account may send by SES.
+pub(super) async fn account(ses: &Ses) -> Verdict {
+    match ses.account().await {
+        Ok(account) if !account.sending => Verdict::Failed(
+            "sending is paused for the account: the account dashboard of SES's console says why".to_owned(),
+        ),
+        Ok(account) if !account.production => Verdict::Ok(
+            "but it is in the sandbox, so only to verified recipients: ask AWS for production access"
+                .to_owned(),
+        ),
+        Ok(_) => Verdict::Ok(String::new()),
+        Err(error) => Verdict::Unknown(error.to_string()),
+    }
+}
+
+/// Whether the address, its domain or one above that is verified: SES takes any of them.
+///
+/// Source: "Verified identities in Amazon SES", Amazon SES developer guide.
+pub(super) async fn identity(ses: &Ses, from: &str, region: &str) -> Verdict {
+    let domain = from.rsplit('@').next().unwrap_or_default();
+    let mut candidates = vec![("the address of FROM_ADDRESS".to_owned(), from)];
+    let mut rest = Some(domain);
+    while let Some(name) = rest.filter(|name| name.contains('.')) {
+        candidates.push((format!("the domain {}", plain(name)), name));
+        rest = name.split_once('.').map(|(_, above)| above);
+    }
+    let mut pending = None;
+    for (what, identity) in candidates {
+        match ses.identity(identity).await {
+            Ok(Some(found)) if found.verified => return Verdict::Ok(format!("{what} is verified")),
+            Ok(Some(_)) => pending = pending.or(Some(what)),
+            Ok(None) => {}
+            Err(error) => return Verdict::Unknown(error.to_string()),
+        }
+    }
+    Verdict::Failed(match pending {
+        Some(what) => format!(
+            "{what} is not verified for sending yet: publish the DNS records, or follow the link, that SES gave you"
+        ),
+        None => format!(
+            "neither the address of FROM_ADDRESS nor its domain is an identity in {region}: verify the domain with \
+             `aws sesv2 create-email-identity --region {region} --email-identity {}`",
+            plain(domain)
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(payload: &str, log: &str) -> Answer {
+        Answer { payload: payload.to_owned(), failure: None, log: log.to_owned() }
+    }
+
+    #[test]
+    fn a_cause_is_named_once() {
+        let mut last = None;
+        let mut say = |cause: &str| match once(&mut last, Verdict::Failed(cause.to_owned())) {
+            Verdict::Failed(cause) => cause,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([say("a"), say("a"), say("b"), say("a")], ["a", "the same", "b", "a"]);
+    }
+
+    #[track_caller]
+    fn check_message(response: &str, log: &str, expected: &Verdict) {
+        let event =
+            serde_json::json!({ "request": { "codeParameter": "{####}", "linkParameter": "{##x##}" } });
+        let answer = answer(&format!(r#"{{"response":{response}}}"#), log);
+        assert_eq!(custom_message(&event, &answer, Some("email")), *expected);
+    }
+
+    #[test]
+    fn what_cognito_would_not_take_is_found() {
+        let failed = |cause: &str| Verdict::Failed(cause.to_owned());
+        let long = "x".repeat(141);
+        check_message(
+            r#"{"emailSubject":"a","emailMessage":"your {####}"}"#,
+            "",
+            &Verdict::Ok("subject 1, e-mail 11 characters".to_owned()),
+        );
+        check_message(
+            r#"{"emailSubject":"a","emailMessage":"{##x##}"}"#,
+            "START RequestId: 1",
+            &Verdict::Ok("subject 1, e-mail 7 characters".to_owned()),
+        );
+        check_message(
+            r#"{"emailSubject":"a","emailMessage":"no code"}"#,
+            "",
+            &failed("emailMessage has no place for the code"),
+        );
+        check_message(
+            &format!(r#"{{"emailSubject":"{long}","emailMessage":"{{####}}"}}"#),
+            "",
+            &failed("emailSubject has 141 characters, and Cognito takes up to 140"),
+        );
+        check_message("null", "", &failed("it leaves emailSubject to Cognito: its log says why"));
+        check_message(
+            r#"{"emailSubject":"a","emailMessage":"{####}"}"#,
+            r#"{"level":"ERROR","message":"wrote the texts","message.problems":"template `x` is broken"}"#,
+            &failed("template `x` is broken"),
+        );
+    }
+
+    #[test]
+    fn half_a_confirmation_is_found() {
+        let answer =
+            answer(r#"{"request":{},"response":{"autoConfirmUser":true,"autoVerifyEmail":false}}"#, "");
+        assert!(matches!(sign_up(&answer, None), Verdict::Failed(_)));
+    }
+
+    #[test]
+    fn whether_an_email_went_out_is_in_the_log() {
+        let verdict = |log: &str| sent(&answer("{}", log));
+        assert_eq!(verdict(r#"{"message":"sent","message.id":"1"}"#), Verdict::Ok("SES took it".to_owned()));
+        let refused = "did not send a message: SES did not take the message";
+        assert_eq!(verdict(&format!(r#"{{"message":"{refused}"}}"#)), Verdict::Failed(refused.to_owned()));
+        assert!(matches!(verdict("END"), Verdict::Unknown(_)));
+    }
+}
