@@ -1,0 +1,254 @@
+//! The calls to Cognito and Lambda, and what their errors mean.
+
+use std::error::Error as StdError;
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_cognitoidentityprovider::config::ConfigBag;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::error::ErrorMetadata;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::SdkConfig;
+use serde_json::Value;
+
+use crate::description::Description;
+
+/// The call that changes a pool.
+pub(crate) const UPDATE: &str = "cognito-idp:UpdateUserPool";
+
+/// Cognito and Lambda in one Region.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    cognito: aws_sdk_cognitoidentityprovider::Client,
+    lambda: aws_sdk_lambda::Client,
+}
+
+/// A call that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.sentence())]
+pub struct CallError {
+    /// The permission that the call needs, `cognito-idp:UpdateUserPool`.
+    pub action: &'static str,
+    /// What the SDK says.
+    pub cause: Box<SdkError<ErrorMetadata, HttpResponse>>,
+}
+
+/// What a failed call means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// These credentials may not do it.
+    Denied,
+    /// What was named is not there.
+    NotFound,
+    /// Slower, or later.
+    Throttled,
+    /// Somebody else is changing the same thing.
+    Conflict,
+    /// The service refuses what it was given, and says why.
+    Refused,
+    /// No answer: network, credentials, a fault of the service. Whether anything was changed is not known.
+    Unanswered,
+}
+
+impl CallError {
+    pub(crate) fn new<E: ProvideErrorMetadata>(
+        action: &'static str,
+        error: SdkError<E, HttpResponse>,
+    ) -> Self {
+        Self { action, cause: Box::new(error.map_service_error(|error| error.meta().clone())) }
+    }
+
+    fn meta(&self) -> Option<&ErrorMetadata> {
+        self.cause.as_service_error()
+    }
+
+    /// The service's name for the error.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.meta().and_then(ErrorMetadata::code)
+    }
+
+    /// The service's own words.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.meta().and_then(ErrorMetadata::message)
+    }
+
+    /// What it means.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        let status = self.cause.raw_response().map_or(0, |response| response.status().as_u16());
+        match self.code() {
+            // Cognito's NotAuthorizedException is for callers whom IAM lets through.
+            Some("AccessDeniedException" | "AccessDenied" | "NotAuthorizedException") => Kind::Denied,
+            Some("ResourceNotFoundException") => Kind::NotFound,
+            Some(
+                "TooManyRequestsException" | "ThrottlingException" | "Throttling" | "LimitExceededException",
+            ) => Kind::Throttled,
+            Some(
+                "ConcurrentModificationException"
+                | "ResourceConflictException"
+                | "PreconditionFailedException",
+            ) => Kind::Conflict,
+            Some(_) if (400..500).contains(&status) => Kind::Refused,
+            None if status == 429 => Kind::Throttled,
+            _ => Kind::Unanswered,
+        }
+    }
+
+    fn sentence(&self) -> String {
+        match (self.code(), self.message()) {
+            (Some(code), Some(message)) => format!("{}: {code}: {message}", self.action),
+            (Some(code), None) => format!("{}: {code}", self.action),
+            _ => format!("{}: {}", self.action, innermost(&*self.cause)),
+        }
+    }
+}
+
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+impl Clients {
+    /// Clients with this configuration; nothing is called.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            cognito: aws_sdk_cognitoidentityprovider::Client::new(config),
+            lambda: aws_sdk_lambda::Client::new(config),
+        }
+    }
+
+    /// The answer of `DescribeUserPool` as Cognito wrote it.
+    pub(crate) async fn describe_user_pool(&self, pool_id: &str) -> Result<Vec<u8>, CallError> {
+        let answer = Answer::default();
+        let sent = self
+            .cognito
+            .describe_user_pool()
+            .user_pool_id(pool_id)
+            .customize()
+            .interceptor(answer.clone())
+            .send();
+        sent.await.map_err(|error| CallError::new("cognito-idp:DescribeUserPool", error))?;
+        Ok(answer.take())
+    }
+
+    /// Sends this, instead of what the SDK would make of it.
+    pub(crate) async fn update_user_pool(
+        &self,
+        pool: &Description,
+        request: &Value,
+    ) -> Result<(), CallError> {
+        let body = request.to_string();
+        let replace = move |request: &mut HttpRequest| {
+            // Signing and every further attempt begin after this.
+            request.headers_mut().insert("content-length", body.len().to_string());
+            *request.body_mut() = SdkBody::from(body.as_str());
+        };
+        let sent = self
+            .cognito
+            .update_user_pool()
+            .user_pool_id(pool.id())
+            .customize()
+            .mutate_request(replace)
+            .send();
+        sent.await.map(drop).map_err(|error| CallError::new(UPDATE, error))
+    }
+
+    /// The policy of a function; none when it has none. The function itself may be missing, too.
+    pub(crate) async fn policy(
+        &self,
+        function: &str,
+        qualifier: Option<&str>,
+    ) -> Result<Option<String>, CallError> {
+        let sent = self
+            .lambda
+            .get_policy()
+            .function_name(function)
+            .set_qualifier(qualifier.map(str::to_owned))
+            .send();
+        match sent.await.map_err(|error| CallError::new("lambda:GetPolicy", error)) {
+            Ok(answer) => Ok(answer.policy),
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets Cognito invoke a function for one pool.
+    pub(crate) async fn add_permission(
+        &self,
+        (function, qualifier): (&str, Option<&str>),
+        statement: &str,
+        pool: &Description,
+    ) -> Result<(), CallError> {
+        self.lambda
+            .add_permission()
+            .function_name(function)
+            .set_qualifier(qualifier.map(str::to_owned))
+            .statement_id(statement)
+            .action("lambda:InvokeFunction")
+            .principal("cognito-idp.amazonaws.com")
+            .source_arn(pool.arn())
+            .source_account(pool.account())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| CallError::new("lambda:AddPermission", error))
+    }
+
+    /// Takes a statement out of a function's policy. Tells whether it was there.
+    pub(crate) async fn remove_permission(
+        &self,
+        (function, qualifier): (&str, Option<&str>),
+        statement: &str,
+    ) -> Result<bool, CallError> {
+        let sent = self
+            .lambda
+            .remove_permission()
+            .function_name(function)
+            .set_qualifier(qualifier.map(str::to_owned))
+            .statement_id(statement)
+            .send();
+        match sent.await.map_err(|error| CallError::new("lambda:RemovePermission", error)) {
+            Err(error) if error.kind() == Kind::NotFound => Ok(false),
+            result => result.map(|_| true),
+        }
+    }
+}
+
+/// Keeps the body of an answer as it came.
+#[derive(Clone, Debug, Default)]
+struct Answer(Arc<Mutex<Vec<u8>>>);
+
+impl Answer {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Answer {
+    fn name(&self) -> &'static str {
+        "Answer"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response().body().bytes().unwrap_or_default().to_vec();
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = body;
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! In which settings two descriptions of a user pool differ.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::description::Description;
+use crate::model::{VOLATILE, prefer_temporary_password_validity};
+
+/// A setting that is not the same in both.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// `EmailConfiguration.From`.
+    pub member: String,
+    /// What it was.
+    pub before: Option<Value>,
+    /// What it is.
+    pub after: Option<Value>,
+}
+
+impl fmt::Display for Difference {
+    /// The name alone: a setting may hold an address.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.member)
+    }
+}
+
+/// Every setting in which two descriptions differ; what changes by itself is no setting.
+///
+/// Nothing, `null`, `{}` and `[]` are the same to Cognito, and so is the order of a list: none of its lists has one.
+#[must_use]
+pub fn differences(before: &Description, after: &Description) -> Vec<Difference> {
+    let mut found = Vec::new();
+    compare("", settings(before).as_ref(), settings(after).as_ref(), &mut found);
+    found
+}
+
+fn settings(description: &Description) -> Option<Value> {
+    let mut members = description.members().clone();
+    members.retain(|member, _| !VOLATILE.contains(&member.as_str()));
+    prefer_temporary_password_validity(&mut members);
+    normal(Value::Object(members))
+}
+
+/// One form for everything that means the same.
+fn normal(value: Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::Object(members) => {
+            let mut members: Map<_, _> =
+                members.into_iter().filter_map(|(member, value)| Some((member, normal(value)?))).collect();
+            members.sort_keys();
+            (!members.is_empty()).then_some(Value::Object(members))
+        }
+        Value::Array(items) => {
+            let mut items: Vec<_> = items.into_iter().filter_map(normal).collect();
+            items.sort_by_cached_key(Value::to_string);
+            (!items.is_empty()).then_some(Value::Array(items))
+        }
+        other => Some(other),
+    }
+}
+
+fn compare(member: &str, before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Difference>) {
+    let (empty, none) = (Map::new(), &Value::Null);
+    let (one, other) = match (before.unwrap_or(none), after.unwrap_or(none)) {
+        (one, other) if one == other => return,
+        (Value::Object(one), Value::Object(other)) => (one, other),
+        _ if member.is_empty() => (&empty, &empty),
+        _ => {
+            let (before, after) = (before.cloned(), after.cloned());
+            found.push(Difference { member: member.to_owned(), before, after });
+            return;
+        }
+    };
+    let names = one.keys().chain(other.keys().filter(|name| !one.contains_key(*name)));
+    for name in names {
+        let path = if member.is_empty() { name.clone() } else { format!("{member}.{name}") };
+        compare(&path, one.get(name), other.get(name), found);
+    }
+}
