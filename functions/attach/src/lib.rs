@@ -25,6 +25,7 @@ use pool::control;
 use pool::description::{Description, SignInName};
 use pool::model::UnknownFields;
 use pool::plan::Plan;
+use pool::triggers::Triggers;
 use runtime::{Failure, Invocation};
 use sender::aws::Aws;
 use sender::time::Deadline;
@@ -148,57 +149,77 @@ impl Task<'_> {
             Action::Nothing => Ok(None),
             Action::Attach(wanted) => self.attach(&wanted).await.map(Some),
             Action::AttachAgain { wanted, former, before } => {
-                let attempt = async || {
-                    let pool = self.read(&wanted.pool).await?;
-                    let let_go = plan::let_go(&pool, &wanted, &former, &before);
-                    let preview = plan::attach_again(let_go.after(), &wanted, &former, &before)?;
-                    let (take, given_up) = if let_go.is_empty() {
-                        preview
-                    } else {
-                        self.write(&let_go).await?;
-                        plan::attach_again(&self.read(&wanted.pool).await?, &wanted, &former, &before)?
-                    };
-                    for refusal in given_up {
-                        tracing::warn!("somebody else took a place of this stack's, and keeps it: {refusal}");
-                    }
-                    self.write(&take).await?;
-                    Ok(pool.sign_in_name())
-                };
-                self.persist(attempt).await.map(Some)
+                self.persist(|| self.attach_again(&wanted, &former, &before)).await.map(Some)
             }
             Action::Detach { pool, ours, before } => {
-                let attempt = async || {
-                    let pool = match self.read(&pool).await {
-                        Err(problem) if problem.is_no_pool() => return Ok(()),
-                        other => other?,
-                    };
-                    self.write(&Plan::detach(&pool, &ours, &before)).await
-                };
-                self.persist(attempt).await.map(|()| None)
+                self.persist(|| self.detach(&pool, &ours, &before)).await.map(|()| None)
             }
         };
         Outcome { physical_resource_id: self.id, result }
     }
 
-    /// The first attachment. The id is what was there before as soon as that may have been changed.
+    /// The first attachment. From the moment in which the pool may have changed, the id is what was there before.
     async fn attach(&mut self, wanted: &Properties) -> Result<SignInName, Problem> {
-        let memory = Mutex::new((Memory::new(wanted.pool.clone()), None));
-        let attempt = async || {
-            let pool = self.read(&wanted.pool).await?;
-            let plan = {
-                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-                let plan = plan::attach(&pool, wanted, &mut memory.0)?;
-                memory.1 = Some(memory.0.to_id().map_err(plan::Why::from)?);
-                plan
-            };
-            self.write(&plan).await?;
-            Ok(pool.sign_in_name())
+        let mut memory = Memory::new(wanted.pool.clone());
+        let mut id = None;
+        let mut pause = Pause::default();
+        let result = loop {
+            let attempt = self.attach_once(wanted, &mut memory, &mut id);
+            match self.in_time(attempt).await {
+                Err(problem) if pause.before_another(&problem, self.deadline).await => {}
+                result => break result,
+            }
         };
-        let result = self.persist(attempt).await;
-        if let (_, Some(id)) = memory.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            self.id = id;
-        }
+        self.id = id.unwrap_or_else(|| std::mem::take(&mut self.id));
         result
+    }
+
+    async fn attach_once(
+        &self,
+        wanted: &Properties,
+        memory: &mut Memory,
+        id: &mut Option<String>,
+    ) -> Result<SignInName, Problem> {
+        let pool = self.read(&wanted.pool).await?;
+        let plan = plan::attach(&pool, wanted, memory)?;
+        let untouched = id.replace(memory.to_id().map_err(plan::Why::from)?);
+        if let Err(problem) = self.write(&plan).await {
+            if problem.wrote_nothing() {
+                *id = untouched;
+            }
+            return Err(problem);
+        }
+        Ok(pool.sign_in_name())
+    }
+
+    /// The same pool again, perhaps with other functions.
+    async fn attach_again(
+        &self,
+        wanted: &Properties,
+        former: &Triggers,
+        before: &Triggers,
+    ) -> Result<SignInName, Problem> {
+        let mut pool = self.read(&wanted.pool).await?;
+        let let_go = plan::let_go(&pool, wanted, former, before);
+        let (mut take, mut given_up) = plan::attach_again(let_go.after(), wanted, former, before)?;
+        if !let_go.is_empty() {
+            self.write(&let_go).await?;
+            pool = self.read(&wanted.pool).await?;
+            (take, given_up) = plan::attach_again(&pool, wanted, former, before)?;
+        }
+        for refusal in given_up {
+            tracing::warn!("somebody else took a place of this stack's, and keeps it: {refusal}");
+        }
+        self.write(&take).await?;
+        Ok(pool.sign_in_name())
+    }
+
+    async fn detach(&self, pool: &str, ours: &Triggers, before: &Triggers) -> Result<(), Problem> {
+        let pool = match self.read(pool).await {
+            Err(problem) if problem.is_no_pool() => return Ok(()),
+            other => other?,
+        };
+        self.write(&Plan::detach(&pool, ours, before)).await
     }
 
     async fn read(&self, pool: &str) -> Result<Description, Problem> {
@@ -214,25 +235,48 @@ impl Task<'_> {
             tracing::info!(user_pool = plan.before().id(), change = %change, "changing a trigger");
         }
         // Even nothing cannot be written in a pool with unknown members.
-        if plan.is_empty() { Ok(()) } else { Ok(control::write(self.clients, plan, UnknownFields::Refuse).await?) }
+        if plan.is_empty() {
+            Ok(())
+        } else {
+            Ok(control::write(self.clients, plan, UnknownFields::Refuse).await?)
+        }
     }
 
     /// Tries again, as long as there is time and hope.
-    async fn persist<T>(&self, mut attempt: impl AsyncFnMut() -> Result<T, Problem>) -> Result<T, Problem> {
-        let mut pause = FIRST_PAUSE;
+    async fn persist<T>(&self, attempt: impl AsyncFn() -> Result<T, Problem>) -> Result<T, Problem> {
+        let mut pause = Pause::default();
         loop {
-            let problem = match timeout(EACH.min(self.deadline.left()), attempt()).await {
-                Ok(Ok(value)) => return Ok(value),
-                Ok(Err(problem)) => problem,
-                Err(_) => Problem::NoTime,
-            };
-            if !problem.may_pass() || self.deadline.left() <= pause {
-                return Err(problem);
+            match self.in_time(attempt()).await {
+                Err(problem) if pause.before_another(&problem, self.deadline).await => {}
+                result => return result,
             }
-            tracing::warn!(reason = %problem, "tried in vain, and will try again");
-            sleep(pause).await;
-            pause *= 2;
         }
+    }
+
+    async fn in_time<T>(&self, attempt: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+        timeout(EACH.min(self.deadline.left()), attempt).await.unwrap_or(Err(Problem::NoTime))
+    }
+}
+
+/// The pauses between attempts.
+struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(FIRST_PAUSE)
+    }
+}
+
+impl Pause {
+    /// Waits, if there is time and hope for another attempt; tells whether there is.
+    async fn before_another(&mut self, problem: &Problem, deadline: Deadline) -> bool {
+        let again = problem.may_pass() && deadline.left() > self.0;
+        if again {
+            tracing::warn!(reason = %problem, "tried in vain, and will try again");
+            sleep(self.0).await;
+            self.0 *= 2;
+        }
+        again
     }
 }
 
@@ -247,7 +291,9 @@ fn answer(caller: &Caller, outcome: &Outcome) -> String {
     });
     let more = match &outcome.result {
         Ok(None) => None,
-        Ok(Some(name)) => Some(("Data", json!({ "EmailIsUsername": (*name == SignInName::Email).to_string() }))),
+        Ok(Some(name)) => {
+            Some(("Data", json!({ "EmailIsUsername": (*name == SignInName::Email).to_string() })))
+        }
         Err(problem) => Some(("Reason", problem.reason().into())),
     };
     if let (Some(members), Some((name, value))) = (answer.as_object_mut(), more) {

@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn what_is_remembered_comes_back() {
-        let memory = Memory { before: all("theirs", KEY), ..Memory::new("eu-central-1_Example01".to_owned()) };
+        let memory =
+            Memory { before: all("theirs", KEY), ..Memory::new("eu-central-1_Example01".to_owned()) };
         let id = memory.to_id().unwrap();
         assert!(id.is_ascii() && !id.contains(' '));
         assert_eq!(Memory::read(&id), Some(memory));
@@ -107,7 +108,10 @@ mod tests {
 
     #[test]
     fn names_of_usual_length_fit_and_the_longest_do_not() {
-        let before = |name: &str| Memory { before: all(name, KEY), ..Memory::new("eu-central-1_Example01".to_owned()) };
+        let before = |name: &str| Memory {
+            before: all(name, KEY),
+            ..Memory::new("eu-central-1_Example01".to_owned())
+        };
         // A function made by CloudFormation: stack, logical id, 12 characters.
         assert!(before("a-stack-of-some-name-CustomEmailSenderFunction-1A2B3C4D5E6F").to_id().is_ok());
         assert!(before(&"f".repeat(140)).to_id().is_err());

@@ -44,9 +44,10 @@ pub fn trusted(pool: &Description, wanted: &Properties) -> Result<(), Why> {
         return Ok(());
     }
     let lists = |member| {
-        pool.members().get(member).and_then(|names| names.as_array()).is_some_and(|names| {
-            names.iter().any(|name| name == "email")
-        })
+        pool.members()
+            .get(member)
+            .and_then(|names| names.as_array())
+            .is_some_and(|names| names.iter().any(|name| name == "email"))
     };
     if lists("AliasAttributes") {
         Err(Why::AddressIsNoUserName("in this user pool the e-mail address is an alias (AliasAttributes)"))
@@ -93,7 +94,8 @@ pub fn attach_again(
     let now = pool.triggers();
     // Ours of before, and those of others that can be put back.
     let known = only(&now, |slot| {
-        wanted.triggers.arn(slot).is_some() && (is(slot, &now, former) || wanted.replace && is(slot, &now, before))
+        wanted.triggers.arn(slot).is_some()
+            && (is(slot, &now, former) || wanted.replace && is(slot, &now, before))
     });
     let mut triggers = wanted.triggers.clone();
     let mut given_up = Vec::new();
@@ -137,7 +139,8 @@ fn feasible(plan: Plan) -> Result<Plan, Why> {
 }
 
 fn only(triggers: &Triggers, keep: impl Fn(Slot) -> bool) -> Triggers {
-    Slot::ALL.into_iter().filter(|slot| keep(*slot)).fold(Triggers::default(), |kept, slot| {
-        kept.with(slot, triggers.arn(slot).unwrap_or_default())
-    })
+    Slot::ALL
+        .into_iter()
+        .filter(|slot| keep(*slot))
+        .fold(Triggers::default(), |kept, slot| kept.with(slot, triggers.arn(slot).unwrap_or_default()))
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use pool::aws::{CallError, Kind};
 use pool::control;
 use pool::plan::Refusal;
-use shared::address::AT_SIGNS;
 
 use crate::plan::Why;
 use crate::request::Malformed;
@@ -64,13 +63,25 @@ impl Problem {
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::NoTime | Self::Control(control::Error::ChangedMeanwhile(_)) => true,
+            // What was written is found when the pool is read again.
+            Self::NoTime
+            | Self::Control(control::Error::ChangedMeanwhile(_) | control::Error::NotReadAgain(_)) => true,
             Self::Control(control::Error::Call(error)) => match error.kind() {
                 // A permission that was only just given is not known everywhere at once.
                 Kind::Denied | Kind::Throttled | Kind::Conflict | Kind::Unanswered => true,
                 Kind::NotFound | Kind::Refused => false,
             },
             Self::Malformed(_) | Self::Refused(_) | Self::Control(_) => false,
+        }
+    }
+
+    /// Whether the pool is certainly as it was.
+    #[must_use]
+    pub fn wrote_nothing(&self) -> bool {
+        match self {
+            Self::Malformed(_) | Self::Refused(_) => true,
+            Self::Control(error) => error.was_written() == Some(false),
+            Self::NoTime => false,
         }
     }
 
@@ -83,7 +94,7 @@ impl Problem {
     /// What CloudFormation shows.
     #[must_use]
     pub fn reason(&self) -> String {
-        let mut reason = format!("{self}. {}", self.remedy());
+        let mut reason = without_addresses(&format!("{self}. {}", self.remedy()));
         while reason.len() > LONGEST {
             reason.pop();
         }
@@ -95,12 +106,13 @@ impl Problem {
             Self::Malformed(_) => "Deploy the template of this version.".to_owned(),
             Self::Refused(why) => remedy_of_refusal(why).to_owned(),
             Self::Control(control::Error::Call(error)) => remedy_of_call(error),
-            Self::Control(control::Error::ChangedMeanwhile(_)) | Self::NoTime => {
-                "Nobody knows more than that: look at the user pool with `cognito-triggers diff`, then deploy again."
-                    .to_owned()
+            Self::NoTime
+            | Self::Control(control::Error::ChangedMeanwhile(_) | control::Error::NotReadAgain(_)) => {
+                "Look at the user pool with `cognito-triggers diff`, then deploy again.".to_owned()
             }
             Self::Control(control::Error::Differs(_)) => {
-                "Compare the user pool with what you know of it; `cognito-triggers diff` shows its triggers.".to_owned()
+                "Compare the user pool with what you know of it; `cognito-triggers diff` shows its triggers."
+                    .to_owned()
             }
             Self::Control(control::Error::Malformed(_) | control::Error::Refused(_)) => {
                 "Deploy with AttachTriggers=false, and attach with `cognito-triggers attach`.".to_owned()
@@ -139,8 +151,12 @@ fn remedy_of_call(error: &CallError) -> String {
             Some((action, resource)) => format!("Allow {role} {action} on {resource}, then deploy again."),
             None => format!("Allow {role} what it asks for, and see that the key policy lets IAM decide."),
         },
-        Kind::NotFound => "UserPoolId must name a user pool in the account and Region of this stack.".to_owned(),
-        Kind::Refused => "Cognito does not take back a setting that it shows: mend that in the user pool first.".to_owned(),
+        Kind::NotFound => {
+            "UserPoolId must name a user pool in the account and Region of this stack.".to_owned()
+        }
+        Kind::Refused => {
+            "Cognito does not take back a setting that it shows: mend that in the user pool first.".to_owned()
+        }
         Kind::Throttled | Kind::Conflict | Kind::Unanswered => "Deploy again later.".to_owned(),
     }
 }
@@ -157,6 +173,6 @@ fn denied_action(message: &str) -> Option<(&str, &str)> {
 /// Cognito's own words may quote a setting, and so the address that the pool sends from.
 fn without_addresses(text: &str) -> String {
     let number = |word: &str| word.starts_with('+') && word.bytes().filter(u8::is_ascii_digit).count() > 4;
-    let shown = |word| if str::contains(word, AT_SIGNS) || number(word) { "…" } else { word };
+    let shown = |word| if str::contains(word, '@') || number(word) { "…" } else { word };
     text.split_whitespace().map(shown).collect::<Vec<_>>().join(" ")
 }

@@ -115,7 +115,8 @@ impl Action {
         if memory.pool != wanted.pool {
             return Self::Attach(wanted);
         }
-        let former = if old_pool.is_some_and(|old| old == wanted.pool) { triggers(old) } else { Triggers::default() };
+        let former =
+            if old_pool.is_some_and(|old| old == wanted.pool) { triggers(old) } else { Triggers::default() };
         Self::AttachAgain { wanted, former, before: memory.before }
     }
 }

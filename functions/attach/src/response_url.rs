@@ -29,7 +29,9 @@ impl FromStr for ResponseUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let url: http::Uri = text.parse().map_err(|_| "is no address")?;
         match (url.scheme_str(), url.host()) {
-            (Some("https"), Some(_)) | (Some("http"), Some("127.0.0.1" | "localhost")) => Ok(Self(text.to_owned())),
+            (Some("https"), Some(_)) | (Some("http"), Some("127.0.0.1" | "localhost")) => {
+                Ok(Self(text.to_owned()))
+            }
             _ => Err("is no https address"),
         }
     }
@@ -89,7 +91,10 @@ mod tests {
     #[test]
     fn an_address_is_taken_with_tls_or_from_this_machine_and_never_shown() {
         for (text, taken) in [
-            ("https://cloudformation-custom-resource-response-eucentral1.s3.eu-central-1.amazonaws.com/a?X=b", true),
+            (
+                "https://cloudformation-custom-resource-response-eucentral1.s3.eu-central-1.amazonaws.com/a?X=b",
+                true,
+            ),
             ("http://127.0.0.1:4566/a", true),
             ("http://localhost:4566/a", true),
             ("http://example.com/", false),
