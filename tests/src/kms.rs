@@ -38,6 +38,12 @@ impl Service<Decrypt> {
     pub fn wrap(data_key: &[u8; 32]) -> Vec<u8> {
         [WRAPPED, data_key].concat()
     }
+
+    /// The data key in what [`wrap`](Self::wrap) made, or none.
+    #[must_use]
+    pub fn unwrap(blob: &[u8]) -> Option<&[u8]> {
+        blob.strip_prefix(WRAPPED).filter(|data_key| data_key.len() == 32)
+    }
 }
 
 impl Protocol for Decrypt {
@@ -68,8 +74,8 @@ impl Protocol for Decrypt {
         let blob =
             body.get("CiphertextBlob").and_then(Value::as_str).and_then(|blob| STANDARD.decode(blob).ok());
         let blob = blob.unwrap_or_default();
-        let data_key = blob.strip_prefix(WRAPPED).filter(|data_key| data_key.len() == 32);
-        let data_key = data_key.ok_or_else(|| Refusal::new(400, "InvalidCiphertextException", ""))?;
+        let data_key =
+            Kms::unwrap(&blob).ok_or_else(|| Refusal::new(400, "InvalidCiphertextException", ""))?;
         let answer = json!({
             "KeyId": self.key_arn,
             "Plaintext": STANDARD.encode(data_key),

@@ -31,5 +31,6 @@ pub mod sns;
 pub mod sqs;
 pub mod sts;
 pub mod tls;
+pub mod world;
 
 pub use envelope_writer;

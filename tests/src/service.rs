@@ -277,35 +277,12 @@ impl<P: Protocol> State<P> {
         let mut record = self.record.lock().expect("no holder panics");
         let reply = record.script.pop_front().unwrap_or(Reply::Ok);
         let number = 1 + record.calls.iter().filter(|call| call.accepted).count();
-        let answer = match reply {
-            Reply::Ok
-            | Reply::OkThenClose
-            | Reply::SlowOk(_)
-            | Reply::ResetAfter
-            | Reply::RefuseAfter(_)
-            | Reply::HangAfter => Some(self.protocol.accept(&body, number)),
-            Reply::Status { .. }
-            | Reply::ResetBefore
-            | Reply::Hang
-            | Reply::Garbage
-            | Reply::ExpiredCredentials => None,
-        };
+        let answer = reply.does().then(|| self.protocol.accept(&body, number));
         let accepted = matches!(answer, Some(Ok(_)));
         record.calls.push(Call { headers: request.headers.clone(), body, accepted });
         // What a service refuses by itself is slow, cut off or held back as any other answer is.
         let answer = answer.map(|answer| answer.unwrap_or_else(|refusal| self.protocol.refuse(&refusal)));
         Ok((reply, answer))
-    }
-
-    fn scripted_refusal(&self, status: u16, code: Option<String>, body: String) -> Response {
-        let code = code.unwrap_or_default();
-        let mut response = self.protocol.refuse(&Refusal::new(status, &code, "scripted by the test"));
-        if !body.is_empty() {
-            response.body = body.into_bytes();
-        } else if code.is_empty() {
-            response.body.clear();
-        }
-        response
     }
 }
 
@@ -321,30 +298,77 @@ impl<P: Protocol> Handler for State<P> {
             Ok(taken) => taken,
             Err(refusal) => return Answer::Send(self.protocol.refuse(&refusal)),
         };
-        match (reply, answer) {
-            (Reply::Status { code, aws_error_code, body }, _) => {
-                Answer::Send(self.scripted_refusal(code, aws_error_code, body))
-            }
-            (Reply::RefuseAfter(code), _) => Answer::Send(self.scripted_refusal(code, None, String::new())),
-            (Reply::Garbage, _) => {
-                Answer::Send(Response::new(200, "text/html", "<p>Welcome to the hotel's network"))
-            }
-            (Reply::OkThenClose, Some(response)) => Answer::SendAndClose(response),
-            (Reply::SlowOk(time), Some(response)) => {
-                tokio::time::sleep(time).await;
-                Answer::Send(response)
-            }
-            (Reply::Ok, Some(response)) => Answer::Send(response),
-            (Reply::ResetAfter | Reply::ResetBefore, _) => Answer::Reset,
-            (Reply::ExpiredCredentials, _) => {
-                let (status, code) = P::EXPIRED_TOKEN;
-                let message = "The security token included in the request is expired";
-                Answer::Send(self.protocol.refuse(&Refusal::new(status, code, message)))
-            }
-            (Reply::Hang | Reply::HangAfter, _) | (_, None) => {
-                self.held.add_permits(1);
-                std::future::pending().await
-            }
+        deliver(reply, answer, &|refusal| self.protocol.refuse(refusal), P::EXPIRED_TOKEN, &self.held).await
+    }
+}
+
+/// Makes of the service's own answer what a scripted reply wants. `refuse` writes an error as the service does,
+/// `expired` is the status and the code for an expired session token; `held` gets a permit for a request without end.
+pub(crate) async fn deliver(
+    reply: Reply,
+    answer: Option<Response>,
+    refuse: &(dyn Fn(&Refusal) -> Response + Sync),
+    expired: (u16, &str),
+    held: &Semaphore,
+) -> Answer {
+    match (reply, answer) {
+        (Reply::Status { code, aws_error_code, body }, _) => {
+            Answer::Send(scripted_refusal(refuse, code, aws_error_code, body))
+        }
+        (Reply::RefuseAfter(code), _) => Answer::Send(scripted_refusal(refuse, code, None, String::new())),
+        (Reply::Garbage, _) => {
+            Answer::Send(Response::new(200, "text/html", "<p>Welcome to the hotel's network"))
+        }
+        (Reply::OkThenClose, Some(response)) => Answer::SendAndClose(response),
+        (Reply::SlowOk(time), Some(response)) => {
+            tokio::time::sleep(time).await;
+            Answer::Send(response)
+        }
+        (Reply::Ok, Some(response)) => Answer::Send(response),
+        (Reply::ResetAfter | Reply::ResetBefore, _) => Answer::Reset,
+        (Reply::ExpiredCredentials, _) => {
+            let (status, code) = expired;
+            let message = "The security token included in the request is expired";
+            Answer::Send(refuse(&Refusal::new(status, code, message)))
+        }
+        (Reply::Hang | Reply::HangAfter, _) | (_, None) => {
+            held.add_permits(1);
+            std::future::pending().await
+        }
+    }
+}
+
+fn scripted_refusal(
+    refuse: &(dyn Fn(&Refusal) -> Response + Sync),
+    status: u16,
+    code: Option<String>,
+    body: String,
+) -> Response {
+    let code = code.unwrap_or_default();
+    let mut response = refuse(&Refusal::new(status, &code, "scripted by the test"));
+    if !body.is_empty() {
+        response.body = body.into_bytes();
+    } else if code.is_empty() {
+        response.body.clear();
+    }
+    response
+}
+
+impl Reply {
+    /// Whether the service does what was asked.
+    pub(crate) fn does(&self) -> bool {
+        match self {
+            Self::Ok
+            | Self::OkThenClose
+            | Self::SlowOk(_)
+            | Self::ResetAfter
+            | Self::RefuseAfter(_)
+            | Self::HangAfter => true,
+            Self::Status { .. }
+            | Self::ResetBefore
+            | Self::Hang
+            | Self::Garbage
+            | Self::ExpiredCredentials => false,
         }
     }
 }

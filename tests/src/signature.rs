@@ -56,15 +56,20 @@ fn signature(request: &Request, time: &str, region: &str, service: &str, signed_
     hex(&sign(&key, &to_sign))
 }
 
-/// The canonical request. None of the operations here has a query; a path is escaped once more than it was sent.
+/// The canonical request. A path is escaped once more than it was sent; the fields of a query are sorted.
 fn canonical(request: &Request, signed_headers: &str) -> String {
     let headers: String = signed_headers
         .split(';')
         .flat_map(|name| [name, ":", request.header(name).unwrap_or_default().trim(), "\n"])
         .collect();
     let payload = hex(digest::digest(&digest::SHA256, &request.body).as_ref());
-    let path = request.target.replace('%', "%25");
-    format!("{}\n{path}\n\n{headers}\n{signed_headers}\n{payload}", request.method)
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let path = path.replace('%', "%25");
+    let with_sign = |field: &str| if field.contains('=') { field.to_owned() } else { format!("{field}=") };
+    let mut fields: Vec<_> = query.split('&').filter(|field| !field.is_empty()).map(with_sign).collect();
+    fields.sort();
+    let query = fields.join("&");
+    format!("{}\n{path}\n{query}\n{headers}\n{signed_headers}\n{payload}", request.method)
 }
 
 fn sign(key: &[u8], text: &str) -> Vec<u8> {

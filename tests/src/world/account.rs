@@ -1,0 +1,873 @@
+//! What is in the account, and how each service answers by itself.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::model::Operation;
+use super::{
+    ACCOUNT, CLIENT, CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, POOL, POOL_ARN,
+    PRE_SIGN_UP, QUEUE_URL, REGION, STACK, model, time, wire,
+};
+use crate::function::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+use crate::kms::Kms;
+use crate::service::Refusal;
+
+/// The state of the account.
+pub(super) struct Account {
+    /// As `DescribeUserPool` shows it.
+    pub(super) pool: Value,
+    /// As `ListUsers` shows them.
+    pub(super) users: Vec<Value>,
+    /// The statements of the resource policies, by the ARN of the function.
+    pub(super) permissions: BTreeMap<String, Vec<Value>>,
+    /// Bodies of messages in the queue.
+    pub(super) messages: Vec<String>,
+    /// How often something was received from the queue: every receipt is another one.
+    receipts: usize,
+    /// As `GetFunctionConfiguration` shows them, by the ARN of the function.
+    functions: BTreeMap<String, Value>,
+    /// As `GetFunctionEventInvokeConfig` shows them, by the ARN of the function.
+    event_invoke: BTreeMap<String, Value>,
+    log_delivery: Vec<Value>,
+    key_state: &'static str,
+    grants: Vec<Value>,
+    existing_pool: bool,
+    /// `tests/fixtures/world.json`.
+    world: Value,
+    /// `tests/fixtures/stack.json`.
+    stack: Value,
+}
+
+const FUNCTIONS: [&str; 4] = [PRE_SIGN_UP, CUSTOM_MESSAGE, CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER];
+const CREATED: &str = "2026-11-01T08:00:00Z";
+
+impl Default for Account {
+    fn default() -> Self {
+        let read = |text| serde_json::from_str::<Value>(text).expect("the fixture is JSON");
+        let world = read(include_str!("../../fixtures/world.json"));
+        let stack = read(include_str!("../../fixtures/stack.json"));
+        let functions = FUNCTIONS.map(|arn| (arn.to_owned(), function(&stack, arn))).into();
+        let senders = [CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER];
+        let event_invoke = senders.map(|arn| {
+            let mut configuration = world["event invoke configuration"].clone();
+            configuration["FunctionArn"] = json!(format!("{arn}:$LATEST"));
+            (arn.to_owned(), configuration)
+        });
+        Self {
+            pool: world["pool"].clone(),
+            users: vec![world["user"].clone()],
+            permissions: FUNCTIONS.map(|arn| (arn.to_owned(), vec![permission(arn)])).into(),
+            messages: Vec::new(),
+            receipts: 0,
+            functions,
+            event_invoke: event_invoke.into(),
+            log_delivery: Vec::new(),
+            key_state: "Enabled",
+            grants: array(&world["grants"]),
+            existing_pool: false,
+            world,
+            stack,
+        }
+    }
+}
+
+fn array(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
+}
+
+/// The last part of a function's ARN.
+fn name_of(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or_default()
+}
+
+fn function(stack: &Value, arn: &str) -> Value {
+    let binary = name_of(arn).trim_start_matches(STACK).trim_start_matches('-');
+    let mut configuration = json!({
+        "FunctionName": name_of(arn),
+        "FunctionArn": arn,
+        "CodeSize": 5_000_000,
+        "CodeSha256": "RyuIBfJvOgpWzGo9IbjSGLTcZpvpzAZYnmpKNQlWGTo=",
+        "LastModified": "2026-11-01T08:00:00.000+0000",
+        "Version": "$LATEST",
+        "RevisionId": "2d1e9082-1469-4f18-9b4d-000000000001",
+        "PackageType": "Zip",
+        "State": "Active",
+        "LastUpdateStatus": "Successful",
+        "EphemeralStorage": { "Size": 512 },
+        "SnapStart": { "ApplyOn": "None", "OptimizationStatus": "Off" },
+    });
+    if let (Some(members), Some(more)) =
+        (configuration.as_object_mut(), stack["functions"][binary].as_object())
+    {
+        members.extend(more.clone());
+    }
+    configuration
+}
+
+/// The permission that the template gives.
+fn permission(function: &str) -> Value {
+    json!({
+        "Sid": format!("{}-permission", name_of(function)),
+        "Effect": "Allow",
+        "Principal": { "Service": "cognito-idp.amazonaws.com" },
+        "Action": "lambda:InvokeFunction",
+        "Resource": function,
+        "Condition": {
+            "StringEquals": { "AWS:SourceAccount": ACCOUNT },
+            "ArnLike": { "AWS:SourceArn": POOL_ARN },
+        },
+    })
+}
+
+/// Sets an attribute of a user, or removes it.
+pub(super) fn set_attribute(user: &mut Value, name: &str, value: Option<&str>) {
+    let Some(attributes) = user.get_mut("Attributes").and_then(Value::as_array_mut) else { return };
+    attributes.retain(|attribute| attribute["Name"] != name);
+    attributes.extend(value.map(|value| json!({ "Name": name, "Value": value })));
+}
+
+fn attribute<'a>(user: &'a Value, name: &str) -> Option<&'a str> {
+    let attributes = user["Attributes"].as_array()?;
+    attributes.iter().find(|attribute| attribute["Name"] == name)?["Value"].as_str()
+}
+
+fn not_found(message: impl Into<String>) -> Refusal {
+    Refusal::new(400, "ResourceNotFoundException", message)
+}
+
+fn invalid(code: &str, message: impl Into<String>) -> Refusal {
+    Refusal::new(400, code, message)
+}
+
+fn text<'a>(request: &'a Value, name: &str) -> &'a str {
+    request[name].as_str().unwrap_or_default()
+}
+
+impl Account {
+    /// Sets or removes a variable of a function.
+    pub(super) fn set_variable(&mut self, function: &str, name: &str, value: Option<&str>) {
+        let variables = self.functions.get_mut(function).expect("one of the four functions");
+        let variables = variables["Environment"]["Variables"].as_object_mut().expect("it has variables");
+        match value {
+            Some(value) => variables.insert(name.to_owned(), json!(value)),
+            None => variables.remove(name),
+        };
+    }
+
+    /// See `World::existing_pool`.
+    pub(super) fn existing_pool(&mut self) {
+        self.existing_pool = true;
+        self.pool["LambdaConfig"] = json!({});
+        self.grants.clear();
+        self.set_variable(PRE_SIGN_UP, "EMAIL_IS_USERNAME", Some("false"));
+    }
+
+    /// What a service answers by itself.
+    pub(super) fn answer(&mut self, operation: Operation, request: &Value) -> Result<Value, Refusal> {
+        if let Some(answer) = self.world["answers"].get(operation.full_name()) {
+            return Ok(answer.clone());
+        }
+        match operation.service.prefix {
+            "cloudformation" => self.cloudformation(operation.name, request),
+            "cloudwatch" => Ok(cloudwatch(operation.name, request)),
+            "cognito-idp" => self.cognito(operation.name, request),
+            "iam" => Ok(iam(request)),
+            "kms" => self.kms(operation.name, request),
+            "lambda" => self.lambda(operation.name, request),
+            "logs" => Ok(self.log_groups(request)),
+            "ses" => match operation.name {
+                "GetSuppressedDestination" | "DeleteSuppressedDestination" => {
+                    let message = "Email address is not on the suppression list.";
+                    Err(Refusal::new(404, "NotFoundException", message))
+                }
+                _ => Ok(json!({})),
+            },
+            "sqs" => self.sqs(operation.name, request),
+            "sts" => Ok(assume_role(request)),
+            // The rest answers nothing.
+            _ => Ok(json!({})),
+        }
+    }
+
+    fn cloudformation(&self, name: &str, request: &Value) -> Result<Value, Refusal> {
+        let asked = text(request, "StackName");
+        let id = text(&self.stack, "id");
+        if name == "DescribeStacks" && request.get("StackName").is_none() || [STACK, id].contains(&asked) {
+            self.stack(name, request, id)
+        } else {
+            let what = if name == "DescribeStacks" { "Stack with id" } else { "Stack" };
+            let quote = if name == "DescribeStacks" { "" } else { "'" };
+            Err(invalid("ValidationError", format!("{what} {quote}{asked}{quote} does not exist")))
+        }
+    }
+
+    fn stack(&self, name: &str, request: &Value, id: &str) -> Result<Value, Refusal> {
+        let detailed = |time: &str| {
+            let resources = array(&self.stack["resources"]).into_iter().map(|mut resource| {
+                resource["ResourceStatus"] = json!("CREATE_COMPLETE");
+                resource[time] = json!(CREATED);
+                resource
+            });
+            resources.collect::<Vec<_>>()
+        };
+        let with_stack = |mut resource: Value| {
+            resource["StackName"] = json!(STACK);
+            resource["StackId"] = json!(id);
+            resource
+        };
+        Ok(match name {
+            "DescribeStacks" => {
+                let kind = if self.existing_pool { "existing pool" } else { "own pool" };
+                let mut stack = self.stack[kind].clone();
+                for (name, value) in [
+                    ("StackId", id),
+                    ("StackName", STACK),
+                    ("CreationTime", CREATED),
+                    ("StackStatus", "CREATE_COMPLETE"),
+                ] {
+                    stack[name] = json!(value);
+                }
+                json!({ "Stacks": [stack] })
+            }
+            "DescribeStackResource" => {
+                let logical = &request["LogicalResourceId"];
+                let mut resources = detailed("LastUpdatedTimestamp").into_iter();
+                let resource = resources.find(|resource| &resource["LogicalResourceId"] == logical);
+                let missing = || {
+                    let logical = logical.as_str().unwrap_or_default();
+                    invalid("ValidationError", format!("Resource {logical} does not exist for stack {STACK}"))
+                };
+                json!({ "StackResourceDetail": with_stack(resource.ok_or_else(missing)?) })
+            }
+            "DescribeStackResources" => {
+                let resources: Vec<_> = detailed("Timestamp").into_iter().map(with_stack).collect();
+                json!({ "StackResources": resources })
+            }
+            "ListStackResources" => json!({ "StackResourceSummaries": detailed("LastUpdatedTimestamp") }),
+            _ => json!({ "StackEvents": [] }),
+        })
+    }
+
+    fn cognito(&mut self, name: &str, request: &Value) -> Result<Value, Refusal> {
+        if name == "ListUserPools" {
+            let mut pool = json!({});
+            for name in ["Id", "Name", "LambdaConfig", "LastModifiedDate", "CreationDate"] {
+                pool[name] = self.pool[name].clone();
+            }
+            return Ok(json!({ "UserPools": [pool] }));
+        }
+        let asked = text(request, "UserPoolId");
+        if asked != POOL {
+            return Err(not_found(format!("User pool {asked} does not exist.")));
+        }
+        match name {
+            "DescribeUserPool" => Ok(json!({ "UserPool": self.pool })),
+            "UpdateUserPool" => {
+                self.update_pool(request);
+                Ok(json!({}))
+            }
+            "DescribeUserPoolClient" => {
+                let client = text(request, "ClientId");
+                if client == CLIENT {
+                    Ok(json!({ "UserPoolClient": self.world["client"] }))
+                } else {
+                    Err(not_found(format!("User pool client {client} does not exist.")))
+                }
+            }
+            "ListUserPoolClients" => {
+                let client = &self.world["client"];
+                let client =
+                    json!({ "ClientId": CLIENT, "UserPoolId": POOL, "ClientName": client["ClientName"] });
+                Ok(json!({ "UserPoolClients": [client] }))
+            }
+            "GetLogDeliveryConfiguration" | "SetLogDeliveryConfiguration" => {
+                if let Some(configurations) = request.get("LogConfigurations") {
+                    self.log_delivery = array(configurations);
+                }
+                Ok(json!({ "LogDeliveryConfiguration": {
+                    "UserPoolId": POOL,
+                    "LogConfigurations": self.log_delivery,
+                } }))
+            }
+            "ListUsers" => self.list_users(request),
+            _ => self.user_operation(name, request),
+        }
+    }
+
+    /// Everything that can be set is replaced, and what was left out becomes Cognito's default.
+    ///
+    /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateUserPool.html>
+    fn update_pool(&mut self, request: &Value) {
+        let settable = model::operation("cognito-idp:UpdateUserPool").and_then(Operation::input);
+        let settable = settable.into_iter().flat_map(|input| input.members()).map(|member| member.name);
+        let mut pool = self.pool.as_object().cloned().unwrap_or_default();
+        for name in settable.filter(|&name| name != "UserPoolId" && name != "PoolName") {
+            pool.remove(name);
+        }
+        pool.retain(|name, _| !name.starts_with("Future"));
+        if let Some(defaults) = self.world["pool defaults"].as_object() {
+            pool.extend(defaults.clone());
+        }
+        for (name, value) in request.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+            match name.as_str() {
+                "UserPoolId" => {}
+                "PoolName" => drop(pool.insert("Name".to_owned(), value.clone())),
+                _ => drop(pool.insert(name.clone(), value.clone())),
+            }
+        }
+        pool.insert("LastModifiedDate".to_owned(), json!("2026-11-21T12:00:00Z"));
+        self.pool = Value::Object(pool);
+    }
+
+    fn list_users(&self, request: &Value) -> Result<Value, Refusal> {
+        let limit = request["Limit"].as_u64().unwrap_or(60);
+        let bad = |message: &str| invalid("InvalidParameterException", message);
+        let limit =
+            usize::try_from(limit).ok().filter(|limit| (1..=60).contains(limit)).ok_or_else(|| {
+                bad("1 validation error detected: Value at 'limit' failed to satisfy constraint")
+            })?;
+        let start = match request.get("PaginationToken").and_then(Value::as_str) {
+            None => 0,
+            Some(token) => token
+                .strip_prefix("page-")
+                .and_then(|number| number.parse().ok())
+                .ok_or_else(|| bad("Invalid pagination token."))?,
+        };
+        let filter = text(request, "Filter");
+        let found: Vec<&Value> = match filter {
+            "" => self.users.iter().collect(),
+            filter => {
+                let condition = Condition::parse(filter).ok_or_else(|| bad("Error while parsing filter."))?;
+                self.users.iter().filter(|user| condition.holds(user)).collect()
+            }
+        };
+        let page: Vec<_> = found.iter().skip(start).take(limit).map(|user| listed(user)).collect();
+        let mut answer = json!({ "Users": page });
+        if start + limit < found.len() {
+            answer["PaginationToken"] = json!(format!("page-{}", start + limit));
+        }
+        Ok(answer)
+    }
+
+    /// The number of the user who is meant: by user name, `sub`, or what may be signed in with.
+    fn find_user(&self, name: &str) -> Option<usize> {
+        let may = |attribute: &str| {
+            ["UsernameAttributes", "AliasAttributes"]
+                .into_iter()
+                .any(|list| array(&self.pool[list]).contains(&json!(attribute)))
+        };
+        let aliases = ["email", "phone_number", "preferred_username"];
+        let insensitive = self.pool["UsernameConfiguration"]["CaseSensitive"] == false;
+        let same = |value: &str| value == name || insensitive && value.eq_ignore_ascii_case(name);
+        self.users.iter().position(|user| {
+            same(text(user, "Username"))
+                || attribute(user, "sub") == Some(name)
+                || aliases.into_iter().any(|alias| may(alias) && attribute(user, alias).is_some_and(same))
+        })
+    }
+
+    fn user_operation(&mut self, name: &str, request: &Value) -> Result<Value, Refusal> {
+        let missing = || invalid("UserNotFoundException", "User does not exist.");
+        let found = self.find_user(text(request, "Username"));
+        if name == "AdminCreateUser" && request["MessageAction"] != "RESEND" {
+            let exists = || invalid("UsernameExistsException", "User account already exists");
+            return if found.is_some() {
+                Err(exists())
+            } else {
+                Ok(json!({ "User": self.create_user(request) }))
+            };
+        }
+        let number = found.ok_or_else(missing)?;
+        if name == "AdminDeleteUser" {
+            self.users.remove(number);
+            return Ok(json!({}));
+        }
+        let user = self.users.get_mut(number).ok_or_else(missing)?;
+        change_user(user, name, request)
+    }
+
+    fn create_user(&mut self, request: &Value) -> Value {
+        let sub = format!("3f2a1b0c-4d5e-4f60-8a7b-{:012}", self.users.len());
+        let by_address = self.pool.get("UsernameAttributes").is_some();
+        let name = if by_address { sub.clone() } else { text(request, "Username").to_owned() };
+        let mut user = json!({
+            "Username": name,
+            "Attributes": [{ "Name": "sub", "Value": sub }],
+            "UserCreateDate": CREATED,
+            "UserLastModifiedDate": CREATED,
+            "Enabled": true,
+            "UserStatus": "FORCE_CHANGE_PASSWORD",
+        });
+        for attribute in array(&request["UserAttributes"]) {
+            set_attribute(&mut user, text(&attribute, "Name"), attribute["Value"].as_str());
+        }
+        self.users.push(user.clone());
+        user
+    }
+
+    fn kms(&mut self, name: &str, request: &Value) -> Result<Value, Refusal> {
+        let id = KEY_ARN.rsplit('/').next().unwrap_or_default();
+        let alias = format!("alias/{STACK}-codes");
+        if name == "ListAliases" {
+            let arn = format!("arn:aws:kms:{REGION}:{ACCOUNT}:{alias}");
+            let alias = json!({ "AliasName": alias, "AliasArn": arn, "TargetKeyId": id });
+            return Ok(json!({ "Aliases": [alias], "Truncated": false }));
+        }
+        let asked = text(request, "KeyId");
+        if ![KEY_ARN, id, &alias].contains(&asked) && !(name == "Decrypt" && asked.is_empty()) {
+            return Err(invalid("NotFoundException", format!("Key '{asked}' does not exist")));
+        }
+        let uses = ["Decrypt", "GenerateDataKey", "CreateGrant"].contains(&name);
+        match self.key_state {
+            "Disabled" if uses => Err(invalid("DisabledException", format!("{KEY_ARN} is disabled."))),
+            "PendingDeletion" if uses || name == "EnableKey" => {
+                Err(invalid("KMSInvalidStateException", format!("{KEY_ARN} is pending deletion.")))
+            }
+            _ => self.key(name, request, id),
+        }
+    }
+
+    fn key(&mut self, name: &str, request: &Value, id: &str) -> Result<Value, Refusal> {
+        Ok(match name {
+            "DescribeKey" => json!({ "KeyMetadata": {
+                "AWSAccountId": ACCOUNT,
+                "KeyId": id,
+                "Arn": KEY_ARN,
+                "CreationDate": CREATED,
+                "Enabled": self.key_state == "Enabled",
+                "Description": format!("Codes of {STACK}."),
+                "KeyUsage": "ENCRYPT_DECRYPT",
+                "KeyState": self.key_state,
+                "Origin": "AWS_KMS",
+                "KeyManager": "CUSTOMER",
+                "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT",
+                "KeySpec": "SYMMETRIC_DEFAULT",
+                "EncryptionAlgorithms": ["SYMMETRIC_DEFAULT"],
+                "MultiRegion": false,
+            } }),
+            "GetKeyPolicy" => {
+                json!({ "Policy": self.world["key policy"].to_string(), "PolicyName": "default" })
+            }
+            "ListGrants" => json!({ "Grants": self.grants, "Truncated": false }),
+            "CreateGrant" => {
+                let grant_id = format!("{:064x}", self.grants.len() + 1);
+                let mut grant = json!({
+                    "KeyId": KEY_ARN,
+                    "GrantId": grant_id,
+                    "CreationDate": CREATED,
+                    "IssuingAccount": format!("arn:aws:iam::{ACCOUNT}:root"),
+                });
+                for name in ["GranteePrincipal", "RetiringPrincipal", "Operations", "Constraints", "Name"] {
+                    if let Some(value) = request.get(name) {
+                        grant[name] = value.clone();
+                    }
+                }
+                self.grants.push(grant);
+                json!({ "GrantToken": "example", "GrantId": grant_id })
+            }
+            "RevokeGrant" => {
+                self.grants.retain(|grant| grant["GrantId"] != request["GrantId"]);
+                json!({})
+            }
+            "EnableKey" | "DisableKey" => {
+                self.key_state = if name == "EnableKey" { "Enabled" } else { "Disabled" };
+                json!({})
+            }
+            "CancelKeyDeletion" => {
+                self.key_state = "Disabled";
+                json!({ "KeyId": KEY_ARN })
+            }
+            "GenerateDataKey" => {
+                let data_key = [7; 32];
+                json!({
+                    "KeyId": KEY_ARN,
+                    "Plaintext": wire::base64(&data_key),
+                    "CiphertextBlob": wire::base64(&Kms::wrap(&data_key)),
+                })
+            }
+            _ => {
+                let blob = wire::from_base64(request.get("CiphertextBlob")).unwrap_or_default();
+                let data_key = Kms::unwrap(&blob).ok_or_else(|| invalid("InvalidCiphertextException", ""))?;
+                json!({
+                    "KeyId": KEY_ARN,
+                    "Plaintext": wire::base64(data_key),
+                    "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+                })
+            }
+        })
+    }
+
+    fn lambda(&mut self, name: &str, request: &Value) -> Result<Value, Refusal> {
+        let asked = text(request, "FunctionName");
+        let unqualified = asked.trim_end_matches(":$LATEST");
+        let arn = FUNCTIONS.into_iter().find(|arn| unqualified == *arn || unqualified == name_of(arn));
+        let arn = arn.ok_or_else(|| {
+            let arn = if asked.starts_with("arn:") {
+                asked.to_owned()
+            } else {
+                format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{asked}")
+            };
+            Refusal::new(404, "ResourceNotFoundException", format!("Function not found: {arn}"))
+        })?;
+        let missing = |message: &str| Refusal::new(404, "ResourceNotFoundException", message);
+        match name {
+            "GetFunctionConfiguration" => Ok(self.functions[arn].clone()),
+            "GetFunction" => Ok(json!({ "Configuration": self.functions[arn] })),
+            "GetFunctionEventInvokeConfig" => self.event_invoke.get(arn).cloned().ok_or_else(|| {
+                missing(&format!("The function {arn}:$LATEST doesn't have an EventInvokeConfig"))
+            }),
+            "PutFunctionEventInvokeConfig" => {
+                let mut configuration = request.clone();
+                if let Some(members) = configuration.as_object_mut() {
+                    members.retain(|name, _| name != "FunctionName" && name != "Qualifier");
+                }
+                configuration["FunctionArn"] = json!(format!("{arn}:$LATEST"));
+                self.event_invoke.insert(arn.to_owned(), configuration.clone());
+                Ok(configuration)
+            }
+            "Invoke" => Ok(invoked(request)),
+            "GetPolicy" | "AddPermission" | "RemovePermission" => self.permission(name, arn, request),
+            // Concurrency.
+            _ => Ok(json!({})),
+        }
+    }
+
+    fn permission(&mut self, name: &str, arn: &str, request: &Value) -> Result<Value, Refusal> {
+        let statements = self.permissions.entry(arn.to_owned()).or_default();
+        let missing = || {
+            let message = "The resource you requested does not exist.";
+            Refusal::new(404, "ResourceNotFoundException", message)
+        };
+        let sid = &request["StatementId"];
+        let there = statements.iter().position(|statement| &statement["Sid"] == sid);
+        match name {
+            "GetPolicy" if statements.is_empty() => Err(missing()),
+            "GetPolicy" => {
+                let policy = json!({ "Version": "2012-10-17", "Id": "default", "Statement": statements });
+                Ok(json!({
+                    "Policy": policy.to_string(),
+                    "RevisionId": "2d1e9082-1469-4f18-9b4d-000000000002",
+                }))
+            }
+            "RemovePermission" => {
+                statements.remove(there.ok_or_else(missing)?);
+                Ok(Value::Null)
+            }
+            _ if there.is_some() => {
+                let message =
+                    format!("The statement id ({}) provided already exists.", text(request, "StatementId"));
+                Err(Refusal::new(409, "ResourceConflictException", message))
+            }
+            _ => {
+                let statement = added(arn, request);
+                statements.push(statement.clone());
+                Ok(json!({ "Statement": statement.to_string() }))
+            }
+        }
+    }
+
+    fn log_groups(&self, request: &Value) -> Value {
+        let prefix = text(request, "logGroupNamePrefix");
+        let groups: Vec<_> = array(&self.stack["resources"])
+            .iter()
+            .filter(|resource| resource["ResourceType"] == "AWS::Logs::LogGroup")
+            .map(|resource| text(resource, "PhysicalResourceId"))
+            .filter(|name| name.starts_with(prefix))
+            .map(|name| {
+                let arn = format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}");
+                json!({
+                    "logGroupName": name,
+                    "creationTime": 1_793_520_000_000_i64,
+                    "retentionInDays": 30,
+                    "metricFilterCount": 0,
+                    "arn": format!("{arn}:*"),
+                    "storedBytes": 4096,
+                    "logGroupClass": "STANDARD",
+                    "logGroupArn": arn,
+                })
+            })
+            .collect();
+        json!({ "logGroups": groups })
+    }
+
+    fn sqs(&mut self, name: &str, request: &Value) -> Result<Value, Refusal> {
+        if text(request, "QueueUrl") != QUEUE_URL {
+            return Err(invalid("QueueDoesNotExist", "The specified queue does not exist."));
+        }
+        Ok(match name {
+            "GetQueueAttributes" => json!({ "Attributes": {
+                "QueueArn": "arn:aws:sqs:eu-central-1:123456789012:failed-events",
+                "ApproximateNumberOfMessages": self.messages.len().to_string(),
+                "ApproximateNumberOfMessagesNotVisible": "0",
+                "ApproximateNumberOfMessagesDelayed": "0",
+                "CreatedTimestamp": "1793520000",
+                "LastModifiedTimestamp": "1793520000",
+                "VisibilityTimeout": "120",
+                "MaximumMessageSize": "1048576",
+                "MessageRetentionPeriod": "345600",
+                "DelaySeconds": "0",
+                "ReceiveMessageWaitTimeSeconds": "0",
+                "KmsMasterKeyId": KEY_ARN,
+            } }),
+            "ReceiveMessage" => {
+                let most = request["MaxNumberOfMessages"].as_u64().unwrap_or(1);
+                let most = usize::try_from(most).unwrap_or(1);
+                self.receipts += 1;
+                let receipts = self.receipts;
+                // They stay in the queue, and can be received again: nobody here waits for a timeout.
+                let received = self.messages.iter().take(most).enumerate().map(|(number, body)| {
+                    json!({
+                        "MessageId": format!("5fea7756-0ea4-451a-a703-{number:012}"),
+                        "ReceiptHandle": format!("receipt-{number}-{receipts}"),
+                        "Body": body,
+                        "Attributes": {
+                            "SentTimestamp": "1795262400000",
+                            "ApproximateFirstReceiveTimestamp": "1795262400000",
+                            "ApproximateReceiveCount": receipts.to_string(),
+                        },
+                    })
+                });
+                let received: Vec<_> = received.collect();
+                if received.is_empty() { json!({}) } else { json!({ "Messages": received }) }
+            }
+            "ChangeMessageVisibilityBatch" => {
+                let done: Vec<_> =
+                    array(&request["Entries"]).iter().map(|entry| json!({ "Id": entry["Id"] })).collect();
+                json!({ "Successful": done, "Failed": [] })
+            }
+            "DeleteMessage" => {
+                let receipt = text(request, "ReceiptHandle");
+                let number = receipt.split('-').nth(1).and_then(|number| number.parse::<usize>().ok());
+                if let Some(number) = number.filter(|&number| number < self.messages.len()) {
+                    self.messages.remove(number);
+                }
+                Value::Null
+            }
+            "SendMessage" => json!({
+                "MessageId": "5fea7756-0ea4-451a-a703-000000000000",
+                "MD5OfMessageBody": "00000000000000000000000000000000",
+            }),
+            _ => Value::Null,
+        })
+    }
+}
+
+/// A user as `ListUsers` shows one, without what only `AdminGetUser` shows.
+fn listed(user: &Value) -> Value {
+    let Some(members) = user.as_object() else { return user.clone() };
+    let hidden = ["UserMFASettingList", "PreferredMfaSetting"];
+    Value::Object(
+        members
+            .iter()
+            .filter(|(name, _)| !hidden.contains(&name.as_str()))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
+    )
+}
+
+fn change_user(user: &mut Value, name: &str, request: &Value) -> Result<Value, Refusal> {
+    let status = text(user, "UserStatus").to_owned();
+    let verified = |user: &Value, which: &str| attribute(user, which) == Some("true");
+    match name {
+        "AdminGetUser" => {
+            let mut answer: Map<_, _> = user.as_object().cloned().unwrap_or_default();
+            let attributes = answer.remove("Attributes").unwrap_or_default();
+            answer.insert("UserAttributes".to_owned(), attributes);
+            return Ok(Value::Object(answer));
+        }
+        "AdminUpdateUserAttributes" => {
+            for attribute in array(&request["UserAttributes"]) {
+                set_attribute(user, text(&attribute, "Name"), attribute["Value"].as_str());
+            }
+        }
+        "AdminConfirmSignUp" if status != "UNCONFIRMED" => {
+            let message = format!("User cannot be confirmed. Current status is {status}");
+            return Err(invalid("NotAuthorizedException", message));
+        }
+        "AdminConfirmSignUp" => user["UserStatus"] = json!("CONFIRMED"),
+        "AdminEnableUser" => user["Enabled"] = json!(true),
+        "AdminDisableUser" => user["Enabled"] = json!(false),
+        "AdminResetUserPassword" if status == "FORCE_CHANGE_PASSWORD" => {
+            let message = "User password cannot be reset in the current state.";
+            return Err(invalid("NotAuthorizedException", message));
+        }
+        "AdminResetUserPassword"
+            if !verified(user, "email_verified") && !verified(user, "phone_number_verified") =>
+        {
+            let message =
+                "Cannot reset password for the user as there is no registered/verified email or phone_number";
+            return Err(invalid("InvalidParameterException", message));
+        }
+        "AdminResetUserPassword" => user["UserStatus"] = json!("RESET_REQUIRED"),
+        "AdminSetUserPassword" => {
+            let permanent = request["Permanent"] == true;
+            user["UserStatus"] = json!(if permanent { "CONFIRMED" } else { "FORCE_CHANGE_PASSWORD" });
+        }
+        // AdminCreateUser with RESEND.
+        _ if status != "FORCE_CHANGE_PASSWORD" => {
+            let message = format!("Resend not possible. {status}");
+            return Err(invalid("UnsupportedUserStateException", message));
+        }
+        _ => return Ok(json!({ "User": listed(user) })),
+    }
+    Ok(json!({}))
+}
+
+/// A filter of `ListUsers`: `email = "ann@example.com"`, or `^=` for the beginning.
+struct Condition {
+    name: String,
+    value: String,
+    begins: bool,
+}
+
+impl Condition {
+    fn parse(filter: &str) -> Option<Self> {
+        let (name, value) = filter.split_once('=')?;
+        let (name, begins) = match name.strip_suffix('^') {
+            Some(name) => (name, true),
+            None => (name, false),
+        };
+        let value = value.trim().strip_prefix('"')?.strip_suffix('"')?;
+        let value = value.replace("\\\"", "\"").replace("\\\\", "\\");
+        Some(Self { name: name.trim().trim_matches('"').to_owned(), value, begins })
+    }
+
+    fn holds(&self, user: &Value) -> bool {
+        let enabled = if user["Enabled"] == true { "Enabled" } else { "Disabled" };
+        let value = match self.name.as_str() {
+            "username" => user["Username"].as_str(),
+            "cognito:user_status" => user["UserStatus"].as_str(),
+            "status" => Some(enabled),
+            name => attribute(user, name),
+        };
+        value.is_some_and(
+            |value| if self.begins { value.starts_with(&self.value) } else { value == self.value },
+        )
+    }
+}
+
+/// A statement as `AddPermission` makes it.
+fn added(arn: &str, request: &Value) -> Value {
+    let principal = text(request, "Principal");
+    let principal = match principal {
+        "*" => json!("*"),
+        service if service.ends_with(".amazonaws.com") => json!({ "Service": service }),
+        account => json!({ "AWS": account }),
+    };
+    let mut statement = json!({
+        "Sid": request["StatementId"],
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": request["Action"],
+        "Resource": arn,
+    });
+    if let Some(account) = request.get("SourceAccount") {
+        statement["Condition"]["StringEquals"]["AWS:SourceAccount"] = account.clone();
+    }
+    if let Some(source) = request.get("SourceArn") {
+        statement["Condition"]["ArnLike"]["AWS:SourceArn"] = source.clone();
+    }
+    statement
+}
+
+/// A function that gives the event back, as a trigger does that has nothing to change.
+fn invoked(request: &Value) -> Value {
+    let event = request.get("Payload").cloned().unwrap_or_default();
+    match text(request, "InvocationType") {
+        "Event" => json!({ "StatusCode": 202 }),
+        "DryRun" => json!({ "StatusCode": 204 }),
+        _ => json!({ "StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": event }),
+    }
+}
+
+/// Allows everything.
+fn iam(request: &Value) -> Value {
+    let resources = match array(&request["ResourceArns"]) {
+        resources if resources.is_empty() => vec![json!("*")],
+        resources => resources,
+    };
+    let results: Vec<_> = array(&request["ActionNames"])
+        .iter()
+        .flat_map(|action| resources.iter().map(move |resource| (action.clone(), resource.clone())))
+        .map(|(action, resource)| {
+            json!({
+                "EvalActionName": action,
+                "EvalResourceName": resource,
+                "EvalDecision": "allowed",
+                "MatchedStatements": [],
+                "MissingContextValues": [],
+            })
+        })
+        .collect();
+    json!({ "EvaluationResults": results, "IsTruncated": false })
+}
+
+fn assume_role(request: &Value) -> Value {
+    let role = text(request, "RoleArn");
+    let name = role.rsplit('/').next().unwrap_or_default();
+    let session = text(request, "RoleSessionName");
+    json!({
+        "Credentials": {
+            "AccessKeyId": ACCESS_KEY_ID,
+            "SecretAccessKey": SECRET_ACCESS_KEY,
+            "SessionToken": role,
+            "Expiration": "2126-01-01T00:00:00Z",
+        },
+        "AssumedRoleUser": {
+            "AssumedRoleId": format!("AROAEXAMPLE:{session}"),
+            "Arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{session}"),
+        },
+    })
+}
+
+/// No data, for every query.
+fn cloudwatch(name: &str, request: &Value) -> Value {
+    if name == "GetMetricStatistics" {
+        return json!({ "Label": request["MetricName"], "Datapoints": [] });
+    }
+    let results: Vec<_> = array(&request["MetricDataQueries"])
+        .iter()
+        .filter(|query| query["ReturnData"] != false)
+        .map(|query| {
+            let metric = &query["MetricStat"]["Metric"]["MetricName"];
+            let label = [&query["Label"], metric, &query["Id"]].into_iter().find(|label| label.is_string());
+            json!({
+                "Id": query["Id"],
+                "Label": label,
+                "Timestamps": [],
+                "Values": [],
+                "StatusCode": "Complete",
+            })
+        })
+        .collect();
+    json!({ "MetricDataResults": results, "Messages": [] })
+}
+
+/// Data for `cloudwatch:GetMetricData`, for [`World::answer_with`](super::World::answer_with): `values` gives, for the
+/// namespace, the name and the dimensions of a metric, its values from the start of the period on, one for each step.
+#[must_use]
+pub fn metrics(request: &Value, values: impl Fn(&str, &str, &BTreeMap<String, String>) -> Vec<f64>) -> Value {
+    let mut answer = cloudwatch("GetMetricData", request);
+    let second =
+        |value: &Value| value.as_f64().or_else(|| time::seconds(value.as_str()?)).unwrap_or_default();
+    let start = second(&request["StartTime"]);
+    for query in array(&request["MetricDataQueries"]) {
+        let stat = &query["MetricStat"];
+        let metric = &stat["Metric"];
+        let dimensions = array(&metric["Dimensions"])
+            .iter()
+            .map(|dimension| (text(dimension, "Name").to_owned(), text(dimension, "Value").to_owned()))
+            .collect();
+        let values = values(text(metric, "Namespace"), text(metric, "MetricName"), &dimensions);
+        let period = stat["Period"].as_f64().unwrap_or(60.0);
+        let times: Vec<_> =
+            values.iter().scan(start, |next, _| Some(std::mem::replace(next, *next + period))).collect();
+        let results = answer["MetricDataResults"].as_array_mut().into_iter().flatten();
+        for result in results.filter(|result| result["Id"] == query["Id"]) {
+            result["Timestamps"] = json!(times);
+            result["Values"] = json!(values);
+        }
+    }
+    answer
+}
