@@ -1463,7 +1463,9 @@ class Shape(unittest.TestCase):
             | sender
             | {"CustomEmailSenderFunctionArn", "CustomSmsSenderFunctionArn", "UserPoolClientId"},
             "all by Cognito": always | {"UserPoolClientId"},
-            "an existing pool": always | sender | {"CustomEmailSenderFunctionArn", "LambdaConfigToAttach"},
+            "an existing pool": always
+            | sender
+            | {"CustomEmailSenderFunctionArn", "LambdaConfigToAttach", "EmailIsUsername"},
             "an existing pool, attached by hand": always
             | sender
             | {"CustomEmailSenderFunctionArn", "LambdaConfigToAttach", "AttachGuidance"},

@@ -8,6 +8,7 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod attach_function;
 mod cli_explain;
 mod cli_hash;
 mod cli_redrive;
