@@ -4,6 +4,16 @@ use std::collections::BTreeMap;
 
 use crate::aws::{Aws, AwsError, Call, Kind};
 
+/// What a stack says about itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stack {
+    /// Its name, whatever it was asked for by.
+    pub(crate) name: String,
+    /// By name; a parameter that is not to be shown has stars for a value.
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) outputs: BTreeMap<String, String>,
+}
+
 /// CloudFormation in one Region.
 pub(crate) struct Stacks {
     client: aws_sdk_cloudformation::Client,
@@ -25,13 +35,33 @@ impl Stacks {
     /// # Errors
     /// When there is no such stack in the Region, or CloudFormation does not say.
     pub(crate) async fn outputs(&self, stack: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        Ok(self.describe(stack).await?.outputs)
+    }
+
+    /// Name, parameters and outputs of a stack, which may be named by its ARN.
+    ///
+    /// # Errors
+    /// When there is no such stack in the Region, or CloudFormation does not say.
+    pub(crate) async fn describe(&self, stack: &str) -> Result<Stack, AwsError> {
         let answer = self.client.describe_stacks().stack_name(stack).send().await.map_err(|error| {
             self.missing(stack, self.call("cloudformation:DescribeStacks").failure(&error))
         })?;
-        let outputs = answer.stacks().iter().flat_map(aws_sdk_cloudformation::types::Stack::outputs);
-        Ok(outputs
-            .filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())))
-            .collect())
+        let Some(found) = answer.stacks().first() else { return Err(self.no_stack(stack)) };
+        let parameters = found.parameters().iter();
+        let outputs = found.outputs().iter();
+        Ok(Stack {
+            name: found.stack_name().unwrap_or(stack).to_owned(),
+            parameters: parameters
+                .filter_map(|parameter| {
+                    Some((parameter.parameter_key()?.to_owned(), parameter.parameter_value()?.to_owned()))
+                })
+                .collect(),
+            outputs: outputs
+                .filter_map(|output| {
+                    Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
+                })
+                .collect(),
+        })
     }
 
     /// The name by which the service itself knows a resource of a stack: for a secret its ARN.
@@ -59,13 +89,17 @@ impl Stacks {
     /// A stack that does not exist is a `ValidationError` to CloudFormation.
     fn missing(&self, stack: &str, error: AwsError) -> AwsError {
         if error.kind == Kind::Invalid && error.text.contains("does not exist") {
-            let text = format!(
-                "there is no stack {stack} in {}, or it lacks what is looked for: is that the right Region \
-                 (--region) and account (--profile)?",
-                self.region
-            );
-            return AwsError::new(Kind::NotFound, text);
+            return self.no_stack(stack);
         }
         error
+    }
+
+    fn no_stack(&self, stack: &str) -> AwsError {
+        let text = format!(
+            "there is no stack {stack} in {}, or it lacks what is looked for: is that the right Region (--region) \
+             and account (--profile)?",
+            self.region
+        );
+        AwsError::new(Kind::NotFound, text)
     }
 }

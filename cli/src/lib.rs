@@ -4,10 +4,12 @@
 //! Nothing that the tool prints holds personal data but what its user told it: it shows kinds, ages, causes and
 //! keyed hashes.
 
+mod attach;
 mod aws;
 mod cloudformation;
 mod explain;
 mod hash;
+mod iam;
 mod lambda;
 mod output;
 mod record;
@@ -15,6 +17,7 @@ mod redrive;
 mod secrets_manager;
 mod sqs;
 mod stop;
+mod sts;
 
 use std::process::ExitCode;
 
@@ -52,6 +55,12 @@ enum Command {
     Hash(hash::Options),
     /// Explains what the sign-up policy does with an address, or with a file of them
     Explain(explain::Options),
+    /// Attaches the triggers to an existing user pool and changes nothing else; does so with --apply
+    Attach(attach::AttachOptions),
+    /// Takes the triggers off a user pool and puts back what was there; does so with --apply
+    Detach(attach::DetachOptions),
+    /// Compares a user pool with what the stack wants of it
+    Diff(attach::DiffOptions),
 }
 
 /// What every command takes.
@@ -127,6 +136,9 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
         Command::Redrive(options) => Box::pin(redrive::run(options, &cli.common, &mut output)).await,
         Command::Hash(options) => Box::pin(hash::run(options, &cli.common, lookup, &mut output)).await,
         Command::Explain(options) => Box::pin(explain::run(options, &cli.common, &mut output)).await,
+        Command::Attach(options) => Box::pin(attach::attach(options, &cli.common, &mut output)).await,
+        Command::Detach(options) => Box::pin(attach::detach(options, &cli.common, &mut output)).await,
+        Command::Diff(options) => Box::pin(attach::diff(options, &cli.common, &mut output)).await,
     };
     match result {
         Ok(end) => end.exit_code().into(),

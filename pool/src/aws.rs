@@ -252,3 +252,34 @@ impl Intercept for Answer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_cognitoidentityprovider::operation::update_user_pool::UpdateUserPoolInput;
+    use aws_sdk_cognitoidentityprovider::types::UserPoolType;
+
+    use crate::model::{READ_ONLY, SETTABLE, name_in_update};
+
+    /// `UserPoolAddOns` for `user_pool_add_ons`.
+    fn members_of_debug(debug: &str) -> Vec<String> {
+        let (_, fields) = debug.split_once(" { ").unwrap();
+        let names = fields.split(", ").filter_map(|field| Some(field.split_once(": ")?.0));
+        let pascal = |name: &str| {
+            name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>()
+        };
+        names.map(pascal).collect()
+    }
+
+    #[test]
+    fn the_sdk_knows_no_member_that_is_in_neither_list() {
+        let pool = members_of_debug(&format!("{:?}", UserPoolType::builder().build()));
+        assert!(pool.len() > 30, "{pool:?}");
+        for name in &pool {
+            assert!(SETTABLE.contains(&name.as_str()) || READ_ONLY.contains(&name.as_str()), "{name}");
+        }
+        let input = members_of_debug(&format!("{:?}", UpdateUserPoolInput::builder()));
+        for name in input.iter().filter(|name| *name != "UserPoolId") {
+            assert!(SETTABLE.iter().any(|one| name_in_update(one) == name), "{name}");
+        }
+    }
+}

@@ -85,7 +85,7 @@ pub async fn write(clients: &Clients, plan: &Plan, unknown: UnknownFields) -> Re
     let before = plan.before();
     unchanged(before, &read(clients, before.id()).await?)?;
     clients.update_user_pool(before, &request).await?;
-    match settled(clients, plan.after()).await {
+    match settled(clients, plan.after(), unknown).await {
         Ok(found) if found.is_empty() => Ok(()),
         Ok(found) => Err(Error::Differs(found)),
         Err(error) => Err(Error::NotReadAgain(Box::new(error))),
@@ -93,14 +93,24 @@ pub async fn write(clients: &Clients, plan: &Plan, unknown: UnknownFields) -> Re
 }
 
 /// In what the pool differs from what it ought to be, once there was time for it to show.
-async fn settled(clients: &Clients, expected: &Description) -> Result<Vec<Difference>, Error> {
-    let mut found = differences(expected, &read(clients, expected.id()).await?);
+async fn settled(
+    clients: &Clients,
+    expected: &Description,
+    unknown: UnknownFields,
+) -> Result<Vec<Difference>, Error> {
+    let compare = async || {
+        let mut found = differences(expected, &read(clients, expected.id()).await?);
+        // Whoever leaves a setting out has been told what may become of it.
+        found.retain(|one| unknown != UnknownFields::LeaveOut || !one.is_unknown());
+        Ok(found)
+    };
+    let mut found = compare().await?;
     for pause in READ_AGAIN {
         if found.is_empty() {
             break;
         }
         tokio::time::sleep(pause).await;
-        found = differences(expected, &read(clients, expected.id()).await?);
+        found = compare().await?;
     }
     Ok(found)
 }

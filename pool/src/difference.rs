@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::description::Description;
-use crate::model::{VOLATILE, prefer_temporary_password_validity};
+use crate::model::{VOLATILE, is_unknown, prefer_temporary_password_validity};
 
 /// A setting that is not the same in both.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,13 @@ pub struct Difference {
     pub before: Option<Value>,
     /// What it is.
     pub after: Option<Value>,
+}
+
+impl Difference {
+    /// Whether it is about a member that this program does not know.
+    pub(crate) fn is_unknown(&self) -> bool {
+        is_unknown(self.member.split('.').next().unwrap_or_default())
+    }
 }
 
 impl fmt::Display for Difference {

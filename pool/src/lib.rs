@@ -20,3 +20,6 @@ pub mod model;
 pub mod permission;
 pub mod plan;
 pub mod triggers;
+
+#[cfg(test)]
+mod properties;

@@ -59,6 +59,18 @@ pub async fn revoke(clients: &Clients, function: &str, pool: &Description) -> Re
     clients.remove_permission(split_qualifier(function), &statement_id(pool)).await
 }
 
+/// Whether the statement that [`grant`] adds is there.
+///
+/// # Errors
+/// When Lambda does not show the policy.
+pub async fn is_granted(clients: &Clients, function: &str, pool: &Description) -> Result<bool, CallError> {
+    let (function, qualifier) = split_qualifier(function);
+    let policy = clients.policy(function, qualifier).await?.unwrap_or_default();
+    let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
+    let name = statement_id(pool);
+    Ok(list(policy.get("Statement")).iter().any(|one| one.get("Sid").is_some_and(|sid| *sid == *name)))
+}
+
 /// What a policy says about Cognito and this pool.
 #[must_use]
 pub fn verdict(policy: &str, pool: &Description) -> Verdict {
@@ -164,4 +176,119 @@ fn matches(text: &str, pattern: &str) -> bool {
         row = next;
     }
     row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-pre-sign-up";
+    const ARN: &str = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01";
+
+    fn pool() -> Description {
+        let pool = json!({ "UserPool": { "Id": "eu-central-1_Example01", "Arn": ARN } });
+        Description::parse(pool.to_string().as_bytes()).unwrap()
+    }
+
+    fn statement(condition: &Value) -> Value {
+        json!({
+            "Effect": "Allow",
+            "Principal": { "Service": "cognito-idp.amazonaws.com" },
+            "Action": "lambda:InvokeFunction",
+            "Resource": FUNCTION,
+            "Condition": condition,
+        })
+    }
+
+    #[track_caller]
+    fn check(statements: &Value, expected: Verdict) {
+        let policy = json!({ "Version": "2012-10-17", "Statement": statements });
+        assert_eq!(verdict(&policy.to_string(), &pool()), expected, "{statements}");
+    }
+
+    #[test]
+    fn a_statement_for_this_pool_allows_it() {
+        for condition in [
+            json!({ "ArnLike": { "AWS:SourceArn": ARN }, "StringEquals": { "AWS:SourceAccount": "123456789012" } }),
+            json!({ "ArnEquals": { "aws:sourcearn": [ARN, "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/b"] } }),
+            json!({ "StringEquals": { "AWS:SourceArn": ARN } }),
+            json!({ "StringLike": { "AWS:SourceArn": "arn:aws:cognito-idp:*:123456789012:userpool/*_Example0?" } }),
+            json!({ "ArnLikeIfExists": { "AWS:SourceArn": ARN } }),
+        ] {
+            check(&json!([statement(&condition)]), Verdict::Allowed);
+            check(&statement(&condition), Verdict::Allowed);
+        }
+    }
+
+    #[test]
+    fn a_statement_for_somebody_else_does_not() {
+        for condition in [
+            json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/another" } }),
+            json!({ "StringEquals": { "AWS:SourceArn": "arn:aws:cognito-idp:*" } }),
+            json!({ "ArnLike": { "AWS:SourceArn": ARN }, "StringEquals": { "AWS:SourceAccount": "210987654321" } }),
+            json!({ "ArnLike": { "AWS:SourceArn": ARN }, "Bool": { "aws:SecureTransport": "true" } }),
+            json!({ "ArnLike": { "AWS:SourceArn": ARN }, "StringEquals": { "aws:PrincipalOrgID": "o-example" } }),
+            json!({ "ArnNotLike": { "AWS:SourceArn": ARN } }),
+        ] {
+            check(&json!([statement(&condition)]), Verdict::Missing);
+        }
+        let mut other = statement(&json!({}));
+        other["Principal"] = json!({ "Service": "s3.amazonaws.com" });
+        check(&json!([other]), Verdict::Missing);
+        let mut other = statement(&json!({}));
+        other["Action"] = json!("lambda:GetFunction");
+        check(&json!([other]), Verdict::Missing);
+        check(&json!([]), Verdict::Missing);
+        assert_eq!(verdict("no policy", &pool()), Verdict::Missing);
+    }
+
+    #[test]
+    fn a_statement_that_names_no_pool_lets_any_one_in() {
+        check(&json!([statement(&json!({}))]), Verdict::AnyPool);
+        check(&statement(&json!({ "StringEquals": { "AWS:SourceAccount": "123456789012" } })), Verdict::AnyPool);
+        let mut anybody = statement(&json!({}));
+        (anybody["Principal"], anybody["Action"]) = (json!("*"), json!(["lambda:*"]));
+        check(&json!([anybody]), Verdict::AnyPool);
+        check(&json!([anybody, statement(&json!({ "ArnLike": { "AWS:SourceArn": ARN } }))]), Verdict::Allowed);
+    }
+
+    #[test]
+    fn a_denial_wins() {
+        let allow = statement(&json!({ "ArnLike": { "AWS:SourceArn": ARN } }));
+        let mut deny = statement(&json!({}));
+        deny["Effect"] = json!("Deny");
+        check(&json!([allow, deny]), Verdict::Denied);
+        deny["Condition"] = json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:cognito-idp:*:*:userpool/another" } });
+        check(&json!([allow, deny]), Verdict::Allowed);
+    }
+
+    #[test]
+    fn wildcards_match_as_iam_has_them() {
+        for (text, pattern, expected) in [
+            ("", "", true),
+            ("", "*", true),
+            ("", "?", false),
+            ("abc", "abc", true),
+            ("abc", "a?c", true),
+            ("abc", "a*", true),
+            ("abc", "*c", true),
+            ("abc", "*b*", true),
+            ("abc", "**", true),
+            ("abc", "a?", false),
+            ("abc", "b*", false),
+            ("abc", "abcd", false),
+            ("aaab", "*aab", true),
+        ] {
+            assert_eq!(matches(text, pattern), expected, "{text} {pattern}");
+        }
+    }
+
+    #[test]
+    fn the_statement_has_a_name_that_lambda_takes() {
+        let name = statement_id(&pool());
+        assert_eq!(name, "cognito-triggers-eu-central-1_Example01");
+        assert!(name.len() <= 100 && name.chars().all(|one| one.is_ascii_alphanumeric() || "-_".contains(one)));
+    }
 }

@@ -312,12 +312,13 @@ impl<'a> Draft<'a> {
         if !self.now.arn(Slot::Key).is_some_and(|key| ours.holds(Slot::Key, key)) {
             return;
         }
-        let key = before.value(Slot::Key);
+        let was = before.value(Slot::Key).cloned();
+        // A backup that was made with ours attached says nothing about a key that is ours.
+        let ours_before = before.functions().any(|(slot, arn)| ours.holds(slot, arn));
         match self.staying_sender() {
             Some((slot, arn)) => self.remarks.push(Remark::KeyStays { slot, arn }),
-            None if self.any_sender() && key.is_some() => self.set(Slot::Key, key.cloned()),
-            None if self.any_sender() => {}
-            None => self.set(Slot::Key, key.filter(|key| arn_of(key) != ours.arn(Slot::Key)).cloned()),
+            None if self.any_sender() && was.is_none() => {}
+            None => self.set(Slot::Key, was.filter(|key| !ours_before || arn_of(key) != ours.arn(Slot::Key))),
         }
     }
 
@@ -337,5 +338,160 @@ impl<'a> Draft<'a> {
         }
         let after = if changes.is_empty() { pool.clone() } else { pool.with_lambda_config(config) };
         Plan { before: pool.clone(), after, changes, refusals: self.refusals, remarks: self.remarks }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555";
+    const OTHER_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555";
+
+    fn arn(name: &str) -> String {
+        format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}")
+    }
+
+    fn pool(config: &Value) -> Description {
+        let pool = json!({ "UserPool": {
+            "Id": "eu-central-1_Example01",
+            "Arn": "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01",
+            "SmsConfiguration": { "SnsCallerArn": "arn:aws:iam::123456789012:role/sms" },
+            "LambdaConfig": config,
+        }});
+        Description::parse(pool.to_string().as_bytes()).unwrap()
+    }
+
+    fn sender(name: &str) -> Value {
+        json!({ "LambdaVersion": "V1_0", "LambdaArn": arn(name) })
+    }
+
+    /// Ours: pre-sign-up and the e-mail sender.
+    fn ours() -> Triggers {
+        Triggers::default()
+            .with(Slot::PreSignUp, &arn("pre-sign-up"))
+            .with(Slot::CustomEmailSender, &arn("email"))
+            .with(Slot::Key, KEY)
+    }
+
+    fn attach(config: &Value, foreign: Foreign) -> Plan {
+        Plan::attach(&pool(config), &ours(), &Triggers::default(), foreign)
+    }
+
+    fn config(plan: &Plan) -> Value {
+        Value::Object(plan.after().lambda_config())
+    }
+
+    #[test]
+    fn other_triggers_stay() {
+        let plan = attach(&json!({ "PostConfirmation": arn("post"), "FutureTrigger": 1 }), Foreign::Refuse);
+        let expected = json!({
+            "PostConfirmation": arn("post"),
+            "FutureTrigger": 1,
+            "PreSignUp": arn("pre-sign-up"),
+            "CustomEmailSender": sender("email"),
+            "KMSKeyID": KEY,
+        });
+        assert_eq!((config(&plan), plan.refusals.len()), (expected, 0));
+        assert_eq!(
+            plan.changes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [
+                format!("PreSignUp: nothing -> {}", arn("pre-sign-up")),
+                format!("CustomEmailSender: nothing -> {}", arn("email")),
+                format!("KMSKeyID: nothing -> {KEY}"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_version_alone_may_be_wrong() {
+        let was = json!({ "LambdaVersion": "V0_9", "LambdaArn": arn("email"), "FutureMember": 1 });
+        let plan = attach(&json!({ "CustomEmailSender": was }), Foreign::Refuse);
+        assert_eq!(plan.refusals, []);
+        assert_eq!(config(&plan)["CustomEmailSender"]["LambdaVersion"], "V1_0");
+        assert_eq!(config(&plan)["CustomEmailSender"]["FutureMember"], 1);
+        assert_eq!(plan.changes[1].to_string(), format!("CustomEmailSender: the version of {}", arn("email")));
+    }
+
+    #[test]
+    fn a_key_that_a_foreign_sender_needs_is_never_taken() {
+        let was = json!({ "CustomSMSSender": sender("others"), "KMSKeyID": OTHER_KEY });
+        for foreign in [Foreign::Refuse, Foreign::Replace] {
+            let refusal = Refusal::KeyInUse { slot: Slot::CustomSmsSender, arn: arn("others"), key: OTHER_KEY.to_owned() };
+            assert_eq!(attach(&was, foreign).refusals, [refusal]);
+        }
+        let with_that_key = ours().with(Slot::Key, OTHER_KEY);
+        let plan = Plan::attach(&pool(&was), &with_that_key, &Triggers::default(), Foreign::Refuse);
+        assert_eq!((plan.refusals.len(), plan.changes.len()), (0, 2));
+    }
+
+    #[test]
+    fn a_key_that_nobody_needs_is_changed() {
+        let plan = attach(&json!({ "KMSKeyID": OTHER_KEY }), Foreign::Refuse);
+        assert_eq!((plan.refusals.len(), &config(&plan)["KMSKeyID"]), (0, &json!(KEY)));
+        let plan = attach(&json!({ "KMSKeyID": OTHER_KEY, "CustomEmailSender": sender("others") }), Foreign::Replace);
+        assert_eq!((plan.refusals.len(), &config(&plan)["KMSKeyID"]), (0, &json!(KEY)));
+    }
+
+    #[test]
+    fn a_sender_without_a_key_is_refused() {
+        let wanted = Triggers::default().with(Slot::CustomSmsSender, &arn("sms"));
+        let plan = Plan::attach(&pool(&json!({})), &wanted, &Triggers::default(), Foreign::Refuse);
+        assert_eq!(plan.refusals, [Refusal::NoKey]);
+    }
+
+    #[test]
+    fn what_the_deployment_had_attached_before_goes() {
+        let was = json!({ "PreSignUp": arn("pre-sign-up"), "CustomEmailSender": sender("email"), "KMSKeyID": KEY });
+        let wanted = Triggers::default().with(Slot::PreSignUp, &arn("pre-sign-up-2"));
+        let plan = Plan::attach(&pool(&was), &wanted, &ours(), Foreign::Refuse);
+        assert_eq!((plan.refusals.len(), config(&plan)), (0, json!({ "PreSignUp": arn("pre-sign-up-2") })));
+    }
+
+    #[test]
+    fn a_function_that_writes_the_same_messages_is_remarked_on() {
+        let plan = attach(&json!({ "CustomMessage": arn("others") }), Foreign::Refuse);
+        assert_eq!(plan.remarks, [Remark::Beside { slot: Slot::CustomMessage, arn: arn("others") }]);
+        let wanted = Triggers::default().with(Slot::CustomMessage, &arn("message"));
+        let was = json!({ "CustomEmailSender": sender("others"), "KMSKeyID": KEY });
+        let plan = Plan::attach(&pool(&was), &wanted, &Triggers::default(), Foreign::Refuse);
+        let beside = Remark::Beside { slot: Slot::CustomEmailSender, arn: arn("others") };
+        assert_eq!(plan.remarks, [beside, Remark::EmailByCognito]);
+    }
+
+    #[test]
+    fn detaching_leaves_what_others_put_there_meanwhile() {
+        let now = json!({ "PreSignUp": arn("others"), "CustomEmailSender": sender("email"), "KMSKeyID": KEY });
+        let before = Triggers::from_lambda_config(&json!({ "PreSignUp": arn("old"), "CustomEmailSender": sender("old"), "KMSKeyID": OTHER_KEY }));
+        let plan = Plan::detach(&pool(&now), &ours(), &before);
+        let expected = json!({ "PreSignUp": arn("others"), "CustomEmailSender": sender("old"), "KMSKeyID": OTHER_KEY });
+        assert_eq!(config(&plan), expected);
+        assert_eq!(plan.remarks, [Remark::NotOurs { slot: Slot::PreSignUp, arn: arn("others") }]);
+    }
+
+    #[test]
+    fn the_key_stays_for_a_sender_that_came_meanwhile() {
+        let now = json!({ "CustomEmailSender": sender("email"), "CustomSMSSender": sender("others"), "KMSKeyID": KEY });
+        let plan = Plan::detach(&pool(&now), &ours(), &Triggers::default());
+        assert_eq!(config(&plan), json!({ "CustomSMSSender": sender("others"), "KMSKeyID": KEY }));
+        assert_eq!(plan.remarks, [Remark::KeyStays { slot: Slot::CustomSmsSender, arn: arn("others") }]);
+    }
+
+    #[test]
+    fn a_backup_that_was_made_with_ours_attached_does_not_bring_ours_back() {
+        let before = ours();
+        let plan = Plan::detach(&pool(&before.to_lambda_config()), &ours(), &before);
+        assert_eq!(config(&plan), json!({}));
+        // All of it is sent, for what is left out may be kept.
+        assert_eq!(plan.update_request(UnknownFields::Refuse).unwrap()["LambdaConfig"], json!({}));
+    }
+
+    #[test]
+    fn what_a_plan_needs_is_named() {
+        let needs = attach(&json!({}), Foreign::Refuse).needs();
+        let actions: Vec<_> = needs.iter().map(|(action, _)| *action).collect();
+        assert_eq!(actions, ["cognito-idp:UpdateUserPool", "iam:PassRole", "kms:CreateGrant"]);
     }
 }

@@ -153,3 +153,46 @@ pub(crate) fn split_qualifier(arn: &str) -> (&str, Option<&str>) {
         _ => (arn, None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-custom-email-sender";
+    const KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555";
+
+    #[test]
+    fn a_lambda_config_is_read_and_written() {
+        let config = json!({
+            "PreSignUp": FUNCTION,
+            "CustomEmailSender": { "LambdaVersion": "V1_0", "LambdaArn": FUNCTION },
+            "KMSKeyID": KEY,
+        });
+        let triggers = Triggers::from_lambda_config(&config);
+        assert_eq!(triggers.to_lambda_config(), config);
+        assert_eq!(triggers.arn(Slot::CustomEmailSender), Some(FUNCTION));
+        let made = Triggers::default()
+            .with(Slot::PreSignUp, FUNCTION)
+            .with(Slot::CustomEmailSender, FUNCTION)
+            .with(Slot::Key, KEY)
+            .with(Slot::CustomMessage, "");
+        assert_eq!(made, triggers);
+        assert_eq!(made.functions().count(), 2);
+    }
+
+    #[test]
+    fn what_is_not_ours_or_empty_is_in_no_slot() {
+        let config = json!({ "PostConfirmation": FUNCTION, "PreSignUp": "", "CustomSMSSender": {}, "KMSKeyID": null });
+        assert!(Triggers::from_lambda_config(&config).is_empty());
+        assert!(Triggers::from_lambda_config(&json!("no object")).is_empty());
+    }
+
+    #[test]
+    fn versions_and_aliases_are_one_function() {
+        assert_eq!(split_qualifier(&format!("{FUNCTION}:live")), (FUNCTION, Some("live")));
+        assert_eq!((split_qualifier(FUNCTION), split_qualifier(KEY)), ((FUNCTION, None), (KEY, None)));
+        let triggers = Triggers::default().with(Slot::PreSignUp, FUNCTION);
+        assert!(triggers.holds(Slot::PreSignUp, &format!("{FUNCTION}:live")));
+        assert!(!triggers.holds(Slot::PreSignUp, &format!("{FUNCTION}-2")));
+    }
+}

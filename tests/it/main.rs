@@ -9,6 +9,7 @@
 )]
 
 mod attach_function;
+mod cli_attach;
 mod cli_explain;
 mod cli_hash;
 mod cli_redrive;

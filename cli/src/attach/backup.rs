@@ -1,0 +1,52 @@
+//! The pool as it was, in a file that is there before anything is changed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_smithy_types::date_time::{DateTime, Format};
+use pool::description::Description;
+use pool::triggers::Triggers;
+
+use crate::Error;
+
+/// Where a backup goes when nobody says: `eu-central-1_Example01-2026-11-22T085500Z.json`.
+pub(super) fn default_path(pool: &Description) -> PathBuf {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let time = DateTime::from_secs(i64::try_from(seconds).unwrap_or_default());
+    let time = time.fmt(Format::DateTime).unwrap_or_default().replace(':', "");
+    format!("{}-{time}.json", pool.id()).into()
+}
+
+/// Writes what `aws cognito-idp describe-user-pool` would print. It is on the disk when this returns.
+///
+/// # Errors
+/// When there is such a file already, or it cannot be written.
+pub(super) fn write(path: &Path, pool: &Description) -> Result<(), Error> {
+    let name = path.display();
+    let fail =
+        |error: io::Error| Error::Io(io::Error::new(error.kind(), format!("cannot write {name}: {error}")));
+    // Templates of messages and addresses of senders are nobody else's business.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
+    serde_json::to_writer_pretty(&mut file, &pool.to_json()).map_err(|error| fail(error.into()))?;
+    file.write_all(b"\n").and_then(|()| file.sync_all()).map_err(fail)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)
+}
+
+/// What was attached when a backup was made.
+///
+/// # Errors
+/// When it cannot be read, or is a backup of another pool.
+pub(super) fn triggers(path: &Path, pool_id: &str) -> Result<Triggers, Error> {
+    let name = path.display();
+    let bytes = std::fs::read(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot read {name}: {error}")))?;
+    let pool = Description::parse(&bytes).map_err(|error| Error::Usage(format!("{name} is {error}")))?;
+    if pool.id() != pool_id {
+        return Err(Error::Usage(format!("{name} is a backup of {}, not of {pool_id}", pool.id())));
+    }
+    Ok(pool.triggers())
+}

@@ -1,0 +1,335 @@
+//! What `attach`, `detach` and `diff` show.
+
+use std::path::Path;
+
+use pool::permission::Verdict;
+use pool::plan::{Plan, Refusal};
+use serde::Serialize;
+
+use super::deployment::{Deployment, EMAIL_IS_USERNAME, Parameter};
+use super::needs::Need;
+use crate::output::{Output, Tone};
+
+/// Everything that there is to show, and the document for programs.
+#[derive(Serialize)]
+pub(super) struct Report {
+    command: &'static str,
+    user_pool_id: String,
+    #[serde(skip)]
+    pool_name: String,
+    stack: String,
+    changes: Vec<Change>,
+    pub(super) permissions: Vec<Permission>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) needs: Vec<Need>,
+    refusals: Vec<String>,
+    #[serde(skip)]
+    hints: Vec<&'static str>,
+    remarks: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<Advice>,
+    outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Change {
+    slot: &'static str,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+/// Whether Cognito may invoke a function.
+#[derive(Serialize)]
+pub(super) struct Permission {
+    function: String,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Allowed,
+    AllowedToAnyPool,
+    Missing,
+    Denied,
+    Added,
+    /// By a statement that `attach` added.
+    AddedBefore,
+    Removed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Outcome {
+    NothingToDo,
+    Refused,
+    WouldChange,
+    Changed,
+}
+
+/// The value that a parameter of the stack should have.
+#[derive(Serialize)]
+struct Advice {
+    name: &'static str,
+    value: &'static str,
+    why: &'static str,
+    deployed: Option<String>,
+    #[serde(skip)]
+    dangerous: bool,
+}
+
+impl Permission {
+    pub(super) fn new(function: &str, verdict: Verdict) -> Self {
+        let state = match verdict {
+            Verdict::Allowed => State::Allowed,
+            Verdict::AnyPool => State::AllowedToAnyPool,
+            Verdict::Missing => State::Missing,
+            Verdict::Denied => State::Denied,
+        };
+        Self { function: function.to_owned(), state }
+    }
+
+    /// A permission that `attach` once added.
+    pub(super) fn added_before(function: &str) -> Self {
+        Self { function: function.to_owned(), state: State::AddedBefore }
+    }
+
+    pub(super) fn is_missing(&self) -> bool {
+        self.state == State::Missing
+    }
+
+    fn tone(&self) -> Tone {
+        match self.state {
+            State::Allowed | State::AddedBefore => Tone::Plain,
+            State::Added | State::Removed => Tone::Good,
+            State::Missing | State::Denied | State::AllowedToAnyPool => Tone::Warning,
+        }
+    }
+}
+
+impl State {
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Allowed | Self::AddedBefore => "may be invoked by this pool",
+            Self::AllowedToAnyPool => "may be invoked by any user pool: its policy names none",
+            Self::Missing => "may not be invoked by this pool",
+            Self::Denied => "may not be invoked by this pool: a statement of its policy forbids it",
+            Self::Added => "may be invoked by this pool from now on",
+            Self::Removed => "may not be invoked by this pool any more",
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn new(
+        command: &'static str,
+        stack: &Deployment,
+        plan: &Plan,
+        permissions: Vec<Permission>,
+    ) -> Self {
+        let changes = plan.changes.iter().map(|change| Change {
+            slot: change.slot.member(),
+            from: change.from_arn().map(str::to_owned),
+            to: change.to_arn().map(str::to_owned),
+        });
+        Self {
+            command,
+            user_pool_id: stack.pool_id.clone(),
+            pool_name: plan.before().name().to_owned(),
+            stack: stack.stack.name.clone(),
+            changes: changes.collect(),
+            permissions,
+            needs: Vec::new(),
+            refusals: Vec::new(),
+            hints: Vec::new(),
+            remarks: plan.remarks.iter().map(ToString::to_string).collect(),
+            parameter: None,
+            outcome: Outcome::WouldChange,
+            backup: None,
+        }
+    }
+
+    pub(super) fn parameter(&mut self, parameter: Parameter) {
+        let dangerous = parameter.is_dangerous();
+        let Parameter { value, why, deployed } = parameter;
+        self.parameter = Some(Advice { name: EMAIL_IS_USERNAME, value, why, deployed, dangerous });
+    }
+
+    pub(super) fn refusals(&mut self, refusals: Vec<Refusal>) {
+        for refusal in refusals {
+            let hint = match refusal {
+                Refusal::Occupied { .. } => "--replace takes the place of another function.",
+                Refusal::KeyInUse { .. } => "Deploy the stack with that key as CodeKeyArn.",
+                Refusal::UnknownMembers(_) => {
+                    "--unknown-fields keep writes unknown settings back as they are, drop leaves them out."
+                }
+                Refusal::NoKey => "Is it a stack of the Cognito triggers?",
+            };
+            self.refusals.push(refusal.to_string());
+            if !self.hints.contains(&hint) {
+                self.hints.push(hint);
+            }
+        }
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        !self.refusals.is_empty()
+    }
+
+    /// Whether it is known that `--apply` would fail.
+    pub(super) fn lacks_permission(&self) -> bool {
+        self.needs.iter().any(|need| need.allowed == Some(false))
+    }
+
+    /// For a command that changes nothing.
+    pub(super) fn end(&mut self, nothing_to_do: bool) {
+        self.outcome = match () {
+            () if self.is_refused() => Outcome::Refused,
+            () if nothing_to_do => Outcome::NothingToDo,
+            () => Outcome::WouldChange,
+        };
+    }
+
+    pub(super) fn done(&mut self, functions: &[String], backup: Option<&Path>) {
+        let state = if self.command == "detach" { State::Removed } else { State::Added };
+        for function in functions {
+            self.permissions.retain(|permission| &permission.function != function);
+            self.permissions.push(Permission { function: function.clone(), state });
+        }
+        self.outcome = Outcome::Changed;
+        self.backup = backup.map(|path| path.display().to_string());
+    }
+
+    /// Whether anything is not as the stack wants it.
+    pub(super) fn drift(&mut self) -> bool {
+        let permissions = self.permissions.iter().any(|permission| permission.state != State::Allowed);
+        let parameter = self.parameter.as_ref().is_some_and(|advice| advice.dangerous);
+        let drift = permissions || parameter || !self.changes.is_empty();
+        self.outcome = if drift { Outcome::WouldChange } else { Outcome::NothingToDo };
+        drift
+    }
+
+    pub(super) fn show(&self, output: &mut Output) -> std::io::Result<()> {
+        let dry = match self.outcome {
+            Outcome::WouldChange => " Dry run: nothing is changed.",
+            Outcome::Refused => " Nothing is changed.",
+            Outcome::NothingToDo | Outcome::Changed => "",
+        };
+        output.text(Tone::Strong, 0, &format!("{}.{dry}", self.headline()))?;
+        self.show_changes(output)?;
+        self.show_permissions(output)?;
+        if self.outcome == Outcome::WouldChange && !self.needs.is_empty() {
+            output.text(Tone::Plain, 0, "")?;
+            output.text(Tone::Plain, 0, "These credentials need")?;
+            for need in &self.needs {
+                let tone = if need.allowed == Some(true) { Tone::Plain } else { Tone::Warning };
+                output.text(tone, 4, &format!("  {}", need.sentence()))?;
+            }
+        }
+        self.show_remarks(output)?;
+        for refusal in &self.refusals {
+            output.text(Tone::Plain, 0, "")?;
+            output.text(Tone::Warning, 2, &format!("Refused: {refusal}."))?;
+        }
+        output.text(Tone::Plain, 0, "")?;
+        for hint in &self.hints {
+            output.text(Tone::Plain, 2, hint)?;
+        }
+        self.show_end(output)?;
+        output.json(self)
+    }
+
+    /// As [`Self::show`], for `diff`.
+    pub(super) fn show_drift(&self, output: &mut Output) -> std::io::Result<()> {
+        let drift = self.outcome == Outcome::WouldChange;
+        let verb = if drift { "differ" } else { "agree" };
+        output.text(Tone::Strong, 0, &format!("{} {verb}.", self.headline()))?;
+        self.show_changes(output)?;
+        self.show_permissions(output)?;
+        self.show_remarks(output)?;
+        output.json(self)
+    }
+
+    fn headline(&self) -> String {
+        let Self { user_pool_id, pool_name, stack, .. } = self;
+        format!("User pool {user_pool_id} ({}) and stack {stack}", crate::output::plain(pool_name))
+    }
+
+    fn show_changes(&self, output: &mut Output) -> std::io::Result<()> {
+        let (from, to) = match (self.command, self.outcome) {
+            ("diff", _) => ("is", "wanted"),
+            (_, Outcome::Changed) => ("was", "is"),
+            _ => ("is", "would be"),
+        };
+        for Change { slot, from: before, to: after } in &self.changes {
+            output.text(Tone::Plain, 0, "")?;
+            output.text(Tone::Strong, 0, slot)?;
+            let nothing = "nothing";
+            output.text(Tone::Plain, 4, &format!("  {from}: {}", before.as_deref().unwrap_or(nothing)))?;
+            output.text(Tone::Plain, 4, &format!("  {to}: {}", after.as_deref().unwrap_or(nothing)))?;
+        }
+        Ok(())
+    }
+
+    fn show_permissions(&self, output: &mut Output) -> std::io::Result<()> {
+        if self.permissions.is_empty() {
+            return Ok(());
+        }
+        output.text(Tone::Plain, 0, "")?;
+        for permission in &self.permissions {
+            let name = permission.function.rsplit(':').next().unwrap_or_default();
+            let mut text = format!("{name} {}", permission.state.sentence());
+            match permission.state {
+                State::Missing if self.command == "attach" && self.outcome == Outcome::WouldChange => {
+                    text.push_str(": the permission would be added");
+                }
+                State::AddedBefore => text.push_str(": that permission would be removed"),
+                _ => {}
+            }
+            output.text(permission.tone(), 2, &text)?;
+        }
+        Ok(())
+    }
+
+    fn show_remarks(&self, output: &mut Output) -> std::io::Result<()> {
+        for remark in &self.remarks {
+            output.text(Tone::Plain, 0, "")?;
+            output.text(Tone::Warning, 2, &format!("{remark}."))?;
+        }
+        let Some(Advice { name, value, why, deployed, dangerous }) = &self.parameter else { return Ok(()) };
+        output.text(Tone::Plain, 0, "")?;
+        let (tone, text) = match deployed.as_deref() {
+            Some(deployed) if deployed == *value => {
+                (Tone::Plain, format!("{name}={value} of the stack is right: {why}."))
+            }
+            Some(deployed) if *dangerous => (
+                Tone::Warning,
+                format!("{name}={deployed} of the stack is wrong, deploy with {value}: {why}."),
+            ),
+            _ => (Tone::Plain, format!("Deploy the stack with {name}={value}: {why}.")),
+        };
+        output.text(tone, 2, &text)
+    }
+
+    fn show_end(&self, output: &mut Output) -> std::io::Result<()> {
+        let detach = self.command == "detach";
+        match self.outcome {
+            Outcome::Refused => Ok(()),
+            Outcome::NothingToDo if detach => {
+                output.text(Tone::Good, 0, "Nothing of the stack is attached: there is nothing to do.")
+            }
+            Outcome::NothingToDo => {
+                output.text(Tone::Good, 0, "Everything is attached already: there is nothing to do.")
+            }
+            Outcome::WouldChange => output.text(Tone::Plain, 0, "Run it with --apply to do so."),
+            Outcome::Changed => {
+                let done = if detach { "Detached" } else { "Attached" };
+                output.text(Tone::Good, 0, &format!("{done}; all other settings are as they were."))?;
+                let Some(backup) = &self.backup else { return Ok(()) };
+                output.text(Tone::Plain, 0, &format!("The settings before are in {backup}."))
+            }
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! `cognito-triggers attach`, `detach` and `diff`: an existing pool gets the triggers, and nothing else happens to it.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tests::cli::Output;
+use tests::service::Reply;
+use tests::world::{CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER, KEY_ARN, POOL, PRE_SIGN_UP, STACK, World};
+
+const UPDATE: &str = "cognito-idp:UpdateUserPool";
+const DESCRIBE: &str = "cognito-idp:DescribeUserPool";
+const OTHERS: &str = "arn:aws:lambda:eu-central-1:123456789012:function:others";
+const ROLE: &str = "arn:aws:iam::123456789012:role/triggers-UserPoolSmsRole";
+
+/// An existing pool that nothing is attached to, and a place for backups.
+struct Stage {
+    world: World,
+    folder: TempDir,
+}
+
+impl Stage {
+    fn set() -> Self {
+        let world = World::start();
+        world.existing_pool();
+        // What the stack's own permissions do is a matter of the stack.
+        world.change_pool(|pool| {
+            pool["EmailConfiguration"]["FutureRoute"] = json!("nested and unknown");
+            pool["LambdaConfig"]["PostConfirmation"] = json!(OTHERS);
+        });
+        Self { world, folder: TempDir::new().expect("a temporary folder") }
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.folder.path().join("backup.json")
+    }
+
+    /// Runs a command for the stack; what the folder is called differs every time.
+    async fn run(&self, command: &str, more: &[&str]) -> Output {
+        let output = self.world.run(&[&[command, "--stack-name", STACK], more].concat()).await;
+        let folder = self.folder.path().to_str().expect("UTF-8");
+        let named = |text: &str| words(text).replace(&words(folder), "FOLDER");
+        let stdout = output.stdout.replace(folder, "FOLDER");
+        Output { stdout, stderr: named(&output.stderr), ..output }
+    }
+
+    async fn attach(&self, more: &[&str]) -> Output {
+        let backup = self.backup();
+        let backup = ["--apply", "--backup", backup.to_str().expect("UTF-8")];
+        self.run("attach", &[&backup, more].concat()).await
+    }
+
+    async fn detach(&self, more: &[&str]) -> Output {
+        let backup = self.folder.path().join("detach.json");
+        let backup = ["--apply", "--backup", backup.to_str().expect("UTF-8")];
+        self.run("detach", &[&backup, more].concat()).await
+    }
+
+    /// Takes all permissions away.
+    fn forbid_invocation(&self) {
+        for function in [PRE_SIGN_UP, CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER] {
+            self.world.change_permissions(function, Vec::clear);
+        }
+    }
+
+    #[track_caller]
+    fn assert_nothing_was_written(&self) {
+        for operation in [UPDATE, "lambda:AddPermission", "lambda:RemovePermission"] {
+            assert_eq!(self.world.asked(operation), Vec::<Value>::new(), "{operation}");
+        }
+        assert!(!self.backup().exists());
+    }
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
+}
+
+/// Without what changes by itself, and the older one of two names for one setting.
+fn settings(pool: &Value) -> Value {
+    let mut pool = pool.clone();
+    let members = pool.as_object_mut().expect("an object");
+    members.remove("LastModifiedDate");
+    if let Some(config) = members["AdminCreateUserConfig"].as_object_mut() {
+        config.remove("UnusedAccountValidityDays");
+    }
+    pool
+}
+
+fn attached() -> Value {
+    json!({
+        "PostConfirmation": OTHERS,
+        "PreSignUp": PRE_SIGN_UP,
+        "CustomEmailSender": { "LambdaVersion": "V1_0", "LambdaArn": CUSTOM_EMAIL_SENDER },
+        "CustomSMSSender": { "LambdaVersion": "V1_0", "LambdaArn": CUSTOM_SMS_SENDER },
+        "KMSKeyID": KEY_ARN,
+    })
+}
+
+#[track_caller]
+fn assert_end(output: &Output, code: i32, said: &str) {
+    assert_eq!(output.code, Some(code), "{output:?}");
+    assert!(words(&output.stderr).contains(said) || words(&output.stdout).contains(said), "{output:?}");
+    assert!(output.stdout.lines().all(|line| line.chars().count() <= 80 || line.contains("arn:")), "{output:?}");
+}
+
+#[tokio::test]
+async fn without_apply_the_difference_is_shown_and_nothing_is_changed() {
+    let stage = Stage::set();
+    stage.world.change_permissions(CUSTOM_SMS_SENDER, Vec::clear);
+    let output = stage.run("attach", &[]).await;
+    assert_end(&output, 0, "Dry run: nothing is changed.");
+    assert_snapshot!("attach, dry run", output.stdout);
+    let json = stage.run("attach", &["--format", "json"]).await;
+    assert_snapshot!("attach, dry run, json", json.stdout);
+    assert_eq!(output.stderr, "");
+    stage.assert_nothing_was_written();
+    let documentation = include_str!("../../docs/operating.md");
+    assert!(documentation.contains(&output.stdout), "docs/operating.md shows what is printed");
+}
+
+#[tokio::test]
+async fn all_settings_survive_attaching_and_detaching() {
+    let stage = Stage::set();
+    stage.forbid_invocation();
+    let before = stage.world.pool();
+    let output = stage.attach(&[]).await;
+    assert_end(&output, 0, "Attached; all other settings are as they were.");
+    assert_snapshot!("attach", output.stdout);
+
+    let mut expected = before.clone();
+    expected["LambdaConfig"] = attached();
+    assert_eq!(settings(&stage.world.pool()), settings(&expected));
+    assert_eq!(stage.world.asked(UPDATE).len(), 1);
+    for function in [PRE_SIGN_UP, CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER] {
+        let statements = stage.world.permissions(function);
+        assert_eq!(statements.len(), 1);
+        assert_eq!(statements[0]["Condition"]["ArnLike"]["AWS:SourceArn"], before["Arn"]);
+        assert_eq!(statements[0]["Condition"]["StringEquals"]["AWS:SourceAccount"], "123456789012");
+    }
+    let backup = read(&stage.backup());
+    assert_eq!(settings(&backup["UserPool"]), settings(&before));
+    let mode = std::fs::metadata(stage.backup()).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    stage.world.forget();
+    let again = stage.run("attach", &["--apply"]).await;
+    assert_end(&again, 0, "Everything is attached already: there is nothing to do.");
+    assert_eq!(stage.world.asked(UPDATE), Vec::<Value>::new());
+    assert_end(&stage.run("diff", &[]).await, 0, "agree.");
+
+    let backup = stage.backup();
+    let restore = ["--restore", backup.to_str().expect("UTF-8")];
+    let dry = stage.run("detach", &restore).await;
+    assert_end(&dry, 0, "Dry run: nothing is changed.");
+    assert_snapshot!("detach, dry run", dry.stdout);
+    let output = stage.detach(&restore).await;
+    assert_end(&output, 0, "Detached; all other settings are as they were.");
+    assert_eq!(settings(&stage.world.pool()), settings(&before));
+    for function in [PRE_SIGN_UP, CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER] {
+        assert_eq!(stage.world.permissions(function), Vec::<Value>::new());
+    }
+    assert_end(&stage.run("detach", &[]).await, 0, "there is nothing to do");
+}
+
+#[tokio::test]
+async fn permissions_of_the_stack_are_neither_doubled_nor_taken_away() {
+    let stage = Stage::set();
+    let permissions = stage.world.permissions(PRE_SIGN_UP);
+    assert_end(&stage.attach(&[]).await, 0, "Attached");
+    assert_eq!(stage.world.permissions(PRE_SIGN_UP), permissions);
+    assert_end(&stage.detach(&[]).await, 0, "Detached");
+    assert_eq!(stage.world.permissions(PRE_SIGN_UP), permissions);
+    assert_eq!(stage.world.pool()["LambdaConfig"], json!({ "PostConfirmation": OTHERS }));
+}
+
+#[tokio::test]
+async fn a_function_of_somebody_else_stays_unless_it_is_to_be_replaced() {
+    let stage = Stage::set();
+    stage.world.change_pool(|pool| pool["LambdaConfig"]["PreSignUp"] = json!(OTHERS));
+    let before = stage.world.pool();
+    let output = stage.attach(&[]).await;
+    assert_end(&output, 1, "--replace takes the place of another function.");
+    assert_snapshot!("attach, refused", output.stdout);
+    stage.assert_nothing_was_written();
+
+    assert_end(&stage.attach(&["--replace"]).await, 0, "Attached");
+    assert_eq!(stage.world.pool()["LambdaConfig"], attached());
+    let backup = stage.backup();
+    let restore = ["--restore", backup.to_str().expect("UTF-8")];
+    assert_end(&stage.detach(&restore).await, 0, "Detached");
+    assert_eq!(settings(&stage.world.pool()), settings(&before));
+}
+
+#[tokio::test]
+async fn detaching_leaves_what_is_not_ours_any_more() {
+    let stage = Stage::set();
+    assert_end(&stage.attach(&[]).await, 0, "Attached");
+    stage.world.change_pool(|pool| {
+        pool["LambdaConfig"]["CustomSMSSender"]["LambdaArn"] = json!(OTHERS);
+        pool["MfaConfiguration"] = json!("ON");
+    });
+    let output = stage.detach(&[]).await;
+    assert_end(&output, 0, "CustomSMSSender holds");
+    let expected = json!({
+        "PostConfirmation": OTHERS,
+        "CustomSMSSender": { "LambdaVersion": "V1_0", "LambdaArn": OTHERS },
+        "KMSKeyID": KEY_ARN,
+    });
+    let pool = stage.world.pool();
+    assert_eq!((&pool["LambdaConfig"], &pool["MfaConfiguration"]), (&expected, &json!("ON")));
+}
+
+#[tokio::test]
+async fn settings_that_are_not_known_are_refused_kept_or_left_out() {
+    let stage = Stage::set();
+    stage.world.change_pool(|pool| pool["FutureSetting"] = json!({ "a": 1 }));
+    let output = stage.attach(&[]).await;
+    assert_end(&output, 1, "settings that this version does not know: FutureSetting");
+    stage.assert_nothing_was_written();
+    assert_end(&stage.attach(&["--unknown-fields", "keep"]).await, 0, "Attached");
+    assert_eq!(stage.world.pool()["FutureSetting"], json!({ "a": 1 }));
+    assert_end(&stage.detach(&["--unknown-fields", "drop"]).await, 0, "Detached");
+    assert_eq!(stage.world.pool().get("FutureSetting"), None);
+}
+
+#[tokio::test]
+async fn a_refused_change_leaves_a_backup_and_names_what_is_probably_missing() {
+    let stage = Stage::set();
+    stage.forbid_invocation();
+    stage.world.refuse(UPDATE, 400, "AccessDeniedException");
+    let before = stage.world.pool();
+    let output = stage.attach(&[]).await;
+    assert_end(&output, 3, "these credentials may not do cognito-idp:UpdateUserPool");
+    assert_snapshot!("attach, denied", output.stderr);
+    assert_eq!(settings(&read(&stage.backup())["UserPool"]), settings(&before));
+    assert_eq!(stage.world.pool(), before);
+    // A permission for a trigger that is not attached is of no use.
+    assert_eq!(stage.world.permissions(PRE_SIGN_UP), Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn throttling_and_silence_are_told_apart() {
+    let stage = Stage::set();
+    stage.world.refuse(UPDATE, 400, "TooManyRequestsException");
+    assert_end(&stage.attach(&[]).await, 4, "The pool was not changed.");
+    std::fs::remove_file(stage.backup()).expect("a backup");
+    stage.world.refuse(UPDATE, 500, "InternalErrorException");
+    assert_end(&stage.attach(&[]).await, 3, "Whether the pool was changed is not known");
+    assert!(stage.backup().exists());
+}
+
+#[tokio::test]
+async fn anything_else_that_is_different_afterwards_is_an_error() {
+    let stage = Stage::set();
+    stage.world.change(DESCRIBE, |answer| {
+        if answer["UserPool"]["LambdaConfig"].get("PreSignUp").is_some() {
+            answer["UserPool"]["MfaConfiguration"] = json!("OFF");
+        }
+    });
+    let output = stage.attach(&[]).await;
+    assert_end(&output, 1, "after the change the user pool differs from what was written: MfaConfiguration");
+    assert!(output.stderr.contains("Its settings before that are in FOLDER/backup.json"), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_pool_that_somebody_changes_meanwhile_is_left_alone() {
+    for (changed, said) in [
+        ("LastModifiedDate", json!("2026-11-22T08:00:00Z")),
+        ("MfaConfiguration", json!("ON")),
+    ] {
+        let stage = Stage::set();
+        stage.forbid_invocation();
+        let reads = Arc::new(AtomicUsize::new(0));
+        stage.world.change(DESCRIBE, move |answer| {
+            if reads.fetch_add(1, Ordering::SeqCst) > 0 {
+                answer["UserPool"][changed] = said.clone();
+            }
+        });
+        let said = format!("the user pool was changed meanwhile, and is left as it is now: {changed}");
+        assert_end(&stage.attach(&[]).await, 1, &said);
+        assert_eq!(stage.world.asked(UPDATE), Vec::<Value>::new());
+        assert_eq!(stage.world.permissions(PRE_SIGN_UP), Vec::<Value>::new());
+    }
+}
+
+#[tokio::test]
+async fn what_the_caller_may_not_do_is_named_beforehand() {
+    let stage = Stage::set();
+    stage.world.answer_with("iam:SimulatePrincipalPolicy", |request: &Value| {
+        let action = &request["ActionNames"][0];
+        let decision = if action == "cognito-idp:UpdateUserPool" { "allowed" } else { "implicitDeny" };
+        json!({ "EvaluationResults": [{ "EvalActionName": action, "EvalDecision": decision }] })
+    });
+    let output = stage.run("attach", &[]).await;
+    assert_end(&output, 1, &format!("iam:PassRole on {ROLE}: denied"));
+    assert!(words(&output.stdout).contains("the key's policy may"), "{output:?}");
+    let asked = stage.world.asked("iam:SimulatePrincipalPolicy");
+    assert_eq!(asked[0]["PolicySourceArn"], "arn:aws:iam::123456789012:user/operator");
+    assert_eq!(asked[1]["ContextEntries"][0]["ContextKeyValues"][0], "cognito-idp.amazonaws.com");
+    assert_eq!(asked[2]["ContextEntries"][1]["ContextKeyValues"][0], POOL);
+}
+
+#[tokio::test]
+async fn what_cannot_be_checked_beforehand_is_named_too() {
+    let stage = Stage::set();
+    stage.world.refuse("iam:SimulatePrincipalPolicy", 403, "AccessDenied");
+    let output = stage.run("attach", &[]).await;
+    assert_end(&output, 0, "iam:PassRole on");
+    assert!(words(&output.stdout).contains("not checked (these credentials may not do iam:SimulatePrincipalPolicy"));
+}
+
+#[tokio::test]
+async fn of_a_session_the_role_is_asked_about() {
+    let stage = Stage::set();
+    let caller = "arn:aws:sts::123456789012:assumed-role/triggers-UserPoolSmsRole/ann";
+    stage.world.change("sts:GetCallerIdentity", move |answer| answer["Arn"] = json!(caller));
+    assert_end(&stage.run("attach", &[]).await, 0, "iam:PassRole on");
+    assert_eq!(stage.world.asked("iam:SimulatePrincipalPolicy")[0]["PolicySourceArn"], ROLE);
+}
+
+#[tokio::test]
+async fn drift_is_found() {
+    let stage = Stage::set();
+    assert_end(&stage.attach(&[]).await, 0, "Attached");
+    stage.world.change_pool(|pool| {
+        pool["LambdaConfig"]["PreSignUp"] = json!(OTHERS);
+        pool["LambdaConfig"].as_object_mut().expect("an object").remove("CustomSMSSender");
+    });
+    stage.world.change_permissions(CUSTOM_EMAIL_SENDER, Vec::clear);
+    let output = stage.run("diff", &[]).await;
+    assert_end(&output, 1, "differ.");
+    assert_snapshot!("diff", output.stdout);
+    let json = stage.run("diff", &["--format", "json"]).await;
+    assert_eq!(json.code, Some(1));
+    let document: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!(document["changes"][0], json!({ "slot": "PreSignUp", "from": OTHERS, "to": PRE_SIGN_UP }));
+    assert_eq!(document["permissions"][1]["state"], "missing");
+}
+
+#[tokio::test]
+async fn the_parameter_for_the_user_names_follows_from_the_pool() {
+    let stage = Stage::set();
+    assert_end(&stage.run("attach", &[]).await, 0, "EmailIsUsername=true: the e-mail address is the user name");
+    stage.world.change_pool(|pool| {
+        pool.as_object_mut().expect("an object").remove("UsernameAttributes");
+        pool["AliasAttributes"] = json!(["email"]);
+    });
+    assert_end(&stage.run("attach", &[]).await, 0, "EmailIsUsername=false: the e-mail address is an alias");
+    stage.world.change("cloudformation:DescribeStacks", |answer| {
+        let parameters = answer["Stacks"][0]["Parameters"].as_array_mut().expect("a list");
+        parameters.retain(|one| one["ParameterKey"] != "EmailIsUsername");
+        parameters.push(json!({ "ParameterKey": "EmailIsUsername", "ParameterValue": "true" }));
+    });
+    assert_end(&stage.attach(&[]).await, 0, "EmailIsUsername=true of the stack is wrong, deploy with false");
+    assert_end(&stage.run("diff", &[]).await, 1, "EmailIsUsername=true of the stack is wrong");
+}
+
+#[tokio::test]
+async fn a_backup_is_never_overwritten() {
+    let stage = Stage::set();
+    std::fs::write(stage.backup(), "precious").expect("written");
+    assert_end(&stage.attach(&[]).await, 1, "cannot write FOLDER/backup.json");
+    assert_eq!(std::fs::read_to_string(stage.backup()).expect("a file"), "precious");
+    assert_eq!(stage.world.asked(UPDATE), Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_backup_of_another_pool_or_of_nothing_is_a_wrong_command() {
+    let stage = Stage::set();
+    let restore = stage.folder.path().join("restore.json");
+    let path = restore.to_str().expect("UTF-8");
+    let another = json!({ "UserPool": { "Id": "eu-central-1_Another01", "Arn": "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Another01" } });
+    for (text, said) in [
+        (another.to_string(), "is a backup of eu-central-1_Another01, not of"),
+        ("{}".to_owned(), "is not a description of a user pool"),
+    ] {
+        std::fs::write(&restore, text).expect("written");
+        assert_end(&stage.detach(&["--restore", path]).await, 2, said);
+    }
+    stage.assert_nothing_was_written();
+}
+
+#[tokio::test]
+async fn a_pool_or_stack_that_is_not_there_is_said_to_be_missing() {
+    let stage = Stage::set();
+    let output = stage.run("attach", &["--user-pool-id", "eu-central-1_Another01"]).await;
+    assert_end(&output, 3, "does not know it (cognito-idp:DescribeUserPool)");
+    let output = stage.world.run(&["diff", "--stack-name", "another"]).await;
+    assert_end(&output, 3, "there is no stack another");
+}
