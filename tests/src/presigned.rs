@@ -93,8 +93,8 @@ fn check(request: &Request) -> Result<Value, Refusal> {
     if request.header("content-length").is_none() {
         return refuse(411, "MissingContentLength");
     }
-    let answer = serde_json::from_slice(&request.body).unwrap_or_default();
-    let text = |name: &str| Value::as_str(&answer[name]).is_some_and(|text| !text.is_empty());
+    let answer: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let text = |name: &str| answer[name].as_str().is_some_and(|text| !text.is_empty());
     let id = answer["PhysicalResourceId"].as_str().is_some_and(|id| id.len() <= 1024);
     let understood = match answer["Status"].as_str() {
         Some("SUCCESS") => text("StackId") && text("RequestId") && text("LogicalResourceId"),
