@@ -144,3 +144,102 @@ fn only(triggers: &Triggers, keep: impl Fn(Slot) -> bool) -> Triggers {
         .filter(|slot| keep(*slot))
         .fold(Triggers::default(), |kept, slot| kept.with(slot, triggers.arn(slot).unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const OURS: &str = "arn:aws:lambda:eu-central-1:123456789012:function:ours";
+    const THEIRS: &str = "arn:aws:lambda:eu-central-1:123456789012:function:theirs";
+    const OUR_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/1";
+    const THEIR_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/2";
+
+    fn pool(members: &Value) -> Description {
+        let mut pool = json!({
+            "Id": "eu-central-1_Example01",
+            "Arn": "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01",
+        });
+        for (name, value) in members.as_object().unwrap() {
+            pool[name] = value.clone();
+        }
+        Description::parse(json!({ "UserPool": pool }).to_string().as_bytes()).unwrap()
+    }
+
+    fn holding(slots: &[(Slot, &str)]) -> Description {
+        pool(&json!({ "LambdaConfig": triggers(slots).to_lambda_config() }))
+    }
+
+    fn triggers(slots: &[(Slot, &str)]) -> Triggers {
+        slots.iter().fold(Triggers::default(), |triggers, (slot, arn)| triggers.with(*slot, arn))
+    }
+
+    fn wanted(slots: &[(Slot, &str)], replace: bool) -> Properties {
+        let pool = "eu-central-1_Example01".to_owned();
+        Properties { pool, triggers: triggers(slots), replace, email_is_username: false }
+    }
+
+    use Slot::{CustomEmailSender as Email, CustomSmsSender as Sms, Key, PreSignUp};
+
+    #[test]
+    fn an_address_is_a_user_name_only_where_nobody_can_take_it() {
+        for (members, expected) in [
+            (json!({ "UsernameAttributes": ["email"] }), true),
+            (json!({ "UsernameAttributes": ["phone_number", "email"] }), true),
+            (json!({ "UsernameAttributes": ["phone_number"] }), false),
+            (json!({ "UsernameAttributes": [] }), false),
+            (json!({}), false),
+            (json!({ "AliasAttributes": ["email"] }), false),
+            (json!({ "AliasAttributes": ["email"], "UsernameAttributes": ["email"] }), false),
+            (json!({ "AliasAttributes": ["preferred_username"], "UsernameAttributes": ["email"] }), true),
+        ] {
+            let says_so = Properties { email_is_username: true, ..wanted(&[(PreSignUp, OURS)], false) };
+            assert_eq!(trusted(&pool(&members), &says_so).is_ok(), expected, "{members}");
+            assert!(trusted(&pool(&members), &wanted(&[(PreSignUp, OURS)], false)).is_ok(), "nobody says so");
+        }
+    }
+
+    /// What an update makes of a pool, and how much it gives up.
+    #[track_caller]
+    fn check(
+        now: &[(Slot, &str)],
+        (wanted, former, before): (&Properties, &[(Slot, &str)], &[(Slot, &str)]),
+        expected: Result<(&[(Slot, &str)], usize), Why>,
+    ) {
+        let found = attach_again(&holding(now), wanted, &triggers(former), &triggers(before));
+        let found = found.map(|(plan, given_up)| (plan.after().triggers(), given_up.len()));
+        assert_eq!(found, expected.map(|(slots, given_up)| (triggers(slots), given_up)), "{now:?}");
+    }
+
+    #[test]
+    fn an_update_takes_what_is_free_ours_or_remembered() {
+        let senders = [(Email, OURS), (Sms, OURS), (Key, OUR_KEY)];
+        let keep = wanted(&senders, false);
+        let replace = wanted(&senders, true);
+        check(&[], (&keep, &senders, &[]), Ok((&senders, 0)));
+        check(&senders, (&keep, &senders, &[]), Ok((&senders, 0)));
+        let email = [(Email, OURS), (Key, OUR_KEY)];
+        check(&email, (&keep, &email, &[]), Ok((&senders, 0)));
+        let occupied = [(Email, OURS), (Sms, THEIRS), (Key, OUR_KEY)];
+        let refusal = Refusal::Occupied { slot: Sms, arn: THEIRS.to_owned() };
+        check(&occupied, (&keep, &email, &[]), Err(Why::Refused(vec![refusal])));
+        check(&occupied, (&replace, &email, &[(Sms, THEIRS)]), Ok((&senders, 0)));
+        let unknown = Why::CannotBePutBack { slot: Sms, arn: THEIRS.to_owned() };
+        check(&occupied, (&replace, &email, &[]), Err(unknown));
+    }
+
+    #[test]
+    fn an_update_gives_way_to_whoever_took_a_place_of_ours() {
+        let senders = [(Email, OURS), (Sms, OURS), (Key, OUR_KEY)];
+        let keep = wanted(&senders, false);
+        let one = [(Email, THEIRS), (Sms, OURS), (Key, OUR_KEY)];
+        check(&one, (&keep, &senders, &[]), Ok((&one, 1)));
+        // With a key of their own, ours can read nothing any more; the other places are not lost with it.
+        let key = [(Email, THEIRS), (Sms, OURS), (Key, THEIR_KEY)];
+        check(&key, (&keep, &senders, &[]), Ok((&key, 2)));
+        let all = [(PreSignUp, OURS), (Email, THEIRS), (Sms, THEIRS), (Key, THEIR_KEY)];
+        let more = wanted(&[(PreSignUp, OURS), (Email, OURS), (Sms, OURS), (Key, OUR_KEY)], true);
+        check(&all[1..], (&more, &senders, &[]), Ok((&all, 2)));
+    }
+}

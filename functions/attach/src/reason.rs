@@ -55,8 +55,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Together with everything else that an answer holds, below its limit of 4,096 bytes.
-const LONGEST: usize = 2000;
+/// In bytes: with the remedy and everything else that an answer holds, written as JSON, below its limit of 4,096.
+const LONGEST: usize = 1000;
 
 impl Problem {
     /// Whether another attempt may go better.
@@ -94,11 +94,11 @@ impl Problem {
     /// What CloudFormation shows.
     #[must_use]
     pub fn reason(&self) -> String {
-        let mut reason = without_addresses(&format!("{self}. {}", self.remedy()));
-        while reason.len() > LONGEST {
-            reason.pop();
+        let mut problem = self.to_string();
+        while problem.len() > LONGEST {
+            problem.pop();
         }
-        reason
+        format!("{problem}. {}", without_addresses(&self.remedy()))
     }
 
     fn remedy(&self) -> String {
@@ -175,4 +175,43 @@ fn without_addresses(text: &str) -> String {
     let number = |word: &str| word.starts_with('+') && word.bytes().filter(u8::is_ascii_digit).count() > 4;
     let shown = |word| if str::contains(word, '@') || number(word) { "…" } else { word };
     text.split_whitespace().map(shown).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_iam_says_is_missing_is_read() {
+        for (message, expected) in [
+            (
+                "User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: kms:CreateGrant on \
+                 resource: arn:aws:kms:eu-central-1:123456789012:key/1 because no policy allows it",
+                Some(("kms:CreateGrant", "arn:aws:kms:eu-central-1:123456789012:key/1")),
+            ),
+            ("not authorized to perform: iam:PassRole", Some(("iam:PassRole", "the resource"))),
+            ("access denied", None),
+            ("", None),
+        ] {
+            assert_eq!(denied_action(message), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn addresses_and_numbers_are_left_out_and_arns_are_not() {
+        let arn = "arn:aws:iam::123456789012:role/a";
+        assert_eq!(
+            without_addresses(&format!("from Ann <ann@example.com>, +12065550123 or {arn} + 1")),
+            format!("from Ann … … or {arn} + 1")
+        );
+    }
+
+    #[test]
+    fn a_long_problem_is_cut_and_its_remedy_is_not() {
+        let names: Vec<_> = (0..200).map(|number| format!("Setting{number}")).collect();
+        let reason = Problem::from(Why::Refused(vec![Refusal::UnknownMembers(names)])).reason();
+        assert!(reason.contains("Setting1,") && !reason.contains("Setting199"), "{reason}");
+        assert!(reason.ends_with("after that nothing is left to do here."), "{reason}");
+        assert!(reason.len() < 1500);
+    }
 }
