@@ -113,7 +113,8 @@ Other triggers are never touched.
 
 You need cloudformation:DescribeStacks, cognito-idp:DescribeUserPool, lambda:GetPolicy, and with --apply \
 cognito-idp:UpdateUserPool, iam:PassRole for the role that the pool sends SMS with, kms:CreateGrant on the key, \
-lambda:AddPermission and lambda:RemovePermission. Whether you have those of the pool, the role and the key is \
+and, where the stack does not let \
+the pool invoke its functions, lambda:AddPermission. Whether you have those of the pool, the role and the key is \
 asked beforehand where sts:GetCallerIdentity, iam:GetRole and iam:SimulatePrincipalPolicy permit.
 
 Done twice, the second time changes nothing.";
@@ -242,7 +243,7 @@ impl Work<'_> {
             }
             Err(error) => {
                 if let Some(path) = &saved {
-                    output.note(&self.outcome(&error, path));
+                    self.explain(&error, path, output);
                 }
                 match error {
                     control::Error::Call(_) => Err(self.stack.failure(error)),
@@ -262,26 +263,24 @@ impl Work<'_> {
         Ok(path)
     }
 
-    /// Where the pool stands after a failure.
-    fn outcome(&self, error: &control::Error, backup: &Path) -> String {
+    /// Where the pool stands after a failure, and what is probably missing.
+    fn explain(&self, error: &control::Error, backup: &Path, output: &mut Output) {
         let backup = backup.display();
-        let mut text = match error.was_written() {
+        output.note(&match error.was_written() {
             Some(false) => format!("The pool was not changed. Its settings are in {backup} nevertheless."),
             Some(true) => format!("The pool was changed. Its settings before that are in {backup}."),
             None => format!(
                 "Whether the pool was changed is not known: `cognito-triggers diff` tells. Its settings before that \
                  are in {backup}."
             ),
-        };
+        });
         if let control::Error::Call(error) = error
             && error.kind() == Kind::Denied
         {
-            text.push_str(" Probably one of these is missing: ");
-            let needs =
-                self.plan.needs().into_iter().map(|(action, resource)| format!("{action} on {resource}"));
-            text.push_str(&needs.collect::<Vec<_>>().join("; "));
-            text.push('.');
+            output.note("Probably one of these permissions is missing:");
+            for (action, resource) in self.plan.needs() {
+                output.note(&format!("  {action} on {resource}"));
+            }
         }
-        text
     }
 }

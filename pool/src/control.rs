@@ -102,7 +102,7 @@ async fn settled(
         let mut found = differences(expected, &read(clients, expected.id()).await?);
         // Whoever leaves a setting out has been told what may become of it.
         found.retain(|one| unknown != UnknownFields::LeaveOut || !one.is_unknown());
-        Ok(found)
+        Ok::<_, Error>(found)
     };
     let mut found = compare().await?;
     for pause in READ_AGAIN {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::aws::{CallError, Clients};
+use crate::aws::{CallError, Clients, Kind};
 use crate::description::Description;
 use crate::triggers::split_qualifier;
 
@@ -40,14 +40,20 @@ pub async fn check(clients: &Clients, function: &str, pool: &Description) -> Res
 /// # Errors
 /// When Lambda does not take it.
 pub async fn grant(clients: &Clients, function: &str, pool: &Description) -> Result<bool, CallError> {
-    if matches!(check(clients, function, pool).await?, Verdict::Allowed | Verdict::AnyPool) {
+    // Where it is forbidden, a further statement changes nothing.
+    if check(clients, function, pool).await? != Verdict::Missing {
         return Ok(false);
     }
     let name = statement_id(pool);
     let function = split_qualifier(function);
-    // A statement of that name that does not allow it was changed by hand.
-    clients.remove_permission(function, &name).await?;
-    clients.add_permission(function, &name, pool).await?;
+    match clients.add_permission(function, &name, pool).await {
+        // A statement of that name that does not allow it was changed by hand.
+        Err(error) if error.kind() == Kind::Conflict => {
+            clients.remove_permission(function, &name).await?;
+            clients.add_permission(function, &name, pool).await?;
+        }
+        result => result?,
+    }
     Ok(true)
 }
 
@@ -247,11 +253,17 @@ mod tests {
     #[test]
     fn a_statement_that_names_no_pool_lets_any_one_in() {
         check(&json!([statement(&json!({}))]), Verdict::AnyPool);
-        check(&statement(&json!({ "StringEquals": { "AWS:SourceAccount": "123456789012" } })), Verdict::AnyPool);
+        check(
+            &statement(&json!({ "StringEquals": { "AWS:SourceAccount": "123456789012" } })),
+            Verdict::AnyPool,
+        );
         let mut anybody = statement(&json!({}));
         (anybody["Principal"], anybody["Action"]) = (json!("*"), json!(["lambda:*"]));
         check(&json!([anybody]), Verdict::AnyPool);
-        check(&json!([anybody, statement(&json!({ "ArnLike": { "AWS:SourceArn": ARN } }))]), Verdict::Allowed);
+        check(
+            &json!([anybody, statement(&json!({ "ArnLike": { "AWS:SourceArn": ARN } }))]),
+            Verdict::Allowed,
+        );
     }
 
     #[test]
@@ -260,7 +272,8 @@ mod tests {
         let mut deny = statement(&json!({}));
         deny["Effect"] = json!("Deny");
         check(&json!([allow, deny]), Verdict::Denied);
-        deny["Condition"] = json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:cognito-idp:*:*:userpool/another" } });
+        deny["Condition"] =
+            json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:cognito-idp:*:*:userpool/another" } });
         check(&json!([allow, deny]), Verdict::Allowed);
     }
 
@@ -289,6 +302,8 @@ mod tests {
     fn the_statement_has_a_name_that_lambda_takes() {
         let name = statement_id(&pool());
         assert_eq!(name, "cognito-triggers-eu-central-1_Example01");
-        assert!(name.len() <= 100 && name.chars().all(|one| one.is_ascii_alphanumeric() || "-_".contains(one)));
+        assert!(
+            name.len() <= 100 && name.chars().all(|one| one.is_ascii_alphanumeric() || "-_".contains(one))
+        );
     }
 }

@@ -412,14 +412,21 @@ mod tests {
         assert_eq!(plan.refusals, []);
         assert_eq!(config(&plan)["CustomEmailSender"]["LambdaVersion"], "V1_0");
         assert_eq!(config(&plan)["CustomEmailSender"]["FutureMember"], 1);
-        assert_eq!(plan.changes[1].to_string(), format!("CustomEmailSender: the version of {}", arn("email")));
+        assert_eq!(
+            plan.changes[1].to_string(),
+            format!("CustomEmailSender: the version of {}", arn("email"))
+        );
     }
 
     #[test]
     fn a_key_that_a_foreign_sender_needs_is_never_taken() {
         let was = json!({ "CustomSMSSender": sender("others"), "KMSKeyID": OTHER_KEY });
         for foreign in [Foreign::Refuse, Foreign::Replace] {
-            let refusal = Refusal::KeyInUse { slot: Slot::CustomSmsSender, arn: arn("others"), key: OTHER_KEY.to_owned() };
+            let refusal = Refusal::KeyInUse {
+                slot: Slot::CustomSmsSender,
+                arn: arn("others"),
+                key: OTHER_KEY.to_owned(),
+            };
             assert_eq!(attach(&was, foreign).refusals, [refusal]);
         }
         let with_that_key = ours().with(Slot::Key, OTHER_KEY);
@@ -431,7 +438,10 @@ mod tests {
     fn a_key_that_nobody_needs_is_changed() {
         let plan = attach(&json!({ "KMSKeyID": OTHER_KEY }), Foreign::Refuse);
         assert_eq!((plan.refusals.len(), &config(&plan)["KMSKeyID"]), (0, &json!(KEY)));
-        let plan = attach(&json!({ "KMSKeyID": OTHER_KEY, "CustomEmailSender": sender("others") }), Foreign::Replace);
+        let plan = attach(
+            &json!({ "KMSKeyID": OTHER_KEY, "CustomEmailSender": sender("others") }),
+            Foreign::Replace,
+        );
         assert_eq!((plan.refusals.len(), &config(&plan)["KMSKeyID"]), (0, &json!(KEY)));
     }
 
@@ -444,7 +454,8 @@ mod tests {
 
     #[test]
     fn what_the_deployment_had_attached_before_goes() {
-        let was = json!({ "PreSignUp": arn("pre-sign-up"), "CustomEmailSender": sender("email"), "KMSKeyID": KEY });
+        let was =
+            json!({ "PreSignUp": arn("pre-sign-up"), "CustomEmailSender": sender("email"), "KMSKeyID": KEY });
         let wanted = Triggers::default().with(Slot::PreSignUp, &arn("pre-sign-up-2"));
         let plan = Plan::attach(&pool(&was), &wanted, &ours(), Foreign::Refuse);
         assert_eq!((plan.refusals.len(), config(&plan)), (0, json!({ "PreSignUp": arn("pre-sign-up-2") })));
@@ -463,10 +474,14 @@ mod tests {
 
     #[test]
     fn detaching_leaves_what_others_put_there_meanwhile() {
-        let now = json!({ "PreSignUp": arn("others"), "CustomEmailSender": sender("email"), "KMSKeyID": KEY });
-        let before = Triggers::from_lambda_config(&json!({ "PreSignUp": arn("old"), "CustomEmailSender": sender("old"), "KMSKeyID": OTHER_KEY }));
+        let now =
+            json!({ "PreSignUp": arn("others"), "CustomEmailSender": sender("email"), "KMSKeyID": KEY });
+        let before = Triggers::from_lambda_config(
+            &json!({ "PreSignUp": arn("old"), "CustomEmailSender": sender("old"), "KMSKeyID": OTHER_KEY }),
+        );
         let plan = Plan::detach(&pool(&now), &ours(), &before);
-        let expected = json!({ "PreSignUp": arn("others"), "CustomEmailSender": sender("old"), "KMSKeyID": OTHER_KEY });
+        let expected =
+            json!({ "PreSignUp": arn("others"), "CustomEmailSender": sender("old"), "KMSKeyID": OTHER_KEY });
         assert_eq!(config(&plan), expected);
         assert_eq!(plan.remarks, [Remark::NotOurs { slot: Slot::PreSignUp, arn: arn("others") }]);
     }

@@ -42,11 +42,15 @@ fn value(shape: &'static str) -> BoxedStrategy<Value> {
     let model = &MODEL[shape];
     match model["type"].as_str().unwrap_or(shape) {
         "structure" => {
+            let required = model["required"].as_array().unwrap();
             let known = members(shape).into_iter().map(|name| {
-                let present = if model["required"].as_array().unwrap().contains(&json!(name)) { 1.0 } else { 0.7 };
-                weighted(present, value(model["members"][name].as_str().unwrap()))
-                    .prop_map(move |value| (name.to_owned(), value))
-                    .boxed()
+                let value = value(model["members"][name].as_str().unwrap());
+                let maybe = if required.contains(&json!(name)) {
+                    value.prop_map(Some).boxed()
+                } else {
+                    weighted(0.7, value).boxed()
+                };
+                maybe.prop_map(move |value| (name.to_owned(), value)).boxed()
             });
             let future = weighted(0.2, text()).prop_map(|value| ("FutureMember".to_owned(), value)).boxed();
             known.chain([future]).collect::<Vec<_>>().prop_map(object).boxed()
@@ -79,7 +83,12 @@ fn foreign(slot: Slot) -> BoxedStrategy<Option<Value>> {
 /// A pool of somebody, perhaps with triggers and tags.
 fn pool() -> BoxedStrategy<Description> {
     let senders = (foreign(Slot::CustomEmailSender), foreign(Slot::CustomSmsSender));
-    let slots = (foreign(Slot::PreSignUp), foreign(Slot::CustomMessage), senders, select(vec![None, Some(KEY), Some(FOREIGN_KEY)]));
+    let slots = (
+        foreign(Slot::PreSignUp),
+        foreign(Slot::CustomMessage),
+        senders,
+        select(vec![None, Some(KEY), Some(FOREIGN_KEY)]),
+    );
     (value("UserPoolType"), slots, any::<bool>())
         .prop_map(|(mut pool, (pre_sign_up, custom_message, (email, sms), key), of_a_stack)| {
             pool["Id"] = json!(POOL);
@@ -90,7 +99,9 @@ fn pool() -> BoxedStrategy<Description> {
             if pool.get("LambdaConfig").is_some() {
                 let config = &mut pool["LambdaConfig"];
                 let any_sender = email.is_some() || sms.is_some();
-                let sender = |arn: Option<Value>| arn.map(|arn| json!({ "LambdaVersion": "V1_0", "LambdaArn": arn, "FutureMember": 1 }));
+                let sender = |arn: Option<Value>| {
+                    arn.map(|arn| json!({ "LambdaVersion": "V1_0", "LambdaArn": arn, "FutureMember": 1 }))
+                };
                 for (slot, value) in [
                     (Slot::PreSignUp, pre_sign_up),
                     (Slot::CustomMessage, custom_message),
@@ -142,15 +153,21 @@ impl Cognito {
     fn update(&mut self, request: &Value) {
         let request = request.as_object().unwrap();
         assert_eq!(request["UserPoolId"], POOL);
-        let admin = request.get("AdminCreateUserConfig").and_then(|config| config.get("UnusedAccountValidityDays"));
-        let days = request.get("Policies").and_then(|policies| policies["PasswordPolicy"].get("TemporaryPasswordValidityDays"));
+        let admin =
+            request.get("AdminCreateUserConfig").and_then(|config| config.get("UnusedAccountValidityDays"));
+        let days = request
+            .get("Policies")
+            .and_then(|policies| policies["PasswordPolicy"].get("TemporaryPasswordValidityDays"));
         assert!(admin.is_none() || days.is_none(), "please use TemporaryPasswordValidityDays");
         let input = members("UpdateUserPoolRequest");
         for name in request.keys() {
             assert!(input.contains(&name.as_str()) || name.starts_with("Future"), "{name} cannot be set");
         }
         let aws_tags = |tags: &Map<String, Value>| -> Map<String, Value> {
-            tags.iter().filter(|(name, _)| name.starts_with("aws:")).map(|(name, value)| (name.clone(), value.clone())).collect()
+            tags.iter()
+                .filter(|(name, _)| name.starts_with("aws:"))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect()
         };
         let kept = self.pool.get("UserPoolTags").and_then(Value::as_object).map(aws_tags).unwrap_or_default();
         self.pool.retain(|name, _| READ_ONLY.contains(&name.as_str()));
@@ -164,9 +181,12 @@ impl Cognito {
             tags.extend(kept);
         }
         // It shows the same number of days under both names.
-        let days = request.get("Policies").and_then(|policies| policies["PasswordPolicy"].get("TemporaryPasswordValidityDays"));
+        let days = request
+            .get("Policies")
+            .and_then(|policies| policies["PasswordPolicy"].get("TemporaryPasswordValidityDays"));
         if let Some(days) = days {
-            self.pool.entry("AdminCreateUserConfig").or_insert_with(|| json!({}))["UnusedAccountValidityDays"] = days.clone();
+            self.pool.entry("AdminCreateUserConfig").or_insert_with(|| json!({}))["UnusedAccountValidityDays"] =
+                days.clone();
         }
         self.updates += 1;
         self.pool.insert("LastModifiedDate".to_owned(), json!(1_900_000_000 + self.updates));
@@ -179,7 +199,11 @@ impl Cognito {
 fn assert_rest_is_the_same(before: &Description, after: &Description) {
     for name in SETTABLE.iter().filter(|name| !["AdminCreateUserConfig", "LambdaConfig"].contains(name)) {
         let nothing = |value: &&Value| !value.is_null();
-        assert_eq!(before.members().get(*name).filter(nothing), after.members().get(*name).filter(nothing), "{name}");
+        assert_eq!(
+            before.members().get(*name).filter(nothing),
+            after.members().get(*name).filter(nothing),
+            "{name}"
+        );
     }
     let rest = |pool: &Description| {
         let mut config = pool.lambda_config();
@@ -192,7 +216,8 @@ fn assert_rest_is_the_same(before: &Description, after: &Description) {
 #[test]
 fn every_member_is_settable_or_read_only_as_the_service_model_says() {
     let (input, output) = (members("UpdateUserPoolRequest"), members("UserPoolType"));
-    let settable: Vec<_> = output.iter().copied().filter(|name| input.contains(&name_in_update(name))).collect();
+    let settable: Vec<_> =
+        output.iter().copied().filter(|name| input.contains(&name_in_update(name))).collect();
     let mut read_only: Vec<_> = output.iter().copied().filter(|name| !settable.contains(name)).collect();
     let sorted = |names: &[&'static str]| {
         let mut names = names.to_vec();
@@ -202,7 +227,8 @@ fn every_member_is_settable_or_read_only_as_the_service_model_says() {
     assert_eq!(sorted(&settable), sorted(&SETTABLE));
     read_only.sort_unstable();
     assert_eq!(read_only, READ_ONLY);
-    let unread: Vec<_> = input.iter().filter(|name| !SETTABLE.iter().any(|one| name_in_update(one) == **name)).collect();
+    let unread: Vec<_> =
+        input.iter().filter(|name| !SETTABLE.iter().any(|one| name_in_update(one) == **name)).collect();
     assert_eq!(unread, [&"UserPoolId"], "all that can be set can be read");
 }
 
@@ -265,7 +291,7 @@ proptest! {
         let unknown: Vec<_> = pool.unknown_members().map(str::to_owned).collect();
         prop_assert_eq!(plan.update_request(UnknownFields::Refuse), Err(vec![Refusal::UnknownMembers(unknown)]));
         prop_assert_eq!(&plan.update_request(UnknownFields::Write).unwrap()["FutureSetting"], &setting);
-        prop_assert_eq!(plan.update_request(UnknownFields::LeaveOut).unwrap().get("FutureSetting"), None);
+        prop_assert!(plan.update_request(UnknownFields::LeaveOut).unwrap().get("FutureSetting").is_none());
     }
 
     #[test]

@@ -182,7 +182,8 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_or_empty_is_in_no_slot() {
-        let config = json!({ "PostConfirmation": FUNCTION, "PreSignUp": "", "CustomSMSSender": {}, "KMSKeyID": null });
+        let config =
+            json!({ "PostConfirmation": FUNCTION, "PreSignUp": "", "CustomSMSSender": {}, "KMSKeyID": null });
         assert!(Triggers::from_lambda_config(&config).is_empty());
         assert!(Triggers::from_lambda_config(&json!("no object")).is_empty());
     }

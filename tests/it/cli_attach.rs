@@ -9,7 +9,6 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::cli::Output;
-use tests::service::Reply;
 use tests::world::{CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER, KEY_ARN, POOL, PRE_SIGN_UP, STACK, World};
 
 const UPDATE: &str = "cognito-idp:UpdateUserPool";
@@ -88,7 +87,10 @@ fn read(path: &Path) -> Value {
 fn settings(pool: &Value) -> Value {
     let mut pool = pool.clone();
     let members = pool.as_object_mut().expect("an object");
-    members.remove("LastModifiedDate");
+    // Over the wire it is a number.
+    for time in ["CreationDate", "LastModifiedDate"] {
+        members.remove(time);
+    }
     if let Some(config) = members["AdminCreateUserConfig"].as_object_mut() {
         config.remove("UnusedAccountValidityDays");
     }
@@ -109,7 +111,10 @@ fn attached() -> Value {
 fn assert_end(output: &Output, code: i32, said: &str) {
     assert_eq!(output.code, Some(code), "{output:?}");
     assert!(words(&output.stderr).contains(said) || words(&output.stdout).contains(said), "{output:?}");
-    assert!(output.stdout.lines().all(|line| line.chars().count() <= 80 || line.contains("arn:")), "{output:?}");
+    assert!(
+        output.stdout.lines().all(|line| line.chars().count() <= 80 || line.contains("arn:")),
+        "{output:?}"
+    );
 }
 
 #[tokio::test]
@@ -273,10 +278,9 @@ async fn anything_else_that_is_different_afterwards_is_an_error() {
 
 #[tokio::test]
 async fn a_pool_that_somebody_changes_meanwhile_is_left_alone() {
-    for (changed, said) in [
-        ("LastModifiedDate", json!("2026-11-22T08:00:00Z")),
-        ("MfaConfiguration", json!("ON")),
-    ] {
+    for (changed, said) in
+        [("LastModifiedDate", json!("2026-11-22T08:00:00Z")), ("MfaConfiguration", json!("ON"))]
+    {
         let stage = Stage::set();
         stage.forbid_invocation();
         let reads = Arc::new(AtomicUsize::new(0));
@@ -301,7 +305,7 @@ async fn what_the_caller_may_not_do_is_named_beforehand() {
         json!({ "EvaluationResults": [{ "EvalActionName": action, "EvalDecision": decision }] })
     });
     let output = stage.run("attach", &[]).await;
-    assert_end(&output, 1, &format!("iam:PassRole on {ROLE}: denied"));
+    assert_end(&output, 1, &format!("iam:PassRole: denied {ROLE}"));
     assert!(words(&output.stdout).contains("the key's policy may"), "{output:?}");
     let asked = stage.world.asked("iam:SimulatePrincipalPolicy");
     assert_eq!(asked[0]["PolicySourceArn"], "arn:aws:iam::123456789012:user/operator");
@@ -314,8 +318,11 @@ async fn what_cannot_be_checked_beforehand_is_named_too() {
     let stage = Stage::set();
     stage.world.refuse("iam:SimulatePrincipalPolicy", 403, "AccessDenied");
     let output = stage.run("attach", &[]).await;
-    assert_end(&output, 0, "iam:PassRole on");
-    assert!(words(&output.stdout).contains("not checked (these credentials may not do iam:SimulatePrincipalPolicy"));
+    assert_end(
+        &output,
+        0,
+        "iam:PassRole: not checked: these credentials may not do iam:SimulatePrincipalPolicy",
+    );
 }
 
 #[tokio::test]
@@ -323,7 +330,7 @@ async fn of_a_session_the_role_is_asked_about() {
     let stage = Stage::set();
     let caller = "arn:aws:sts::123456789012:assumed-role/triggers-UserPoolSmsRole/ann";
     stage.world.change("sts:GetCallerIdentity", move |answer| answer["Arn"] = json!(caller));
-    assert_end(&stage.run("attach", &[]).await, 0, "iam:PassRole on");
+    assert_end(&stage.run("attach", &[]).await, 0, "iam:PassRole: ");
     assert_eq!(stage.world.asked("iam:SimulatePrincipalPolicy")[0]["PolicySourceArn"], ROLE);
 }
 
@@ -349,7 +356,11 @@ async fn drift_is_found() {
 #[tokio::test]
 async fn the_parameter_for_the_user_names_follows_from_the_pool() {
     let stage = Stage::set();
-    assert_end(&stage.run("attach", &[]).await, 0, "EmailIsUsername=true: the e-mail address is the user name");
+    assert_end(
+        &stage.run("attach", &[]).await,
+        0,
+        "EmailIsUsername=true: the e-mail address is the user name",
+    );
     stage.world.change_pool(|pool| {
         pool.as_object_mut().expect("an object").remove("UsernameAttributes");
         pool["AliasAttributes"] = json!(["email"]);
@@ -362,6 +373,37 @@ async fn the_parameter_for_the_user_names_follows_from_the_pool() {
     });
     assert_end(&stage.attach(&[]).await, 0, "EmailIsUsername=true of the stack is wrong, deploy with false");
     assert_end(&stage.run("diff", &[]).await, 1, "EmailIsUsername=true of the stack is wrong");
+}
+
+#[tokio::test]
+async fn a_function_that_a_statement_forbids_is_named_and_its_policy_left_alone() {
+    let stage = Stage::set();
+    stage.world.change_permissions(PRE_SIGN_UP, |statements| {
+        let mut denial = statements[0].clone();
+        (denial["Sid"], denial["Effect"]) = (json!("denial"), json!("Deny"));
+        statements.push(denial);
+    });
+    let said = "triggers-pre-sign-up may not be invoked by this pool: a statement of its policy forbids it";
+    assert_end(&stage.attach(&[]).await, 0, said);
+    assert_eq!(stage.world.asked("lambda:AddPermission"), Vec::<Value>::new());
+    assert_end(&stage.run("diff", &[]).await, 1, said);
+}
+
+#[tokio::test]
+async fn a_statement_of_ours_that_was_changed_by_hand_is_made_anew() {
+    let stage = Stage::set();
+    stage.forbid_invocation();
+    assert_end(&stage.attach(&[]).await, 0, "Attached");
+    stage.world.change_permissions(PRE_SIGN_UP, |statements| {
+        statements[0]["Condition"]["StringEquals"]["AWS:SourceAccount"] = json!("210987654321");
+    });
+    assert_end(&stage.run("diff", &[]).await, 1, "triggers-pre-sign-up may not be invoked by this pool");
+    assert_end(
+        &stage.run("attach", &["--apply"]).await,
+        0,
+        "triggers-pre-sign-up may be invoked by this pool",
+    );
+    assert_end(&stage.run("diff", &[]).await, 0, "agree.");
 }
 
 #[tokio::test]

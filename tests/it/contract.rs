@@ -169,7 +169,7 @@ fn dependencies_point_in_one_direction() {
         ("custom-sms-sender", vec!["runtime", "sender", "shared"]),
         ("attach", vec!["pool", "runtime", "sender", "shared"]),
         ("pool", vec![]),
-        ("cli", vec!["pool", "shared"]),
+        ("cli", vec!["envelope-writer", "pool", "shared"]),
     ];
     let dependencies = dependencies();
     for (package, expected) in expected {

@@ -50,15 +50,13 @@ pub(super) async fn check(aws: &Aws, plan: &Plan) -> Vec<Need> {
 
 impl Need {
     pub(super) fn sentence(&self) -> String {
-        let Self { action, resource, allowed, remark } = self;
-        match (allowed, remark) {
-            (Some(true), _) => format!("{action} on {resource}: allowed"),
-            (Some(false), _) => format!("{action} on {resource}: denied"),
-            (None, remark) => {
-                let remark = remark.as_deref().unwrap_or("IAM does not say");
-                format!("{action} on {resource}: not checked ({remark})")
-            }
-        }
+        let answer = match (self.allowed, &self.remark) {
+            (Some(true), _) => "allowed".to_owned(),
+            (Some(false), _) => "denied".to_owned(),
+            (None, Some(remark)) => format!("not checked: {remark}"),
+            (None, None) => "not checked".to_owned(),
+        };
+        format!("{}: {answer}", self.action)
     }
 }
 

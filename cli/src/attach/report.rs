@@ -226,6 +226,7 @@ impl Report {
             for need in &self.needs {
                 let tone = if need.allowed == Some(true) { Tone::Plain } else { Tone::Warning };
                 output.text(tone, 4, &format!("  {}", need.sentence()))?;
+                output.text(Tone::Plain, 4, &format!("    {}", need.resource))?;
             }
         }
         self.show_remarks(output)?;
