@@ -4,7 +4,7 @@
 
 use pool::description::Description;
 use pool::triggers::{Slot, Triggers, base};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The id of a resource that has nothing to undo: deleting it calls nobody, so it cannot fail.
 pub const NOTHING: &str = "nothing-attached";
@@ -41,10 +41,16 @@ impl Memory {
     /// the id.
     pub fn note(&mut self, pool: &Description, ours: &Triggers) {
         let now = pool.triggers();
-        self.before = Slot::ALL.into_iter().fold(Triggers::default(), |before, slot| {
-            let known = if is(slot, &now, ours) { self.before.arn(slot) } else { now.arn(slot) };
-            before.with(slot, known.unwrap_or_default())
-        });
+        // As it stands there: a version of the events may belong to it.
+        let (seen, known) = (now.to_lambda_config(), self.before.to_lambda_config());
+        let before: Map<_, _> = Slot::ALL
+            .into_iter()
+            .filter_map(|slot| {
+                let source = if is(slot, &now, ours) { &known } else { &seen };
+                Some((slot.member().to_owned(), source.get(slot.member())?.clone()))
+            })
+            .collect();
+        self.before = Triggers::from_lambda_config(&Value::Object(before));
     }
 
     /// The id that says all this.
@@ -127,6 +133,9 @@ mod tests {
         assert_eq!(memory.before, theirs);
         memory.note(&pool(&ours), &ours);
         assert_eq!(memory.before, theirs, "an earlier look knows better");
+        let newer = json!({ "CustomEmailSender": { "LambdaArn": "arn:theirs", "LambdaVersion": "V2_0" } });
+        memory.note(&pool(&Triggers::from_lambda_config(&newer)), &ours);
+        assert_eq!(memory.before.to_lambda_config(), newer, "with all that belongs to it");
         memory.note(&pool(&Triggers::default()), &ours);
         assert_eq!(memory.before, Triggers::default(), "somebody took them off meanwhile");
     }
