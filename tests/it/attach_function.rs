@@ -148,7 +148,8 @@ fn without_sms() -> Value {
 fn request(kind: &str, properties: &Value) -> Value {
     json!({
         "RequestType": kind,
-        "RequestId": format!("5d478078-13e9-baf0-464a-7ef285ec{:04}", kind.len()),
+        // The same for the same request only.
+        "RequestId": format!("{kind} {properties}"),
         "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/triggers/0a1b2c3d",
         "ResourceType": "Custom::CognitoTriggers",
         "LogicalResourceId": "AttachedTriggers",
@@ -164,8 +165,7 @@ fn update(id: &str, new: &Value, old: &Value) -> Value {
     let mut update = request("Update", new);
     update["PhysicalResourceId"] = json!(id);
     update["OldResourceProperties"] = old.clone();
-    // Each update is another request.
-    update["RequestId"] = json!(format!("update {new} {old}"));
+    update["RequestId"] = json!(format!("Update {new} {old}"));
     update
 }
 
@@ -202,6 +202,8 @@ fn theirs() -> Value {
 pub(crate) fn settings(mut pool: Value) -> Value {
     let members = pool.as_object_mut().expect("a pool");
     members.remove("LastModifiedDate");
+    // The old name of a password setting, which Cognito shows and does not take.
+    members["AdminCreateUserConfig"].as_object_mut().expect("a setting").remove("UnusedAccountValidityDays");
     // Cognito shows nothing and an empty one alike.
     members.retain(|name, value| name != "LambdaConfig" || *value != json!({}));
     pool
