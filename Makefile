@@ -20,7 +20,7 @@ help: ## shows this list
 tools: ## installs the pinned tools into .tools/
 	@tools/setup.sh
 
-build: tools ## builds the four functions as they are deployed, and the operator's tool
+build: tools ## builds the functions as they are deployed, and the operator's tool
 	sam build --parameter-overrides Architecture=x86_64
 	cargo build --package cli --locked
 

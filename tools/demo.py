@@ -31,7 +31,7 @@ except ModuleNotFoundError as error:
     sys.exit(f"missing: the Python package {error.name}; `make tools` installs it")
 
 LOGS = ROOT / ".demo"
-STACK = "demo"
+STACK, SECOND_STACK = "demo", "demo-existing-pool"
 BUILD_LIMIT, PLAY_LIMIT, KEEP_LIMIT = 3600, 300, 8 * 3600  # seconds
 FUNCTIONS = ("PreSignUpFunction", "CustomMessageFunction", "CustomEmailSenderFunction", "CustomSmsSenderFunction")
 BRAND = "Example Shop"
@@ -53,6 +53,49 @@ PARAMETERS = {
     "SmsSenderId": "EXAMPLE",
     # The local AWS takes no alarm that calculates with metrics.
     "SilenceAlarm": "false",
+}
+# A pool as somebody may have had it for years, with a trigger of its own.
+EXISTING_POOL = {
+    "PoolName": "accounts",
+    "UsernameAttributes": ["email"],
+    "AutoVerifiedAttributes": ["email"],
+    "DeletionProtection": "ACTIVE",
+    "MfaConfiguration": "OFF",
+    "Policies": {
+        "PasswordPolicy": {
+            "MinimumLength": 14,
+            "RequireUppercase": True,
+            "RequireLowercase": True,
+            "RequireNumbers": True,
+            "RequireSymbols": True,
+            "TemporaryPasswordValidityDays": 3,
+        }
+    },
+    "AccountRecoverySetting": {"RecoveryMechanisms": [{"Name": "verified_email", "Priority": 1}]},
+    "AdminCreateUserConfig": {
+        "AllowAdminCreateUserOnly": False,
+        "InviteMessageTemplate": {
+            "EmailSubject": "Welcome",
+            "EmailMessage": "You are {username}, your password is {####}",
+            "SMSMessage": "You are {username}, your password is {####}",
+        },
+    },
+    "VerificationMessageTemplate": {
+        "DefaultEmailOption": "CONFIRM_WITH_CODE",
+        "EmailSubject": "Your code",
+        "EmailMessage": "Your code is {####}",
+    },
+    "EmailConfiguration": {
+        "EmailSendingAccount": "DEVELOPER",
+        "SourceArn": "arn:aws:ses:eu-central-1:123456789012:identity/shop.example",
+        "From": FROM,
+        "ReplyToEmailAddress": "help@shop.example",
+    },
+    "UserAttributeUpdateSettings": {"AttributesRequireVerificationBeforeUpdate": ["email"]},
+    "DeviceConfiguration": {"ChallengeRequiredOnNewDevice": True, "DeviceOnlyRememberedOnUserPrompt": True},
+    "UserPoolAddOns": {"AdvancedSecurityMode": "OFF"},
+    "UserPoolTags": {"owner": "accounts team", "stage": "production"},
+    "LambdaConfig": {"PostConfirmation": "arn:aws:lambda:eu-central-1:123456789012:function:greet"},
 }
 
 
@@ -83,25 +126,7 @@ class Demo:
             f"show SMS; up after {time.monotonic() - began:.0f} s"
         )
         began = time.monotonic()
-        self.processes.run(
-            "deploy",
-            [
-                TOOLS / "venv" / "bin" / "sam",
-                "deploy",
-                "--template-file",
-                ROOT / ".aws-sam" / "build" / "template.yaml",
-                "--stack-name",
-                STACK,
-                "--resolve-s3",
-                "--capabilities",
-                "CAPABILITY_IAM",
-                "--no-confirm-changeset",
-                "--no-progressbar",
-                *self._common(),
-            ],
-            AWS_ENDPOINT_URL=self.aws.url,
-            **self._quiet(),
-        )
+        self.deploy(STACK, PARAMETERS)
         self.aws.verify_sender(parseaddr(FROM)[1].rpartition("@")[2])
         self.report.say(f"sam deploy ended well after {time.monotonic() - began:.0f} s")
         described = self.aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
@@ -111,9 +136,33 @@ class Demo:
             name: functions.get_function(FunctionName=self.resources[name])["Configuration"]["FunctionArn"]
             for name in FUNCTIONS
         }
-        outputs = self.aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
-        self.outputs = {item["OutputKey"]: item["OutputValue"] for item in outputs}
+        self.outputs = self.outputs_of(STACK)
         self.key_arn = self.outputs["CodeKeyArn"]
+
+    def deploy(self, stack, parameters):
+        self.processes.run(
+            f"deploy-{stack}",
+            [
+                TOOLS / "venv" / "bin" / "sam",
+                "deploy",
+                "--template-file",
+                ROOT / ".aws-sam" / "build" / "template.yaml",
+                "--stack-name",
+                stack,
+                "--resolve-s3",
+                "--capabilities",
+                "CAPABILITY_IAM",
+                "--no-confirm-changeset",
+                "--no-progressbar",
+                *self._common(parameters),
+            ],
+            AWS_ENDPOINT_URL=self.aws.url,
+            **self._quiet(),
+        )
+
+    def outputs_of(self, stack):
+        outputs = self.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+        return {item["OutputKey"]: item["OutputValue"] for item in outputs}
 
     def start_pools(self, sender_port, message_port):
         """Two servers, since the local user pool knows one set of triggers for all its pools."""
@@ -131,7 +180,7 @@ class Demo:
             f"local user pools (cognito-local) at {self.pool.api.meta.endpoint_url} and {self.message_pools.url}"
         )
 
-    def _common(self):
+    def _common(self, parameters=PARAMETERS):
         """What a person keeps in samconfig.toml (a stack, a profile) is not for the demo."""
         empty = self.processes.folder / "samconfig.toml"
         empty.write_text("version = 0.1\n")
@@ -139,7 +188,7 @@ class Demo:
             "--config-file",
             empty,
             "--parameter-overrides",
-            *(f'{name}="{value}"' for name, value in PARAMETERS.items()),
+            *(f'{name}="{value}"' for name, value in parameters.items()),
         ]
 
     def _quiet(self):
@@ -190,8 +239,12 @@ class Demo:
         return code
 
     def invoke(self, function, event):
-        """Answer of the deployed function, and the text of its error or None."""
-        answer = self.aws.client("lambda").invoke(FunctionName=self.resources[function], Payload=json.dumps(event))
+        """Answer of a function of the first stack, and the text of its error or None."""
+        return self.invoke_function(self.resources[function], event)
+
+    def invoke_function(self, name, event):
+        """The same of any function."""
+        answer = self.aws.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
         payload = json.loads(answer["Payload"].read() or "null")
         return (None, payload.get("errorMessage", "")) if answer.get("FunctionError") else (payload, None)
 
@@ -708,7 +761,63 @@ class Demo:
             self.new_mails(step, event["request"]["userAttributes"]["email"])
             self.no_failed_events(step)
 
-    def operate(self, *arguments):
+    def existing_pool(self):
+        cognito = self.aws.client("cognito-idp")
+        pool_id = cognito.create_user_pool(**EXISTING_POOL)["UserPool"]["Id"]
+
+        def pool():
+            described = cognito.describe_user_pool(UserPoolId=pool_id)["UserPool"]
+            return {name: value for name, value in described.items() if name != "LastModifiedDate"}
+
+        def all_but_triggers():
+            return {name: value for name, value in pool().items() if name != "LambdaConfig"}
+
+        before = pool()
+        kept = all_but_triggers()
+        with self.step(
+            "F2.9",
+            "A second stack is deployed for a user pool that has been there for years",
+            "its triggers are attached; the pool's own trigger and every other setting stay",
+        ) as step:
+            self.deploy(SECOND_STACK, PARAMETERS | {"UserPoolId": pool_id, "EmailIsUsername": "true"})
+            outputs = self.outputs_of(SECOND_STACK)
+            wanted = before["LambdaConfig"] | json.loads(outputs["LambdaConfigToAttach"])
+            step.check(
+                pool()["LambdaConfig"] == wanted,
+                f"{', '.join(wanted)}",
+                f"LambdaConfig is {json.dumps(pool()['LambdaConfig'])}",
+            )
+            step.check(all_but_triggers() == kept, f"{len(kept)} other members as before", "another setting has changed")
+            step.check(outputs["EmailIsUsername"] == "true", "user names are addresses", "user names are no addresses")
+            _answer, error = self.invoke_function(outputs["PreSignUpFunctionArn"], self.event("pre-sign-up-sign-up"))
+            step.check(error is None, "the trigger answers", f"error: {error}")
+        target = ["--stack-name", SECOND_STACK]
+        backup = self.processes.folder / "pool-backup.json"
+        with self.step(
+            "F2.9",
+            "cognito-triggers diff, detach and attach",
+            "no difference; then four, and exit code 1; then none again, and the pool as it was deployed",
+        ) as step:
+            attached = pool()
+            self.operate("diff", *target)
+            self.operate("detach", *target, "--apply", "--backup", backup)
+            step.check(pool() == before, "detached: the pool as it was at first", "detached: another pool")
+            self.report.box("cognito-triggers diff", self.operate("diff", *target, exit_code=1).splitlines())
+            self.operate("attach", *target, "--apply", "--backup", f"{backup}.2")
+            step.check(pool() == attached, "attached: the pool as it was deployed", "attached: another pool")
+            self.operate("diff", *target)
+            step.check(True, "exit codes 0, 1 and 0")
+        with self.step(
+            "F2.9", "The second stack is deleted", "the user pool is what it was before the deployment"
+        ) as step:
+            formation = self.aws.client("cloudformation")
+            formation.delete_stack(StackName=SECOND_STACK)
+            formation.get_waiter("stack_delete_complete").wait(
+                StackName=SECOND_STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+            )
+            step.check(pool() == before, "every member as before", f"the pool is {json.dumps(pool(), default=str)}")
+
+    def operate(self, *arguments, exit_code=0):
         """What the operator's tool prints, run against the local AWS and nothing else."""
         environment = {
             "PATH": os.environ["PATH"],
@@ -719,7 +828,7 @@ class Demo:
         }
         command = [ROOT / "target" / "debug" / "cognito-triggers", *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode != 0:
+        if done.returncode != exit_code:
             raise NotAsExpected(f"cognito-triggers {arguments[0]} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout
 
@@ -821,6 +930,7 @@ class Demo:
         ("A failed event is sent again", redrive),
         ("Federated users", federation),
         ("When Cognito itself delivers: custom-message", custom_message),
+        ("A user pool that exists already", existing_pool),
         ("In the end", aftermath),
     )
 

@@ -59,6 +59,7 @@ ENVIRONMENT = {
         "EMAIL_IS_USERNAME": None,
         "REFUSAL_MESSAGE": "RefusalMessage",
     },
+    "AttachFunction": {"LOG_LEVEL": "LogLevel"},
     "CustomMessageFunction": {
         **_COMMON,
         **_MESSAGES,
@@ -95,12 +96,14 @@ ENVIRONMENT = {
         "SMS_PRICES_USD": "SmsPricesUsd",
     },
 }
-BINARIES = {
+TRIGGERS = {
     "PreSignUpFunction": "pre-sign-up",
     "CustomMessageFunction": "custom-message",
     "CustomEmailSenderFunction": "custom-email-sender",
     "CustomSmsSenderFunction": "custom-sms-sender",
 }
+# No trigger: CloudFormation calls it.
+BINARIES = {**TRIGGERS, "AttachFunction": "attach"}
 SYNCHRONOUS = {"PreSignUpFunction", "CustomMessageFunction"}
 SENDERS = {"CustomEmailSenderFunction", "CustomSmsSenderFunction"}
 
@@ -121,6 +124,13 @@ ACTIONS = {
         "lambda:InvokeFunction",
     },
     "UserPoolSmsRole": {"sns:Publish"},
+    "AttachRole": {
+        *_LOG,
+        "cognito-idp:DescribeUserPool",
+        "cognito-idp:UpdateUserPool",
+        "iam:PassRole",
+        "kms:CreateGrant",
+    },
 }
 _TRACES = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 ACTIONS_WHERE = [
@@ -165,7 +175,9 @@ LAYER = "arn:aws:lambda:eu-central-1:123456789012:layer:templates:3"
 SMS = {"SmsDelivery": "sender", "SmsAllowedCountries": "DE,AT"}
 POOL_OF_NUMBERS = "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-0123456789abcdef0123456789abcdef"
 END_USER_MESSAGING = {**SMS, "SmsProvider": "end-user-messaging", "SmsOriginationIdentity": POOL_OF_NUMBERS}
-EXISTING = {"CreateUserPool": "false", "UserPoolId": "eu-central-1_AbCdEfGhI"}
+EXISTING = {"UserPoolId": "eu-central-1_AbCdEfGhI"}
+BY_HAND = {**EXISTING, "AttachTriggers": "false"}
+POOL_ARN = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"
 COGNITO = {"EmailDelivery": "cognito", **IDENTITY}
 
 GOOD = {
@@ -200,6 +212,16 @@ GOOD = {
     },
     "an existing pool": {**FIRST, **EXISTING},
     "an existing pool, all four functions": {**FIRST, **EXISTING, **SMS, "DecryptForUserPoolOnly": "true"},
+    "an existing pool, attached by hand": {**FIRST, **BY_HAND},
+    "an existing pool with triggers of others": {**FIRST, **EXISTING, "ReplaceTriggers": "true"},
+    "an existing pool, attached with a given key": {**FIRST, **EXISTING, "CodeKeyArn": KEY},
+    "an existing pool whose user names are addresses": {
+        **FIRST,
+        **EXISTING,
+        "EmailIsUsername": "true",
+        "AllowedEmailDomains": "example.com",
+        "AutoVerifyPhone": "true",
+    },
     "an existing pool that sends its own e-mails": {
         "BrandName": "Example",
         **EXISTING,
@@ -249,13 +271,15 @@ GOOD = {
 # Contradictions, each with a word that the refusal must contain.
 BAD = [
     ({"BrandName": "Example"}, "FromAddress"),
-    ({**FIRST, "CreateUserPool": "false"}, "UserPoolId"),
-    ({**FIRST, "UserPoolId": "eu-central-1_AbCdEfGhI"}, "CreateUserPool=false"),
+    ({**FIRST, "AttachTriggers": "false"}, "UserPoolId"),
+    ({**FIRST, "ReplaceTriggers": "true"}, "UserPoolId"),
+    ({**FIRST, "EmailIsUsername": "true"}, "UserPoolId"),
+    ({**FIRST, **BY_HAND, "ReplaceTriggers": "true"}, "AttachTriggers=false"),
     ({**FIRST, **EXISTING, **IDENTITY}, "SesIdentityArn"),
     ({**FIRST, **EXISTING, "UserPoolDomainPrefix": "example"}, "UserPoolDomainPrefix"),
     (
         {**FIRST, **EXISTING, "AllowedEmailDomains": "example.com", "AutoVerifyPhone": "true"},
-        "AutoVerifyPhone",
+        "EmailIsUsername=true",
     ),
     ({**FIRST, "EmailDelivery": "cognito"}, "SesIdentityArn"),
     ({"BrandName": "Example", **COGNITO}, "FromAddress"),
@@ -666,7 +690,8 @@ def policies(resources, role):
     inline = [p["PolicyDocument"] for p in resources[role]["Properties"].get("Policies", [])]
     attached = [
         p["PolicyDocument"]
-        for p in of_type(resources, "AWS::IAM::Policy").values()
+        for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
+        for p in of_type(resources, kind).values()
         if f"<{role}.Ref>" in p["Roles"]
     ]
     return [s for document in inline + attached for s in statements(document)]
@@ -684,6 +709,7 @@ def for_the_functions():
         "end-user-messaging": {**FIRST, **END_USER_MESSAGING, "SmsConfigurationSet": "codes"},
         "no records": {**FIRST, **SMS, "DeliveryRecords": "false"},
         "one pool": {**FIRST, **SMS, "DecryptForUserPoolOnly": "true"},
+        "an existing pool": {**FIRST, **SMS, "UserPoolId": "eu-central-1_Example01"},
     }.items():
         resources = deployed(parameters).section("Resources")
         found["roles"][name] = {
@@ -775,8 +801,9 @@ class Environment(unittest.TestCase):
         common = source["Globals"]["Function"]["Environment"]["Variables"]
         for function, expected in ENVIRONMENT.items():
             own = source["Resources"][function]["Properties"]["Environment"]["Variables"]
+            left_out = {name for name, value in own.items() if value == {"Ref": "AWS::NoValue"}}
             with self.subTest(function):
-                self.assertEqual(set(common) | set(own), set(expected))
+                self.assertEqual((set(common) | set(own)) - left_out, set(expected))
                 for variable, parameter in expected.items():
                     if parameter:
                         self.assertEqual({**common, **own}[variable], {"Ref": parameter}, variable)
@@ -805,8 +832,9 @@ class Environment(unittest.TestCase):
                 found = self.variables("CustomMessageFunction", parameters)
                 self.assertEqual(found["CUSTOM_MESSAGE_CHANNELS"], channels)
 
-    def test_the_address_is_called_the_user_name_in_the_own_pool_only(self):
-        for parameters, value in [({}, "true"), (EXISTING, "false")]:
+    def test_the_address_is_called_the_user_name_in_the_own_pool_or_where_somebody_says_so(self):
+        says_so = {**EXISTING, "EmailIsUsername": "true"}
+        for parameters, value in [({}, "true"), (EXISTING, "false"), (says_so, "true"), (BY_HAND, "false")]:
             found = self.variables("PreSignUpFunction", parameters)
             self.assertEqual(found["EMAIL_IS_USERNAME"], value)
 
@@ -832,8 +860,9 @@ class Environment(unittest.TestCase):
                 self.assertEqual(self.variables(function, parameters)["DELIVERY_TABLE"], value)
 
     def test_metrics_go_into_the_namespace_of_the_stack(self):
-        for function in BINARIES:
+        for function in TRIGGERS:
             self.assertEqual(self.variables(function, SMS)["METRICS_NAMESPACE"], "demo")
+        self.assertEqual(self.variables("AttachFunction", EXISTING), {"LOG_LEVEL": "info"})
 
     def test_the_longest_settings_fit_into_lambdas_4_kb(self):
         declared = template()["Parameters"]
@@ -879,25 +908,28 @@ class Functions(unittest.TestCase):
         shared = self.source["Globals"]["Function"]
         self.assertEqual((shared["Handler"], shared["Runtime"]), ("bootstrap", "provided.al2023"))
 
-    def test_one_deployment_can_hold_all_four(self):
-        self.assertEqual(set(of_type(self.resources, "AWS::Lambda::Function")), set(BINARIES))
+    def test_one_deployment_can_hold_all_four_and_the_one_that_attaches_them(self):
+        self.assertEqual(set(of_type(self.resources, "AWS::Lambda::Function")), set(TRIGGERS))
+        resources = deployed({**FIRST, **SMS, **EXISTING}).section("Resources")
+        self.assertEqual(set(of_type(resources, "AWS::Lambda::Function")), set(BINARIES))
 
-    def test_timeouts_are_cognitos_five_seconds_or_the_senders_fifteen(self):
-        for name, function in of_type(self.resources, "AWS::Lambda::Function").items():
-            self.assertEqual(function["Timeout"], 5 if name in SYNCHRONOUS else 15, name)
+    def test_timeouts_are_cognitos_five_seconds_or_the_senders_fifteen_or_a_minute(self):
+        resources = deployed({**FIRST, **SMS, **EXISTING}).section("Resources")
+        for name, function in of_type(resources, "AWS::Lambda::Function").items():
+            expected = 5 if name in SYNCHRONOUS else 15 if name in SENDERS else 60
+            self.assertEqual(function["Timeout"], expected, name)
 
     def test_arm64_is_the_default_and_x86_64_can_be_chosen(self):
         for parameters, expected in [({}, "arm64"), ({"Architecture": "x86_64"}, "x86_64")]:
-            resources = deployed({**FIRST, **SMS, **parameters}).section("Resources")
+            resources = deployed({**FIRST, **SMS, **EXISTING, **parameters}).section("Resources")
             for function in of_type(resources, "AWS::Lambda::Function").values():
                 self.assertEqual(function["Architectures"], [expected])
 
     def test_only_the_pool_of_this_account_may_invoke_them(self):
-        arn = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"
-        for parameters, expected in [({}, "<UserPool.Arn>"), (EXISTING, arn)]:
+        for parameters, expected in [({}, "<UserPool.Arn>"), (EXISTING, POOL_ARN), (BY_HAND, POOL_ARN)]:
             resources = deployed({**FIRST, **SMS, **parameters}).section("Resources")
             permissions = of_type(resources, "AWS::Lambda::Permission").values()
-            self.assertEqual({p["FunctionName"] for p in permissions}, {f"<{f}.Ref>" for f in BINARIES})
+            self.assertEqual({p["FunctionName"] for p in permissions}, {f"<{f}.Ref>" for f in TRIGGERS})
             for permission in permissions:
                 self.assertEqual(permission["Action"], "lambda:InvokeFunction")
                 self.assertEqual(permission["Principal"], "cognito-idp.amazonaws.com")
@@ -923,12 +955,13 @@ class Functions(unittest.TestCase):
         self.assertEqual(denied["Condition"], {"ArnNotEquals": {"aws:PrincipalArn": "<RedriveRole.Arn>"}})
 
     def test_logs_are_json_kept_for_a_time_and_never_cut_above_info(self):
-        groups = of_type(self.resources, "AWS::Logs::LogGroup")
+        resources = deployed({**FIRST, **SMS, **EXISTING}).section("Resources")
+        groups = of_type(resources, "AWS::Logs::LogGroup")
         self.assertEqual(len(groups), len(BINARIES))
         for group in groups.values():
             self.assertEqual(group["RetentionInDays"], "30")
         for level, expected in [("error", "INFO"), ("warn", "INFO"), ("info", "INFO"), ("debug", "DEBUG")]:
-            resources = deployed({**FIRST, **SMS, "LogLevel": level}).section("Resources")
+            resources = deployed({**FIRST, **SMS, **EXISTING, "LogLevel": level}).section("Resources")
             for name, function in of_type(resources, "AWS::Lambda::Function").items():
                 logging = function["LoggingConfig"]
                 self.assertEqual((logging["LogFormat"], logging["ApplicationLogLevel"]), ("JSON", expected))
@@ -951,7 +984,8 @@ class Functions(unittest.TestCase):
             # It does not evaluate the condition; a layer with a strange name would stop it.
             self.assertEqual(function.layers, [])
             variables = function.environment["Variables"]
-            self.assertEqual(set(variables), set(ENVIRONMENT[function.name]))
+            if function.name in TRIGGERS:
+                self.assertEqual(set(variables), set(ENVIRONMENT[function.name]))
             self.assertEqual(variables.get("BRAND_NAME", "Example"), "Example")
 
     def test_a_layer_and_a_reserve_reach_every_function_or_none(self):
@@ -961,12 +995,108 @@ class Functions(unittest.TestCase):
             for function in of_type(resources, "AWS::Lambda::Function").values():
                 self.assertEqual(function.get("Layers"), layers)
                 self.assertEqual(function.get("ReservedConcurrentExecutions"), reserve)
+        attach = deployed({**FIRST, **EXISTING, **given}).section("Resources")["AttachFunction"]["Properties"]
+        self.assertNotIn("ReservedConcurrentExecutions", attach)
 
     def test_traces_are_made_where_they_are_wanted(self):
         for parameters, mode in [({}, "PassThrough"), ({"Tracing": "Active"}, "Active")]:
-            resources = deployed({**FIRST, **SMS, **parameters}).section("Resources")
+            resources = deployed({**FIRST, **SMS, **EXISTING, **parameters}).section("Resources")
             for function in of_type(resources, "AWS::Lambda::Function").values():
                 self.assertEqual(function["TracingConfig"], {"Mode": mode})
+
+
+class Attachment(unittest.TestCase):
+    """The pool that exists already: who changes it, in which order, with which rights."""
+
+    def resources(self, **parameters):
+        return deployed({**FIRST, **SMS, **EXISTING, **parameters}).section("Resources")
+
+    def test_it_is_there_for_an_existing_pool_that_the_stack_is_to_change(self):
+        parts = {"AttachFunction", "AttachRole", "AttachPolicy", "AttachLogGroup", "AttachedTriggers"}
+        for parameters, there in [
+            ({}, set()),
+            (EXISTING, parts),
+            (BY_HAND, set()),
+            ({**EXISTING, "ReplaceTriggers": "true"}, parts),
+        ]:
+            with self.subTest(parameters):
+                resources = deployed({**FIRST, **parameters}).section("Resources")
+                self.assertEqual(parts & set(resources), there)
+
+    def test_it_attaches_what_the_own_pool_gets(self):
+        for parameters in ({}, SMS, {"EmailDelivery": "cognito"}, {"SmsDelivery": "cognito"}):
+            own = deployed({**FIRST, **parameters}).section("Resources")["UserPool"]["Properties"]["LambdaConfig"]
+            existing = deployed({**FIRST, **parameters, **EXISTING}).section("Resources")
+            told = existing["AttachedTriggers"]["Properties"]
+            expected = {name: value["LambdaArn"] if "Sender" in name else value for name, value in own.items()}
+            with self.subTest(parameters):
+                self.assertEqual({name: told[name] for name in expected}, expected)
+                others = {"ServiceToken", "ServiceTimeout", "UserPoolId", "ReplaceTriggers", "EmailIsUsername", "After"}
+                self.assertEqual(set(told) - set(expected), others)
+                self.assertEqual(told["UserPoolId"], EXISTING["UserPoolId"])
+
+    def test_what_it_is_told_follows_the_parameters(self):
+        for name in ("ReplaceTriggers", "EmailIsUsername"):
+            for value in ("true", "false"):
+                told = self.resources(**{name: value})["AttachedTriggers"]["Properties"]
+                self.assertEqual(told[name], value)
+
+    def test_it_comes_after_all_that_the_triggers_need_and_goes_before_it(self):
+        stack = deployed({**FIRST, **SMS, **EXISTING})
+        item = stack.source["Resources"]["AttachedTriggers"]
+        stack.value(item["Properties"])
+        before = stack.used | set(as_list(item["DependsOn"]))
+        permissions = {name for name in stack.source["Resources"] if name.endswith("Permission")}
+        policies = {"AttachPolicy", "CustomEmailSenderDecryptPolicy", "CustomSmsSenderDecryptPolicy"}
+        self.assertEqual(before, permissions | policies | set(BINARIES) - {"CustomMessageFunction"} | {"CodeKey"})
+
+    def test_what_it_waits_for_is_there_whenever_it_is(self):
+        # CloudFormation does not say what a dependency on a resource means that a condition leaves out.
+        source = template()["Resources"]
+        for name in as_list(source["AttachedTriggers"]["DependsOn"]):
+            self.assertIn(source[name].get("Condition"), (None, "AttachedByStack"), name)
+
+    def test_a_request_is_worked_on_once_and_not_longer_than_cloudformation_waits(self):
+        resources = self.resources()
+        (config,) = [
+            c
+            for c in of_type(resources, "AWS::Lambda::EventInvokeConfig").values()
+            if c["FunctionName"] == "<AttachFunction.Ref>"
+        ]
+        wait = resources["AttachedTriggers"]["Properties"]["ServiceTimeout"]
+        self.assertEqual((config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]), (0, wait))
+        self.assertGreater(wait, resources["AttachFunction"]["Properties"]["Timeout"])
+
+    def test_the_function_may_change_this_pool_and_pass_to_cognito_what_stands_in_it(self):
+        resources = self.resources()
+        of_pool, pass_role, own_key, other_keys = policies(resources, "AttachRole")[1:]
+        self.assertEqual(of_pool["Resource"], POOL_ARN)
+        self.assertEqual(pass_role["Resource"], "arn:aws:iam::123456789012:role/*")
+        self.assertEqual(
+            pass_role["Condition"], {"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}}
+        )
+        self.assertEqual((own_key["Resource"], own_key.get("Condition")), ("<CodeKey.Arn>", None))
+        self.assertEqual(other_keys["Resource"], "arn:aws:kms:eu-central-1:123456789012:key/*")
+        self.assertEqual(
+            other_keys["Condition"],
+            {"StringEquals": {"kms:EncryptionContext:userpool-id": EXISTING["UserPoolId"]}},
+        )
+
+    def test_it_grants_the_key_that_is_attached_and_none_where_none_is(self):
+        for parameters, keys in [({}, ["<CodeKey.Arn>"]), ({"CodeKeyArn": KEY}, [KEY])]:
+            granted = policies(self.resources(**parameters), "AttachRole")
+            unbound = [s["Resource"] for s in granted if s["Action"] == "kms:CreateGrant" and "Condition" not in s]
+            self.assertEqual(unbound, keys)
+        resources = deployed({"BrandName": "Example", **EXISTING, "EmailDelivery": "cognito"}).section("Resources")
+        granted = [s for s in policies(resources, "AttachRole") if s["Action"] == "kms:CreateGrant"]
+        self.assertTrue(all("Condition" in s for s in granted))
+
+    def test_its_rights_on_a_former_pool_last_until_that_has_let_go(self):
+        # A change of the description replaces the policy, and the old one goes after what depends on it.
+        one = self.resources()["AttachPolicy"]["Properties"]
+        other = self.resources(UserPoolId="eu-central-1_Another01")["AttachPolicy"]["Properties"]
+        self.assertNotEqual(one["Description"], other["Description"])
+        self.assertNotIn("ManagedPolicyName", one)
 
 
 class Records(unittest.TestCase):
@@ -1304,9 +1434,10 @@ class Shape(unittest.TestCase):
                 self.assertEqual(needs, {})
 
     def test_only_what_is_needed_is_deployed(self):
-        functions, queue = set(BINARIES), {"OnFailureQueue", "CodeKey", "RedriveRole"}
+        functions, queue = set(TRIGGERS), {"OnFailureQueue", "CodeKey", "RedriveRole"}
         email, sms = {"CustomEmailSenderFunction"}, {"CustomSmsSenderFunction"}
-        watched = functions | queue | {"UserPool", "UserPoolClient", "UserPoolDomain", "UserPoolSmsRole"}
+        attach = {"AttachFunction", "AttachedTriggers"}
+        watched = functions | queue | attach | {"UserPool", "UserPoolClient", "UserPoolDomain", "UserPoolSmsRole"}
         own = {"UserPool", "UserPoolClient"}
         for name, expected in {
             "the first deployment": functions - sms | queue | own,
@@ -1314,8 +1445,9 @@ class Shape(unittest.TestCase):
             "all by Cognito": functions - email - sms | own | {"UserPoolSmsRole"},
             "e-mail by Cognito, SMS by the sender": functions - email | queue | own | {"UserPoolSmsRole"},
             "confirmation links": functions - email - sms | own | {"UserPoolDomain"},
-            "an existing pool": functions - sms | queue,
-            "an existing pool that sends its own e-mails": functions - email - sms,
+            "an existing pool": functions - sms | queue | attach,
+            "an existing pool, attached by hand": functions - sms | queue,
+            "an existing pool that sends its own e-mails": functions - email - sms | attach,
             "a given key": functions | queue - {"CodeKey"} | own | {"UserPoolSmsRole"},
             "a given key and nothing to encrypt": functions - email - sms | own,
         }.items():
@@ -1332,6 +1464,9 @@ class Shape(unittest.TestCase):
             | {"CustomEmailSenderFunctionArn", "CustomSmsSenderFunctionArn", "UserPoolClientId"},
             "all by Cognito": always | {"UserPoolClientId"},
             "an existing pool": always
+            | sender
+            | {"CustomEmailSenderFunctionArn", "LambdaConfigToAttach", "EmailIsUsername"},
+            "an existing pool, attached by hand": always
             | sender
             | {"CustomEmailSenderFunctionArn", "LambdaConfigToAttach", "AttachGuidance"},
         }.items():

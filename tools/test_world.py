@@ -37,7 +37,7 @@ PARAMETERS = {
     "DeniedEmailDomains": "denied.example",
 }
 OWN = {**PARAMETERS, "SesIdentityArn": f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/shop.example"}
-EXISTING = {**PARAMETERS, "CreateUserPool": "false", "UserPoolId": POOL}
+EXISTING = {**PARAMETERS, "UserPoolId": POOL, "AttachTriggers": "false"}
 
 # What the references to these resources are; of all others the stack's and their own name.
 REFERENCES = {
@@ -61,7 +61,7 @@ REFERENCES = {
     },
     **{
         name: (f"{STACK}-{binary}", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:")
-        for name, binary in test_template.BINARIES.items()
+        for name, binary in test_template.TRIGGERS.items()
     },
 }
 
@@ -126,7 +126,7 @@ def stack():
             "own pool": {"Outputs": outputs(own), "Parameters": parameters(OWN)},
             "existing pool": {"Outputs": outputs(existing), "Parameters": parameters(EXISTING)},
             "functions": {
-                binary: function(resources[name]["Properties"]) for name, binary in test_template.BINARIES.items()
+                binary: function(resources[name]["Properties"]) for name, binary in test_template.TRIGGERS.items()
             },
         }
         test_template._transformed.cache_clear()

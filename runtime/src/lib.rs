@@ -1,4 +1,4 @@
-//! The edge that all four functions share: settings from the environment, logs, panics, the run loop.
+//! The edge that all functions share: settings from the environment, logs, panics, the run loop.
 //!
 //! A crate of its own, because `shared` prints nothing and reads no environment, and `sender` brings the AWS SDK,
 //! which `pre-sign-up` and `custom-message` do not link.

@@ -10,10 +10,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// The crates whose level `LOG_LEVEL` sets.
-const OWN_CRATES: [&str; 7] = [
+const OWN_CRATES: [&str; 9] = [
     "runtime",
     "shared",
     "sender",
+    "pool",
+    "attach",
     "pre_sign_up",
     "custom_message",
     "custom_email_sender",

@@ -18,7 +18,8 @@ use shared::config::Settings;
 pub struct Aws {
     region: Region,
     credentials: Credentials,
-    endpoints: Vec<(Service, String)>,
+    /// By the variable that names them.
+    endpoints: Vec<(&'static str, String)>,
     use_fips: bool,
     use_dual_stack: bool,
 }
@@ -62,6 +63,12 @@ impl Aws {
     /// The credentials of an execution environment do not change during its life, so they are read once.
     #[must_use]
     pub fn read(settings: &Settings<'_>) -> Option<Self> {
+        Self::read_with(settings, &Service::ALL.map(Service::endpoint_variable))
+    }
+
+    /// The same for other services: those whose endpoints these variables name.
+    #[must_use]
+    pub fn read_with(settings: &Settings<'_>, endpoint_variables: &[&'static str]) -> Option<Self> {
         let text = |name| settings.required(name, |text| Ok::<_, &str>(text.to_owned()));
         let region = text("AWS_REGION");
         let access_key = text("AWS_ACCESS_KEY_ID");
@@ -70,15 +77,11 @@ impl Aws {
         let use_fips = settings.flag("AWS_USE_FIPS_ENDPOINT", false);
         let use_dual_stack = settings.flag("AWS_USE_DUALSTACK_ENDPOINT", false);
         let ignored = settings.flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", false)?;
-        let endpoints = Service::ALL
-            .into_iter()
+        let endpoint = |variable| settings.text(variable).or_else(|| settings.text("AWS_ENDPOINT_URL"));
+        let endpoints = endpoint_variables
+            .iter()
             .filter(|_| !ignored)
-            .filter_map(|service| {
-                let url = settings
-                    .text(service.endpoint_variable())
-                    .or_else(|| settings.text("AWS_ENDPOINT_URL"))?;
-                Some((service, url))
-            })
+            .filter_map(|variable| Some((*variable, endpoint(variable)?)))
             .collect();
         Some(Self {
             region: Region::new(region?),
@@ -97,6 +100,17 @@ impl Aws {
         region: Option<&str>,
         http_client: &SharedHttpClient,
     ) -> SdkConfig {
+        self.config_with(service.endpoint_variable(), region, http_client)
+    }
+
+    /// The same for the service whose endpoint this variable names.
+    #[must_use]
+    pub fn config_with(
+        &self,
+        endpoint_variable: &str,
+        region: Option<&str>,
+        http_client: &SharedHttpClient,
+    ) -> SdkConfig {
         let region = region.map_or_else(|| self.region.clone(), |region| Region::new(region.to_owned()));
         let mut builder = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -111,7 +125,7 @@ impl Aws {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .use_fips(self.use_fips)
             .use_dual_stack(self.use_dual_stack);
-        if let Some((_, url)) = self.endpoints.iter().find(|(endpoint, _)| *endpoint == service) {
+        if let Some((_, url)) = self.endpoints.iter().find(|(variable, _)| *variable == endpoint_variable) {
             builder = builder.endpoint_url(url);
         }
         builder.build()

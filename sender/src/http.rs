@@ -40,6 +40,13 @@ const KEPT_IDLE: Duration = Duration::from_secs(20);
 /// Connections are kept, so only the first event of a process pays for the TLS handshake.
 #[must_use]
 pub fn http_client() -> SharedHttpClient {
+    let connector = http_connector();
+    http_client_fn(move |_, _| connector.clone())
+}
+
+/// What is below the client: sends a request as it is, once.
+#[must_use]
+pub fn http_connector() -> SharedHttpConnector {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
@@ -56,8 +63,7 @@ pub fn http_client() -> SharedHttpClient {
         .pool_idle_timeout(KEPT_IDLE)
         .pool_timer(TokioTimer::new())
         .build(Connector(https));
-    let connector = SharedHttpConnector::new(Http1(client));
-    http_client_fn(move |_, _| connector.clone())
+    SharedHttpConnector::new(Http1(client))
 }
 
 /// The call did not leave this process, because no connection was made.

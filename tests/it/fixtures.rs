@@ -31,6 +31,7 @@ pub(crate) fn settings(function: &str) -> Vec<(&'static str, &'static str)> {
             ("SMS_ORIGINATION_NUMBER", "+12065550100"),
             ("SMS_MAX_PRICE_USD", "0.50"),
         ],
+        "attach" => vec![],
         other => panic!("no settings for {other}"),
     });
     settings

@@ -8,6 +8,7 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod attach_function;
 mod cli_attach;
 mod cli_doctor;
 mod cli_doctor_email;

@@ -418,6 +418,7 @@ async fn no_setting_that_holds_what_it_should_not_is_quoted() {
             "PreSignUpFunction" => "pre-sign-up",
             "CustomMessageFunction" => "custom-message",
             "CustomEmailSenderFunction" => "custom-email-sender",
+            "AttachFunction" => "attach",
             _ => "custom-sms-sender",
         };
         let broken = [

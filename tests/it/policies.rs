@@ -13,11 +13,11 @@ use tests::event::{fixture, sealed_event};
 use tests::function::Invocation;
 use tests::kms::KEY_ARN;
 use tests::service::Reply;
+use tests::world::{POOL, POOL_ARN, PRE_SIGN_UP};
 
+use crate::attach_function::{Stage, properties, with};
 use crate::fixtures::deployed;
 use crate::watched::{BY_END_USER_MESSAGING, Services, TABLE, Watched};
-
-const POOL: &str = "eu-central-1_Example01";
 
 /// One call to AWS in the words of IAM.
 #[derive(Clone, Debug)]
@@ -246,6 +246,63 @@ async fn every_call_is_allowed_and_everything_allowed_is_called() {
                 .collect();
             assert!(unused.is_empty(), "{function}, {deployment}: no call needs {unused:?}");
         }
+    }
+}
+
+/// What Cognito checks besides, when a pool is written: it passes the role for SMS on, and has the key granted.
+///
+/// Sources: "`SmsConfigurationType`", Amazon Cognito API reference; "Custom sender Lambda triggers", Amazon Cognito
+/// developer guide.
+fn implied(request: &Value) -> Vec<Call> {
+    let service = ("iam:PassedToService".to_owned(), "cognito-idp.amazonaws.com".to_owned());
+    let context = ("kms:EncryptionContext:userpool-id".to_owned(), POOL.to_owned());
+    let call = |action: &str, resource: &Value, context| {
+        let resources = resource.as_str().map(str::to_owned).into_iter().collect();
+        Call { action: action.to_owned(), resources, context: BTreeMap::from([context]) }
+    };
+    let calls = [
+        call("iam:PassRole", &request["SmsConfiguration"]["SnsCallerArn"], service),
+        call("kms:CreateGrant", &request["LambdaConfig"]["KMSKeyID"], context),
+    ];
+    calls.into_iter().filter(|call| !call.resources.is_empty()).collect()
+}
+
+#[tokio::test]
+async fn the_function_that_attaches_may_do_what_it_does_and_nothing_else() {
+    let stage = Stage::start().await;
+    let their_key = KEY_ARN.replace("key/1", "key/2");
+    let sender = |name: &str| json!({ "LambdaVersion": "V1_0", "LambdaArn": PRE_SIGN_UP.replace("pre-sign-up", name) });
+    let theirs =
+        json!({ "CustomEmailSender": sender("a"), "CustomSMSSender": sender("b"), "KMSKeyID": their_key });
+    stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs);
+    let id = stage.create(&with("ReplaceTriggers", "true")).await;
+    stage.delete(&id, &properties()).await;
+    let of_cognito = |(operation, request): &(String, Value)| Call {
+        action: operation.clone(),
+        resources: vec![POOL_ARN.replace(POOL, request["UserPoolId"].as_str().expect("a pool"))],
+        context: BTreeMap::new(),
+    };
+    let made = stage.world.calls();
+    let calls = made.iter().map(of_cognito).chain(made.iter().flat_map(|(_, request)| implied(request)));
+    let grants = grants("an existing pool", "attach");
+    let mut used = BTreeSet::new();
+    for call in calls {
+        used.extend(allowed(&grants, &call).unwrap_or_else(|| panic!("the role refuses {call:?}")));
+    }
+    let unused: Vec<_> =
+        grants.iter().filter(|grant| !grant.is_the_platforms() && !used.contains(grant)).collect();
+    assert!(unused.is_empty(), "no call needs {unused:?}");
+    for (action, resource) in [
+        ("cognito-idp:UpdateUserPool", POOL_ARN.replace("Example01", "Another01")),
+        ("cognito-idp:DeleteUserPool", POOL_ARN.to_owned()),
+        ("cognito-idp:AdminGetUser", POOL_ARN.to_owned()),
+        ("iam:PassRole", "arn:aws:iam::123456789012:role/a".to_owned()),
+        ("kms:CreateGrant", their_key.clone()),
+        ("kms:Decrypt", KEY_ARN.to_owned()),
+        ("lambda:InvokeFunction", PRE_SIGN_UP.to_owned()),
+    ] {
+        let call = Call { action: action.to_owned(), resources: vec![resource], context: BTreeMap::new() };
+        assert!(allowed(&grants, &call).is_none(), "{call:?}");
     }
 }
 

@@ -23,6 +23,7 @@ mod http;
 pub mod kms;
 pub mod lambda;
 pub mod metrics;
+pub mod presigned;
 pub mod rie;
 pub mod secrets_manager;
 pub mod service;

@@ -1,0 +1,258 @@
+//! What CloudFormation asks for.
+//!
+//! Source: "Custom resource request objects", AWS CloudFormation user guide.
+
+use pool::triggers::{Slot, Triggers};
+use serde_json::Value;
+
+use crate::memory::{Memory, NOTHING};
+use crate::response_url::ResponseUrl;
+
+/// To whom the answer goes, and what it has to repeat.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Where CloudFormation waits for the answer.
+    pub response_url: ResponseUrl,
+    /// `StackId`.
+    pub stack_id: String,
+    /// `RequestId`, the same in every delivery of one request.
+    pub request_id: String,
+    /// `LogicalResourceId`.
+    pub logical_resource_id: String,
+    /// `PhysicalResourceId`, empty in the request that creates the resource.
+    pub physical_resource_id: String,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Attach to a pool that this resource has nothing to do with so far.
+    Attach(Properties),
+    /// Attach to the same pool again, perhaps other functions.
+    AttachAgain {
+        /// What is wanted now.
+        wanted: Properties,
+        /// What was attached until now.
+        former: Triggers,
+        /// What was there before the first of ours.
+        before: Triggers,
+    },
+    /// Put back what was there.
+    Detach {
+        /// The pool's id.
+        pool: String,
+        /// What was attached.
+        ours: Triggers,
+        /// What was there before.
+        before: Triggers,
+    },
+    /// The resource was never made, or has nothing to undo.
+    Nothing,
+}
+
+/// The properties of the resource, as the template sets them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Properties {
+    /// `UserPoolId`.
+    pub pool: String,
+    /// The four functions as they apply, and the key.
+    pub triggers: Triggers,
+    /// `ReplaceTriggers`: functions of others make way.
+    pub replace: bool,
+    /// `EmailIsUsername`: somebody says that nobody's address can be taken from him in this pool.
+    pub email_is_username: bool,
+}
+
+/// A request that makes no sense; names the member.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the request of CloudFormation cannot be read: {0}")]
+pub struct Malformed(pub &'static str);
+
+impl Caller {
+    /// As far as the request says it; `None` where nobody can be answered.
+    #[must_use]
+    pub fn read(event: &Value) -> Option<Self> {
+        Some(Self {
+            response_url: text(event, "ResponseURL")?.parse().ok()?,
+            stack_id: text(event, "StackId").unwrap_or_default(),
+            request_id: text(event, "RequestId").unwrap_or_default(),
+            logical_resource_id: text(event, "LogicalResourceId").unwrap_or_default(),
+            physical_resource_id: text(event, "PhysicalResourceId").unwrap_or_default(),
+        })
+    }
+}
+
+impl Action {
+    /// Reads what is asked for.
+    ///
+    /// # Errors
+    /// When a member is missing or wrong. A request to delete what was never made is understood whatever else is in
+    /// it, or the stack could never be deleted.
+    pub fn read(event: &Value) -> Result<Self, Malformed> {
+        let id = text(event, "PhysicalResourceId").unwrap_or_default();
+        let properties = event.get("ResourceProperties").unwrap_or(&Value::Null);
+        match text(event, "RequestType").as_deref() {
+            Some("Create") => Ok(Self::Attach(Properties::read(properties)?)),
+            Some("Update") => {
+                let old = event.get("OldResourceProperties").unwrap_or(&Value::Null);
+                Ok(Self::update(&id, Properties::read(properties)?, old))
+            }
+            Some("Delete") if id == NOTHING => Ok(Self::Nothing),
+            Some("Delete") => Ok(Self::Detach {
+                pool: text(properties, "UserPoolId").ok_or(Malformed("UserPoolId is missing"))?,
+                ours: triggers(properties),
+                before: Memory::read(&id).map(|memory| memory.before).unwrap_or_default(),
+            }),
+            _ => Err(Malformed("RequestType is none of Create, Update and Delete")),
+        }
+    }
+
+    /// An update may name another pool. The memory says which one this resource belongs to: when a move to another
+    /// pool is rolled back, the old properties name that other one.
+    fn update(id: &str, wanted: Properties, old: &Value) -> Self {
+        let old_pool = text(old, "UserPoolId");
+        let memory = Memory::read(id).unwrap_or_else(|| Memory::new(old_pool.clone().unwrap_or_default()));
+        if memory.pool != wanted.pool {
+            return Self::Attach(wanted);
+        }
+        let former =
+            if old_pool.is_some_and(|old| old == wanted.pool) { triggers(old) } else { Triggers::default() };
+        Self::AttachAgain { wanted, former, before: memory.before }
+    }
+}
+
+impl Properties {
+    fn read(properties: &Value) -> Result<Self, Malformed> {
+        let triggers = triggers(properties);
+        if triggers.functions().next().is_none() {
+            return Err(Malformed("no function is named"));
+        }
+        Ok(Self {
+            pool: text(properties, "UserPoolId").ok_or(Malformed("UserPoolId is missing"))?,
+            triggers,
+            replace: flag(properties, "ReplaceTriggers")
+                .ok_or(Malformed("ReplaceTriggers is neither true nor false"))?,
+            email_is_username: flag(properties, "EmailIsUsername")
+                .ok_or(Malformed("EmailIsUsername is neither true nor false"))?,
+        })
+    }
+}
+
+fn triggers(properties: &Value) -> Triggers {
+    Slot::ALL.into_iter().fold(Triggers::default(), |triggers, slot| {
+        triggers.with(slot, &text(properties, slot.member()).unwrap_or_default())
+    })
+}
+
+/// CloudFormation writes every value as a text.
+fn flag(properties: &Value, name: &str) -> Option<bool> {
+    text(properties, name)?.parse().ok()
+}
+
+/// A text that is not empty.
+fn text(value: &Value, name: &str) -> Option<String> {
+    value.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const OURS: &str = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-pre-sign-up";
+    const THEIRS: &str = "arn:aws:lambda:eu-central-1:123456789012:function:theirs";
+
+    fn properties(pool: &str) -> Value {
+        json!({
+            "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:triggers-attach",
+            "UserPoolId": pool,
+            "PreSignUp": OURS,
+            "ReplaceTriggers": "false",
+            "EmailIsUsername": "true",
+            "After": ["a", "b"],
+        })
+    }
+
+    fn wanted(pool: &str) -> Properties {
+        let triggers = Triggers::default().with(Slot::PreSignUp, OURS);
+        Properties { pool: pool.to_owned(), triggers, replace: false, email_is_username: true }
+    }
+
+    fn id(pool: &str) -> String {
+        let before = Triggers::default().with(Slot::PreSignUp, THEIRS);
+        Memory { before, ..Memory::new(pool.to_owned()) }.to_id().expect("a short one")
+    }
+
+    #[track_caller]
+    fn check(event: &Value, expected: Result<Action, Malformed>) {
+        assert_eq!(Action::read(event), expected, "{event}");
+    }
+
+    #[test]
+    fn what_is_to_be_done_follows_from_the_request_and_the_memory_in_the_id() {
+        let before = Triggers::default().with(Slot::PreSignUp, THEIRS);
+        let ours = Triggers::default().with(Slot::PreSignUp, OURS);
+        let create = json!({ "RequestType": "Create", "ResourceProperties": properties("a_1") });
+        check(&create, Ok(Action::Attach(wanted("a_1"))));
+        let update = |id: &str, old: &str, new: &str| {
+            json!({
+                "RequestType": "Update",
+                "PhysicalResourceId": id,
+                "ResourceProperties": properties(new),
+                "OldResourceProperties": properties(old),
+            })
+        };
+        let again = |former: &Triggers, before: &Triggers| Action::AttachAgain {
+            wanted: wanted("a_1"),
+            former: former.clone(),
+            before: before.clone(),
+        };
+        check(&update(&id("a_1"), "a_1", "a_1"), Ok(again(&ours, &before)));
+        check(&update("something else", "a_1", "a_1"), Ok(again(&ours, &Triggers::default())));
+        check(&update(&id("b_2"), "b_2", "a_1"), Ok(Action::Attach(wanted("a_1"))));
+        // The move to another pool failed, and is taken back.
+        check(&update(&id("a_1"), "b_2", "a_1"), Ok(again(&Triggers::default(), &before)));
+        let delete = |id: &str| json!({ "RequestType": "Delete", "PhysicalResourceId": id, "ResourceProperties": properties("a_1") });
+        let detach = |before: Triggers| Action::Detach { pool: "a_1".to_owned(), ours: ours.clone(), before };
+        check(&delete(&id("a_1")), Ok(detach(before)));
+        // CloudFormation made this id itself, because no answer came.
+        check(&delete("triggers-AttachedTriggers-1A2B3C4D5E6F"), Ok(detach(Triggers::default())));
+        check(&delete(NOTHING), Ok(Action::Nothing));
+    }
+
+    #[test]
+    fn what_was_never_made_is_deleted_whatever_the_properties_are() {
+        let delete = json!({ "RequestType": "Delete", "PhysicalResourceId": NOTHING });
+        check(&delete, Ok(Action::Nothing));
+    }
+
+    #[test]
+    fn a_malformed_request_is_refused_by_the_name_of_the_member() {
+        let create = |name: &str, value: Value| {
+            let mut properties = properties("a_1");
+            properties[name] = value;
+            json!({ "RequestType": "Create", "ResourceProperties": properties })
+        };
+        for (event, problem) in [
+            (json!({}), "RequestType is none of Create, Update and Delete"),
+            (json!([]), "RequestType is none of Create, Update and Delete"),
+            (json!({ "RequestType": "Create" }), "no function is named"),
+            (create("UserPoolId", json!("")), "UserPoolId is missing"),
+            (create("UserPoolId", json!(7)), "UserPoolId is missing"),
+            (create("PreSignUp", Value::Null), "no function is named"),
+            (create("ReplaceTriggers", json!("yes")), "ReplaceTriggers is neither true nor false"),
+            (create("EmailIsUsername", Value::Null), "EmailIsUsername is neither true nor false"),
+        ] {
+            check(&event, Err(Malformed(problem)));
+        }
+    }
+
+    #[test]
+    fn nobody_is_answered_without_an_address_and_others_as_far_as_they_say_who_they_are() {
+        assert!(Caller::read(&json!({ "StackId": "stack" })).is_none());
+        assert!(Caller::read(&json!({ "ResponseURL": "ftp://example.com/" })).is_none());
+        let caller = Caller::read(&json!({ "ResponseURL": "https://example.com/", "RequestId": 7 })).unwrap();
+        assert_eq!((caller.stack_id.as_str(), caller.request_id.as_str()), ("", ""));
+    }
+}

@@ -1,0 +1,599 @@
+//! The function that attaches the triggers to an existing pool: what CloudFormation asks, what becomes of the pool, and
+//! what CloudFormation is told.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::function::{Function, Init, Invocation};
+use tests::presigned::{Presigned, SIGNATURE};
+use tests::service::Reply;
+use tests::tls::Tls;
+use tests::world::{
+    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, POOL, PRE_SIGN_UP, SENDER, World,
+};
+
+const DESCRIBE: &str = "cognito-idp:DescribeUserPool";
+const UPDATE: &str = "cognito-idp:UpdateUserPool";
+const THEIRS: &str = "arn:aws:lambda:eu-central-1:123456789012:function:theirs";
+const THEIR_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555";
+/// The id of what was never attached; docs/troubleshooting.md names it.
+const NOTHING: &str = "nothing-attached";
+
+/// Longer than everything here needs that is not meant to last.
+const LONG: Duration = Duration::from_secs(60);
+
+/// The function between Cognito and CloudFormation.
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    answers: Presigned,
+    function: Function,
+}
+
+impl Stage {
+    /// A pool with many settings and without triggers.
+    pub(crate) async fn start() -> Self {
+        let world = World::start();
+        world.existing_pool();
+        Self::with(world, &[]).await
+    }
+
+    async fn with(world: World, more: &[(&str, &str)]) -> Self {
+        let answers = Presigned::start(None);
+        let function = start(&world, more).await;
+        Self { world, answers, function }
+    }
+
+    /// Lets the function answer a request, which it must do exactly once.
+    pub(crate) async fn ask(&self, request: &Value) -> Value {
+        self.ask_within(LONG, request).await
+    }
+
+    async fn ask_within(&self, time: Duration, request: &Value) -> Value {
+        let before = self.answers.answers().len();
+        let mut request = request.clone();
+        request["ResponseURL"] = json!(self.answers.url());
+        let ended = self.function.invoke_within(time, request.to_string()).await;
+        assert!(matches!(ended, Invocation::Ok(_)), "{ended:?}\n{}", self.function.stdout());
+        let answers = self.answers.answers();
+        assert_eq!(answers.len(), before + 1, "one answer");
+        let answer = answers.last().expect("an answer").clone();
+        for name in ["StackId", "RequestId", "LogicalResourceId"] {
+            assert_eq!(answer[name], request[name]);
+        }
+        assert!(!self.function.stdout().contains(SIGNATURE), "the address is a secret");
+        answer
+    }
+
+    /// The same, and it must go well.
+    #[track_caller]
+    fn done(answer: &Value) -> &str {
+        assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+        answer["PhysicalResourceId"].as_str().expect("an id")
+    }
+
+    pub(crate) async fn create(&self, properties: &Value) -> String {
+        Self::done(&self.ask(&create(properties)).await).to_owned()
+    }
+
+    pub(crate) async fn delete(&self, id: &str, properties: &Value) {
+        Self::done(&self.ask(&delete(id, properties)).await);
+    }
+
+    async fn update(&self, id: &str, new: &Value, old: &Value) {
+        let answer = self.ask(&update(id, new, old)).await;
+        assert_eq!(Self::done(&answer), id, "the id stays");
+    }
+
+    /// A request fails and leaves the pool as it is; gives the reason.
+    async fn refused(&self, request: &Value) -> String {
+        let before = self.world.pool();
+        let answer = self.ask_within(Duration::from_secs(4), request).await;
+        assert_eq!(self.world.pool(), before);
+        assert_eq!(answer["Status"], "FAILED", "{answer}");
+        assert_eq!(
+            answer["PhysicalResourceId"],
+            request.get("PhysicalResourceId").unwrap_or(&json!(NOTHING)).clone()
+        );
+        answer["Reason"].as_str().expect("a reason").to_owned()
+    }
+
+    fn config(&self) -> Value {
+        self.world.pool()["LambdaConfig"].clone()
+    }
+
+    fn set(&self, slot: &'static str, value: Value) {
+        self.world.change_pool(|pool| pool["LambdaConfig"][slot] = value);
+    }
+
+    fn writes(&self) -> usize {
+        self.world.asked(UPDATE).len()
+    }
+}
+
+async fn start(world: &World, more: &[(&str, &str)]) -> Function {
+    let endpoint = [("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", world.url())];
+    let function = Function::start("attach", &[&endpoint, more].concat());
+    assert_eq!(function.init_outcome().await, Init::Ready, "{}", function.stdout());
+    function
+}
+
+/// What the template tells a stack with both senders.
+pub(crate) fn properties() -> Value {
+    json!({
+        "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:triggers-attach",
+        "ServiceTimeout": "300",
+        "UserPoolId": POOL,
+        "PreSignUp": PRE_SIGN_UP,
+        "CustomEmailSender": CUSTOM_EMAIL_SENDER,
+        "CustomSMSSender": CUSTOM_SMS_SENDER,
+        "KMSKeyID": KEY_ARN,
+        "ReplaceTriggers": "false",
+        "EmailIsUsername": "false",
+        "After": ["a", "b"],
+    })
+}
+
+pub(crate) fn with(name: &str, value: &str) -> Value {
+    let mut properties = properties();
+    properties[name] = json!(value);
+    properties
+}
+
+fn without_sms() -> Value {
+    let mut properties = properties();
+    properties.as_object_mut().expect("an object").remove("CustomSMSSender");
+    properties
+}
+
+fn request(kind: &str, properties: &Value) -> Value {
+    json!({
+        "RequestType": kind,
+        // The same for the same request only.
+        "RequestId": format!("{kind} {properties}"),
+        "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/triggers/0a1b2c3d",
+        "ResourceType": "Custom::CognitoTriggers",
+        "LogicalResourceId": "AttachedTriggers",
+        "ResourceProperties": properties,
+    })
+}
+
+fn create(properties: &Value) -> Value {
+    request("Create", properties)
+}
+
+fn update(id: &str, new: &Value, old: &Value) -> Value {
+    let mut update = request("Update", new);
+    update["PhysicalResourceId"] = json!(id);
+    update["OldResourceProperties"] = old.clone();
+    update["RequestId"] = json!(format!("Update {new} {old}"));
+    update
+}
+
+fn delete(id: &str, properties: &Value) -> Value {
+    let mut delete = request("Delete", properties);
+    delete["PhysicalResourceId"] = json!(id);
+    delete
+}
+
+fn sender(arn: &str) -> Value {
+    json!({ "LambdaVersion": "V1_0", "LambdaArn": arn })
+}
+
+fn ours() -> Value {
+    json!({
+        "PreSignUp": PRE_SIGN_UP,
+        "CustomEmailSender": sender(CUSTOM_EMAIL_SENDER),
+        "CustomSMSSender": sender(CUSTOM_SMS_SENDER),
+        "KMSKeyID": KEY_ARN,
+    })
+}
+
+fn theirs() -> Value {
+    json!({
+        "PreSignUp": THEIRS,
+        "CustomEmailSender": sender(THEIRS),
+        "CustomSMSSender": sender(THEIRS),
+        "KMSKeyID": THEIR_KEY,
+        "PostConfirmation": THEIRS,
+    })
+}
+
+/// The pool without what nobody sets.
+pub(crate) fn settings(mut pool: Value) -> Value {
+    let members = pool.as_object_mut().expect("a pool");
+    members.remove("LastModifiedDate");
+    // The old name of a password setting, which Cognito shows and does not take.
+    members["AdminCreateUserConfig"].as_object_mut().expect("a setting").remove("UnusedAccountValidityDays");
+    // Cognito shows nothing and an empty one alike.
+    members.retain(|name, value| name != "LambdaConfig" || *value != json!({}));
+    pool
+}
+
+#[tokio::test]
+async fn a_pool_is_attached_and_let_go_and_nothing_else_of_it_changes() {
+    let stage = Stage::start().await;
+    let before = settings(stage.world.pool());
+    let id = stage.create(&properties()).await;
+    assert_eq!(id, format!(r#"{{"pool":"{POOL}","before":{{}}}}"#));
+    assert_eq!(stage.config(), ours());
+    let mut after = settings(stage.world.pool());
+    after.as_object_mut().expect("a pool").remove("LambdaConfig");
+    assert_eq!(after, before);
+    stage.delete(&id, &properties()).await;
+    assert_eq!(settings(stage.world.pool()), before);
+    assert_eq!(stage.writes(), 2);
+}
+
+#[tokio::test]
+async fn the_functions_of_others_are_left_and_named_with_the_remedy() {
+    let stage = Stage::start().await;
+    stage.set("PreSignUp", json!(THEIRS));
+    let reason = stage.refused(&create(&properties())).await;
+    assert_eq!(
+        reason,
+        format!(
+            "PreSignUp holds another function: {THEIRS}. Take it off, or deploy with ReplaceTriggers=true: then it is \
+             put back when the stack is deleted."
+        )
+    );
+    // The rollback of the stack asks nobody, so nothing can stand in its way.
+    let calls = stage.world.calls().len();
+    stage.delete(NOTHING, &properties()).await;
+    assert_eq!(stage.world.calls().len(), calls);
+}
+
+#[tokio::test]
+async fn what_was_replaced_comes_back_when_the_stack_goes() {
+    let stage = Stage::start().await;
+    stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
+    let before = settings(stage.world.pool());
+    let replacing = with("ReplaceTriggers", "true");
+    let id = stage.create(&replacing).await;
+    let mut expected = ours();
+    expected["PostConfirmation"] = json!(THEIRS);
+    assert_eq!(stage.config(), expected);
+    stage.update(&id, &with("ReplaceTriggers", "false"), &replacing).await;
+    stage.delete(&id, &properties()).await;
+    assert_eq!(settings(stage.world.pool()), before);
+}
+
+#[tokio::test]
+async fn another_sender_that_stays_keeps_its_key() {
+    let stage = Stage::start().await;
+    stage.world.change_pool(|pool| {
+        pool["LambdaConfig"] = json!({ "CustomSMSSender": sender(THEIRS), "KMSKeyID": THEIR_KEY });
+    });
+    let mut wanted = without_sms();
+    wanted["ReplaceTriggers"] = json!("true");
+    let reason = stage.refused(&create(&wanted)).await;
+    assert!(reason.contains(THEIR_KEY) && reason.contains("CodeKeyArn"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_request_that_is_delivered_twice_gets_the_same_answer() {
+    let mut stage = Stage::start().await;
+    stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
+    let request = create(&with("ReplaceTriggers", "true"));
+    let first = stage.ask(&request).await;
+    assert_eq!(stage.ask(&request).await, first);
+    assert_eq!(stage.writes(), 1);
+    // Another process does not know what was there, but ours was not.
+    stage.function = start(&stage.world, &[]).await;
+    let id = Stage::done(&stage.ask(&request).await).to_owned();
+    assert_eq!(id, format!(r#"{{"pool":"{POOL}","before":{{}}}}"#));
+    assert_eq!(stage.writes(), 1);
+    // The log of the first does.
+    stage.delete(&id, &properties()).await;
+    assert_eq!(stage.config(), json!({ "PostConfirmation": THEIRS }));
+}
+
+#[tokio::test]
+async fn a_write_without_an_answer_is_found_out_about() {
+    let stage = Stage::start().await;
+    stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
+    let before = settings(stage.world.pool());
+    let replacing = with("ReplaceTriggers", "true");
+    stage.world.script(UPDATE, [Reply::ResetAfter]);
+    let id = stage.create(&replacing).await;
+    assert_eq!(stage.writes(), 1, "it was done already");
+    stage.delete(&id, &replacing).await;
+    assert_eq!(settings(stage.world.pool()), before);
+}
+
+#[tokio::test]
+async fn an_update_attaches_what_is_new_and_gives_back_what_is_not_wanted_any_more() {
+    let stage = Stage::start().await;
+    let id = stage.create(&without_sms()).await;
+    assert_eq!(stage.config().get("CustomSMSSender"), None);
+    stage.update(&id, &properties(), &without_sms()).await;
+    assert_eq!(stage.config(), ours());
+    stage.update(&id, &without_sms(), &properties()).await;
+    assert_eq!(stage.config().get("CustomSMSSender"), None);
+    // All to Cognito: the key goes with the last sender.
+    let mut by_cognito = without_sms();
+    for name in ["CustomEmailSender", "KMSKeyID"] {
+        by_cognito.as_object_mut().expect("an object").remove(name);
+    }
+    by_cognito["CustomMessage"] = json!(CUSTOM_MESSAGE);
+    stage.update(&id, &by_cognito, &without_sms()).await;
+    assert_eq!(stage.config(), json!({ "PreSignUp": PRE_SIGN_UP, "CustomMessage": CUSTOM_MESSAGE }));
+    stage.delete(&id, &by_cognito).await;
+    assert_eq!(stage.config(), json!({}));
+}
+
+#[tokio::test]
+async fn an_update_gives_back_what_was_there_before() {
+    let stage = Stage::start().await;
+    stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
+    let replacing = with("ReplaceTriggers", "true");
+    let id = stage.create(&replacing).await;
+    let mut by_cognito = replacing.clone();
+    for name in ["CustomEmailSender", "CustomSMSSender", "KMSKeyID"] {
+        by_cognito.as_object_mut().expect("an object").remove(name);
+    }
+    stage.update(&id, &by_cognito, &replacing).await;
+    let mut expected = theirs();
+    expected["PreSignUp"] = json!(PRE_SIGN_UP);
+    assert_eq!(stage.config(), expected);
+    // And takes it again.
+    stage.update(&id, &replacing, &by_cognito).await;
+    assert_eq!(stage.config()["CustomSMSSender"], sender(CUSTOM_SMS_SENDER));
+    stage.delete(&id, &replacing).await;
+    assert_eq!(stage.config(), theirs());
+}
+
+#[tokio::test]
+async fn an_update_attaches_again_what_was_lost() {
+    let stage = Stage::start().await;
+    let id = stage.create(&properties()).await;
+    // Somebody called UpdateUserPool without the triggers.
+    stage.world.change_pool(|pool| pool["LambdaConfig"] = json!({}));
+    let other = with("EmailIsUsername", "true");
+    stage.update(&id, &other, &properties()).await;
+    assert_eq!(stage.config(), ours());
+}
+
+#[tokio::test]
+async fn a_place_that_somebody_took_stays_taken_and_stands_in_nobodys_way() {
+    let stage = Stage::start().await;
+    let id = stage.create(&properties()).await;
+    stage.set("PreSignUp", json!(THEIRS));
+    // Both ways, as when CloudFormation rolls back.
+    for (new, old) in [(without_sms(), properties()), (properties(), without_sms())] {
+        stage.update(&id, &new, &old).await;
+        assert_eq!(stage.config()["PreSignUp"], THEIRS);
+    }
+    assert!(stage.function.stdout().contains("somebody else took a place"), "{}", stage.function.stdout());
+    stage.delete(&id, &properties()).await;
+    assert_eq!(stage.config(), json!({ "PreSignUp": THEIRS }));
+}
+
+#[tokio::test]
+async fn an_update_replaces_only_what_it_can_put_back() {
+    let stage = Stage::start().await;
+    let old = without_sms();
+    let id = stage.create(&old).await;
+    stage.set("CustomSMSSender", sender(THEIRS));
+    let reason = stage.refused(&update(&id, &properties(), &old)).await;
+    assert!(reason.contains("ReplaceTriggers=true"), "{reason}");
+    let reason = stage.refused(&update(&id, &with("ReplaceTriggers", "true"), &old)).await;
+    assert!(reason.contains("came after this stack") && reason.contains("Take it off"), "{reason}");
+    // CloudFormation rolls back.
+    stage.update(&id, &old, &properties()).await;
+    assert_eq!(stage.config()["CustomSMSSender"], sender(THEIRS));
+}
+
+#[tokio::test]
+async fn another_pool_is_another_resource() {
+    let stage = Stage::start().await;
+    let former = r#"{"pool":"eu-central-1_Former01","before":{}}"#;
+    let old = with("UserPoolId", "eu-central-1_Former01");
+    let answer = stage.ask(&update(former, &properties(), &old)).await;
+    let id = Stage::done(&answer).to_owned();
+    assert_eq!(id, format!(r#"{{"pool":"{POOL}","before":{{}}}}"#));
+    assert_eq!(stage.config(), ours());
+    // Taken back, with the id of the pool that it comes back to.
+    stage.update(&id, &properties(), &old).await;
+}
+
+#[tokio::test]
+async fn a_pool_that_is_gone_has_let_go() {
+    let stage = Stage::start().await;
+    let gone = with("UserPoolId", "eu-central-1_Gone00001");
+    stage.delete(r#"{"pool":"eu-central-1_Gone00001","before":{}}"#, &gone).await;
+    let reason = stage.refused(&create(&gone)).await;
+    assert!(reason.contains("UserPoolId must name a user pool in the account and Region"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_stack_whose_creation_was_never_answered_can_be_deleted() {
+    let stage = Stage::start().await;
+    let _ = stage.create(&properties()).await;
+    stage.delete("triggers-AttachedTriggers-1A2B3C4D5E6F", &properties()).await;
+    assert_eq!(stage.config(), json!({}));
+}
+
+#[tokio::test]
+async fn an_address_that_could_be_taken_from_somebody_is_never_trusted() {
+    type Change = fn(&mut Value);
+    let alias: Change = |pool| pool["AliasAttributes"] = json!(["email"]);
+    let number: Change = |pool| pool["UsernameAttributes"] = json!(["phone_number"]);
+    let neither: Change = |pool| {
+        pool.as_object_mut().expect("a pool").remove("UsernameAttributes");
+    };
+    for (change, word) in
+        [(alias, "AliasAttributes"), (number, "UsernameAttributes"), (neither, "UsernameAttributes")]
+    {
+        let stage = Stage::start().await;
+        stage.world.change_pool(change);
+        for request in [
+            create(&with("EmailIsUsername", "true")),
+            update(
+                r#"{"pool":"eu-central-1_Example01","before":{}}"#,
+                &with("EmailIsUsername", "true"),
+                &properties(),
+            ),
+        ] {
+            let reason = stage.refused(&request).await;
+            assert!(reason.contains(word) && reason.contains("EmailIsUsername=false"), "{reason}");
+        }
+        let answer = stage.ask(&create(&properties())).await;
+        Stage::done(&answer);
+        let expected = if word == "AliasAttributes" { "true" } else { "false" };
+        assert_eq!(answer["Data"], json!({ "EmailIsUsername": expected }), "{word}");
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_remembered_is_not_replaced() {
+    let stage = Stage::start().await;
+    let long = format!("{THEIRS}{}", "x".repeat(60));
+    let long = format!("{long}:{}", "alias".repeat(25));
+    stage.world.change_pool(|pool| {
+        pool["LambdaConfig"] = json!({
+            "PreSignUp": long,
+            "CustomMessage": long,
+            "CustomEmailSender": sender(&long),
+            "CustomSMSSender": sender(&long),
+            "KMSKeyID": THEIR_KEY,
+        });
+    });
+    let reason = stage.refused(&create(&with("ReplaceTriggers", "true"))).await;
+    assert!(reason.contains("of 1024") && reason.contains("cognito-triggers attach"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_permission_that_is_only_just_made_is_waited_for() {
+    let stage = Stage::start().await;
+    stage.world.script(DESCRIBE, [Reply::error(400, "AccessDeniedException")]);
+    let id = stage.create(&properties()).await;
+    stage.world.script(UPDATE, [Reply::error(400, "ConcurrentModificationException")]);
+    stage.delete(&id, &properties()).await;
+    assert_eq!(stage.config(), json!({}));
+}
+
+#[tokio::test]
+async fn a_permission_that_is_missing_is_named() {
+    let stage = Stage::start().await;
+    let role = "arn:aws:iam::123456789012:role/triggers-UserPoolSmsRole";
+    let message = format!(
+        "User: arn:aws:sts::123456789012:assumed-role/triggers-AttachRole/triggers-attach is not authorized to \
+         perform: iam:PassRole on resource: {role} because no identity-based policy allows the iam:PassRole action"
+    );
+    let body = json!({ "__type": "AccessDeniedException", "message": message }).to_string();
+    let code = Some("AccessDeniedException".to_owned());
+    stage.world.always(UPDATE, &Reply::Status { code: 400, aws_error_code: code, body });
+    let reason = stage.refused(&create(&properties())).await;
+    let remedy =
+        format!("Allow the role of the attach function (AttachRole in the stack) iam:PassRole on {role}");
+    assert!(reason.contains(&remedy), "{reason}");
+}
+
+#[tokio::test]
+async fn an_address_of_the_pool_is_quoted_to_nobody() {
+    let stage = Stage::start().await;
+    let message =
+        format!("Email address is not verified: arn:aws:ses:eu-central-1:123456789012:identity/{SENDER}");
+    let body = json!({ "__type": "InvalidParameterException", "message": message }).to_string();
+    let code = Some("InvalidParameterException".to_owned());
+    stage.world.always(UPDATE, &Reply::Status { code: 400, aws_error_code: code, body });
+    let reason = stage.refused(&create(&properties())).await;
+    assert!(reason.contains("InvalidParameterException: Email address is not verified: …"), "{reason}");
+    for text in [reason, stage.function.stdout(), stage.function.stderr()] {
+        assert!(!text.contains('@'), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn settings_that_nobody_knows_here_are_not_put_at_risk() {
+    let stage = Stage::start().await;
+    let id = stage.create(&properties()).await;
+    stage.world.change_pool(|pool| pool["FutureSetting"] = json!("FUTURE"));
+    for request in [delete(&id, &properties()), update(&id, &without_sms(), &properties())] {
+        let reason = stage.refused(&request).await;
+        assert!(reason.contains("FutureSetting") && reason.contains("`cognito-triggers`"), "{reason}");
+    }
+    // What the remedy says: detach with the tool, then there is nothing left to do.
+    stage.world.change_pool(|pool| pool["LambdaConfig"] = json!({}));
+    let mut request = delete(&id, &properties());
+    request["RequestId"] = json!("another request");
+    Stage::done(&stage.ask(&request).await);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_something_else_after_the_write_is_told() {
+    let stage = Stage::start().await;
+    stage.world.change(DESCRIBE, |answer| {
+        if answer["UserPool"]["LambdaConfig"].get("PreSignUp").is_some() {
+            answer["UserPool"]["MfaConfiguration"] = json!("OFF");
+        }
+    });
+    let answer = stage.ask(&create(&properties())).await;
+    assert_eq!(answer["Status"], "FAILED");
+    let reason = answer["Reason"].as_str().expect("a reason");
+    assert!(reason.contains("MfaConfiguration"), "{reason}");
+    // The rollback takes the triggers off.
+    let id = answer["PhysicalResourceId"].as_str().expect("an id");
+    assert_eq!(id, format!(r#"{{"pool":"{POOL}","before":{{}}}}"#));
+    let _ = stage.ask(&delete(id, &properties())).await;
+    assert_eq!(stage.config(), json!({}));
+}
+
+#[tokio::test]
+async fn an_answer_comes_before_the_time_is_up() {
+    let stage = Stage::start().await;
+    stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
+    stage.world.always(UPDATE, &Reply::HangAfter);
+    let answer = stage.ask_within(Duration::from_secs(4), &create(&with("ReplaceTriggers", "true"))).await;
+    assert_eq!(answer["Status"], "FAILED");
+    // It may have been written, so it is remembered what was there.
+    assert!(answer["PhysicalResourceId"].as_str().expect("an id").contains(THEIRS));
+}
+
+#[tokio::test]
+async fn a_malformed_request_is_answered_as_far_as_it_says_where() {
+    let stage = Stage::start().await;
+    let mut malformed = create(&properties());
+    malformed["ResourceProperties"] = json!(["UserPoolId"]);
+    let reason = stage.refused(&malformed).await;
+    assert!(reason.starts_with("the request of CloudFormation cannot be read: "), "{reason}");
+    let url = stage.answers.url();
+    for request in
+        [json!({ "ResponseURL": url }), json!({ "ResponseURL": url, "RequestType": 7, "StackId": [] })]
+    {
+        let _ = stage.function.invoke_within(LONG, request.to_string()).await;
+        let answer = stage.answers.answers().last().expect("an answer").clone();
+        assert_eq!(answer["Status"], "FAILED");
+    }
+    for event in ["{}", "[]", "7", "\"https://example.com\"", r#"{"ResponseURL":"http://example.com/"}"#] {
+        let ended = stage.function.invoke_within(LONG, event).await;
+        assert!(ended.error_message().contains("nobody can be answered"), "{ended:?}");
+    }
+    assert_eq!(stage.world.calls(), []);
+}
+
+#[tokio::test]
+async fn the_answer_is_tried_several_times_and_a_failure_to_answer_is_one_of_the_function() {
+    let stage = Stage::start().await;
+    stage.answers.script([Reply::bare(503), Reply::ResetBefore, Reply::bare(500)]);
+    let id = stage.create(&properties()).await;
+    assert_eq!((stage.answers.attempts(), stage.writes()), (4, 1));
+    stage.answers.script(std::iter::repeat_n(Reply::bare(403), 10));
+    let mut request = delete(&id, &properties());
+    request["ResponseURL"] = json!(stage.answers.url());
+    let ended = stage.function.invoke_within(Duration::from_secs(4), request.to_string()).await;
+    assert!(matches!(&ended, Invocation::Err { error_type, .. } if error_type == "Unanswered"), "{ended:?}");
+    assert!(!format!("{ended:?}{}", stage.function.stdout()).contains(SIGNATURE));
+}
+
+#[tokio::test]
+async fn the_answer_goes_out_over_tls() {
+    let tls = Tls::new();
+    let world = World::start();
+    world.existing_pool();
+    let ca_file = tls.ca_file().to_str().expect("a path").to_owned();
+    let mut stage = Stage::with(world, &[("SSL_CERT_FILE", &ca_file)]).await;
+    stage.answers = Presigned::start(Some(&tls));
+    assert!(stage.answers.url().starts_with("https://"));
+    let _ = stage.create(&properties()).await;
+}
