@@ -59,11 +59,15 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(of_number(subject, &sender, number, parsed.as_ref()));
     }
     findings.extend(match sender.way() {
-        Some(way @ Way { provider: Provider::Sns { .. }, .. }) => {
-            by_sns(way, &facts_of_sns(subject, way, parsed.as_ref()).await, &sender, parsed.as_ref())
-        }
+        Some(way @ Way { provider: Provider::Sns { .. }, .. }) => by_sns(
+            way,
+            &Box::pin(facts_of_sns(subject, way, parsed.as_ref())).await,
+            &sender,
+            parsed.as_ref(),
+        ),
         Some(way @ Way { provider: Provider::EndUserMessaging { identity }, .. }) => {
-            let facts = facts_of_messaging(subject, way, identity.as_deref(), parsed.as_ref()).await;
+            let facts = facts_of_messaging(subject, way, identity.as_deref(), parsed.as_ref());
+            let facts = Box::pin(facts).await;
             by_messaging(way, &facts, parsed.as_ref())
         }
         None => Vec::new(),
@@ -300,6 +304,10 @@ fn of_number(
 fn country(variables: &BTreeMap<String, String>, number: &PhoneNumber) -> Finding {
     const WHY: &str = "the function's SMS_ALLOWED_COUNTRIES lists where it sends to, and the country follows from the \
                        number's first digits (docs/adr/0005-phone-table.md)";
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is for one lifetime of settings"
+    )]
     let allowed = match read(variables, |settings| settings.allowed_countries()) {
         Ok(allowed) => allowed,
         Err(unusable) => {
@@ -468,6 +476,7 @@ fn spend(service: &str, region: &str, limit: f64, spent: f64) -> Finding {
 }
 
 /// Whose sandbox.
+#[derive(Clone, Copy)]
 struct SandboxIn<'a> {
     what: &'a str,
     region: &'a str,
@@ -822,13 +831,13 @@ fn limits(variables: &BTreeMap<String, String>) -> Finding {
     let number = setting("SMS_MAX_PER_NUMBER_HOURLY", "6");
     let country = setting("SMS_MAX_PER_COUNTRY_DAILY", "500");
     let day = setting("SMS_DAILY_BUDGET_MESSAGES", "1000");
-    let mut sentence = format!(
+    let price = variables.get("SMS_MAX_PRICE_USD").filter(|price| !price.is_empty());
+    let price = price.map(|price| format!(", and at a price over USD {} for one", plain(price)));
+    let sentence = format!(
         "custom-sms-sender stops after {number} SMS to a number in an hour, {country} to a country and {day} in all in a \
-         day"
+         day{}",
+        price.unwrap_or_default()
     );
-    if let Some(price) = variables.get("SMS_MAX_PRICE_USD").filter(|price| !price.is_empty()) {
-        sentence.push_str(&format!(", and at a price over USD {} for one", plain(price)));
-    }
     Finding::ok(LIMITS, sentence)
         .why("the counters are not read here: what was stopped is counted by the metric PumpingBlocked, and a user gets \
               codes again when the hour or the day (UTC) is over; docs/sms-pumping.md")
