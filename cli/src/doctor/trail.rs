@@ -38,7 +38,8 @@ const ERRORS_SINCE: Duration = Duration::from_hours(1);
 /// Receives in a row that may show a message not seen before.
 const PEEKS: usize = 5;
 
-const LOG_PAGE: &str = "docs.aws.amazon.com/cognito/latest/developerguide/exporting-quotas-and-usage.html";
+const LOG_PAGE: &str =
+    "https://docs.aws.amazon.com/cognito/latest/developerguide/exporting-quotas-and-usage.html";
 
 pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
     let logs = &Logs::new(subject.aws);
@@ -614,14 +615,15 @@ async fn log_delivery(subject: &Subject<'_>) -> Finding {
 }
 
 fn delivery(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) -> Finding {
-    let why = format!("cognito-idp:GetLogDeliveryConfiguration, userNotification at ERROR: {LOG_PAGE}");
+    let why = "cognito-idp:GetLogDeliveryConfiguration: userNotification at the level ERROR";
     if let Some(one) = configured.iter().find(|one| one.source == "userNotification") {
         let Some(arn) = &one.log_group_arn else {
             return Finding::ok(
                 LOG_DELIVERY,
                 "Cognito logs what it could not deliver, but not into CloudWatch Logs",
             )
-            .why(why);
+            .why(why)
+            .why(LOG_PAGE);
         };
         let arn = arn.strip_suffix(":*").unwrap_or(arn);
         let group = arn.split(':').nth(6).unwrap_or(arn);
@@ -631,6 +633,7 @@ fn delivery(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) -
             "Cognito logs what it could not deliver; look there for its own errors:",
         )
         .why(why)
+        .why(LOG_PAGE)
         .command(format!("aws logs tail {} --since 1d --region {}", quote(group), quote(region)));
     }
     let parts: Vec<_> = pool_arn.unwrap_or_default().split(':').collect();
@@ -644,7 +647,8 @@ fn delivery(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) -
         Level::NotChecked,
         "what Cognito itself could not deliver is not logged; these would show it from now on:",
     )
-    .why(why);
+    .why(why)
+    .why(LOG_PAGE);
     let arn = format!("arn:{partition}:logs:{region}:{account}:log-group:{group}");
     let setting = format!(
         "LogLevel=ERROR,EventSource=userNotification,CloudWatchLogsConfiguration={{LogGroupArn={arn}}}"
