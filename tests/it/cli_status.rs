@@ -480,8 +480,7 @@ async fn a_run_that_learns_nothing_fails() {
     check(400, "ExpiredTokenException", "*", 3).await;
     check(400, "ThrottlingException", "*", 4).await;
     // The stack alone is no news.
-    for (status_code, error, expected) in
-        [(403, "AccessDeniedException", 3), (400, "ThrottlingException", 4)]
+    for (status_code, error, expected) in [(403, "AccessDeniedException", 3), (400, "ThrottlingException", 4)]
     {
         let world = World::start();
         for (operation, _) in &ASKED[1..] {
