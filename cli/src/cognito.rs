@@ -68,9 +68,6 @@ pub(crate) struct EmailSettings {
 /// How the pool itself sends SMS.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SmsSettings {
-    /// The role that Cognito takes to send through SNS, or through End User Messaging.
-    pub(crate) caller_arn: Option<String>,
-    pub(crate) external_id: Option<String>,
     /// Where it sends, if not in the pool's own Region.
     pub(crate) region: Option<String>,
     /// Whether it sends through End User Messaging instead of SNS.
@@ -392,18 +389,8 @@ impl From<UserPoolType> for Pool {
             case_sensitive: pool.username_configuration.map(|configuration| configuration.case_sensitive),
             email: email.map(EmailSettings::from).unwrap_or_default(),
             sms: pool.sms_configuration.map(|sms| match sms.eums_sms {
-                Some(messaging) => SmsSettings {
-                    caller_arn: Some(messaging.caller_arn),
-                    external_id: messaging.external_id,
-                    region: messaging.region,
-                    end_user_messaging: true,
-                },
-                None => SmsSettings {
-                    caller_arn: sms.sns_caller_arn.into(),
-                    external_id: sms.external_id,
-                    region: sms.sns_region,
-                    end_user_messaging: false,
-                },
+                Some(messaging) => SmsSettings { region: messaging.region, end_user_messaging: true },
+                None => SmsSettings { region: sms.sns_region, end_user_messaging: false },
             }),
             triggers: pool.lambda_config.map(Triggers::from).unwrap_or_default(),
             email_failure: pool.email_configuration_failure,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::aws::{Aws, AwsError, Kind};
 use crate::cloudformation::Stacks;
-use crate::lambda::Functions;
 
 /// The four triggers, in the order in which a user meets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,17 +94,5 @@ impl Deployment {
 
     pub(crate) fn redrive_role_arn(&self) -> Option<&str> {
         self.output("RedriveRoleArn")
-    }
-
-    /// The variables of a function, none where the stack does not deploy it.
-    ///
-    /// # Errors
-    /// When Lambda does not tell.
-    pub(crate) async fn settings(
-        &self,
-        aws: &Aws,
-        trigger: Trigger,
-    ) -> Option<Result<BTreeMap<String, String>, AwsError>> {
-        Some(Functions::new(aws).variables(self.function_arn(trigger)?).await)
     }
 }

@@ -48,5 +48,6 @@ mod runtime_api;
 mod stage;
 mod start_up;
 mod threats;
+mod tour;
 mod watched;
 mod world;

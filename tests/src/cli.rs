@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::pty::{OpenptyResult, Winsize, openpty};
@@ -58,6 +58,30 @@ pub fn start(arguments: &[&str], env: &[(&str, &str)], stdin: &str) -> Running {
     let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
     let output = tokio::task::spawn_blocking(move || child.wait_with_output());
     Running { pid, output }
+}
+
+/// Runs a line of a shell in a folder, where `cognito-triggers` is found; what it prints is in `stdout`, all of it in
+/// the order in which it was printed.
+///
+/// # Panics
+/// When the tool or `bash` is not there.
+pub async fn shell(line: &str, env: &[(&'static str, String)], folder: &Path) -> Output {
+    let mut path = binary().parent().expect("a folder").as_os_str().to_owned();
+    path.push(":/usr/bin:/bin");
+    let mut bash = Command::new("bash");
+    bash.args(["-c", &format!("exec 2>&1; {line}")])
+        .current_dir(folder)
+        .env_clear()
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("PATH", path)
+        .envs(env.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || bash.output()).await;
+    let output = output.expect("no panic").expect("bash starts");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Output { stdout: text(output.stdout), stderr: text(output.stderr), code: output.status.code() }
 }
 
 /// Runs the tool to its end.
