@@ -181,7 +181,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         functions: &functions,
         progress,
     };
-    let mut areas = look(subject).await;
+    let mut areas = Box::pin(look(subject)).await;
     if let (Some(stack), Some(first)) = (stack(deployment.as_ref(), &settings), areas.first_mut()) {
         first.findings.push(stack);
     }
