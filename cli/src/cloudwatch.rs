@@ -45,7 +45,8 @@ pub(crate) async fn month_to_date_spend(aws: &Aws, region: &str, spend: Spend) -
         .send()
         .await
         .map_err(|error| call.failure(&error))?;
-    let values = answer.metric_data_results.unwrap_or_default().into_iter().flat_map(|result| result.values);
+    let values =
+        answer.metric_data_results.unwrap_or_default().into_iter().filter_map(|result| result.values);
     Ok(values.flatten().fold(0.0, f64::max))
 }
 

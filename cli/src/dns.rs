@@ -64,7 +64,7 @@ impl Dns {
             Err(DnsFailure::NoSuchDomain) => return Ok(Vec::new()),
             answer => answer?,
         };
-        Ok(records(&answer)
+        Ok(records(answer.as_ref())
             .filter_map(|data| match data {
                 // A text of more than 255 bytes comes in parts that belong together.
                 RData::TXT(text) => Some(String::from_utf8_lossy(&text.txt_data.concat()).into_owned()),
@@ -79,7 +79,7 @@ impl Dns {
     /// When there is no such domain, or nobody could tell.
     pub(crate) async fn mail_hosts(&self, domain: &str) -> Result<Vec<String>, DnsFailure> {
         let answer = self.ask(domain, RecordType::MX).await?;
-        Ok(records(&answer)
+        Ok(records(answer.as_ref())
             .filter_map(|data| match data {
                 RData::MX(host) => Some(host.exchange.to_ascii().trim_end_matches('.').to_owned()),
                 _ => None,
@@ -93,7 +93,7 @@ impl Dns {
     /// When nobody could tell.
     pub(crate) async fn has_address(&self, domain: &str) -> Result<bool, DnsFailure> {
         for kind in [RecordType::A, RecordType::AAAA] {
-            if records(&self.ask(domain, kind).await?).any(|data| data.record_type() == kind) {
+            if records(self.ask(domain, kind).await?.as_ref()).any(|data| data.record_type() == kind) {
                 return Ok(true);
             }
         }
@@ -125,6 +125,6 @@ fn name_server(server: SocketAddr) -> NameServerConfig {
     NameServerConfig::new(server.ip(), true, connections.into())
 }
 
-fn records(answer: &Option<Lookup>) -> impl Iterator<Item = &RData> {
-    answer.iter().flat_map(|answer| answer.answers()).map(|record| &record.data)
+fn records(answer: Option<&Lookup>) -> impl Iterator<Item = &RData> {
+    answer.into_iter().flat_map(Lookup::answers).map(|record| &record.data)
 }

@@ -108,7 +108,7 @@ impl Ses {
             suppresses: answer
                 .suppression_attributes
                 .and_then(|attributes| attributes.suppressed_reasons)
-                .map(reasons)
+                .map(|named| reasons(&named))
                 .unwrap_or_default(),
         })
     }
@@ -156,7 +156,7 @@ impl Ses {
             suppresses: answer
                 .suppression_options
                 .and_then(|options| options.suppressed_reasons)
-                .map(reasons),
+                .map(|named| reasons(&named)),
         }))
     }
 
@@ -175,7 +175,7 @@ impl Ses {
     }
 }
 
-fn reasons(reasons: Vec<SuppressionListReason>) -> Vec<String> {
+fn reasons(reasons: &[SuppressionListReason]) -> Vec<String> {
     reasons.iter().map(ToString::to_string).collect()
 }
 

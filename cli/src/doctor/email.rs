@@ -245,7 +245,7 @@ async fn facts_of_routes(
 ) -> Vec<(Route, Facts)> {
     let one = async |route: Option<&Route>, to| {
         let route = route?;
-        Some((route.clone(), facts(subject, route, to).await))
+        Some((route.clone(), Box::pin(facts(subject, route, to)).await))
     };
     let mut routes = sender.routes().iter();
     let (first, second) = tokio::join!(one(routes.next(), to), one(routes.next(), None));
@@ -827,7 +827,7 @@ fn fallback_problems(route: &Route, facts: &Facts) -> Vec<String> {
             Err(error) => problems.push(format!("not checked, {error}")),
             Ok(None) => problems.push(format!("there is no configuration set {name}")),
             Ok(Some(set)) if !set.sending => {
-                problems.push(format!("the configuration set {name} sends nothing"))
+                problems.push(format!("the configuration set {name} sends nothing"));
             }
             Ok(Some(_)) => {}
         }
@@ -976,13 +976,9 @@ fn dmarc_finding(domain: &str, found: &Result<Found, DnsFailure>, identity: Opti
     };
     let Policy { at, request, .. } = policy;
     let answer = format!("the record at _dmarc.{at} asks for p={} (RFC 9989)", request.name());
-    let proof = match identity.map(|identity| proof(domain, policy, identity)) {
-        None => {
-            let sentence =
-                format!("{domain} has a DMARC record; whether its e-mails fulfil it was not checked");
-            return Finding::ok(DMARC, sentence).why(answer);
-        }
-        Some(proof) => proof,
+    let Some(proof) = identity.map(|identity| proof(domain, policy, identity)) else {
+        let sentence = format!("{domain} has a DMARC record; whether its e-mails fulfil it was not checked");
+        return Finding::ok(DMARC, sentence).why(answer);
     };
     if let Some(proof) = proof {
         return Finding::ok(
@@ -1088,6 +1084,10 @@ pub(super) fn denied(
     address: &str,
 ) -> Option<Finding> {
     let function = if check == DENIED { Trigger::CustomEmailSender } else { Trigger::CustomSmsSender };
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is for one lifetime of settings"
+    )]
     let lists = match read(variables, |settings| settings.blocked_domains()) {
         Ok(lists) => lists,
         Err(unusable) => {

@@ -59,11 +59,15 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(of_number(subject, &sender, number, parsed.as_ref()));
     }
     findings.extend(match sender.way() {
-        Some(way @ Way { provider: Provider::Sns { .. }, .. }) => {
-            by_sns(way, &facts_of_sns(subject, way, parsed.as_ref()).await, &sender, parsed.as_ref())
-        }
+        Some(way @ Way { provider: Provider::Sns { .. }, .. }) => by_sns(
+            way,
+            &Box::pin(facts_of_sns(subject, way, parsed.as_ref())).await,
+            &sender,
+            parsed.as_ref(),
+        ),
         Some(way @ Way { provider: Provider::EndUserMessaging { identity }, .. }) => {
-            let facts = facts_of_messaging(subject, way, identity.as_deref(), parsed.as_ref()).await;
+            let facts = facts_of_messaging(subject, way, identity.as_deref(), parsed.as_ref());
+            let facts = Box::pin(facts).await;
             by_messaging(way, &facts, parsed.as_ref())
         }
         None => Vec::new(),
@@ -90,13 +94,16 @@ fn uses_sms(pool: &Pool) -> bool {
         || (pool.mfa != "OFF" && pool.sms.is_some())
 }
 
-/// Whether the user's next code goes to their phone: the first contact in the pool's order that they have verified,
-/// else, before they have verified any, the phone.
+/// Whether codes for the user go to their phone: at sign-in, to confirm the sign-up, or to reset the password, which
+/// takes the first contact in the pool's order that is verified.
 ///
 /// Source: <https://docs.aws.amazon.com/cognito/latest/developerguide/managing-users-passwords.html>
 fn code_goes_to_phone(pool: &Pool, user: &User) -> bool {
     if user.attribute("phone_number").is_none() {
         return false;
+    }
+    if user.mfa.as_ref().is_some_and(|mfa| mfa.active.iter().any(|factor| factor == "SMS_MFA")) {
+        return true;
     }
     if user.status == "UNCONFIRMED" {
         // With both contacts Cognito verifies the phone only.
@@ -156,8 +163,8 @@ impl<'a> Sender<'a> {
     }
 
     fn of_function(variables: &'a BTreeMap<String, String>, region: &str) -> Self {
-        // Only these triggers have that setting.
-        if !variables.contains_key("SMS_ALLOWED_COUNTRIES") {
+        // Only these triggers have one of these settings.
+        if !["SMS_ALLOWED_COUNTRIES", "CODE_KEY_ARN"].iter().any(|name| variables.contains_key(*name)) {
             return Self::Unknown(None);
         }
         let setting = |name| variables.get(name).filter(|value| !value.is_empty()).cloned();
@@ -300,6 +307,10 @@ fn of_number(
 fn country(variables: &BTreeMap<String, String>, number: &PhoneNumber) -> Finding {
     const WHY: &str = "the function's SMS_ALLOWED_COUNTRIES lists where it sends to, and the country follows from the \
                        number's first digits (docs/adr/0005-phone-table.md)";
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is for one lifetime of settings"
+    )]
     let allowed = match read(variables, |settings| settings.allowed_countries()) {
         Ok(allowed) => allowed,
         Err(unusable) => {
@@ -468,6 +479,7 @@ fn spend(service: &str, region: &str, limit: f64, spent: f64) -> Finding {
 }
 
 /// Whose sandbox.
+#[derive(Clone, Copy)]
 struct SandboxIn<'a> {
     what: &'a str,
     region: &'a str,
@@ -822,13 +834,13 @@ fn limits(variables: &BTreeMap<String, String>) -> Finding {
     let number = setting("SMS_MAX_PER_NUMBER_HOURLY", "6");
     let country = setting("SMS_MAX_PER_COUNTRY_DAILY", "500");
     let day = setting("SMS_DAILY_BUDGET_MESSAGES", "1000");
-    let mut sentence = format!(
+    let price = variables.get("SMS_MAX_PRICE_USD").filter(|price| !price.is_empty());
+    let price = price.map(|price| format!(", and at a price over USD {} for one", plain(price)));
+    let sentence = format!(
         "custom-sms-sender stops after {number} SMS to a number in an hour, {country} to a country and {day} in all in a \
-         day"
+         day{}",
+        price.unwrap_or_default()
     );
-    if let Some(price) = variables.get("SMS_MAX_PRICE_USD").filter(|price| !price.is_empty()) {
-        sentence.push_str(&format!(", and at a price over USD {} for one", plain(price)));
-    }
     Finding::ok(LIMITS, sentence)
         .why("the counters are not read here: what was stopped is counted by the metric PumpingBlocked, and a user gets \
               codes again when the hour or the day (UTC) is over; docs/sms-pumping.md")
@@ -837,6 +849,7 @@ fn limits(variables: &BTreeMap<String, String>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cognito::Mfa;
 
     #[track_caller]
     fn check(recovery: &[&str], status: &str, verified: &[&str], expected: bool) {
@@ -863,6 +876,16 @@ mod tests {
         check(&["admin_only"], "CONFIRMED", both, false);
         // To confirm the sign-up, where both are there, the phone is verified.
         check(&["verified_email"], "UNCONFIRMED", &[], true);
+    }
+
+    #[test]
+    fn a_second_factor_by_sms_goes_to_the_phone_whatever_the_order() {
+        let pool = Pool { recovery: vec!["verified_email".to_owned()], ..Pool::default() };
+        let mfa = |factor: &str| Some(Mfa { active: vec![factor.to_owned()], preferred: None });
+        let attributes = BTreeMap::from([("phone_number".to_owned(), "+12065550123".to_owned())]);
+        let user = |factor| User { mfa: mfa(factor), attributes: attributes.clone(), ..User::default() };
+        assert!(code_goes_to_phone(&pool, &user("SMS_MFA")));
+        assert!(!code_goes_to_phone(&pool, &user("SOFTWARE_TOKEN_MFA")));
     }
 
     #[test]
