@@ -23,10 +23,10 @@ const POOL_IN_CONTEXT: &str = "userpool-id";
 const CONTEXT_CONDITION: &str = "kms:EncryptionContext:userpool-id";
 
 const SENDER_PAGE: &str =
-    "docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sender-triggers.html";
-const STATE_PAGE: &str = "docs.aws.amazon.com/kms/latest/developerguide/key-state.html";
-const GRANT_PAGE: &str = "docs.aws.amazon.com/kms/latest/developerguide/grants.html";
-const KEY_POLICY_PAGE: &str = "docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html";
+    "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sender-triggers.html";
+const STATE_PAGE: &str = "https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html";
+const GRANT_PAGE: &str = "https://docs.aws.amazon.com/kms/latest/developerguide/grants.html";
+const KEY_POLICY_PAGE: &str = "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html";
 
 /// What KMS and IAM answered.
 struct Answers<'a> {
@@ -60,7 +60,8 @@ fn none(subject: &Subject<'_>, pool: &Pool) -> Finding {
         KEY,
         "the pool invokes a custom sender but has no key for the codes: it cannot hand a code over",
     )
-    .why(format!("cognito-idp:DescribeUserPool shows no LambdaConfig.KMSKeyID; {SENDER_PAGE}"));
+    .why("cognito-idp:DescribeUserPool shows no LambdaConfig.KMSKeyID")
+    .why(SENDER_PAGE);
     match subject.deployment {
         Some(deployment) => finding.command(attach(&pool.id, deployment)),
         None => finding.advice("Attach the triggers again, with the key."),
@@ -166,9 +167,15 @@ fn same(subject: &Subject<'_>, pool: &Pool, senders: &[Attached<'_>], key_arn: &
         if told != key_arn {
             let finding = Finding::cause(
                 KEY,
-                format!("the pool encrypts with the key {key_arn}, but {name} decrypts with {told}: it refuses every code"),
+                format!(
+                    "the pool encrypts with the key {key_arn}, but {name} decrypts with {told}: it refuses \
+                     every code"
+                ),
             )
-            .why("LambdaConfig.KMSKeyID of the pool against CODE_KEY_ARN of the function (lambda:GetFunctionConfiguration)");
+            .why(
+                "LambdaConfig.KMSKeyID of the pool against CODE_KEY_ARN of the function \
+                 (lambda:GetFunctionConfiguration)",
+            );
             findings.push(match subject.deployment {
                 Some(deployment) if deployment.key_arn() == Some(told) => {
                     finding.command(attach(&pool.id, deployment))
@@ -207,7 +214,8 @@ fn elsewhere(pool: &Pool, key_arn: &str) -> Option<Finding> {
             KEY,
             "the key belongs to another account than the pool, of which Cognito's guide knows nothing",
         )
-        .why(format!("the ARNs of both; {SENDER_PAGE}"))
+        .why("the ARNs of both")
+        .why(SENDER_PAGE)
     })
 }
 
@@ -233,17 +241,24 @@ fn state(key: &Key) -> Finding {
     };
     let replica =
         if key.multi_region { "; it is a multi-Region key, of which only this ARN counts" } else { "" };
-    finding.why(format!("kms:DescribeKey: KeyState {}{replica}; {STATE_PAGE}", key.state))
+    finding.why(format!("kms:DescribeKey: KeyState {}{replica}", key.state)).why(STATE_PAGE)
 }
 
 fn kind(key: &Key) -> Option<Finding> {
     (key.spec != "SYMMETRIC_DEFAULT" || key.usage != "ENCRYPT_DECRYPT").then(|| {
         Finding::cause(
             STATE,
-            format!("the key of the codes is {} for {}: Cognito needs a symmetric one for encryption", key.spec, key.usage),
+            format!(
+                "the key of the codes is {} for {}: Cognito needs a symmetric one for encryption",
+                key.spec, key.usage
+            ),
         )
-        .why(format!("kms:DescribeKey: KeySpec and KeyUsage; {SENDER_PAGE}"))
-        .advice("Deploy without CodeKeyArn, so that the stack makes a fitting key, and attach the triggers again.")
+        .why("kms:DescribeKey: KeySpec and KeyUsage")
+        .why(SENDER_PAGE)
+        .advice(
+            "Deploy without CodeKeyArn, so that the stack makes a fitting key, and attach the triggers \
+             again.",
+        )
     })
 }
 
@@ -302,35 +317,42 @@ fn grant(grants: &Result<Vec<Grant>, AwsError>, pool: &Pool) -> Finding {
             return Finding::not_checked(GRANT, "whether Cognito may encrypt codes with the key", error);
         }
     };
-    let again = "Attach the triggers again, as somebody who may do kms:CreateGrant on the key: Cognito makes its \
-                 grant in their name.";
+    let again = "Attach the triggers again, as somebody who may do kms:CreateGrant on the key: Cognito makes \
+                 its grant in their name.";
     let finding = match granted(grants, pool) {
         Granted::Yes => Finding::ok(GRANT, "Cognito has a grant to encrypt codes with the key for this pool"),
         Granted::OtherPools(pools) => Finding::cause(
             GRANT,
-            format!("Cognito may encrypt codes with the key for {} only, not for this pool", pools.join(", ")),
+            format!(
+                "Cognito may encrypt codes with the key for {} only, not for this pool",
+                pools.join(", ")
+            ),
         )
         .advice(again),
         Granted::Perhaps(count) => Finding::warning(
             GRANT,
             format!(
-                "none of the key's grants names Cognito or this pool, but {count} of them may be Cognito's all the \
-                 same: what its grant looks like is not documented"
+                "none of the key's grants names Cognito or this pool, but {count} of them may be Cognito's \
+                 all the same: what its grant looks like is not documented"
             ),
         )
         .advice(again),
         Granted::No => Finding::cause(
             GRANT,
-            "Cognito has no grant to encrypt codes with the key: whoever attached the triggers lacked kms:CreateGrant",
+            "Cognito has no grant to encrypt codes with the key: whoever attached the triggers lacked \
+             kms:CreateGrant",
         )
         .advice(again),
     };
-    finding.why(format!(
-        "kms:ListGrants shows so many grants: {}; looked for: Encrypt or GenerateDataKey, the service cognito-idp or the \
-         encryption context {POOL_IN_CONTEXT}={}; {SENDER_PAGE} and {GRANT_PAGE}",
-        grants.len(),
-        pool.id
-    ))
+    finding
+        .why(format!(
+            "kms:ListGrants shows so many grants: {}; looked for: Encrypt or GenerateDataKey, the service \
+             cognito-idp or the encryption context {POOL_IN_CONTEXT}={}",
+            grants.len(),
+            pool.id
+        ))
+        .why(SENDER_PAGE)
+        .why(GRANT_PAGE)
 }
 
 // ---------------------------------------------------------------------------------- decryption
@@ -417,7 +439,8 @@ fn encryption_denied(policy: &Policy, pool: &Pool, key_arn: &str) -> Option<Find
             GRANT,
             format!("the key's policy denies Cognito to encrypt codes{but}: it cannot hand a code over"),
         )
-        .why(format!("kms:GetKeyPolicy: a denial wins over every grant; {KEY_POLICY_PAGE}"))
+        .why("kms:GetKeyPolicy: a denial wins over every grant")
+        .why(KEY_POLICY_PAGE)
         .advice("Take that statement out of the key's policy, or this pool into it; it reads:")
         .command(read_policy(key_arn)),
     )
@@ -461,12 +484,18 @@ fn decrypts(
     let fine = || Finding::ok(DECRYPT, format!("{name} may decrypt codes of this pool"));
     let finding = match (by_key.as_ref().and_then(kept_by), &by_key, iam) {
         (Some(why), _, _) => cause(&why)
-            .advice("Let the key's policy leave it to IAM (Allow kms:* to the account's root), without that denial; it reads:")
+            .advice(
+                "Let the key's policy leave it to IAM (Allow kms:* to the account's root), without that \
+                 denial; it reads:",
+            )
             .command(read_policy(key_arn)),
         (None, Some(KeyPolicy::Allows), _) | (None, _, Ok(true)) => fine(),
-        (None, _, Ok(false)) => cause("no policy of its role allows kms:Decrypt on the key for it, or one denies it").advice(
-            "Deploy the stack again with the UserPoolId of this pool: with DecryptForUserPoolOnly=true its role may \
-             decrypt codes of that pool alone.",
+        (None, _, Ok(false)) => cause(
+            "no policy of its role allows kms:Decrypt on the key for it, or one denies it",
+        )
+        .advice(
+            "Deploy the stack again with the UserPoolId of this pool: with DecryptForUserPoolOnly=true its \
+             role may decrypt codes of that pool alone.",
         ),
         (None, _, Err(error)) => {
             return Finding::not_checked(DECRYPT, &format!("whether {name} may decrypt codes"), error);
@@ -476,9 +505,9 @@ fn decrypts(
         Some(KeyPolicy::Unclear(key)) => finding
             .why(format!("a statement of the key's policy depends on {key}, which cannot be judged here")),
         Some(KeyPolicy::LeavesItToIam) => {
-            finding.why(format!("kms:GetKeyPolicy leaves it to IAM: {KEY_POLICY_PAGE}"))
+            finding.why("kms:GetKeyPolicy leaves it to IAM").why(KEY_POLICY_PAGE)
         }
-        _ => finding.why(format!("kms:GetKeyPolicy, kms:Decrypt for {role}: {KEY_POLICY_PAGE}")),
+        _ => finding.why(format!("kms:GetKeyPolicy, kms:Decrypt for {role}")).why(KEY_POLICY_PAGE),
     };
     match iam {
         Ok(allowed) => finding.why(format!(
@@ -518,8 +547,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_grants(grants: &[Grant], expected: Granted) {
-        assert_eq!(granted(grants, &pool()), expected, "{grants:?}");
+    fn check_grants(grants: &[Grant], expected: &Granted) {
+        assert_eq!(&granted(grants, &pool()), expected, "{grants:?}");
     }
 
     #[test]
@@ -527,26 +556,26 @@ mod tests {
         let own = Some("eu-central-1_Example01");
         let cognito = "cognito-idp.amazonaws.com";
         let account = "arn:aws:iam::111122223333:root";
-        check_grants(&[], Granted::No);
-        check_grants(&[grant_of(cognito, "GenerateDataKey", own)], Granted::Yes);
-        check_grants(&[grant_of(cognito, "GenerateDataKeyWithoutPlaintext", None)], Granted::Yes);
-        check_grants(&[grant_of("cognito-idp.eu-central-1.amazonaws.com", "Encrypt", own)], Granted::Yes);
-        check_grants(&[grant_of(account, "Encrypt", own)], Granted::Yes);
-        check_grants(&[grant_of(account, "Encrypt", None)], Granted::Perhaps(1));
-        check_grants(&[grant_of(cognito, "Decrypt", own)], Granted::No);
-        check_grants(&[grant_of("dynamodb.eu-central-1.amazonaws.com", "Encrypt", None)], Granted::No);
+        check_grants(&[], &Granted::No);
+        check_grants(&[grant_of(cognito, "GenerateDataKey", own)], &Granted::Yes);
+        check_grants(&[grant_of(cognito, "GenerateDataKeyWithoutPlaintext", None)], &Granted::Yes);
+        check_grants(&[grant_of("cognito-idp.eu-central-1.amazonaws.com", "Encrypt", own)], &Granted::Yes);
+        check_grants(&[grant_of(account, "Encrypt", own)], &Granted::Yes);
+        check_grants(&[grant_of(account, "Encrypt", None)], &Granted::Perhaps(1));
+        check_grants(&[grant_of(cognito, "Decrypt", own)], &Granted::No);
+        check_grants(&[grant_of("dynamodb.eu-central-1.amazonaws.com", "Encrypt", None)], &Granted::No);
         check_grants(
             &[grant_of(cognito, "Encrypt", Some("eu-central-1_Other")), grant_of(account, "Decrypt", None)],
-            Granted::OtherPools(vec!["eu-central-1_Other".to_owned()]),
+            &Granted::OtherPools(vec!["eu-central-1_Other".to_owned()]),
         );
     }
 
     const IAM_DECIDES: &str = r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"kms:*","Resource":"*"}"#;
 
     #[track_caller]
-    fn check_policy(statements: &str, expected: KeyPolicy) {
+    fn check_policy(statements: &str, expected: &KeyPolicy) {
         let policy = Policy::parse(&format!(r#"{{"Statement":[{statements}]}}"#)).expect("a policy");
-        assert_eq!(key_policy(&policy, ROLE, &pool()), expected, "{statements}");
+        assert_eq!(&key_policy(&policy, ROLE, &pool()), expected, "{statements}");
     }
 
     fn statement(effect: &str, condition: &str) -> String {
@@ -579,29 +608,29 @@ mod tests {
     #[test]
     fn a_key_policy_allows_denies_or_leaves_it_to_iam() {
         let (own, other) = ("eu-central-1_Example01", "eu-central-1_Other");
-        check_policy(IAM_DECIDES, KeyPolicy::LeavesItToIam);
-        check_policy("", KeyPolicy::Silent);
-        check_policy(&IAM_DECIDES.replace("123456789012", "111122223333"), KeyPolicy::Silent);
-        check_policy(&IAM_DECIDES.replace("kms:*", "kms:Describe*"), KeyPolicy::Silent);
-        check_policy(&statement("Allow", ""), KeyPolicy::Allows);
-        check_policy(&format!("{},{IAM_DECIDES}", statement("Allow", "")), KeyPolicy::Allows);
-        check_policy(&statement("Allow", &on_pool("StringEquals", own)), KeyPolicy::Allows);
+        check_policy(IAM_DECIDES, &KeyPolicy::LeavesItToIam);
+        check_policy("", &KeyPolicy::Silent);
+        check_policy(&IAM_DECIDES.replace("123456789012", "111122223333"), &KeyPolicy::Silent);
+        check_policy(&IAM_DECIDES.replace("kms:*", "kms:Describe*"), &KeyPolicy::Silent);
+        check_policy(&statement("Allow", ""), &KeyPolicy::Allows);
+        check_policy(&format!("{},{IAM_DECIDES}", statement("Allow", "")), &KeyPolicy::Allows);
+        check_policy(&statement("Allow", &on_pool("StringEquals", own)), &KeyPolicy::Allows);
         check_policy(
             &statement("Allow", &on_pool("StringEquals", other)),
-            KeyPolicy::AllowsOthers(vec![other.to_owned()]),
+            &KeyPolicy::AllowsOthers(vec![other.to_owned()]),
         );
-        check_policy(&format!("{IAM_DECIDES},{}", statement("Deny", "")), KeyPolicy::Denies(Vec::new()));
+        check_policy(&format!("{IAM_DECIDES},{}", statement("Deny", "")), &KeyPolicy::Denies(Vec::new()));
         check_policy(
             &format!("{IAM_DECIDES},{}", statement("Deny", &on_pool("StringNotEquals", other))),
-            KeyPolicy::Denies(vec![other.to_owned()]),
+            &KeyPolicy::Denies(vec![other.to_owned()]),
         );
         check_policy(
             &format!("{IAM_DECIDES},{}", statement("Deny", &on_pool("StringNotEquals", own))),
-            KeyPolicy::LeavesItToIam,
+            &KeyPolicy::LeavesItToIam,
         );
         check_policy(
             &statement("Allow", r#","Condition":{"Bool":{"aws:ViaAWSService":"true"}}"#),
-            KeyPolicy::Unclear("aws:viaawsservice".to_owned()),
+            &KeyPolicy::Unclear("aws:viaawsservice".to_owned()),
         );
     }
 }

@@ -38,7 +38,8 @@ const ERRORS_SINCE: Duration = Duration::from_hours(1);
 /// Receives in a row that may show a message not seen before.
 const PEEKS: usize = 5;
 
-const LOG_PAGE: &str = "docs.aws.amazon.com/cognito/latest/developerguide/exporting-quotas-and-usage.html";
+const LOG_PAGE: &str =
+    "https://docs.aws.amazon.com/cognito/latest/developerguide/exporting-quotas-and-usage.html";
 
 pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
     let logs = &Logs::new(subject.aws);
@@ -168,7 +169,9 @@ fn theirs(subject: &Subject<'_>, body: &str) -> Option<String> {
     let attribute =
         |name: &str| attributes.and_then(|attributes| attributes.get(name)).and_then(Value::as_str);
     let name = event.get("userName").and_then(Value::as_str);
-    let same = |value: Option<&str>, known: Option<&str>| matches!((value, known), (Some(value), Some(known)) if value.eq_ignore_ascii_case(known));
+    let same = |value: Option<&str>, known: Option<&str>| {
+        value.zip(known).is_some_and(|(value, known)| value.eq_ignore_ascii_case(known))
+    };
     let user = subject.user();
     let is_theirs = same(name, user.map(|user| user.name.as_str()))
         || same(attribute("sub"), user.and_then(|user| user.attribute("sub")))
@@ -347,7 +350,10 @@ impl Channel<'_> {
                 Finding::new(
                     MESSAGES,
                     Level::NotChecked,
-                    format!("the lines of {name} about this user: not checked, its RECIPIENT_HASH_KEY is empty or unknown"),
+                    format!(
+                        "the lines of {name} about this user: not checked, its RECIPIENT_HASH_KEY is empty \
+                         or unknown"
+                    ),
                 )
                 .why("without it every process of the function makes up a key, so no hash can be computed"),
             );
@@ -368,19 +374,27 @@ impl Channel<'_> {
         let finding = match &last.outcome {
             Outcome::Sent(id) => {
                 let id = id.as_deref().map(|id| format!(", message id {id}")).unwrap_or_default();
-                Finding::ok(MESSAGES, format!("the last {word} to this user{what} was taken by the service at {at}{id}"))
-                    .why("that a service took a message does not say that it arrived: junk folder, suppression, spend limit")
+                Finding::ok(
+                    MESSAGES,
+                    format!("the last {word} to this user{what} was taken by the service at {at}{id}"),
+                )
+                .why(
+                    "that a service took a message does not say that it arrived: junk folder, suppression, \
+                     spend limit",
+                )
             }
             Outcome::Duplicate => Finding::ok(
                 MESSAGES,
                 format!(
-                    "the last event for this user{what}, at {at}, had been dealt with before: its {word} is out"
+                    "the last event for this user{what}, at {at}, had been dealt with before: its {word} is \
+                     out"
                 ),
             ),
             Outcome::InProgress => Finding::warning(
                 MESSAGES,
                 format!(
-                    "the last {word} to this user{what} was just being sent at {at}; Lambda brings the event back"
+                    "the last {word} to this user{what} was just being sent at {at}; Lambda brings the event \
+                     back"
                 ),
             ),
             Outcome::Expired => Finding::cause(
@@ -447,15 +461,18 @@ fn never_invoked(subject: &Subject<'_>, channels: &[Channel<'_>]) -> Finding {
         return Finding::new(
             MESSAGES,
             Level::NotChecked,
-            format!("{names} logged nothing about this user in the last {hours} h, but at their LOG_LEVEL what was sent is not logged"),
+            format!(
+                "{names} logged nothing about this user in the last {hours} h, but at their LOG_LEVEL what \
+                 was sent is not logged"
+            ),
         )
         .why(why);
     }
     Finding::warning(
         MESSAGES,
         format!(
-            "{names} logged nothing about this user in the last {hours} h: if a code was asked for, Cognito did not \
-             hand it over"
+            "{names} logged nothing about this user in the last {hours} h: if a code was asked for, Cognito \
+             did not hand it over"
         ),
     )
     .why(why)
@@ -582,7 +599,8 @@ fn error(
     };
     Some(finding.why(format!("logs:FilterLogEvents of {log_group} for lines of the level ERROR")).command(
         format!(
-            "aws logs filter-log-events --log-group-name {} --filter-pattern '{{ $.level = \"ERROR\" }}' --region {}",
+            "aws logs filter-log-events --log-group-name {} --filter-pattern '{{ $.level = \"ERROR\" }}' \
+             --region {}",
             quote(log_group),
             quote(region)
         ),
@@ -614,14 +632,15 @@ async fn log_delivery(subject: &Subject<'_>) -> Finding {
 }
 
 fn delivery(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) -> Finding {
-    let why = format!("cognito-idp:GetLogDeliveryConfiguration, userNotification at ERROR: {LOG_PAGE}");
+    let why = "cognito-idp:GetLogDeliveryConfiguration: userNotification at the level ERROR";
     if let Some(one) = configured.iter().find(|one| one.source == "userNotification") {
         let Some(arn) = &one.log_group_arn else {
             return Finding::ok(
                 LOG_DELIVERY,
                 "Cognito logs what it could not deliver, but not into CloudWatch Logs",
             )
-            .why(why);
+            .why(why)
+            .why(LOG_PAGE);
         };
         let arn = arn.strip_suffix(":*").unwrap_or(arn);
         let group = arn.split(':').nth(6).unwrap_or(arn);
@@ -631,6 +650,7 @@ fn delivery(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) -
             "Cognito logs what it could not deliver; look there for its own errors:",
         )
         .why(why)
+        .why(LOG_PAGE)
         .command(format!("aws logs tail {} --since 1d --region {}", quote(group), quote(region)));
     }
     let parts: Vec<_> = pool_arn.unwrap_or_default().split(':').collect();
@@ -644,7 +664,8 @@ fn delivery(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) -
         Level::NotChecked,
         "what Cognito itself could not deliver is not logged; these would show it from now on:",
     )
-    .why(why);
+    .why(why)
+    .why(LOG_PAGE);
     let arn = format!("arn:{partition}:logs:{region}:{account}:log-group:{group}");
     let setting = format!(
         "LogLevel=ERROR,EventSource=userNotification,CloudWatchLogsConfiguration={{LogGroupArn={arn}}}"
@@ -652,7 +673,8 @@ fn delivery(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) -
     let finding = finding
         .command(format!("aws logs create-log-group --log-group-name {} --region {region}", quote(&group)))
         .command(format!(
-            "aws cognito-idp set-log-delivery-configuration --user-pool-id {} --log-configurations {} --region {region}",
+            "aws cognito-idp set-log-delivery-configuration --user-pool-id {} --log-configurations {} \
+             --region {region}",
             quote(pool_id),
             quote(&setting)
         ));
@@ -686,8 +708,8 @@ mod tests {
 
     #[test]
     fn of_an_invalid_configuration_only_the_names_are_shown() {
-        let problems = "FROM_ADDRESS is not set; DENIED_EMAIL_DOMAINS entry 1 `ann@example.com` is no domain; \
-                        ann@example.com is; x";
+        let problems = "FROM_ADDRESS is not set; DENIED_EMAIL_DOMAINS entry 1 `ann@example.com` is no \
+                        domain; ann@example.com is; x";
         assert_eq!(variables(problems), "FROM_ADDRESS, DENIED_EMAIL_DOMAINS");
         assert_eq!(variables("ann@example.com"), "its log names them");
     }

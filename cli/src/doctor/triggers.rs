@@ -27,14 +27,13 @@ const VERSION: &str = "V1_0";
 const EVENT_AGE_SECONDS: i32 = 900;
 
 /// The guide's page of the rules that hold for every trigger.
-const TRIGGER_PAGE: &str =
-    "docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html";
+const TRIGGER_PAGE: &str = "https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html";
 const SENDER_PAGE: &str =
-    "docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sender-triggers.html";
+    "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sender-triggers.html";
 const MESSAGE_PAGE: &str =
-    "docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-message.html";
-const ASYNC_PAGE: &str = "docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html";
-const STATES_PAGE: &str = "docs.aws.amazon.com/lambda/latest/dg/functions-states.html";
+    "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-message.html";
+const ASYNC_PAGE: &str = "https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html";
+const STATES_PAGE: &str = "https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html";
 
 /// A function that the pool invokes.
 #[derive(Clone, Copy)]
@@ -185,7 +184,8 @@ fn missing(trigger: Trigger, pool: &Pool, deployment: &Deployment) -> Finding {
             "cognito-idp:DescribeUserPool shows no LambdaConfig.{slot}, the stack has the output {}",
             trigger.output()
         ))
-        .why(format!("update-user-pool takes every trigger off that it is not given: {TRIGGER_PAGE}"))
+        .why("update-user-pool takes every trigger off that it is not given")
+        .why(TRIGGER_PAGE)
         .command(attach(&pool.id, deployment))
 }
 
@@ -197,7 +197,8 @@ fn foreign(trigger: Trigger, attached: &str, pool: &Pool, deployment: &Deploymen
     )
     .why("cognito-idp:DescribeUserPool, LambdaConfig, against the stack's outputs")
     .advice(format!(
-        "If it should be the stack's, see what would change with cognito-triggers diff --user-pool-id {} --stack-name {}",
+        "If it should be the stack's, see what would change with cognito-triggers diff --user-pool-id {} \
+         --stack-name {}",
         quote(&pool.id),
         quote(stack)
     ))
@@ -214,7 +215,8 @@ fn frozen(trigger: Trigger, attached: &str) -> Option<Finding> {
                 "{slot} of the pool is version {version} of its function: no deployment changes what it does"
             ),
         )
-        .why(format!("Cognito's guide knows functions and aliases, no versions: {TRIGGER_PAGE}"))
+        .why("Cognito's guide knows functions and aliases, no versions")
+        .why(TRIGGER_PAGE)
     })
 }
 
@@ -240,7 +242,8 @@ fn channels(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
                         sender.version
                     ),
                 )
-                .why(format!("LambdaConfig.{slot}.LambdaVersion; {SENDER_PAGE}")),
+                .why(format!("LambdaConfig.{slot}.LambdaVersion"))
+                .why(SENDER_PAGE),
             );
         }
         if triggers.custom_message.is_some() && writes(channel) {
@@ -248,14 +251,16 @@ fn channels(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
                 Finding::warning(
                     CHANNEL,
                     format!(
-                        "both {slot} and CustomMessage are attached for this channel: what Cognito then does is not \
-                         documented"
+                        "both {slot} and CustomMessage are attached for this channel: what Cognito then does \
+                         is not documented"
                     ),
                 )
                 .why(format!(
                     "LambdaConfig names both, and CUSTOM_MESSAGE_CHANNELS of custom-message names {channel}; \
-                     {MESSAGE_PAGE} and {SENDER_PAGE} do not speak of each other"
+                     the guide's pages of the two do not speak of each other"
                 ))
+                .why(MESSAGE_PAGE)
+                .why(SENDER_PAGE)
                 .advice("One of the two should go: EmailDelivery and SmsDelivery of the stack say which."),
             );
         }
@@ -284,7 +289,8 @@ fn refused_text(pool: &Pool, writes_email: bool) -> Option<Finding> {
             "custom-message writes e-mails, which Cognito takes only where the pool sends through SES: every \
              operation that sends one fails with InvalidLambdaResponseException",
         )
-        .why(format!("EmailSendingAccount of the pool is {mode}, not DEVELOPER: {MESSAGE_PAGE}"))
+        .why(format!("EmailSendingAccount of the pool is {mode}, not DEVELOPER"))
+        .why(MESSAGE_PAGE)
         .advice("Deploy with EmailDelivery=sender, or give the pool an SES identity (DEVELOPER).")
     })
 }
@@ -374,10 +380,12 @@ fn state(attached: Attached<'_>, configuration: &Configuration) -> Finding {
     };
     let processor = configuration.architecture.as_deref().unwrap_or("unknown processor");
     let runtime = configuration.runtime.as_deref().unwrap_or("no runtime");
-    finding.why(format!(
-        "lambda:GetFunctionConfiguration: State {}, {runtime}, {processor}; {STATES_PAGE}",
-        state.as_deref().unwrap_or("none")
-    ))
+    finding
+        .why(format!(
+            "lambda:GetFunctionConfiguration: State {}, {runtime}, {processor}",
+            state.as_deref().unwrap_or("none")
+        ))
+        .why(STATES_PAGE)
 }
 
 fn last_update(configuration: &Configuration) -> Option<Finding> {
@@ -390,7 +398,8 @@ fn last_update(configuration: &Configuration) -> Option<Finding> {
                 "the last deployment of {name} failed{reason}: the code and settings before it are at work"
             ),
         )
-        .why(format!("lambda:GetFunctionConfiguration: LastUpdateStatus Failed; {STATES_PAGE}"))
+        .why("lambda:GetFunctionConfiguration: LastUpdateStatus Failed")
+        .why(STATES_PAGE)
         .advice("Deploy the stack again.")
     })
 }
@@ -416,7 +425,10 @@ fn usable(attached: Attached<'_>, configuration: &Configuration) -> Option<Findi
     let problem = startup::problem(attached.trigger, variables)?;
     Some(
         Finding::cause(SETTINGS, format!("{name} does not start ({problem}): {}", attached.without()))
-            .why("lambda:GetFunctionConfiguration shows its variables, which were read as the function reads them")
+            .why(
+                "lambda:GetFunctionConfiguration shows its variables, which were read as the function reads \
+                 them",
+            )
             .advice("Set the parameter of that name and deploy the stack again: docs/configuration.md."),
     )
 }
@@ -429,7 +441,10 @@ fn concurrency(attached: Attached<'_>, reserved: &Result<Option<i32>, AwsError>)
                 FUNCTION,
                 format!("{name} is switched off (reserved concurrency 0): {}", attached.without()),
             )
-            .why("lambda:GetFunctionConcurrency: ReservedConcurrentExecutions 0, so Lambda throttles every invocation")
+            .why(
+                "lambda:GetFunctionConcurrency: ReservedConcurrentExecutions 0, so Lambda throttles every \
+                 invocation",
+            )
             .command(cli("delete-function-concurrency", attached.arn)),
         ),
         Ok(_) => None,
@@ -482,16 +497,20 @@ fn permission(attached: Attached<'_>, policy: &Result<Option<String>, AwsError>,
         MayInvoke::Unclear(key) => Finding::warning(
             PERMISSION,
             format!(
-                "whether Cognito may invoke {name} depends on the condition {key}, which cannot be judged here"
+                "whether Cognito may invoke {name} depends on the condition {key}, which cannot be judged \
+                 here"
             ),
         ),
     };
-    let finding = finding.why(format!(
-        "lambda:GetPolicy{}: it takes a statement for lambda:InvokeFunction and {COGNITO} whose aws:SourceArn is {} \
-         and whose aws:SourceAccount is its account; {TRIGGER_PAGE}",
-        if attached.arn == unqualified(attached.arn) { "" } else { ", of that version or alias, which has its own" },
-        pool.arn,
-    ));
+    let own = attached.arn != unqualified(attached.arn);
+    let own = if own { ", of that version or alias, which has its own" } else { "" };
+    let finding = finding
+        .why(format!(
+            "lambda:GetPolicy{own}: it takes a statement for lambda:InvokeFunction and {COGNITO} whose \
+             aws:SourceArn is {} and whose aws:SourceAccount is its account",
+            pool.arn
+        ))
+        .why(TRIGGER_PAGE);
     match verdict {
         MayInvoke::NoPolicy | MayInvoke::Missing | MayInvoke::Others(_) => finding.step(Step::AllowInvoke {
             function_arn: attached.arn.to_owned(),
@@ -601,8 +620,8 @@ fn retries(attached: Attached<'_>, answer: &Result<Option<EventInvoke>, AwsError
             Finding::warning(
                 RETRIES,
                 format!(
-                    "Lambda tries {name} for up to {} minutes: a code for signing in is dead after 15, one for a \
-                     password after 60",
+                    "Lambda tries {name} for up to {} minutes: a code for signing in is dead after 15, one \
+                     for a password after 60",
                     seconds / 60
                 ),
             )
@@ -632,13 +651,14 @@ fn retries(attached: Attached<'_>, answer: &Result<Option<EventInvoke>, AwsError
             "lambda:GetFunctionEventInvokeConfig knows no settings, so Lambda's defaults hold".to_owned()
         }
         _ => format!(
-            "lambda:GetFunctionEventInvokeConfig: MaximumRetryAttempts {}, MaximumEventAgeInSeconds {}, OnFailure {}",
+            "lambda:GetFunctionEventInvokeConfig: MaximumRetryAttempts {}, MaximumEventAgeInSeconds {}, \
+             OnFailure {}",
             settings.retries.map_or("not set".to_owned(), |retries| retries.to_string()),
             settings.seconds.map_or("not set".to_owned(), |seconds| seconds.to_string()),
             settings.on_failure.as_deref().unwrap_or("not set"),
         ),
     };
-    findings.into_iter().map(|finding| finding.why(format!("{said}; {ASYNC_PAGE}"))).collect()
+    findings.into_iter().map(|finding| finding.why(said.clone()).why(ASYNC_PAGE)).collect()
 }
 
 #[cfg(test)]
@@ -654,9 +674,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(statements: &[String], expected: MayInvoke) {
+    fn check(statements: &[String], expected: &MayInvoke) {
         let policy = format!(r#"{{"Statement":[{}]}}"#, statements.join(","));
-        assert_eq!(may_invoke(Some(&policy), POOL_ARN), expected, "{policy}");
+        assert_eq!(&may_invoke(Some(&policy), POOL_ARN), expected, "{policy}");
     }
 
     #[test]
@@ -675,14 +695,14 @@ mod tests {
         let others =
             ["111122223333".to_owned(), "arn:aws:cognito-idp:eu-central-1:1:userpool/other".to_owned()];
         assert_eq!(may_invoke(None, POOL_ARN), MayInvoke::NoPolicy);
-        check(&[], MayInvoke::Missing);
-        check(&[other.clone(), own.clone()], MayInvoke::Yes);
-        check(&[wild.clone()], MayInvoke::Yes);
-        check(&[statement("Allow", "")], MayInvoke::AnyPool);
-        check(&[other.clone(), account, other.clone()], MayInvoke::Others(others.to_vec()));
-        check(&[unknown.clone(), other], MayInvoke::Unclear("aws:securetransport".to_owned()));
-        check(&[unknown, own.clone()], MayInvoke::Yes);
-        check(&[own, statement("Deny", "")], MayInvoke::Forbidden);
-        check(&[wild, statement("Deny", r#""ArnLike":{"aws:SourceArn":"arn:other"}"#)], MayInvoke::Yes);
+        check(&[], &MayInvoke::Missing);
+        check(&[other.clone(), own.clone()], &MayInvoke::Yes);
+        check(std::slice::from_ref(&wild), &MayInvoke::Yes);
+        check(&[statement("Allow", "")], &MayInvoke::AnyPool);
+        check(&[other.clone(), account, other.clone()], &MayInvoke::Others(others.to_vec()));
+        check(&[unknown.clone(), other], &MayInvoke::Unclear("aws:securetransport".to_owned()));
+        check(&[unknown, own.clone()], &MayInvoke::Yes);
+        check(&[own, statement("Deny", "")], &MayInvoke::Forbidden);
+        check(&[wild, statement("Deny", r#""ArnLike":{"aws:SourceArn":"arn:other"}"#)], &MayInvoke::Yes);
     }
 }
