@@ -163,8 +163,11 @@ fn by_user_name(world: &World, aliases: &[&str]) {
     world.change_user(|user| user["Username"] = json!("ann"));
 }
 
+/// How something comes about.
+type Change = fn(&World);
+
 /// What is wrong, how it comes about, and who is asked for.
-type Case = (&'static str, fn(&World), &'static str);
+type Case = (&'static str, Change, &'static str);
 
 /// Each cause and each warning of this file's areas.
 const CASES: &[Case] = &[
@@ -566,7 +569,7 @@ fn parse(command: &str) -> (String, Value, String) {
 }
 
 fn pascal(kebab: &str) -> String {
-    kebab.split('-').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..])).collect()
+    kebab.split('-').fold(String::new(), |name, word| name + &word[..1].to_uppercase() + &word[1..])
 }
 
 /// The commands that `--fix` asks for.
@@ -590,7 +593,7 @@ fn key_state(world: &World, state: &'static str) {
 }
 
 /// States whose mend is a step, with the operation that it is.
-const STEPS: &[(fn(&World), &str)] = &[
+const STEPS: &[(Change, &str)] = &[
     (
         |world| {
             world.set_attribute("email_verified", Some("false"));

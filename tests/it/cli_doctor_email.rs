@@ -378,6 +378,18 @@ async fn in_the_sandbox_a_verified_domain_is_written_to() {
 }
 
 #[tokio::test]
+async fn the_mailbox_simulator_is_written_to_from_the_sandbox() {
+    let place = Place::new();
+    place.world.change("ses:GetAccount", |answer| answer["ProductionAccessEnabled"] = json!(false));
+    place.user_has("success@simulator.amazonses.com");
+    // Without an MX record the address of the domain counts.
+    place.dns.add("simulator.amazonses.com", Record::Address);
+    let words = words(&section(&place.doctor(SUB, &[]).await, "E-mail"));
+    assert!(words.contains("ok SES in eu-central-1 is in the sandbox, which lets e-mails to its simulator"));
+    assert!(words.contains("ok simulator.amazonses.com may receive e-mail"), "{words}");
+}
+
+#[tokio::test]
 async fn an_address_without_a_user_is_looked_at_as_well() {
     let place = Place::new();
     place.world.change_users(Vec::clear);

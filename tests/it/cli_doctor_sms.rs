@@ -94,6 +94,9 @@ const CASES: &[(&str, Change)] = &[
     ("a satellite telephone", |place| place.user_calls("+881612345678")),
     ("a number of nowhere", |place| place.user_calls("+21012345678")),
     ("countries that stop the sender", |place| place.sms_variable("SMS_ALLOWED_COUNTRIES", "US,Utopia")),
+    ("no countries", |place| {
+        place.world.set_variable(CUSTOM_SMS_SENDER, "SMS_ALLOWED_COUNTRIES", None);
+    }),
     ("countries out of reach", |place| {
         place.sms_variable("SMS_ALLOWED_COUNTRIES", "file:/opt/countries.txt");
     }),
@@ -305,6 +308,33 @@ async fn in_the_sandbox_a_verified_number_is_sent_to() {
     });
     let words = words(&section(&place.doctor(SUB, &[]).await, "SMS"));
     assert!(words.contains(&format!("is in the sandbox, and {PHONE} is verified there")), "{words}");
+}
+
+#[tokio::test]
+async fn a_pool_of_numbers_is_asked_about_as_such() {
+    let place = Place::new();
+    place.messaging(POOL_ARN);
+    place.sms_variable("SMS_MAX_PRICE_USD", "0.05");
+    place.world.answer(
+        "sms-voice:DescribePools",
+        json!({ "Pools": [{
+            "PoolArn": POOL_ARN,
+            "PoolId": "pool-0123456789abcdef",
+            "Status": "ACTIVE",
+            "MessageType": "TRANSACTIONAL",
+            "TwoWayEnabled": false,
+            "SelfManagedOptOutsEnabled": false,
+            "OptOutListName": "Codes",
+            "SharedRoutesEnabled": false,
+            "DeletionProtectionEnabled": false,
+            "CreatedTimestamp": "2026-11-01T08:00:00Z",
+        }] }),
+    );
+    let words = words(&section(&place.doctor(SUB, &[]).await, "SMS"));
+    assert!(words.contains("ok the number or pool that SMS are sent from is active"), "{words}");
+    assert!(words.contains("1000 in all in a day, and at a price over USD 0.05 for one"), "{words}");
+    assert_eq!(place.world.asked("sms-voice:DescribePools"), [json!({ "PoolIds": [POOL_ARN] })]);
+    assert_eq!(place.world.asked("sms-voice:DescribeOptedOutNumbers")[0]["OptOutListName"], "Codes");
 }
 
 #[tokio::test]

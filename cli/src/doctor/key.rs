@@ -167,9 +167,15 @@ fn same(subject: &Subject<'_>, pool: &Pool, senders: &[Attached<'_>], key_arn: &
         if told != key_arn {
             let finding = Finding::cause(
                 KEY,
-                format!("the pool encrypts with the key {key_arn}, but {name} decrypts with {told}: it refuses every code"),
+                format!(
+                    "the pool encrypts with the key {key_arn}, but {name} decrypts with {told}: it refuses \
+                     every code"
+                ),
             )
-            .why("LambdaConfig.KMSKeyID of the pool against CODE_KEY_ARN of the function (lambda:GetFunctionConfiguration)");
+            .why(
+                "LambdaConfig.KMSKeyID of the pool against CODE_KEY_ARN of the function \
+                 (lambda:GetFunctionConfiguration)",
+            );
             findings.push(match subject.deployment {
                 Some(deployment) if deployment.key_arn() == Some(told) => {
                     finding.command(attach(&pool.id, deployment))
@@ -242,10 +248,17 @@ fn kind(key: &Key) -> Option<Finding> {
     (key.spec != "SYMMETRIC_DEFAULT" || key.usage != "ENCRYPT_DECRYPT").then(|| {
         Finding::cause(
             STATE,
-            format!("the key of the codes is {} for {}: Cognito needs a symmetric one for encryption", key.spec, key.usage),
+            format!(
+                "the key of the codes is {} for {}: Cognito needs a symmetric one for encryption",
+                key.spec, key.usage
+            ),
         )
-        .why("kms:DescribeKey: KeySpec and KeyUsage").why(SENDER_PAGE)
-        .advice("Deploy without CodeKeyArn, so that the stack makes a fitting key, and attach the triggers again.")
+        .why("kms:DescribeKey: KeySpec and KeyUsage")
+        .why(SENDER_PAGE)
+        .advice(
+            "Deploy without CodeKeyArn, so that the stack makes a fitting key, and attach the triggers \
+             again.",
+        )
     })
 }
 
@@ -304,37 +317,42 @@ fn grant(grants: &Result<Vec<Grant>, AwsError>, pool: &Pool) -> Finding {
             return Finding::not_checked(GRANT, "whether Cognito may encrypt codes with the key", error);
         }
     };
-    let again = "Attach the triggers again, as somebody who may do kms:CreateGrant on the key: Cognito makes its \
-                 grant in their name.";
+    let again = "Attach the triggers again, as somebody who may do kms:CreateGrant on the key: Cognito makes \
+                 its grant in their name.";
     let finding = match granted(grants, pool) {
         Granted::Yes => Finding::ok(GRANT, "Cognito has a grant to encrypt codes with the key for this pool"),
         Granted::OtherPools(pools) => Finding::cause(
             GRANT,
-            format!("Cognito may encrypt codes with the key for {} only, not for this pool", pools.join(", ")),
+            format!(
+                "Cognito may encrypt codes with the key for {} only, not for this pool",
+                pools.join(", ")
+            ),
         )
         .advice(again),
         Granted::Perhaps(count) => Finding::warning(
             GRANT,
             format!(
-                "none of the key's grants names Cognito or this pool, but {count} of them may be Cognito's all the \
-                 same: what its grant looks like is not documented"
+                "none of the key's grants names Cognito or this pool, but {count} of them may be Cognito's \
+                 all the same: what its grant looks like is not documented"
             ),
         )
         .advice(again),
         Granted::No => Finding::cause(
             GRANT,
-            "Cognito has no grant to encrypt codes with the key: whoever attached the triggers lacked kms:CreateGrant",
+            "Cognito has no grant to encrypt codes with the key: whoever attached the triggers lacked \
+             kms:CreateGrant",
         )
         .advice(again),
     };
-    finding.why(format!(
-        "kms:ListGrants shows so many grants: {}; looked for: Encrypt or GenerateDataKey, the service cognito-idp or the \
-         encryption context {POOL_IN_CONTEXT}={}",
-        grants.len(),
-        pool.id
-    ))
-    .why(SENDER_PAGE)
-    .why(GRANT_PAGE)
+    finding
+        .why(format!(
+            "kms:ListGrants shows so many grants: {}; looked for: Encrypt or GenerateDataKey, the service \
+             cognito-idp or the encryption context {POOL_IN_CONTEXT}={}",
+            grants.len(),
+            pool.id
+        ))
+        .why(SENDER_PAGE)
+        .why(GRANT_PAGE)
 }
 
 // ---------------------------------------------------------------------------------- decryption
@@ -466,12 +484,18 @@ fn decrypts(
     let fine = || Finding::ok(DECRYPT, format!("{name} may decrypt codes of this pool"));
     let finding = match (by_key.as_ref().and_then(kept_by), &by_key, iam) {
         (Some(why), _, _) => cause(&why)
-            .advice("Let the key's policy leave it to IAM (Allow kms:* to the account's root), without that denial; it reads:")
+            .advice(
+                "Let the key's policy leave it to IAM (Allow kms:* to the account's root), without that \
+                 denial; it reads:",
+            )
             .command(read_policy(key_arn)),
         (None, Some(KeyPolicy::Allows), _) | (None, _, Ok(true)) => fine(),
-        (None, _, Ok(false)) => cause("no policy of its role allows kms:Decrypt on the key for it, or one denies it").advice(
-            "Deploy the stack again with the UserPoolId of this pool: with DecryptForUserPoolOnly=true its role may \
-             decrypt codes of that pool alone.",
+        (None, _, Ok(false)) => cause(
+            "no policy of its role allows kms:Decrypt on the key for it, or one denies it",
+        )
+        .advice(
+            "Deploy the stack again with the UserPoolId of this pool: with DecryptForUserPoolOnly=true its \
+             role may decrypt codes of that pool alone.",
         ),
         (None, _, Err(error)) => {
             return Finding::not_checked(DECRYPT, &format!("whether {name} may decrypt codes"), error);

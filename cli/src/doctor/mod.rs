@@ -308,7 +308,7 @@ fn show(areas: &[Area], options: &Options, output: &mut Output) -> std::io::Resu
                 match mend {
                     Mend::Step(step) => row(&step.command(), output)?,
                     Mend::Command(command) => row(command, output)?,
-                    Mend::Advice(advice) => output.text(Tone::Plain, 10, &format!("          {advice}"))?,
+                    Mend::Advice(advice) => output.text(Tone::Plain, 12, &format!("            {advice}"))?,
                 }
             }
             if options.why {

@@ -94,13 +94,16 @@ fn uses_sms(pool: &Pool) -> bool {
         || (pool.mfa != "OFF" && pool.sms.is_some())
 }
 
-/// Whether the user's next code goes to their phone: the first contact in the pool's order that they have verified,
-/// else, before they have verified any, the phone.
+/// Whether codes for the user go to their phone: at sign-in, to confirm the sign-up, or to reset the password, which
+/// takes the first contact in the pool's order that is verified.
 ///
 /// Source: <https://docs.aws.amazon.com/cognito/latest/developerguide/managing-users-passwords.html>
 fn code_goes_to_phone(pool: &Pool, user: &User) -> bool {
     if user.attribute("phone_number").is_none() {
         return false;
+    }
+    if user.mfa.as_ref().is_some_and(|mfa| mfa.active.iter().any(|factor| factor == "SMS_MFA")) {
+        return true;
     }
     if user.status == "UNCONFIRMED" {
         // With both contacts Cognito verifies the phone only.
@@ -160,8 +163,8 @@ impl<'a> Sender<'a> {
     }
 
     fn of_function(variables: &'a BTreeMap<String, String>, region: &str) -> Self {
-        // Only these triggers have that setting.
-        if !variables.contains_key("SMS_ALLOWED_COUNTRIES") {
+        // Only these triggers have one of these settings.
+        if !["SMS_ALLOWED_COUNTRIES", "CODE_KEY_ARN"].iter().any(|name| variables.contains_key(*name)) {
             return Self::Unknown(None);
         }
         let setting = |name| variables.get(name).filter(|value| !value.is_empty()).cloned();
@@ -846,6 +849,7 @@ fn limits(variables: &BTreeMap<String, String>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cognito::Mfa;
 
     #[track_caller]
     fn check(recovery: &[&str], status: &str, verified: &[&str], expected: bool) {
@@ -872,6 +876,16 @@ mod tests {
         check(&["admin_only"], "CONFIRMED", both, false);
         // To confirm the sign-up, where both are there, the phone is verified.
         check(&["verified_email"], "UNCONFIRMED", &[], true);
+    }
+
+    #[test]
+    fn a_second_factor_by_sms_goes_to_the_phone_whatever_the_order() {
+        let pool = Pool { recovery: vec!["verified_email".to_owned()], ..Pool::default() };
+        let mfa = |factor: &str| Some(Mfa { active: vec![factor.to_owned()], preferred: None });
+        let attributes = BTreeMap::from([("phone_number".to_owned(), "+12065550123".to_owned())]);
+        let user = |factor| User { mfa: mfa(factor), attributes: attributes.clone(), ..User::default() };
+        assert!(code_goes_to_phone(&pool, &user("SMS_MFA")));
+        assert!(!code_goes_to_phone(&pool, &user("SOFTWARE_TOKEN_MFA")));
     }
 
     #[test]

@@ -137,8 +137,8 @@ mod tests {
             Trigger::CustomEmailSender,
             &[("CODE_KEY_ARN", "arn:aws:kms:eu-central-1:123456789012:alias/codes"), ("BRAND_NAME", "")],
             Some(
-                "CODE_KEY_ARN is the ARN of an alias; set the ARN of the key, which ends in `key/` and its id; \
-                 BRAND_NAME is not set",
+                "CODE_KEY_ARN is the ARN of an alias; set the ARN of the key, which ends in `key/` and its \
+                 id; BRAND_NAME is not set",
             ),
         );
         check(Trigger::CustomEmailSender, &[("FROM_ADDRESS", " ")], Some("FROM_ADDRESS is not set"));

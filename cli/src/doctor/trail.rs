@@ -169,7 +169,9 @@ fn theirs(subject: &Subject<'_>, body: &str) -> Option<String> {
     let attribute =
         |name: &str| attributes.and_then(|attributes| attributes.get(name)).and_then(Value::as_str);
     let name = event.get("userName").and_then(Value::as_str);
-    let same = |value: Option<&str>, known: Option<&str>| matches!((value, known), (Some(value), Some(known)) if value.eq_ignore_ascii_case(known));
+    let same = |value: Option<&str>, known: Option<&str>| {
+        value.zip(known).is_some_and(|(value, known)| value.eq_ignore_ascii_case(known))
+    };
     let user = subject.user();
     let is_theirs = same(name, user.map(|user| user.name.as_str()))
         || same(attribute("sub"), user.and_then(|user| user.attribute("sub")))
@@ -348,7 +350,10 @@ impl Channel<'_> {
                 Finding::new(
                     MESSAGES,
                     Level::NotChecked,
-                    format!("the lines of {name} about this user: not checked, its RECIPIENT_HASH_KEY is empty or unknown"),
+                    format!(
+                        "the lines of {name} about this user: not checked, its RECIPIENT_HASH_KEY is empty \
+                         or unknown"
+                    ),
                 )
                 .why("without it every process of the function makes up a key, so no hash can be computed"),
             );
@@ -369,19 +374,27 @@ impl Channel<'_> {
         let finding = match &last.outcome {
             Outcome::Sent(id) => {
                 let id = id.as_deref().map(|id| format!(", message id {id}")).unwrap_or_default();
-                Finding::ok(MESSAGES, format!("the last {word} to this user{what} was taken by the service at {at}{id}"))
-                    .why("that a service took a message does not say that it arrived: junk folder, suppression, spend limit")
+                Finding::ok(
+                    MESSAGES,
+                    format!("the last {word} to this user{what} was taken by the service at {at}{id}"),
+                )
+                .why(
+                    "that a service took a message does not say that it arrived: junk folder, suppression, \
+                     spend limit",
+                )
             }
             Outcome::Duplicate => Finding::ok(
                 MESSAGES,
                 format!(
-                    "the last event for this user{what}, at {at}, had been dealt with before: its {word} is out"
+                    "the last event for this user{what}, at {at}, had been dealt with before: its {word} is \
+                     out"
                 ),
             ),
             Outcome::InProgress => Finding::warning(
                 MESSAGES,
                 format!(
-                    "the last {word} to this user{what} was just being sent at {at}; Lambda brings the event back"
+                    "the last {word} to this user{what} was just being sent at {at}; Lambda brings the event \
+                     back"
                 ),
             ),
             Outcome::Expired => Finding::cause(
@@ -448,15 +461,18 @@ fn never_invoked(subject: &Subject<'_>, channels: &[Channel<'_>]) -> Finding {
         return Finding::new(
             MESSAGES,
             Level::NotChecked,
-            format!("{names} logged nothing about this user in the last {hours} h, but at their LOG_LEVEL what was sent is not logged"),
+            format!(
+                "{names} logged nothing about this user in the last {hours} h, but at their LOG_LEVEL what \
+                 was sent is not logged"
+            ),
         )
         .why(why);
     }
     Finding::warning(
         MESSAGES,
         format!(
-            "{names} logged nothing about this user in the last {hours} h: if a code was asked for, Cognito did not \
-             hand it over"
+            "{names} logged nothing about this user in the last {hours} h: if a code was asked for, Cognito \
+             did not hand it over"
         ),
     )
     .why(why)
@@ -583,7 +599,8 @@ fn error(
     };
     Some(finding.why(format!("logs:FilterLogEvents of {log_group} for lines of the level ERROR")).command(
         format!(
-            "aws logs filter-log-events --log-group-name {} --filter-pattern '{{ $.level = \"ERROR\" }}' --region {}",
+            "aws logs filter-log-events --log-group-name {} --filter-pattern '{{ $.level = \"ERROR\" }}' \
+             --region {}",
             quote(log_group),
             quote(region)
         ),
@@ -656,7 +673,8 @@ fn delivery(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) -
     let finding = finding
         .command(format!("aws logs create-log-group --log-group-name {} --region {region}", quote(&group)))
         .command(format!(
-            "aws cognito-idp set-log-delivery-configuration --user-pool-id {} --log-configurations {} --region {region}",
+            "aws cognito-idp set-log-delivery-configuration --user-pool-id {} --log-configurations {} \
+             --region {region}",
             quote(pool_id),
             quote(&setting)
         ));
@@ -690,8 +708,8 @@ mod tests {
 
     #[test]
     fn of_an_invalid_configuration_only_the_names_are_shown() {
-        let problems = "FROM_ADDRESS is not set; DENIED_EMAIL_DOMAINS entry 1 `ann@example.com` is no domain; \
-                        ann@example.com is; x";
+        let problems = "FROM_ADDRESS is not set; DENIED_EMAIL_DOMAINS entry 1 `ann@example.com` is no \
+                        domain; ann@example.com is; x";
         assert_eq!(variables(problems), "FROM_ADDRESS, DENIED_EMAIL_DOMAINS");
         assert_eq!(variables("ann@example.com"), "its log names them");
     }

@@ -197,7 +197,8 @@ fn foreign(trigger: Trigger, attached: &str, pool: &Pool, deployment: &Deploymen
     )
     .why("cognito-idp:DescribeUserPool, LambdaConfig, against the stack's outputs")
     .advice(format!(
-        "If it should be the stack's, see what would change with cognito-triggers diff --user-pool-id {} --stack-name {}",
+        "If it should be the stack's, see what would change with cognito-triggers diff --user-pool-id {} \
+         --stack-name {}",
         quote(&pool.id),
         quote(stack)
     ))
@@ -250,8 +251,8 @@ fn channels(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
                 Finding::warning(
                     CHANNEL,
                     format!(
-                        "both {slot} and CustomMessage are attached for this channel: what Cognito then does is not \
-                         documented"
+                        "both {slot} and CustomMessage are attached for this channel: what Cognito then does \
+                         is not documented"
                     ),
                 )
                 .why(format!(
@@ -424,7 +425,10 @@ fn usable(attached: Attached<'_>, configuration: &Configuration) -> Option<Findi
     let problem = startup::problem(attached.trigger, variables)?;
     Some(
         Finding::cause(SETTINGS, format!("{name} does not start ({problem}): {}", attached.without()))
-            .why("lambda:GetFunctionConfiguration shows its variables, which were read as the function reads them")
+            .why(
+                "lambda:GetFunctionConfiguration shows its variables, which were read as the function reads \
+                 them",
+            )
             .advice("Set the parameter of that name and deploy the stack again: docs/configuration.md."),
     )
 }
@@ -437,7 +441,10 @@ fn concurrency(attached: Attached<'_>, reserved: &Result<Option<i32>, AwsError>)
                 FUNCTION,
                 format!("{name} is switched off (reserved concurrency 0): {}", attached.without()),
             )
-            .why("lambda:GetFunctionConcurrency: ReservedConcurrentExecutions 0, so Lambda throttles every invocation")
+            .why(
+                "lambda:GetFunctionConcurrency: ReservedConcurrentExecutions 0, so Lambda throttles every \
+                 invocation",
+            )
             .command(cli("delete-function-concurrency", attached.arn)),
         ),
         Ok(_) => None,
@@ -490,7 +497,8 @@ fn permission(attached: Attached<'_>, policy: &Result<Option<String>, AwsError>,
         MayInvoke::Unclear(key) => Finding::warning(
             PERMISSION,
             format!(
-                "whether Cognito may invoke {name} depends on the condition {key}, which cannot be judged here"
+                "whether Cognito may invoke {name} depends on the condition {key}, which cannot be judged \
+                 here"
             ),
         ),
     };
@@ -498,8 +506,8 @@ fn permission(attached: Attached<'_>, policy: &Result<Option<String>, AwsError>,
     let own = if own { ", of that version or alias, which has its own" } else { "" };
     let finding = finding
         .why(format!(
-            "lambda:GetPolicy{own}: it takes a statement for lambda:InvokeFunction and {COGNITO} whose aws:SourceArn \
-             is {} and whose aws:SourceAccount is its account",
+            "lambda:GetPolicy{own}: it takes a statement for lambda:InvokeFunction and {COGNITO} whose \
+             aws:SourceArn is {} and whose aws:SourceAccount is its account",
             pool.arn
         ))
         .why(TRIGGER_PAGE);
@@ -612,8 +620,8 @@ fn retries(attached: Attached<'_>, answer: &Result<Option<EventInvoke>, AwsError
             Finding::warning(
                 RETRIES,
                 format!(
-                    "Lambda tries {name} for up to {} minutes: a code for signing in is dead after 15, one for a \
-                     password after 60",
+                    "Lambda tries {name} for up to {} minutes: a code for signing in is dead after 15, one \
+                     for a password after 60",
                     seconds / 60
                 ),
             )
@@ -643,7 +651,8 @@ fn retries(attached: Attached<'_>, answer: &Result<Option<EventInvoke>, AwsError
             "lambda:GetFunctionEventInvokeConfig knows no settings, so Lambda's defaults hold".to_owned()
         }
         _ => format!(
-            "lambda:GetFunctionEventInvokeConfig: MaximumRetryAttempts {}, MaximumEventAgeInSeconds {}, OnFailure {}",
+            "lambda:GetFunctionEventInvokeConfig: MaximumRetryAttempts {}, MaximumEventAgeInSeconds {}, \
+             OnFailure {}",
             settings.retries.map_or("not set".to_owned(), |retries| retries.to_string()),
             settings.seconds.map_or("not set".to_owned(), |seconds| seconds.to_string()),
             settings.on_failure.as_deref().unwrap_or("not set"),
