@@ -12,7 +12,7 @@ struct Command {
 }
 
 /// Each command once, with each way to AWS.
-static COMMANDS: [Command; 4] = [
+static COMMANDS: &[Command] = &[
     Command { arguments: &["redrive", "--stack-name", STACK], healthy: 0 },
     Command { arguments: &["redrive", "--queue-url", QUEUE_URL], healthy: 0 },
     Command { arguments: &["hash", USER, "--stack-name", STACK], healthy: 0 },
@@ -43,7 +43,7 @@ fn words(text: &str) -> String {
 
 /// Runs every command in an account that was prepared for it, with these variables besides.
 async fn each(prepare: impl Fn(&World), more: &[(&str, &str)], code: i32, says: &str) {
-    for command in &COMMANDS {
+    for command in COMMANDS {
         let world = World::start();
         prepare(&world);
         check(command, &world.begin(command.arguments, more, "").end().await, code, says);
@@ -52,7 +52,7 @@ async fn each(prepare: impl Fn(&World), more: &[(&str, &str)], code: i32, says: 
 
 #[tokio::test]
 async fn where_everything_is_as_it_should_be_every_command_works() {
-    for command in &COMMANDS {
+    for command in COMMANDS {
         let world = World::start();
         let output = world.run(command.arguments).await;
         assert_eq!(output.code, Some(command.healthy), "{:?}: {output:?}", command.arguments);
@@ -68,7 +68,7 @@ async fn without_a_network_aws_cannot_be_reached() {
 
 #[tokio::test]
 async fn without_credentials_the_ways_to_them_are_named() {
-    for command in &COMMANDS {
+    for command in COMMANDS {
         let world = World::start();
         let env = [("AWS_REGION", "eu-central-1"), ("AWS_ENDPOINT_URL", world.url())];
         check(command, &run(command.arguments, &env).await, 3, "there are no AWS credentials");
@@ -97,7 +97,7 @@ async fn credentials_that_aws_does_not_know_are_called_that() {
 
 #[tokio::test]
 async fn a_missing_permission_is_named() {
-    for command in &COMMANDS {
+    for command in COMMANDS {
         let world = World::start();
         world.refuse("*", 403, "AccessDenied");
         let output = world.run(command.arguments).await;
@@ -121,7 +121,7 @@ async fn in_another_region_there_is_nothing() {
 
 #[tokio::test]
 async fn a_slower_pace_is_kept_by_itself() {
-    for command in &COMMANDS {
+    for command in COMMANDS {
         let world = World::start();
         world.script("*", [Reply::error(400, "ThrottlingException"), Reply::bare(503)]);
         let output = world.run(command.arguments).await;
