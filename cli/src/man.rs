@@ -1,6 +1,6 @@
 //! `man`: the manual, made of what `--help` says.
 
-use std::io::Result;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command, CommandFactory as _};
@@ -10,6 +10,9 @@ use clap_mangen::roff::{Roff, roman};
 use crate::output::Output;
 use crate::{Cli, EXIT_CODES, End, Error};
 
+/// What stands at the foot of each page.
+const SOURCE: &str = concat!("cognito-triggers ", env!("CARGO_PKG_VERSION"));
+
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// An existing folder for the pages, one for each command; without it the main page goes to standard output
@@ -17,7 +20,7 @@ pub(crate) struct Options {
     folder: Option<PathBuf>,
 }
 
-pub(crate) fn run(options: &Options, output: &mut Output) -> std::result::Result<End, Error> {
+pub(crate) fn run(options: &Options, output: &mut Output) -> Result<End, Error> {
     let mut main = Cli::command().disable_help_subcommand(true);
     // Only now do the subcommands have the common options.
     main.build();
@@ -32,15 +35,15 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> std::result::Result
     Ok(End::Done)
 }
 
-fn write(folder: &Path, command: &Command) -> std::result::Result<(), Error> {
+fn write(folder: &Path, command: &Command) -> Result<(), Error> {
     let file = folder.join(Man::new(command.clone()).get_filename());
     let written = page(command).and_then(|page| std::fs::write(&file, page));
     written.map_err(|error| Error::Usage(format!("{} could not be written: {error}", file.display())))
 }
 
 /// A page, with the exit codes in the section where people look for them.
-fn page(command: &Command) -> Result<Vec<u8>> {
-    let man = Man::new(command.clone()).manual("Cognito triggers");
+fn page(command: &Command) -> io::Result<Vec<u8>> {
+    let man = Man::new(command.clone()).manual("Cognito triggers").source(SOURCE);
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
