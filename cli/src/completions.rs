@@ -16,6 +16,10 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<End, Error> {
     let mut script = Vec::new();
     generate(options.shell, &mut Cli::command(), crate::NAME, &mut script);
-    output.verbatim(&script)?;
+    let script = String::from_utf8_lossy(&script);
+    // With a hyphen in the program's name clap_complete 4.6 calls the commands by one name where it finds out which one
+    // it is, and by this one where it lists their options.
+    let script = script.replace("cognito__subcmd__triggers__", "cognito__triggers__");
+    output.verbatim(script.as_bytes())?;
     Ok(End::Done)
 }

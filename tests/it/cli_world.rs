@@ -57,9 +57,11 @@ async fn bash_completes_a_command_and_an_option() {
         \"$(complete -p cognito-triggers | grep -o -- '-F [^ ]*' | cut -c4-)\" cognito-triggers \"$word\" \"$before\"
         echo \"${COMPREPLY[@]}\"";
     let script = script("bash").await + complete;
-    for (line, expected) in
-        [("cognito-triggers redr", "redrive\n"), ("cognito-triggers hash --key", "--key-env\n")]
-    {
+    for (line, expected) in [
+        ("cognito-triggers redr", "redrive\n"),
+        ("cognito-triggers hash --key", "--key-env\n"),
+        ("cognito-triggers hash --format j", "json\n"),
+    ] {
         let mut bash = Command::new("bash")
             .args(["--norc", "-u", "-s"])
             .env("LINE", line)
@@ -112,7 +114,7 @@ fn the_shell_is_told_as_the_documentation_says() {
     let share = home.path().join(".local/share");
     let there = |file: &str| std::fs::read_to_string(share.join(file)).expect("the file");
     assert!(there("bash-completion/completions/cognito-triggers").contains("complete -F"));
-    assert!(there("man/man1/cognito-triggers-redrive.1").contains(".TH cognito\\-triggers\\-redrive 1"));
+    assert!(there("man/man1/cognito-triggers-redrive.1").contains(".TH cognito-triggers-redrive 1"));
 }
 
 #[tokio::test]

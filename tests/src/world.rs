@@ -246,7 +246,7 @@ impl World {
 
     /// Sets an attribute of the one user, or removes it.
     pub fn set_attribute(&self, name: &str, value: Option<&str>) {
-        self.change_user(|user| account::set_attribute(user, name, value));
+        self.change_user(|user| account::cognito::set_attribute(user, name, value));
     }
 
     /// Sets or, with none, removes a variable in the environment of a function, which is named by its ARN.
@@ -427,10 +427,8 @@ impl Inner {
         let set = Self::names(operation).into_iter().find_map(|name| self.overrides.get(&name));
         // A scripted reply comes first, so an operation that always fails can do it differently once.
         let (reply, given) = match (scripted, set.map(|set| set(&request).0)) {
-            (Some(reply), Some(Ok(answer))) => (reply, Some(answer)),
-            (Some(reply), _) => (reply, None),
-            (None, Some(Ok(answer))) => (Reply::Ok, Some(answer)),
-            (None, Some(Err(reply))) => (reply, None),
+            (scripted, Some(Ok(answer))) => (scripted.unwrap_or(Reply::Ok), Some(answer)),
+            (Some(reply), _) | (None, Some(Err(reply))) => (reply, None),
             (None, None) => (Reply::Ok, None),
         };
         let answer = reply.does().then(|| {
@@ -674,6 +672,24 @@ mod tests {
         world.refuse("sts:AssumeRole", 403, "AccessDenied");
         let (status, body) = world.call("sts", "", json!(form)).await;
         assert_eq!((status, body.as_str().unwrap().contains("<Code>AccessDenied</Code>")), (403, true));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_aws_would_not_take_is_refused() {
+        let world = World::start();
+        for (request, wrong) in [
+            (json!({}), "cognito-idp:AdminGetUser always has UserPoolId"),
+            (json!({ "UserPoolId": 1, "Username": SUB }), "cognito-idp:AdminGetUser.UserPoolId is a string"),
+            (
+                json!({ "UserPoolId": POOL, "Username": SUB, "Name": "" }),
+                "cognito-idp:AdminGetUser.Name is unknown",
+            ),
+        ] {
+            let (status, answer) = world.cognito("AdminGetUser", request).await;
+            assert_eq!((status, &answer["__type"]), (400, &json!("ValidationException")));
+            assert!(answer["message"].as_str().unwrap().contains(wrong), "{answer}");
+        }
+        assert!(world.calls().is_empty());
     }
 
     #[tokio::test]
