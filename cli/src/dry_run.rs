@@ -38,9 +38,10 @@ pub(crate) struct Message {
 
 /// Where SES is asked.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(crate) struct Route {
     pub(crate) region: String,
+    pub(crate) configuration_set: Option<String>,
 }
 
 impl Findings {

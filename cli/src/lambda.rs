@@ -52,6 +52,7 @@ impl fmt::Display for Failure {
             "" if error_message.contains("Task timed out") => {
                 formatter.write_str("its time was up before it answered")
             }
+            "" if error_message.is_empty() => formatter.write_str("it failed and does not say why"),
             "" => write!(formatter, "it failed: {}", plain(error_message)),
             _ => write!(formatter, "{}: {}", plain(error_type), plain(error_message)),
         }
@@ -314,4 +315,30 @@ pub(crate) fn unqualified(function_arn: &str) -> &str {
 /// The function's name in its ARN.
 pub(crate) fn name_of(function_arn: &str) -> &str {
     unqualified(function_arn).rsplit(':').next().unwrap_or(function_arn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(report: &str, expected: &str) {
+        let failure: Failure = serde_json::from_str(report).unwrap_or_default();
+        assert_eq!(failure.to_string(), expected);
+    }
+
+    #[test]
+    fn a_failure_is_said_in_plain_words() {
+        check(r#"{"errorType":"SignUpRefused","errorMessage":"No.","stackTrace":[]}"#, "SignUpRefused: No.");
+        check(r#"{"errorType":"Sandbox.Timedout"}"#, "its time was up before it answered");
+        check(
+            r#"{"errorMessage":"2026-11-22T10:00:00Z 1 Task timed out after 5.00 seconds"}"#,
+            "its time was up before it answered",
+        );
+        check(
+            r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 1 Error"}"#,
+            "its process ended, mostly because of a setting that it does not start with; its log says which",
+        );
+        check("nonsense", "it failed and does not say why");
+    }
 }

@@ -22,7 +22,7 @@ use crate::cloudformation::Stacks;
 use crate::dry_run::{Findings, Message, knows_dry_runs};
 use crate::event::{Function, Kind, Recipe, Sealer, random_code, set_dry_run, simulator};
 use crate::lambda::{Answer, Functions};
-use crate::output::{Output, Tone};
+use crate::output::{Output, Tone, plain};
 use crate::ses::Ses;
 use crate::smoke::verdict::Verdict;
 use crate::{Common, End, Error};
@@ -50,8 +50,8 @@ goes to the mailbox simulator of SES, which proves the last step, the permission
 SMS: SNS has no simulator, and the simulator numbers of AWS End User Messaging are American ones only.
 
 Needs cloudformation:DescribeStacks; and for what it proves lambda:InvokeFunction, \
-lambda:GetFunctionConfiguration, kms:GenerateDataKey, ses:GetEmailIdentity and ses:GetAccount. What these credentials \
-may not do is named, and the rest is proved.
+lambda:GetFunctionConfiguration, kms:GenerateDataKey, ses:GetAccount, ses:GetEmailIdentity and \
+ses:GetConfigurationSet. What these credentials may not do is named, and the rest is proved.
 
 The exit code is 1 when a proof failed or could not be had.";
 
@@ -350,6 +350,12 @@ impl Smoke<'_> {
             self.note(Function::EmailSender, &format!("the account may send by SES in {region}"), verdict)?;
             let verdict = verdict::identity(&ses, from, region).await;
             self.note(Function::EmailSender, &format!("its identity in SES in {region}"), verdict)?;
+            let of_region = way.routes.iter().filter(|route| route.region == region);
+            for name in of_region.filter_map(|route| route.configuration_set.as_deref()) {
+                let verdict = verdict::configuration_set(&ses, name, region).await;
+                let what = format!("its configuration set {} in {region}", plain(name));
+                self.note(Function::EmailSender, &what, verdict)?;
+            }
         }
         Ok(())
     }

@@ -282,12 +282,14 @@ async fn an_identity_that_may_not_send_is_found() {
         ],
     );
     stage.world.refuse("ses:GetEmailIdentity", 404, "NotFoundException");
+    stage.world.refuse("ses:GetConfigurationSet", 404, "NotFoundException");
     let output = stage.run(&["smoke"]).await;
     assert_found(
         &output,
         &[
             "neither the address of FROM_ADDRESS nor its domain is an identity in eu-central-1: verify the domain \
            with `aws sesv2 create-email-identity --region eu-central-1 --email-identity shop.example`",
+            "failed its configuration set codes in eu-central-1: there is none of that name in eu-central-1",
         ],
     );
 }
@@ -305,6 +307,11 @@ async fn what_the_operator_may_not_do_is_named_and_the_rest_goes_on() {
             "ses:GetEmailIdentity",
             "these credentials may not do ses:GetEmailIdentity",
             "ok the account may send",
+        ),
+        (
+            "ses:GetConfigurationSet",
+            "these credentials may not do ses:GetConfigurationSet",
+            "ok its identity in SES",
         ),
         ("lambda:Invoke", "these credentials may not do lambda:InvokeFunction", "0 failed"),
         (
