@@ -407,6 +407,19 @@ async fn a_statement_of_ours_that_was_changed_by_hand_is_made_anew() {
 }
 
 #[tokio::test]
+async fn a_permission_that_cannot_be_taken_back_is_said() {
+    let stage = Stage::set();
+    stage.forbid_invocation();
+    assert_end(&stage.attach(&[]).await, 0, "Attached");
+    stage.world.refuse("lambda:RemovePermission", 403, "AccessDeniedException");
+    let output = stage.detach(&[]).await;
+    assert_end(&output, 3, "Cognito may still invoke a function that is not attached any more.");
+    assert!(output.stderr.contains("these credentials may not do lambda:RemovePermission"), "{output:?}");
+    assert!(output.stdout.contains("Detached"), "{output:?}");
+    assert_eq!(stage.world.pool()["LambdaConfig"], json!({ "PostConfirmation": OTHERS }));
+}
+
+#[tokio::test]
 async fn a_backup_is_never_overwritten() {
     let stage = Stage::set();
     std::fs::write(stage.backup(), "precious").expect("written");
