@@ -9,7 +9,9 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::cli::Output;
-use tests::world::{CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER, KEY_ARN, POOL, PRE_SIGN_UP, STACK, World};
+use tests::world::{
+    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, POOL, PRE_SIGN_UP, STACK, World,
+};
 
 const UPDATE: &str = "cognito-idp:UpdateUserPool";
 const DESCRIBE: &str = "cognito-idp:DescribeUserPool";
@@ -351,6 +353,30 @@ async fn drift_is_found() {
     let document: Value = serde_json::from_str(&json.stdout).expect("JSON");
     assert_eq!(document["changes"][0], json!({ "slot": "PreSignUp", "from": OTHERS, "to": PRE_SIGN_UP }));
     assert_eq!(document["permissions"][1]["state"], "missing");
+}
+
+#[tokio::test]
+async fn a_function_that_the_stack_has_no_more_is_taken_off() {
+    let stage = Stage::set();
+    let gone =
+        "arn:aws:lambda:eu-central-1:123456789012:function:triggers-CustomEmailSenderFunction-1A2B3C4D";
+    stage.world.change_pool(|pool| {
+        pool["LambdaConfig"]["CustomEmailSender"] = json!({ "LambdaVersion": "V1_0", "LambdaArn": gone });
+        pool["LambdaConfig"]["KMSKeyID"] = json!(KEY_ARN);
+    });
+    stage.world.change("cloudformation:DescribeStacks", |answer| {
+        let outputs = answer["Stacks"][0]["Outputs"].as_array_mut().expect("a list");
+        outputs.retain(|one| one["OutputKey"] != "CustomEmailSenderFunctionArn");
+        for output in outputs.iter_mut().filter(|one| one["OutputKey"] == "LambdaConfigToAttach") {
+            let config = json!({ "PreSignUp": PRE_SIGN_UP, "CustomMessage": CUSTOM_MESSAGE });
+            output["OutputValue"] = json!(config.to_string());
+        }
+    });
+    assert_end(&stage.run("diff", &[]).await, 1, "differ.");
+    assert_end(&stage.attach(&[]).await, 0, "Attached");
+    let config = &stage.world.pool()["LambdaConfig"];
+    assert_eq!((config.get("CustomEmailSender"), &config["CustomMessage"]), (None, &json!(CUSTOM_MESSAGE)));
+    assert_end(&stage.run("diff", &[]).await, 0, "agree.");
 }
 
 #[tokio::test]
