@@ -173,22 +173,6 @@ impl Ses {
             since: crate::aws::day(&destination.last_update_time),
         }))
     }
-
-    /// Whether a configuration set lets messages be sent; `None` when the account has none of that name in the Region.
-    ///
-    /// Source: <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetConfigurationSet.html>
-    ///
-    /// # Errors
-    /// When SES does not say.
-    pub(crate) async fn configuration_set_sends(&self, name: &str) -> Result<Option<bool>, AwsError> {
-        let call = self.call("ses:GetConfigurationSet");
-        let answer = self.client.get_configuration_set().configuration_set_name(name).send().await;
-        match answer.map_err(|error| call.failure(&error)) {
-            Ok(answer) => Ok(Some(answer.sending_options.is_none_or(|options| options.sending_enabled))),
-            Err(error) if error.kind == Kind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 fn reasons(reasons: &[SuppressionListReason]) -> Vec<String> {

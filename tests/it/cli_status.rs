@@ -514,7 +514,7 @@ async fn more_than_10000_unconfirmed_users_are_counted_page_by_page() {
     world.change_users(|users| {
         let user = |number: usize| {
             // Half of them signed up before the day began.
-            let day = if number % 2 == 0 { "2026-11-22T08:00:00Z" } else { "2026-11-20T08:00:00Z" };
+            let day = if number.is_multiple_of(2) { "2026-11-22T08:00:00Z" } else { "2026-11-20T08:00:00Z" };
             json!({
                 "Username": format!("user-{number}"),
                 "Attributes": [{ "Name": "email", "Value": format!("canary.{number}@example.com") }],

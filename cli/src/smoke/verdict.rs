@@ -263,9 +263,9 @@ pub(super) async fn identity(ses: &Ses, from: &str, region: &str) -> Verdict {
 
 /// Whether messages may be sent through a configuration set.
 pub(super) async fn configuration_set(ses: &Ses, name: &str, region: &str) -> Verdict {
-    match ses.configuration_set_sends(name).await {
-        Ok(Some(true)) => Verdict::Ok(String::new()),
-        Ok(Some(false)) => Verdict::Failed(format!(
+    match ses.configuration_set(name).await {
+        Ok(Some(found)) if found.sending => Verdict::Ok(String::new()),
+        Ok(Some(_)) => Verdict::Failed(format!(
             "sending through it is switched off: `aws sesv2 put-configuration-set-sending-options --region {region} \
              --configuration-set-name {name} --sending-enabled`",
             name = plain(name)
