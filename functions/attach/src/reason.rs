@@ -69,7 +69,9 @@ impl Problem {
             Self::Control(control::Error::Call(error)) => match error.kind() {
                 // A permission that was only just given is not known everywhere at once.
                 Kind::Denied | Kind::Throttled | Kind::Conflict | Kind::Unanswered => true,
-                Kind::NotFound | Kind::Refused => false,
+                // So does Cognito say it where somebody else refused, such as KMS.
+                Kind::Refused => error.message().is_some_and(|message| denied_action(message).is_some()),
+                Kind::NotFound => false,
             },
             Self::Malformed(_) | Self::Refused(_) | Self::Control(_) => false,
         }
@@ -146,11 +148,13 @@ fn remedy_of_refusal(why: &Why) -> &'static str {
 
 fn remedy_of_call(error: &CallError) -> String {
     let role = "the role of the attach function (AttachRole in the stack)";
+    if let Some((action, resource)) = denied_action(error.message().unwrap_or_default()) {
+        return format!("Allow {role} {action} on {resource}, then deploy again.");
+    }
     match error.kind() {
-        Kind::Denied => match denied_action(error.message().unwrap_or_default()) {
-            Some((action, resource)) => format!("Allow {role} {action} on {resource}, then deploy again."),
-            None => format!("Allow {role} what it asks for, and see that the key policy lets IAM decide."),
-        },
+        Kind::Denied => {
+            format!("Allow {role} what it asks for, and see that the key policy lets IAM decide.")
+        }
         Kind::NotFound => {
             "UserPoolId must name a user pool in the account and Region of this stack.".to_owned()
         }
