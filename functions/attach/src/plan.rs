@@ -92,14 +92,14 @@ pub fn attach_again(
 ) -> Result<(Plan, Vec<Refusal>), Why> {
     trusted(pool, wanted)?;
     let now = pool.triggers();
-    // Ours of before, and those of others that can be put back.
-    let known = only(&now, |slot| {
-        wanted.triggers.arn(slot).is_some()
-            && (is(slot, &now, former) || wanted.replace && is(slot, &now, before))
-    });
     let mut triggers = wanted.triggers.clone();
     let mut given_up = Vec::new();
     loop {
+        // Ours of before, and those of others that can be put back. What is given up stays as it is.
+        let known = only(&now, |slot| {
+            triggers.arn(slot).is_some()
+                && (is(slot, &now, former) || wanted.replace && is(slot, &now, before))
+        });
         let plan = Plan::attach(pool, &triggers, &known, Foreign::Refuse);
         let Some(refusal) = plan.refusals.iter().find(|refusal| lost(refusal, former)).cloned() else {
             return Ok((may_be_put_back(plan, wanted)?, given_up));

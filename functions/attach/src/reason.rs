@@ -169,9 +169,8 @@ fn remedy_of_call(error: &CallError) -> String {
 fn denied_action(message: &str) -> Option<(&str, &str)> {
     let (_, rest) = message.split_once("to perform: ")?;
     let (action, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-    let resource = rest.split_once("on resource: ").map_or("the resource", |(_, rest)| rest);
-    let resource = resource.split_once(' ').map_or(resource, |(resource, _)| resource);
-    Some((action, resource))
+    let resource = rest.split_once("on resource: ").and_then(|(_, rest)| rest.split(' ').next());
+    Some((action, resource.unwrap_or("the resource")))
 }
 
 /// Cognito's own words may quote a setting, and so the address that the pool sends from.
