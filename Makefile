@@ -56,7 +56,7 @@ generated: tools
 template: tools
 	cfn-lint template.yaml
 	sam validate --lint --region eu-central-1
-	$(PYTHON) -m unittest tools/test_template.py
+	$(PYTHON) -m unittest tools/test_template.py tools/test_world.py
 
 # No package registry but Rust's own carries it, so it is built once; --locked takes the versions it was released with.
 DENY := .tools/cargo/bin/cargo-deny

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use pool::aws::Kind;
-use pool::control;
+use pool::control::{self, Revoked};
 use pool::description::Description;
 use pool::model::UnknownFields;
 use pool::permission::{self, Verdict};
@@ -148,7 +148,8 @@ pub(crate) async fn attach(
     let work = Work { stack: &stack, plan: &plan, care: &options.care, apply: options.apply };
     let to_grant = report.permissions.iter().any(Permission::is_missing);
     work.finish(report, plan.is_empty() && !to_grant, output, async |unknown| {
-        control::carry_out(&stack.clients, &plan, &stack.wanted, unknown).await
+        let functions = control::carry_out(&stack.clients, &plan, &stack.wanted, unknown).await?;
+        Ok(Revoked { functions, failure: None })
     })
     .await
 }
@@ -174,8 +175,7 @@ pub(crate) async fn detach(
     let report = Report::new("detach", &stack, &plan, permissions);
     let work = Work { stack: &stack, plan: &plan, care: &options.care, apply: options.apply };
     work.finish(report, nothing_to_do, output, async |unknown| {
-        control::write(&stack.clients, &plan, unknown).await?;
-        control::revoke(&stack.clients, &ours, &pool).await
+        control::give_back(&stack.clients, &plan, &ours, unknown).await
     })
     .await
 }
@@ -221,7 +221,7 @@ impl Work<'_> {
         mut report: Report,
         nothing_to_do: bool,
         output: &mut Output,
-        change: impl AsyncFnOnce(UnknownFields) -> Result<Vec<String>, control::Error>,
+        change: impl AsyncFnOnce(UnknownFields) -> Result<Revoked, control::Error>,
     ) -> Result<End, Error> {
         let unknown = self.care.unknown_fields.into();
         report.refusals(self.plan.refusals(unknown));
@@ -236,10 +236,12 @@ impl Work<'_> {
         }
         let saved = if self.plan.is_empty() { None } else { Some(self.save()?) };
         match change(unknown).await {
-            Ok(permissions) => {
-                report.done(&permissions, saved.as_deref());
+            Ok(Revoked { functions, failure }) => {
+                report.done(&functions, saved.as_deref());
                 report.show(output)?;
-                Ok(End::Done)
+                let Some(error) = failure else { return Ok(End::Done) };
+                output.note("Cognito may still invoke a function that is not attached any more.");
+                Err(self.stack.failure(error.into()))
             }
             Err(error) => {
                 if let Some(path) = &saved {

@@ -130,11 +130,18 @@ impl Call<'_> {
         if let Some(error) = credentials(error) {
             return AwsError::new(Kind::Other, error);
         }
+        let nonsense = || {
+            let text =
+                format!("{service} in {region} gave an answer that is not one of {service}'s ({action})");
+            AwsError::new(Kind::Other, text)
+        };
         match error {
             SdkError::ServiceError(response) => {
                 match (response.err().code(), response.raw().status().as_u16()) {
                     (Some(code), _) => self.refusal(code, response.err().message()),
                     (None, 429) => self.refusal("TooManyRequestsException", None),
+                    // What could not be read is an error of the service to some of the SDK's protocols.
+                    (None, 200..300) => nonsense(),
                     (None, status) => AwsError::new(
                         Kind::Other,
                         format!(
@@ -156,10 +163,7 @@ impl Call<'_> {
                      there a way to it?"
                 ),
             ),
-            SdkError::ResponseError(_) => AwsError::new(
-                Kind::Other,
-                format!("{service} in {region} gave an answer that is not one of {service}'s ({action})"),
-            ),
+            SdkError::ResponseError(_) => nonsense(),
             _ => AwsError::new(Kind::Other, format!("{action} could not be asked for: {}", innermost(error))),
         }
     }

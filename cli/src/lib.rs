@@ -7,10 +7,12 @@
 mod attach;
 mod aws;
 mod cloudformation;
+mod completions;
 mod explain;
 mod hash;
 mod iam;
 mod lambda;
+mod man;
 mod output;
 mod record;
 mod redrive;
@@ -26,9 +28,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::aws::{AwsError, Kind};
 use crate::output::Output;
 
+/// What the tool is called.
+const NAME: &str = "cognito-triggers";
+
 /// Looks after a deployment of the Cognito triggers.
 #[derive(Debug, Parser)]
-#[command(name = "cognito-triggers", version, max_term_width = 80, after_help = EXIT_CODES)]
+#[command(name = NAME, version, max_term_width = 80, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -61,6 +66,10 @@ enum Command {
     Detach(attach::DetachOptions),
     /// Compares a user pool with what the stack wants of it
     Diff(attach::DiffOptions),
+    /// Prints what a shell needs to complete the command line
+    Completions(completions::Options),
+    /// Prints the manual page, or writes a page for each command into a folder
+    Man(man::Options),
 }
 
 /// What every command takes.
@@ -139,6 +148,8 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
         Command::Attach(options) => Box::pin(attach::attach(options, &cli.common, &mut output)).await,
         Command::Detach(options) => Box::pin(attach::detach(options, &cli.common, &mut output)).await,
         Command::Diff(options) => Box::pin(attach::diff(options, &cli.common, &mut output)).await,
+        Command::Completions(options) => completions::run(&options, &mut output),
+        Command::Man(options) => man::run(&options, &mut output),
     };
     match result {
         Ok(end) => end.exit_code().into(),

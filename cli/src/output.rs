@@ -93,6 +93,15 @@ impl Output {
         writeln!(self.stdout)
     }
 
+    /// A file that is what it is, in every format.
+    ///
+    /// # Errors
+    /// When standard output is gone.
+    pub(crate) fn verbatim(&mut self, file: &[u8]) -> Result<()> {
+        self.stdout.write_all(file)?;
+        self.stdout.flush()
+    }
+
     /// A remark that is not part of the result.
     pub(crate) fn note(&mut self, text: &str) {
         self.aside(Tone::Warning, text);

@@ -264,9 +264,11 @@ mod tests {
     fn members_of_debug(debug: &str) -> Vec<String> {
         let (_, fields) = debug.split_once(" { ").unwrap();
         let names = fields.split(", ").filter_map(|field| Some(field.split_once(": ")?.0));
-        let pascal = |name: &str| {
-            name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>()
+        let capital = |word: &str| {
+            let mut letters = word.chars();
+            letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect::<String>()
         };
+        let pascal = |name: &str| name.split('_').map(capital).collect::<String>();
         names.map(pascal).collect()
     }
 

@@ -184,9 +184,45 @@ pub async fn detach(
 ) -> Result<Done, Error> {
     let pool = read(clients, pool_id).await?;
     let plan = Plan::detach(&pool, ours, before);
-    write(clients, &plan, unknown).await?;
-    let permissions = revoke(clients, ours, &pool).await?;
-    Ok(Done { plan, permissions })
+    let Revoked { functions, failure } = give_back(clients, &plan, ours, unknown).await?;
+    match failure {
+        Some(failure) => Err(failure.into()),
+        None => Ok(Done { plan, permissions: functions }),
+    }
+}
+
+/// What became of our statements once the functions were taken off.
+#[derive(Debug, Default)]
+pub struct Revoked {
+    /// The functions that lost one.
+    pub functions: Vec<String>,
+    /// Why the others were not looked at.
+    pub failure: Option<CallError>,
+}
+
+/// Writes what is planned, then takes our statements out of the policies of our functions.
+///
+/// # Errors
+/// When the pool is not as planned, see [`Error`]; no statement is taken out then.
+pub async fn give_back(
+    clients: &Clients,
+    plan: &Plan,
+    ours: &Triggers,
+    unknown: UnknownFields,
+) -> Result<Revoked, Error> {
+    write(clients, plan, unknown).await?;
+    let mut revoked = Revoked::default();
+    for (_, function) in ours.functions() {
+        match permission::revoke(clients, function, plan.before()).await {
+            Ok(true) => revoked.functions.push(function.to_owned()),
+            Ok(false) => {}
+            Err(error) => {
+                revoked.failure = Some(error);
+                break;
+            }
+        }
+    }
+    Ok(revoked)
 }
 
 async fn grant(
@@ -201,18 +237,4 @@ async fn grant(
         }
     }
     Ok(())
-}
-
-/// Takes our statements out of the functions' policies, and names the functions that had one.
-///
-/// # Errors
-/// When Lambda refuses one.
-pub async fn revoke(clients: &Clients, ours: &Triggers, pool: &Description) -> Result<Vec<String>, Error> {
-    let mut revoked = Vec::new();
-    for (_, function) in ours.functions() {
-        if permission::revoke(clients, function, pool).await? {
-            revoked.push(function.to_owned());
-        }
-    }
-    Ok(revoked)
 }

@@ -9,7 +9,9 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::cli::Output;
-use tests::world::{CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER, KEY_ARN, POOL, PRE_SIGN_UP, STACK, World};
+use tests::world::{
+    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, POOL, PRE_SIGN_UP, STACK, World,
+};
 
 const UPDATE: &str = "cognito-idp:UpdateUserPool";
 const DESCRIBE: &str = "cognito-idp:DescribeUserPool";
@@ -354,6 +356,30 @@ async fn drift_is_found() {
 }
 
 #[tokio::test]
+async fn a_function_that_the_stack_has_no_more_is_taken_off() {
+    let stage = Stage::set();
+    let gone =
+        "arn:aws:lambda:eu-central-1:123456789012:function:triggers-CustomEmailSenderFunction-1A2B3C4D";
+    stage.world.change_pool(|pool| {
+        pool["LambdaConfig"]["CustomEmailSender"] = json!({ "LambdaVersion": "V1_0", "LambdaArn": gone });
+        pool["LambdaConfig"]["KMSKeyID"] = json!(KEY_ARN);
+    });
+    stage.world.change("cloudformation:DescribeStacks", |answer| {
+        let outputs = answer["Stacks"][0]["Outputs"].as_array_mut().expect("a list");
+        outputs.retain(|one| one["OutputKey"] != "CustomEmailSenderFunctionArn");
+        for output in outputs.iter_mut().filter(|one| one["OutputKey"] == "LambdaConfigToAttach") {
+            let config = json!({ "PreSignUp": PRE_SIGN_UP, "CustomMessage": CUSTOM_MESSAGE });
+            output["OutputValue"] = json!(config.to_string());
+        }
+    });
+    assert_end(&stage.run("diff", &[]).await, 1, "differ.");
+    assert_end(&stage.attach(&[]).await, 0, "Attached");
+    let config = &stage.world.pool()["LambdaConfig"];
+    assert_eq!((config.get("CustomEmailSender"), &config["CustomMessage"]), (None, &json!(CUSTOM_MESSAGE)));
+    assert_end(&stage.run("diff", &[]).await, 0, "agree.");
+}
+
+#[tokio::test]
 async fn the_parameter_for_the_user_names_follows_from_the_pool() {
     let stage = Stage::set();
     assert_end(
@@ -404,6 +430,19 @@ async fn a_statement_of_ours_that_was_changed_by_hand_is_made_anew() {
         "triggers-pre-sign-up may be invoked by this pool",
     );
     assert_end(&stage.run("diff", &[]).await, 0, "agree.");
+}
+
+#[tokio::test]
+async fn a_permission_that_cannot_be_taken_back_is_said() {
+    let stage = Stage::set();
+    stage.forbid_invocation();
+    assert_end(&stage.attach(&[]).await, 0, "Attached");
+    stage.world.refuse("lambda:RemovePermission", 403, "AccessDeniedException");
+    let output = stage.detach(&[]).await;
+    assert_end(&output, 3, "Cognito may still invoke a function that is not attached any more.");
+    assert!(output.stderr.contains("these credentials may not do lambda:RemovePermission"), "{output:?}");
+    assert!(output.stdout.contains("Detached"), "{output:?}");
+    assert_eq!(stage.world.pool()["LambdaConfig"], json!({ "PostConfirmation": OTHERS }));
 }
 
 #[tokio::test]

@@ -454,7 +454,7 @@ async fn what_aws_refuses_is_said_in_plain_words() {
             vec![Reply::error(400, "AWS.SimpleQueueService.NonExistentQueue")],
             "SQS in eu-central-1 does not know it",
         ),
-        (vec![Reply::Garbage; 3], "SQS in eu-central-1 answered 200 and nothing else that SQS says"),
+        (vec![Reply::Garbage; 3], "SQS in eu-central-1 gave an answer that is not one of SQS's"),
         (vec![Reply::Status { code: 429, aws_error_code: None, body: String::new() }; 3], "a slower pace"),
     ] {
         let stage = Stage::of(&valid(1));

@@ -1,9 +1,11 @@
 //! The operator's tool, run as an operator runs it, but for an environment of its own.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::task::JoinHandle;
@@ -45,14 +47,7 @@ pub fn credentials() -> Vec<(&'static str, &'static str)> {
 /// When it is not there.
 #[must_use]
 pub fn start(arguments: &[&str], env: &[(&str, &str)], stdin: &str) -> Running {
-    let mut child = Command::new(binary())
-        .args(arguments)
-        .env_clear()
-        // Without these the home folder and the metadata of an instance would be looked at.
-        .env("AWS_CONFIG_FILE", "/dev/null")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .envs(env.iter().copied())
+    let mut child = command(arguments, env)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -71,6 +66,31 @@ pub fn start(arguments: &[&str], env: &[(&str, &str)], stdin: &str) -> Running {
 /// When it is not there.
 pub async fn run(arguments: &[&str], env: &[(&str, &str)]) -> Output {
     start(arguments, env, "").end().await
+}
+
+/// Runs the tool to its end on a terminal of 80 columns, where all that it prints comes together in `stdout`.
+///
+/// # Panics
+/// When it is not there.
+pub async fn on_terminal(arguments: &[&str], env: &[(&str, &str)]) -> Output {
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let OpenptyResult { master, slave } = openpty(&size, None).expect("a terminal");
+    let mut child = command(arguments, env)
+        .env("TERM", "xterm")
+        .stdin(Stdio::null())
+        .stdout(slave.try_clone().expect("another handle"))
+        .stderr(slave)
+        .spawn()
+        .expect("the tool starts");
+    let ended = tokio::task::spawn_blocking(move || {
+        let (mut terminal, mut bytes) = (File::from(master), Vec::new());
+        // With the last handle of the other side the terminal is gone, which is an error here.
+        let _ = terminal.read_to_end(&mut bytes);
+        (child.wait().expect("the tool can be waited for"), bytes)
+    });
+    let (status, bytes) = ended.await.expect("no panic");
+    let stdout = String::from_utf8(bytes).expect("UTF-8").replace("\r\n", "\n");
+    Output { stdout, stderr: String::new(), code: status.code() }
 }
 
 impl Running {
@@ -108,7 +128,25 @@ pub fn interrupt(pid: i32) {
     let _ = kill(Pid::from_raw(pid), Signal::SIGINT);
 }
 
-fn binary() -> PathBuf {
+fn command(arguments: &[&str], env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .args(arguments)
+        .env_clear()
+        // Without these the home folder and the metadata of an instance would be looked at.
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(env.iter().copied());
+    command
+}
+
+/// Where the tool is.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn binary() -> PathBuf {
     let given = std::env::var_os("CLI_BIN").map(PathBuf::from);
     let binary = given.unwrap_or_else(|| {
         let this = std::env::current_exe().expect("the path of this program");

@@ -246,7 +246,7 @@ impl World {
 
     /// Sets an attribute of the one user, or removes it.
     pub fn set_attribute(&self, name: &str, value: Option<&str>) {
-        self.change_user(|user| account::set_attribute(user, name, value));
+        self.change_user(|user| account::cognito::set_attribute(user, name, value));
     }
 
     /// Sets or, with none, removes a variable in the environment of a function, which is named by its ARN.
@@ -270,13 +270,19 @@ impl World {
 
     /// Puts messages into the queue of the events that failed.
     pub fn fail_events(&self, bodies: impl IntoIterator<Item = String>) {
-        self.lock().account.messages.extend(bodies);
+        let mut inner = self.lock();
+        bodies.into_iter().for_each(|body| inner.account.enqueue(body));
     }
 
     /// Makes the stack one for a pool that exists already, to which nothing is attached yet: no outputs of an own pool,
     /// `LambdaConfigToAttach` instead; no `LambdaConfig` in the pool.
     pub fn existing_pool(&self) {
         self.lock().account.existing_pool();
+    }
+
+    /// Puts everything into one more Region. In the others there is nothing.
+    pub fn also_in(&self, region: &str) {
+        self.lock().more_regions.push(region.to_owned());
     }
 
     /// Waits until a request is held by [`Reply::Hang`] or [`Reply::HangAfter`]. Each one is told once.
@@ -306,6 +312,13 @@ impl World {
         let env = self.env();
         let env: Vec<_> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
         cli::start(arguments, &[&env, more].concat(), stdin)
+    }
+
+    /// Runs the tool to its end on a terminal, with more variables.
+    pub async fn run_on_terminal(&self, arguments: &[&str], more: &[(&str, &str)]) -> Output {
+        let env = self.env();
+        let env: Vec<_> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        cli::on_terminal(arguments, &[&env, more].concat()).await
     }
 
     /// Runs the tool to its end.
@@ -351,6 +364,7 @@ struct Inner {
     changes: BTreeMap<String, Vec<Change>>,
     scripts: BTreeMap<String, VecDeque<Reply>>,
     calls: Vec<Call>,
+    more_regions: Vec<String>,
     /// What the test told us that AWS could not do.
     faults: Vec<String>,
 }
@@ -379,8 +393,18 @@ impl Inner {
     }
 
     /// The service's own answer, with the test's changes.
-    fn default_answer(&mut self, operation: Operation, request: &Value) -> Result<Value, Refusal> {
-        let mut answer = self.account.answer(operation, request)?;
+    fn default_answer(
+        &mut self,
+        operation: Operation,
+        region: &str,
+        request: &Value,
+    ) -> Result<Value, Refusal> {
+        let here = region == REGION || self.more_regions.iter().any(|more| more == region);
+        let mut answer = if here {
+            self.account.answer(operation, request)?
+        } else {
+            account::elsewhere(operation, region, request)?
+        };
         for change in self.changes.get(&operation.full_name()).into_iter().flatten() {
             change(&mut answer);
         }
@@ -403,14 +427,12 @@ impl Inner {
         let set = Self::names(operation).into_iter().find_map(|name| self.overrides.get(&name));
         // A scripted reply comes first, so an operation that always fails can do it differently once.
         let (reply, given) = match (scripted, set.map(|set| set(&request).0)) {
-            (Some(reply), Some(Ok(answer))) => (reply, Some(answer)),
-            (Some(reply), _) => (reply, None),
-            (None, Some(Ok(answer))) => (Reply::Ok, Some(answer)),
-            (None, Some(Err(reply))) => (reply, None),
+            (scripted, Some(Ok(answer))) => (scripted.unwrap_or(Reply::Ok), Some(answer)),
+            (Some(reply), _) | (None, Some(Err(reply))) => (reply, None),
             (None, None) => (Reply::Ok, None),
         };
         let answer = reply.does().then(|| {
-            let answer = given.map_or_else(|| self.default_answer(operation, &request), Ok);
+            let answer = given.map_or_else(|| self.default_answer(operation, &region, &request), Ok);
             answer.and_then(|answer| self.written(operation, &answer))
         });
         self.calls.push(Call { operation: operation.full_name(), region, request });
@@ -650,6 +672,24 @@ mod tests {
         world.refuse("sts:AssumeRole", 403, "AccessDenied");
         let (status, body) = world.call("sts", "", json!(form)).await;
         assert_eq!((status, body.as_str().unwrap().contains("<Code>AccessDenied</Code>")), (403, true));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_aws_would_not_take_is_refused() {
+        let world = World::start();
+        for (request, wrong) in [
+            (json!({}), "cognito-idp:AdminGetUser always has UserPoolId"),
+            (json!({ "UserPoolId": 1, "Username": SUB }), "cognito-idp:AdminGetUser.UserPoolId is a string"),
+            (
+                json!({ "UserPoolId": POOL, "Username": SUB, "Name": "" }),
+                "cognito-idp:AdminGetUser.Name is unknown",
+            ),
+        ] {
+            let (status, answer) = world.cognito("AdminGetUser", request).await;
+            assert_eq!((status, &answer["__type"]), (400, &json!("ValidationException")));
+            assert!(answer["message"].as_str().unwrap().contains(wrong), "{answer}");
+        }
+        assert!(world.calls().is_empty());
     }
 
     #[tokio::test]

@@ -50,3 +50,17 @@ pub(super) fn triggers(path: &Path, pool_id: &str) -> Result<Triggers, Error> {
     }
     Ok(pool.triggers())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_is_named_after_pool_and_time() {
+        let pool = br#"{"UserPool":{"Id":"eu-central-1_Example01","Arn":"arn:aws:cognito-idp:eu-central-1:1:userpool/x"}}"#;
+        let path = default_path(&Description::parse(pool).unwrap());
+        let name = path.to_str().unwrap().strip_prefix("eu-central-1_Example01-").unwrap();
+        assert_eq!(name.len(), "2026-11-22T085500Z.json".len(), "{name}");
+        assert!(name.starts_with("20") && name.ends_with("Z.json") && !name.contains(':'), "{name}");
+    }
+}

@@ -1,13 +1,20 @@
 //! What is in the account, and how each service answers by itself.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "in JSON there is null where nothing is, and room where something is put"
+)]
+
+pub(super) mod cognito;
+
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::model::Operation;
 use super::{
-    ACCOUNT, CLIENT, CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, POOL, POOL_ARN,
-    PRE_SIGN_UP, QUEUE_URL, REGION, STACK, model, time, wire,
+    ACCOUNT, CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, POOL_ARN, PRE_SIGN_UP,
+    QUEUE_URL, REGION, STACK, time, wire,
 };
 use crate::function::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 use crate::kms::Kms;
@@ -21,10 +28,8 @@ pub(super) struct Account {
     pub(super) users: Vec<Value>,
     /// The statements of the resource policies, by the ARN of the function.
     pub(super) permissions: BTreeMap<String, Vec<Value>>,
-    /// Bodies of messages in the queue.
-    pub(super) messages: Vec<String>,
-    /// How often something was received from the queue: every receipt is another one.
-    receipts: usize,
+    /// What is or was in the queue.
+    messages: Vec<Message>,
     /// As `GetFunctionConfiguration` shows them, by the ARN of the function.
     functions: BTreeMap<String, Value>,
     /// As `GetFunctionEventInvokeConfig` shows them, by the ARN of the function.
@@ -37,6 +42,15 @@ pub(super) struct Account {
     world: Value,
     /// `tests/fixtures/stack.json`.
     stack: Value,
+}
+
+/// A message of the queue.
+struct Message {
+    body: String,
+    /// Received, and not yet given back: no time passes here that would do that.
+    hidden: bool,
+    deleted: bool,
+    received: usize,
 }
 
 const FUNCTIONS: [&str; 4] = [PRE_SIGN_UP, CUSTOM_MESSAGE, CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER];
@@ -59,7 +73,6 @@ impl Default for Account {
             users: vec![world["user"].clone()],
             permissions: FUNCTIONS.map(|arn| (arn.to_owned(), vec![permission(arn)])).into(),
             messages: Vec::new(),
-            receipts: 0,
             functions,
             event_invoke: event_invoke.into(),
             log_delivery: Vec::new(),
@@ -120,24 +133,20 @@ fn permission(function: &str) -> Value {
     })
 }
 
-/// Sets an attribute of a user, or removes it.
-pub(super) fn set_attribute(user: &mut Value, name: &str, value: Option<&str>) {
-    let Some(attributes) = user.get_mut("Attributes").and_then(Value::as_array_mut) else { return };
-    attributes.retain(|attribute| attribute["Name"] != name);
-    attributes.extend(value.map(|value| json!({ "Name": name, "Value": value })));
-}
-
-fn attribute<'a>(user: &'a Value, name: &str) -> Option<&'a str> {
-    let attributes = user["Attributes"].as_array()?;
-    attributes.iter().find(|attribute| attribute["Name"] == name)?["Value"].as_str()
-}
-
 fn not_found(message: impl Into<String>) -> Refusal {
     Refusal::new(400, "ResourceNotFoundException", message)
 }
 
 fn invalid(code: &str, message: impl Into<String>) -> Refusal {
     Refusal::new(400, code, message)
+}
+
+fn no_stack(operation: &str, name: &str) -> Refusal {
+    let message = match operation {
+        "DescribeStacks" => format!("Stack with id {name} does not exist"),
+        _ => format!("Stack '{name}' does not exist"),
+    };
+    invalid("ValidationError", message)
 }
 
 fn text<'a>(request: &'a Value, name: &str) -> &'a str {
@@ -153,6 +162,57 @@ impl Account {
             Some(value) => variables.insert(name.to_owned(), json!(value)),
             None => variables.remove(name),
         };
+    }
+
+    /// Puts a message into the queue.
+    pub(super) fn enqueue(&mut self, body: String) {
+        self.messages.push(Message { body, hidden: false, deleted: false, received: 0 });
+    }
+
+    /// The message that a receipt belongs to.
+    fn message(&mut self, receipt: &Value) -> Option<&mut Message> {
+        let (number, received) = receipt.as_str()?.strip_prefix("receipt-")?.split_once('-')?;
+        let received: usize = received.parse().ok()?;
+        let message = self.messages.get_mut(number.parse::<usize>().ok()?)?;
+        (message.received == received).then_some(message)
+    }
+
+    fn receive(&mut self, most: usize) -> Value {
+        let waiting =
+            self.messages.iter_mut().enumerate().filter(|(_, message)| !message.hidden && !message.deleted);
+        let received: Vec<_> = waiting
+            .take(most)
+            .map(|(number, message)| {
+                message.hidden = true;
+                message.received += 1;
+                json!({
+                    "MessageId": format!("5fea7756-0ea4-451a-a703-{number:012}"),
+                    "ReceiptHandle": format!("receipt-{number}-{}", message.received),
+                    "Body": message.body,
+                    "Attributes": {
+                        "SentTimestamp": "1795262400000",
+                        "ApproximateFirstReceiveTimestamp": "1795262400000",
+                        "ApproximateReceiveCount": message.received.to_string(),
+                    },
+                })
+            })
+            .collect();
+        if received.is_empty() { json!({}) } else { json!({ "Messages": received }) }
+    }
+
+    fn give_back(&mut self, entry: &Value) {
+        let hidden = entry["VisibilityTimeout"] != 0;
+        if let Some(message) = self.message(&entry["ReceiptHandle"]) {
+            message.hidden = hidden;
+        }
+    }
+
+    /// How many messages nobody holds, and how many somebody does.
+    fn counts(&self) -> [String; 2] {
+        [false, true].map(|hidden| {
+            let held = self.messages.iter().filter(|message| !message.deleted && message.hidden == hidden);
+            held.count().to_string()
+        })
     }
 
     /// See `World::existing_pool`.
@@ -196,9 +256,7 @@ impl Account {
         if name == "DescribeStacks" && request.get("StackName").is_none() || [STACK, id].contains(&asked) {
             self.stack(name, request, id)
         } else {
-            let what = if name == "DescribeStacks" { "Stack with id" } else { "Stack" };
-            let quote = if name == "DescribeStacks" { "" } else { "'" };
-            Err(invalid("ValidationError", format!("{what} {quote}{asked}{quote} does not exist")))
+            Err(no_stack(name, asked))
         }
     }
 
@@ -249,163 +307,6 @@ impl Account {
         })
     }
 
-    fn cognito(&mut self, name: &str, request: &Value) -> Result<Value, Refusal> {
-        if name == "ListUserPools" {
-            let mut pool = json!({});
-            for name in ["Id", "Name", "LambdaConfig", "LastModifiedDate", "CreationDate"] {
-                pool[name] = self.pool[name].clone();
-            }
-            return Ok(json!({ "UserPools": [pool] }));
-        }
-        let asked = text(request, "UserPoolId");
-        if asked != POOL {
-            return Err(not_found(format!("User pool {asked} does not exist.")));
-        }
-        match name {
-            "DescribeUserPool" => Ok(json!({ "UserPool": self.pool })),
-            "UpdateUserPool" => {
-                self.update_pool(request);
-                Ok(json!({}))
-            }
-            "DescribeUserPoolClient" => {
-                let client = text(request, "ClientId");
-                if client == CLIENT {
-                    Ok(json!({ "UserPoolClient": self.world["client"] }))
-                } else {
-                    Err(not_found(format!("User pool client {client} does not exist.")))
-                }
-            }
-            "ListUserPoolClients" => {
-                let client = &self.world["client"];
-                let client =
-                    json!({ "ClientId": CLIENT, "UserPoolId": POOL, "ClientName": client["ClientName"] });
-                Ok(json!({ "UserPoolClients": [client] }))
-            }
-            "GetLogDeliveryConfiguration" | "SetLogDeliveryConfiguration" => {
-                if let Some(configurations) = request.get("LogConfigurations") {
-                    self.log_delivery = array(configurations);
-                }
-                Ok(json!({ "LogDeliveryConfiguration": {
-                    "UserPoolId": POOL,
-                    "LogConfigurations": self.log_delivery,
-                } }))
-            }
-            "ListUsers" => self.list_users(request),
-            _ => self.user_operation(name, request),
-        }
-    }
-
-    /// Everything that can be set is replaced, and what was left out becomes Cognito's default.
-    ///
-    /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateUserPool.html>
-    fn update_pool(&mut self, request: &Value) {
-        let settable = model::operation("cognito-idp:UpdateUserPool").and_then(Operation::input);
-        let settable = settable.into_iter().flat_map(|input| input.members()).map(|member| member.name);
-        let mut pool = self.pool.as_object().cloned().unwrap_or_default();
-        for name in settable.filter(|&name| name != "UserPoolId" && name != "PoolName") {
-            pool.remove(name);
-        }
-        pool.retain(|name, _| !name.starts_with("Future"));
-        if let Some(defaults) = self.world["pool defaults"].as_object() {
-            pool.extend(defaults.clone());
-        }
-        for (name, value) in request.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
-            match name.as_str() {
-                "UserPoolId" => {}
-                "PoolName" => drop(pool.insert("Name".to_owned(), value.clone())),
-                _ => drop(pool.insert(name.clone(), value.clone())),
-            }
-        }
-        pool.insert("LastModifiedDate".to_owned(), json!("2026-11-21T12:00:00Z"));
-        self.pool = Value::Object(pool);
-    }
-
-    fn list_users(&self, request: &Value) -> Result<Value, Refusal> {
-        let limit = request["Limit"].as_u64().unwrap_or(60);
-        let bad = |message: &str| invalid("InvalidParameterException", message);
-        let limit =
-            usize::try_from(limit).ok().filter(|limit| (1..=60).contains(limit)).ok_or_else(|| {
-                bad("1 validation error detected: Value at 'limit' failed to satisfy constraint")
-            })?;
-        let start = match request.get("PaginationToken").and_then(Value::as_str) {
-            None => 0,
-            Some(token) => token
-                .strip_prefix("page-")
-                .and_then(|number| number.parse().ok())
-                .ok_or_else(|| bad("Invalid pagination token."))?,
-        };
-        let filter = text(request, "Filter");
-        let found: Vec<&Value> = match filter {
-            "" => self.users.iter().collect(),
-            filter => {
-                let condition = Condition::parse(filter).ok_or_else(|| bad("Error while parsing filter."))?;
-                self.users.iter().filter(|user| condition.holds(user)).collect()
-            }
-        };
-        let page: Vec<_> = found.iter().skip(start).take(limit).map(|user| listed(user)).collect();
-        let mut answer = json!({ "Users": page });
-        if start + limit < found.len() {
-            answer["PaginationToken"] = json!(format!("page-{}", start + limit));
-        }
-        Ok(answer)
-    }
-
-    /// The number of the user who is meant: by user name, `sub`, or what may be signed in with.
-    fn find_user(&self, name: &str) -> Option<usize> {
-        let may = |attribute: &str| {
-            ["UsernameAttributes", "AliasAttributes"]
-                .into_iter()
-                .any(|list| array(&self.pool[list]).contains(&json!(attribute)))
-        };
-        let aliases = ["email", "phone_number", "preferred_username"];
-        let insensitive = self.pool["UsernameConfiguration"]["CaseSensitive"] == false;
-        let same = |value: &str| value == name || insensitive && value.eq_ignore_ascii_case(name);
-        self.users.iter().position(|user| {
-            same(text(user, "Username"))
-                || attribute(user, "sub") == Some(name)
-                || aliases.into_iter().any(|alias| may(alias) && attribute(user, alias).is_some_and(same))
-        })
-    }
-
-    fn user_operation(&mut self, name: &str, request: &Value) -> Result<Value, Refusal> {
-        let missing = || invalid("UserNotFoundException", "User does not exist.");
-        let found = self.find_user(text(request, "Username"));
-        if name == "AdminCreateUser" && request["MessageAction"] != "RESEND" {
-            let exists = || invalid("UsernameExistsException", "User account already exists");
-            return if found.is_some() {
-                Err(exists())
-            } else {
-                Ok(json!({ "User": self.create_user(request) }))
-            };
-        }
-        let number = found.ok_or_else(missing)?;
-        if name == "AdminDeleteUser" {
-            self.users.remove(number);
-            return Ok(json!({}));
-        }
-        let user = self.users.get_mut(number).ok_or_else(missing)?;
-        change_user(user, name, request)
-    }
-
-    fn create_user(&mut self, request: &Value) -> Value {
-        let sub = format!("3f2a1b0c-4d5e-4f60-8a7b-{:012}", self.users.len());
-        let by_address = self.pool.get("UsernameAttributes").is_some();
-        let name = if by_address { sub.clone() } else { text(request, "Username").to_owned() };
-        let mut user = json!({
-            "Username": name,
-            "Attributes": [{ "Name": "sub", "Value": sub }],
-            "UserCreateDate": CREATED,
-            "UserLastModifiedDate": CREATED,
-            "Enabled": true,
-            "UserStatus": "FORCE_CHANGE_PASSWORD",
-        });
-        for attribute in array(&request["UserAttributes"]) {
-            set_attribute(&mut user, text(&attribute, "Name"), attribute["Value"].as_str());
-        }
-        self.users.push(user.clone());
-        user
-    }
-
     fn kms(&mut self, name: &str, request: &Value) -> Result<Value, Refusal> {
         let id = KEY_ARN.rsplit('/').next().unwrap_or_default();
         let alias = format!("alias/{STACK}-codes");
@@ -415,7 +316,9 @@ impl Account {
             return Ok(json!({ "Aliases": [alias], "Truncated": false }));
         }
         let asked = text(request, "KeyId");
-        if ![KEY_ARN, id, &alias].contains(&asked) && !(name == "Decrypt" && asked.is_empty()) {
+        // What was encrypted says itself which key it was.
+        let known = [KEY_ARN, id, &alias].contains(&asked) || name == "Decrypt" && asked.is_empty();
+        if !known {
             return Err(invalid("NotFoundException", format!("Key '{asked}' does not exist")));
         }
         let uses = ["Decrypt", "GenerateDataKey", "CreateGrant"].contains(&name);
@@ -595,11 +498,12 @@ impl Account {
         if text(request, "QueueUrl") != QUEUE_URL {
             return Err(invalid("QueueDoesNotExist", "The specified queue does not exist."));
         }
+        let [waiting, held] = self.counts();
         Ok(match name {
             "GetQueueAttributes" => json!({ "Attributes": {
                 "QueueArn": "arn:aws:sqs:eu-central-1:123456789012:failed-events",
-                "ApproximateNumberOfMessages": self.messages.len().to_string(),
-                "ApproximateNumberOfMessagesNotVisible": "0",
+                "ApproximateNumberOfMessages": waiting,
+                "ApproximateNumberOfMessagesNotVisible": held,
                 "ApproximateNumberOfMessagesDelayed": "0",
                 "CreatedTimestamp": "1793520000",
                 "LastModifiedTimestamp": "1793520000",
@@ -612,35 +516,24 @@ impl Account {
             } }),
             "ReceiveMessage" => {
                 let most = request["MaxNumberOfMessages"].as_u64().unwrap_or(1);
-                let most = usize::try_from(most).unwrap_or(1);
-                self.receipts += 1;
-                let receipts = self.receipts;
-                // They stay in the queue, and can be received again: nobody here waits for a timeout.
-                let received = self.messages.iter().take(most).enumerate().map(|(number, body)| {
-                    json!({
-                        "MessageId": format!("5fea7756-0ea4-451a-a703-{number:012}"),
-                        "ReceiptHandle": format!("receipt-{number}-{receipts}"),
-                        "Body": body,
-                        "Attributes": {
-                            "SentTimestamp": "1795262400000",
-                            "ApproximateFirstReceiveTimestamp": "1795262400000",
-                            "ApproximateReceiveCount": receipts.to_string(),
-                        },
-                    })
-                });
-                let received: Vec<_> = received.collect();
-                if received.is_empty() { json!({}) } else { json!({ "Messages": received }) }
+                self.receive(usize::try_from(most).unwrap_or(1))
+            }
+            "ChangeMessageVisibility" => {
+                self.give_back(request);
+                Value::Null
             }
             "ChangeMessageVisibilityBatch" => {
-                let done: Vec<_> =
-                    array(&request["Entries"]).iter().map(|entry| json!({ "Id": entry["Id"] })).collect();
+                let entries = array(&request["Entries"]);
+                for entry in &entries {
+                    self.give_back(entry);
+                }
+                let done: Vec<_> = entries.iter().map(|entry| json!({ "Id": entry["Id"] })).collect();
                 json!({ "Successful": done, "Failed": [] })
             }
             "DeleteMessage" => {
-                let receipt = text(request, "ReceiptHandle");
-                let number = receipt.split('-').nth(1).and_then(|number| number.parse::<usize>().ok());
-                if let Some(number) = number.filter(|&number| number < self.messages.len()) {
-                    self.messages.remove(number);
+                // SQS answers alike when the receipt is an old one.
+                if let Some(message) = self.message(&request["ReceiptHandle"]) {
+                    message.deleted = true;
                 }
                 Value::Null
             }
@@ -653,97 +546,23 @@ impl Account {
     }
 }
 
-/// A user as `ListUsers` shows one, without what only `AdminGetUser` shows.
-fn listed(user: &Value) -> Value {
-    let Some(members) = user.as_object() else { return user.clone() };
-    let hidden = ["UserMFASettingList", "PreferredMfaSetting"];
-    Value::Object(
-        members
-            .iter()
-            .filter(|(name, _)| !hidden.contains(&name.as_str()))
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect(),
-    )
-}
-
-fn change_user(user: &mut Value, name: &str, request: &Value) -> Result<Value, Refusal> {
-    let status = text(user, "UserStatus").to_owned();
-    let verified = |user: &Value, which: &str| attribute(user, which) == Some("true");
-    match name {
-        "AdminGetUser" => {
-            let mut answer: Map<_, _> = user.as_object().cloned().unwrap_or_default();
-            let attributes = answer.remove("Attributes").unwrap_or_default();
-            answer.insert("UserAttributes".to_owned(), attributes);
-            return Ok(Value::Object(answer));
+/// What a service answers in a Region where nothing is.
+pub(super) fn elsewhere(operation: Operation, region: &str, request: &Value) -> Result<Value, Refusal> {
+    let rest = |code: &str, message: &str| Err(Refusal::new(404, code, message));
+    match operation.service.prefix {
+        "cloudformation" if request.get("StackName").is_none() => Ok(json!({ "Stacks": [] })),
+        "cloudformation" => Err(no_stack(operation.name, text(request, "StackName"))),
+        "cognito-idp" if operation.name == "ListUserPools" => Ok(json!({ "UserPools": [] })),
+        "cognito-idp" => Err(not_found(format!("User pool {} does not exist.", text(request, "UserPoolId")))),
+        "kms" => Err(invalid("NotFoundException", format!("Key is not in {region}"))),
+        "lambda" => rest("ResourceNotFoundException", "Function not found"),
+        "logs" if operation.name == "DescribeLogGroups" => Ok(json!({ "logGroups": [] })),
+        "secretsmanager" => Err(not_found("Secrets Manager can't find the specified secret.")),
+        "ses" if ["GetEmailIdentity", "GetConfigurationSet"].contains(&operation.name) => {
+            rest("NotFoundException", "It does not exist.")
         }
-        "AdminUpdateUserAttributes" => {
-            for attribute in array(&request["UserAttributes"]) {
-                set_attribute(user, text(&attribute, "Name"), attribute["Value"].as_str());
-            }
-        }
-        "AdminConfirmSignUp" if status != "UNCONFIRMED" => {
-            let message = format!("User cannot be confirmed. Current status is {status}");
-            return Err(invalid("NotAuthorizedException", message));
-        }
-        "AdminConfirmSignUp" => user["UserStatus"] = json!("CONFIRMED"),
-        "AdminEnableUser" => user["Enabled"] = json!(true),
-        "AdminDisableUser" => user["Enabled"] = json!(false),
-        "AdminResetUserPassword" if status == "FORCE_CHANGE_PASSWORD" => {
-            let message = "User password cannot be reset in the current state.";
-            return Err(invalid("NotAuthorizedException", message));
-        }
-        "AdminResetUserPassword"
-            if !verified(user, "email_verified") && !verified(user, "phone_number_verified") =>
-        {
-            let message =
-                "Cannot reset password for the user as there is no registered/verified email or phone_number";
-            return Err(invalid("InvalidParameterException", message));
-        }
-        "AdminResetUserPassword" => user["UserStatus"] = json!("RESET_REQUIRED"),
-        "AdminSetUserPassword" => {
-            let permanent = request["Permanent"] == true;
-            user["UserStatus"] = json!(if permanent { "CONFIRMED" } else { "FORCE_CHANGE_PASSWORD" });
-        }
-        // AdminCreateUser with RESEND.
-        _ if status != "FORCE_CHANGE_PASSWORD" => {
-            let message = format!("Resend not possible. {status}");
-            return Err(invalid("UnsupportedUserStateException", message));
-        }
-        _ => return Ok(json!({ "User": listed(user) })),
-    }
-    Ok(json!({}))
-}
-
-/// A filter of `ListUsers`: `email = "ann@example.com"`, or `^=` for the beginning.
-struct Condition {
-    name: String,
-    value: String,
-    begins: bool,
-}
-
-impl Condition {
-    fn parse(filter: &str) -> Option<Self> {
-        let (name, value) = filter.split_once('=')?;
-        let (name, begins) = match name.strip_suffix('^') {
-            Some(name) => (name, true),
-            None => (name, false),
-        };
-        let value = value.trim().strip_prefix('"')?.strip_suffix('"')?;
-        let value = value.replace("\\\"", "\"").replace("\\\\", "\\");
-        Some(Self { name: name.trim().trim_matches('"').to_owned(), value, begins })
-    }
-
-    fn holds(&self, user: &Value) -> bool {
-        let enabled = if user["Enabled"] == true { "Enabled" } else { "Disabled" };
-        let value = match self.name.as_str() {
-            "username" => user["Username"].as_str(),
-            "cognito:user_status" => user["UserStatus"].as_str(),
-            "status" => Some(enabled),
-            name => attribute(user, name),
-        };
-        value.is_some_and(
-            |value| if self.begins { value.starts_with(&self.value) } else { value == self.value },
-        )
+        "sqs" => Err(invalid("QueueDoesNotExist", "The specified queue does not exist.")),
+        _ => Account::default().answer(operation, request),
     }
 }
 
@@ -853,14 +672,14 @@ pub fn metrics(request: &Value, values: impl Fn(&str, &str, &BTreeMap<String, St
         |value: &Value| value.as_f64().or_else(|| time::seconds(value.as_str()?)).unwrap_or_default();
     let start = second(&request["StartTime"]);
     for query in array(&request["MetricDataQueries"]) {
-        let stat = &query["MetricStat"];
-        let metric = &stat["Metric"];
+        let measured = &query["MetricStat"];
+        let metric = &measured["Metric"];
         let dimensions = array(&metric["Dimensions"])
             .iter()
             .map(|dimension| (text(dimension, "Name").to_owned(), text(dimension, "Value").to_owned()))
             .collect();
         let values = values(text(metric, "Namespace"), text(metric, "MetricName"), &dimensions);
-        let period = stat["Period"].as_f64().unwrap_or(60.0);
+        let period = measured["Period"].as_f64().unwrap_or(60.0);
         let times: Vec<_> =
             values.iter().scan(start, |next, _| Some(std::mem::replace(next, *next + period))).collect();
         let results = answer["MetricDataResults"].as_array_mut().into_iter().flatten();

@@ -60,13 +60,13 @@ fn head(major: u8, number: usize, bytes: &mut Vec<u8>) {
     let major = major << 5;
     match (u8::try_from(number), u16::try_from(number)) {
         (Ok(small @ ..24), _) => bytes.push(major | small),
-        (Ok(byte), _) => bytes.extend([major | 24, byte]),
+        (Ok(byte), _) => bytes.extend([major | 0x18, byte]),
         (_, Ok(short)) => {
-            bytes.push(major | 25);
+            bytes.push(major | 0x19);
             bytes.extend(short.to_be_bytes());
         }
         _ => {
-            bytes.push(major | 27);
+            bytes.push(major | 0x1b);
             bytes.extend((number as u64).to_be_bytes());
         }
     }
@@ -98,7 +98,7 @@ fn number(info: u8, rest: &mut &[u8]) -> Option<u64> {
 
 fn value(rest: &mut &[u8]) -> Option<Value> {
     let first = *take(rest, 1)?.first()?;
-    let (major, info) = (first >> 5, first & 31);
+    let (major, info) = (first >> 5, first & 0x1f);
     // No length: the elements go on until there is a break.
     if info == 31 && (major == 4 || major == 5) {
         let mut elements = Vec::new();

@@ -229,6 +229,14 @@ pub(super) fn check(operation: Operation, answer: &Value) -> Result<(), String> 
     check_structure(operation.service, output, answer, &operation.full_name(), payload)
 }
 
+/// Whether a service would take a request; else what is wrong with it. AWS itself overlooks members that it does not
+/// know: whoever sends one here made a mistake.
+pub(super) fn check_request(operation: Operation, request: &Value) -> Result<(), String> {
+    let Some(input) = operation.input() else { return Ok(()) };
+    let payload = input.payload().map(|member| member.name);
+    check_structure(operation.service, input, request, &operation.full_name(), payload)
+}
+
 fn check_structure(
     service: Service,
     structure: Structure,

@@ -46,6 +46,9 @@ pub(super) fn read(service: Service, region: String, request: &Request) -> Resul
         let hint = "tools/service_model.py has the list of the operations that are known here";
         Refusal::new(400, "UnknownOperationException", format!("{}: {hint}", what()))
     })?;
+    model::check_request(operation, &request).map_err(|wrong| {
+        Refusal::new(400, "ValidationException", format!("the request is wrong: {wrong}"))
+    })?;
     Ok(Asked { operation, request, region })
 }
 
@@ -286,7 +289,7 @@ fn write_rest(operation: Operation, answer: &Value) -> Response {
                 status = given.unwrap_or(status);
             }
             Some("header") => {
-                headers.extend(remove(member).map(|value| (member.location_name, text(&value))))
+                headers.extend(remove(member).map(|value| (member.location_name, text(&value))));
             }
             _ => {}
         }

@@ -1,0 +1,25 @@
+//! `completions`: what a shell needs in order to complete the command line.
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::{Shell, generate};
+
+use crate::output::Output;
+use crate::{Cli, End, Error};
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+pub(crate) fn run(options: &Options, output: &mut Output) -> Result<End, Error> {
+    let mut script = Vec::new();
+    generate(options.shell, &mut Cli::command(), crate::NAME, &mut script);
+    let script = String::from_utf8_lossy(&script);
+    // With a hyphen in the program's name clap_complete 4.6 calls the commands by one name where it finds out which one
+    // it is, and by this one where it lists their options.
+    let script = script.replace("cognito__subcmd__triggers__", "cognito__triggers__");
+    output.verbatim(script.as_bytes())?;
+    Ok(End::Done)
+}

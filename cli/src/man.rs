@@ -1,0 +1,70 @@
+//! `man`: the manual, made of what `--help` says.
+
+use std::io::Result;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Command, CommandFactory as _};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, roman};
+
+use crate::output::Output;
+use crate::{Cli, EXIT_CODES, End, Error};
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// An existing folder for the pages, one for each command; without it the main page goes to standard output
+    #[arg(value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+pub(crate) fn run(options: &Options, output: &mut Output) -> std::result::Result<End, Error> {
+    let mut main = Cli::command().disable_help_subcommand(true);
+    // Only now do the subcommands have the common options.
+    main.build();
+    match &options.folder {
+        None => output.verbatim(&page(&main)?)?,
+        Some(folder) => {
+            for command in std::iter::once(&main).chain(main.get_subcommands()) {
+                write(folder, command)?;
+            }
+        }
+    }
+    Ok(End::Done)
+}
+
+fn write(folder: &Path, command: &Command) -> std::result::Result<(), Error> {
+    let file = folder.join(Man::new(command.clone()).get_filename());
+    let written = page(command).and_then(|page| std::fs::write(&file, page));
+    written.map_err(|error| Error::Usage(format!("{} could not be written: {error}", file.display())))
+}
+
+/// A page, with the exit codes in the section where people look for them.
+fn page(command: &Command) -> Result<Vec<u8>> {
+    let man = Man::new(command.clone()).manual("Cognito triggers");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    let mut roff = Roff::new();
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut page)?;
+    } else if let Some(notes) = command.get_after_long_help().or_else(|| command.get_after_help()) {
+        roff.control("SH", ["NOTES"]);
+        for paragraph in notes.to_string().split("\n\n") {
+            roff.control("PP", []).text([roman(paragraph)]);
+        }
+    }
+    exit_codes(&mut roff);
+    roff.to_writer(&mut page)?;
+    Ok(page)
+}
+
+fn exit_codes(roff: &mut Roff) {
+    roff.control("SH", ["EXIT STATUS"]);
+    for line in EXIT_CODES.lines().skip(1) {
+        let (code, meaning) = line.trim().split_once(' ').unwrap_or_default();
+        roff.control("TP", []).text([roman(code)]).text([roman(meaning.trim())]);
+    }
+}

@@ -1,0 +1,145 @@
+//! Every command of `cognito-triggers` that asks AWS, where AWS cannot be asked: no network, no credentials, the wrong
+//! Region, throttling, nonsense.
+
+use tests::cli::{Output, run};
+use tests::service::{Nobody, Reply};
+use tests::world::{QUEUE_URL, STACK, USER, World};
+
+/// A command line, and its exit code where everything is as it should be.
+struct Command {
+    arguments: &'static [&'static str],
+    healthy: i32,
+}
+
+/// Each command once, with each way to AWS.
+static COMMANDS: &[Command] = &[
+    Command { arguments: &["redrive", "--stack-name", STACK], healthy: 0 },
+    Command { arguments: &["redrive", "--queue-url", QUEUE_URL], healthy: 0 },
+    Command { arguments: &["hash", USER, "--stack-name", STACK], healthy: 0 },
+    Command { arguments: &["explain", USER, "--stack-name", STACK], healthy: 0 },
+];
+
+/// The commands that do not name a Region themselves: the URL of a queue does.
+fn without_a_region() -> impl Iterator<Item = &'static Command> {
+    COMMANDS.iter().filter(|command| !command.arguments.contains(&"--queue-url"))
+}
+
+/// What is true of every failure, whatever the cause.
+#[track_caller]
+fn check(command: &Command, output: &Output, code: i32, says: &str) {
+    let Output { stdout, stderr, .. } = output;
+    assert_eq!((output.code, stdout.as_str()), (Some(code), ""), "{:?}: {output:?}", command.arguments);
+    let sentence = words(stderr);
+    assert!(sentence.starts_with("error: "), "{output:?}");
+    assert!(sentence.contains(says), "{:?} does not say {says:?}: {output:?}", command.arguments);
+    assert!(!sentence.contains(USER), "{output:?}");
+    assert!(stderr.lines().all(|line| line.chars().count() <= 80), "{output:?}");
+}
+
+/// A text without its line breaks.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Runs every command in an account that was prepared for it, with these variables besides.
+async fn each(prepare: impl Fn(&World), more: &[(&str, &str)], code: i32, says: &str) {
+    for command in COMMANDS {
+        let world = World::start();
+        prepare(&world);
+        check(command, &world.begin(command.arguments, more, "").end().await, code, says);
+    }
+}
+
+#[tokio::test]
+async fn where_everything_is_as_it_should_be_every_command_works() {
+    for command in COMMANDS {
+        let world = World::start();
+        let output = world.run(command.arguments).await;
+        assert_eq!(output.code, Some(command.healthy), "{:?}: {output:?}", command.arguments);
+        assert!(!world.calls().is_empty(), "{:?} asks AWS", command.arguments);
+    }
+}
+
+#[tokio::test]
+async fn without_a_network_aws_cannot_be_reached() {
+    let nobody = Nobody::new();
+    each(|_| {}, &[("AWS_ENDPOINT_URL", &nobody.url())], 3, "could not be reached").await;
+}
+
+#[tokio::test]
+async fn without_credentials_the_ways_to_them_are_named() {
+    for command in COMMANDS {
+        let world = World::start();
+        let env = [("AWS_REGION", "eu-central-1"), ("AWS_ENDPOINT_URL", world.url())];
+        check(command, &run(command.arguments, &env).await, 3, "there are no AWS credentials");
+        assert!(world.calls().is_empty(), "nothing was asked");
+    }
+}
+
+#[tokio::test]
+async fn without_a_region_the_ways_to_one_are_named() {
+    for command in without_a_region() {
+        check(command, &run(command.arguments, &[]).await, 3, "no AWS Region is set: give --region");
+    }
+}
+
+#[tokio::test]
+async fn expired_credentials_are_called_that() {
+    let expire = |world: &World| world.always("*", &Reply::ExpiredCredentials);
+    each(expire, &[], 3, "the credentials have expired: sign in again").await;
+}
+
+#[tokio::test]
+async fn credentials_that_aws_does_not_know_are_called_that() {
+    let unknown = |world: &World| world.refuse("*", 403, "InvalidClientTokenId");
+    each(unknown, &[], 3, "AWS does not know these credentials in eu-central-1").await;
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named() {
+    for command in COMMANDS {
+        let world = World::start();
+        world.refuse("*", 403, "AccessDenied");
+        let output = world.run(command.arguments).await;
+        assert!(output.code == Some(3) || output.code == Some(1), "{:?}: {output:?}", command.arguments);
+        // Some go on with what they may still ask.
+        let said = words(&(output.stdout + &output.stderr));
+        for (action, _) in world.calls() {
+            assert!(said.contains(&action), "{:?} does not name {action}: {said}", command.arguments);
+        }
+    }
+}
+
+#[tokio::test]
+async fn in_another_region_there_is_nothing() {
+    for command in without_a_region() {
+        let world = World::start();
+        let arguments = [command.arguments, &["--region", "eu-west-1"]].concat();
+        check(command, &world.run(&arguments).await, 3, "eu-west-1");
+    }
+}
+
+#[tokio::test]
+async fn a_slower_pace_is_kept_by_itself() {
+    for command in COMMANDS {
+        let world = World::start();
+        world.script("*", [Reply::error(400, "ThrottlingException"), Reply::bare(503)]);
+        let output = world.run(command.arguments).await;
+        assert_eq!(output.code, Some(command.healthy), "{:?}: {output:?}", command.arguments);
+    }
+}
+
+#[tokio::test]
+async fn throttling_without_end_is_an_exit_code_of_its_own() {
+    for code in ["ThrottlingException", "Throttling"] {
+        each(|world| world.refuse("*", 400, code), &[], 4, "run the command again later").await;
+    }
+    each(|world| world.always("*", &Reply::bare(429)), &[], 4, "run the command again later").await;
+}
+
+#[tokio::test]
+async fn what_is_not_aws_is_not_taken_for_it() {
+    each(|world| world.always("*", &Reply::Garbage), &[], 3, "gave an answer that is not one of").await;
+    each(|world| world.always("*", &Reply::bare(502)), &[], 3, "answered 502").await;
+    each(|world| world.always("*", &Reply::ResetAfter), &[], 3, "could not be reached").await;
+}
