@@ -20,7 +20,7 @@ const THEIR_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222
 const NOTHING: &str = "nothing-attached";
 
 /// Longer than everything here needs that is not meant to last.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// The function between Cognito and CloudFormation.
 pub(crate) struct Stage {
