@@ -120,7 +120,7 @@ impl Attach {
         let id = if caller.physical_resource_id.is_empty() { NOTHING } else { &caller.physical_resource_id };
         let outcome = match Action::read(event) {
             Err(problem) => Outcome { physical_resource_id: id.to_owned(), result: Err(problem.into()) },
-            Ok(action) => Task { clients: &self.clients, deadline, id: id.to_owned() }.run(action).await,
+            Ok(action) => Job { clients: &self.clients, deadline, id: id.to_owned() }.run(action).await,
         };
         if let Err(problem) = &outcome.result {
             tracing::error!(reason = %problem, "the request failed");
@@ -130,7 +130,7 @@ impl Attach {
 }
 
 /// One request.
-struct Task<'a> {
+struct Job<'a> {
     clients: &'a Clients,
     deadline: Deadline,
     /// The id to answer with.
@@ -143,7 +143,7 @@ const EACH: Duration = Duration::from_secs(20);
 /// knows of a role that was only just made.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-impl Task<'_> {
+impl Job<'_> {
     async fn run(mut self, action: Action) -> Outcome {
         let result = match action {
             Action::Nothing => Ok(None),
