@@ -94,12 +94,12 @@ fn check(request: &Request) -> Result<Value, Refusal> {
         return refuse(411, "MissingContentLength");
     }
     let answer: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-    let member = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
-    let text = |name: &str| !member(name).is_empty();
-    let id = member("PhysicalResourceId").len() <= 1024;
+    let member = |name: &str| answer.get(name).and_then(Value::as_str);
+    let text = |name: &str| member(name).is_some_and(|text| !text.is_empty());
+    let id = member("PhysicalResourceId").is_some_and(|id| id.len() <= 1024);
     let understood = match member("Status") {
-        "SUCCESS" => text("StackId") && text("RequestId") && text("LogicalResourceId"),
-        "FAILED" => text("Reason"),
+        Some("SUCCESS") => text("StackId") && text("RequestId") && text("LogicalResourceId"),
+        Some("FAILED") => text("Reason"),
         _ => false,
     };
     if request.body.len() > LONGEST_ANSWER || !id || !text("PhysicalResourceId") || !understood {
