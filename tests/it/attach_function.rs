@@ -397,6 +397,21 @@ async fn another_pool_is_another_resource() {
 }
 
 #[tokio::test]
+async fn a_move_to_another_pool_that_fails_leaves_nothing_there() {
+    let stage = Stage::start().await;
+    stage.world.change(DESCRIBE, |answer| {
+        if answer["UserPool"]["LambdaConfig"].get("PreSignUp").is_some() {
+            answer["UserPool"]["MfaConfiguration"] = json!("OFF");
+        }
+    });
+    let former = r#"{"pool":"eu-central-1_Former01","before":{}}"#;
+    let old = with("UserPoolId", "eu-central-1_Former01");
+    let answer = stage.ask(&update(former, &properties(), &old)).await;
+    assert_eq!((&answer["Status"], &answer["PhysicalResourceId"]), (&json!("FAILED"), &json!(former)));
+    assert_eq!(stage.config(), json!({}));
+}
+
+#[tokio::test]
 async fn a_pool_that_is_gone_has_let_go() {
     let stage = Stage::start().await;
     let gone = with("UserPoolId", "eu-central-1_Gone00001");
@@ -480,13 +495,15 @@ async fn a_permission_that_is_missing_is_named() {
         "User: arn:aws:sts::123456789012:assumed-role/triggers-AttachRole/triggers-attach is not authorized to \
          perform: iam:PassRole on resource: {role} because no identity-based policy allows the iam:PassRole action"
     );
-    let body = json!({ "__type": "AccessDeniedException", "message": message }).to_string();
-    let code = Some("AccessDeniedException".to_owned());
-    stage.world.always(UPDATE, &Reply::Status { code: 400, aws_error_code: code, body });
-    let reason = stage.refused(&create(&properties())).await;
-    let remedy =
-        format!("Allow the role of the attach function (AttachRole in the stack) iam:PassRole on {role}");
-    assert!(reason.contains(&remedy), "{reason}");
+    for (code, replace) in [("AccessDeniedException", "false"), ("InvalidParameterException", "true")] {
+        let body = json!({ "__type": code, "message": message }).to_string();
+        let reply = Reply::Status { code: 400, aws_error_code: Some(code.to_owned()), body };
+        stage.world.always(UPDATE, &reply);
+        let reason = stage.refused(&create(&with("ReplaceTriggers", replace))).await;
+        let remedy =
+            format!("Allow the role of the attach function (AttachRole in the stack) iam:PassRole on {role}");
+        assert!(reason.contains(&remedy), "{reason}");
+    }
 }
 
 #[tokio::test]

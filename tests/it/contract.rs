@@ -311,7 +311,7 @@ fn the_shipped_binaries_stay_small() {
         ("custom-email-sender", 6_500_000),
         ("custom-sms-sender", 6_500_000),
         // Nobody waits for it.
-        ("attach", 8_000_000),
+        ("attach", 6_000_000),
     ] {
         let size = std::fs::metadata(bootstrap(function)).expect("run `make build` first").len();
         assert!(size <= limit, "{function} has {size} bytes");

@@ -118,11 +118,11 @@ impl Attach {
     async fn work(&self, event: &Value, caller: &Caller, deadline: Deadline) -> Outcome {
         // An update that fails is rolled back, and must be what it was.
         let id = if caller.physical_resource_id.is_empty() { NOTHING } else { &caller.physical_resource_id };
-        let mut outcome = match Action::read(event) {
+        let outcome = match Action::read(event) {
             Err(problem) => Outcome { physical_resource_id: id.to_owned(), result: Err(problem.into()) },
-            Ok(action) => Task { clients: &self.clients, deadline, id: id.to_owned() }.run(action).await,
+            Ok(action) => Job { clients: &self.clients, deadline, id: id.to_owned() }.run(action).await,
         };
-        if let Err(problem) = &mut outcome.result {
+        if let Err(problem) = &outcome.result {
             tracing::error!(reason = %problem, "the request failed");
         }
         outcome
@@ -130,7 +130,7 @@ impl Attach {
 }
 
 /// One request.
-struct Task<'a> {
+struct Job<'a> {
     clients: &'a Clients,
     deadline: Deadline,
     /// The id to answer with.
@@ -143,7 +143,7 @@ const EACH: Duration = Duration::from_secs(20);
 /// knows of a role that was only just made.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-impl Task<'_> {
+impl Job<'_> {
     async fn run(mut self, action: Action) -> Outcome {
         let result = match action {
             Action::Nothing => Ok(None),
@@ -170,8 +170,21 @@ impl Task<'_> {
                 result => break result,
             }
         };
-        self.id = id.unwrap_or_else(|| std::mem::take(&mut self.id));
+        match id {
+            Some(_) if result.is_err() && self.id != NOTHING => self.take_back(wanted, &memory).await,
+            Some(id) => self.id = id,
+            None => {}
+        }
         result
+    }
+
+    /// A move to another pool has failed: CloudFormation goes back to the former one, and never asks for this one
+    /// again.
+    async fn take_back(&self, wanted: &Properties, memory: &Memory) {
+        let undone = self.in_time(self.detach(&wanted.pool, &wanted.triggers, &memory.before)).await;
+        if let Err(problem) = undone {
+            tracing::error!(user_pool = wanted.pool, reason = %problem, "triggers may be left: detach them by hand");
+        }
     }
 
     async fn attach_once(

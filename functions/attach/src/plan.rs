@@ -92,14 +92,14 @@ pub fn attach_again(
 ) -> Result<(Plan, Vec<Refusal>), Why> {
     trusted(pool, wanted)?;
     let now = pool.triggers();
-    // Ours of before, and those of others that can be put back.
-    let known = only(&now, |slot| {
-        wanted.triggers.arn(slot).is_some()
-            && (is(slot, &now, former) || wanted.replace && is(slot, &now, before))
-    });
     let mut triggers = wanted.triggers.clone();
     let mut given_up = Vec::new();
     loop {
+        // Ours of before, and those of others that can be put back. What is given up stays as it is.
+        let known = only(&now, |slot| {
+            triggers.arn(slot).is_some()
+                && (is(slot, &now, former) || wanted.replace && is(slot, &now, before))
+        });
         let plan = Plan::attach(pool, &triggers, &known, Foreign::Refuse);
         let Some(refusal) = plan.refusals.iter().find(|refusal| lost(refusal, former)).cloned() else {
             return Ok((may_be_put_back(plan, wanted)?, given_up));
@@ -167,15 +167,15 @@ mod tests {
         Description::parse(json!({ "UserPool": pool }).to_string().as_bytes()).unwrap()
     }
 
-    fn holding(slots: &[(Slot, &str)]) -> Description {
+    fn holding(slots: Slots<'_>) -> Description {
         pool(&json!({ "LambdaConfig": triggers(slots).to_lambda_config() }))
     }
 
-    fn triggers(slots: &[(Slot, &str)]) -> Triggers {
+    fn triggers(slots: Slots<'_>) -> Triggers {
         slots.iter().fold(Triggers::default(), |triggers, (slot, arn)| triggers.with(*slot, arn))
     }
 
-    fn wanted(slots: &[(Slot, &str)], replace: bool) -> Properties {
+    fn wanted(slots: Slots<'_>, replace: bool) -> Properties {
         let pool = "eu-central-1_Example01".to_owned();
         Properties { pool, triggers: triggers(slots), replace, email_is_username: false }
     }
@@ -200,12 +200,14 @@ mod tests {
         }
     }
 
+    type Slots<'a> = &'a [(Slot, &'a str)];
+
     /// What an update makes of a pool, and how much it gives up.
     #[track_caller]
     fn check(
-        now: &[(Slot, &str)],
-        (wanted, former, before): (&Properties, &[(Slot, &str)], &[(Slot, &str)]),
-        expected: Result<(&[(Slot, &str)], usize), Why>,
+        now: Slots<'_>,
+        (wanted, former, before): (&Properties, Slots<'_>, Slots<'_>),
+        expected: Result<(Slots<'_>, usize), Why>,
     ) {
         let found = attach_again(&holding(now), wanted, &triggers(former), &triggers(before));
         let found = found.map(|(plan, given_up)| (plan.after().triggers(), given_up.len()));

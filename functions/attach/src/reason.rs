@@ -69,7 +69,9 @@ impl Problem {
             Self::Control(control::Error::Call(error)) => match error.kind() {
                 // A permission that was only just given is not known everywhere at once.
                 Kind::Denied | Kind::Throttled | Kind::Conflict | Kind::Unanswered => true,
-                Kind::NotFound | Kind::Refused => false,
+                // So does Cognito say it where somebody else refused, such as KMS.
+                Kind::Refused => error.message().is_some_and(|message| denied_action(message).is_some()),
+                Kind::NotFound => false,
             },
             Self::Malformed(_) | Self::Refused(_) | Self::Control(_) => false,
         }
@@ -146,11 +148,13 @@ fn remedy_of_refusal(why: &Why) -> &'static str {
 
 fn remedy_of_call(error: &CallError) -> String {
     let role = "the role of the attach function (AttachRole in the stack)";
+    if let Some((action, resource)) = denied_action(error.message().unwrap_or_default()) {
+        return format!("Allow {role} {action} on {resource}, then deploy again.");
+    }
     match error.kind() {
-        Kind::Denied => match denied_action(error.message().unwrap_or_default()) {
-            Some((action, resource)) => format!("Allow {role} {action} on {resource}, then deploy again."),
-            None => format!("Allow {role} what it asks for, and see that the key policy lets IAM decide."),
-        },
+        Kind::Denied => {
+            format!("Allow {role} what it asks for, and see that the key policy lets IAM decide.")
+        }
         Kind::NotFound => {
             "UserPoolId must name a user pool in the account and Region of this stack.".to_owned()
         }
@@ -165,9 +169,8 @@ fn remedy_of_call(error: &CallError) -> String {
 fn denied_action(message: &str) -> Option<(&str, &str)> {
     let (_, rest) = message.split_once("to perform: ")?;
     let (action, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-    let resource = rest.split_once("on resource: ").map_or("the resource", |(_, rest)| rest);
-    let resource = resource.split_once(' ').map_or(resource, |(resource, _)| resource);
-    Some((action, resource))
+    let resource = rest.split_once("on resource: ").and_then(|(_, rest)| rest.split(' ').next());
+    Some((action, resource.unwrap_or("the resource")))
 }
 
 /// Cognito's own words may quote a setting, and so the address that the pool sends from.

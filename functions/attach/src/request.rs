@@ -185,8 +185,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(event: &Value, expected: Result<Action, Malformed>) {
-        assert_eq!(Action::read(event), expected, "{event}");
+    fn check(event: &Value, expected: &Result<Action, Malformed>) {
+        assert_eq!(Action::read(event), *expected, "{event}");
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
         let before = Triggers::default().with(Slot::PreSignUp, THEIRS);
         let ours = Triggers::default().with(Slot::PreSignUp, OURS);
         let create = json!({ "RequestType": "Create", "ResourceProperties": properties("a_1") });
-        check(&create, Ok(Action::Attach(wanted("a_1"))));
+        check(&create, &Ok(Action::Attach(wanted("a_1"))));
         let update = |id: &str, old: &str, new: &str| {
             json!({
                 "RequestType": "Update",
@@ -208,23 +208,23 @@ mod tests {
             former: former.clone(),
             before: before.clone(),
         };
-        check(&update(&id("a_1"), "a_1", "a_1"), Ok(again(&ours, &before)));
-        check(&update("something else", "a_1", "a_1"), Ok(again(&ours, &Triggers::default())));
-        check(&update(&id("b_2"), "b_2", "a_1"), Ok(Action::Attach(wanted("a_1"))));
+        check(&update(&id("a_1"), "a_1", "a_1"), &Ok(again(&ours, &before)));
+        check(&update("something else", "a_1", "a_1"), &Ok(again(&ours, &Triggers::default())));
+        check(&update(&id("b_2"), "b_2", "a_1"), &Ok(Action::Attach(wanted("a_1"))));
         // The move to another pool failed, and is taken back.
-        check(&update(&id("a_1"), "b_2", "a_1"), Ok(again(&Triggers::default(), &before)));
+        check(&update(&id("a_1"), "b_2", "a_1"), &Ok(again(&Triggers::default(), &before)));
         let delete = |id: &str| json!({ "RequestType": "Delete", "PhysicalResourceId": id, "ResourceProperties": properties("a_1") });
         let detach = |before: Triggers| Action::Detach { pool: "a_1".to_owned(), ours: ours.clone(), before };
-        check(&delete(&id("a_1")), Ok(detach(before)));
+        check(&delete(&id("a_1")), &Ok(detach(before)));
         // CloudFormation made this id itself, because no answer came.
-        check(&delete("triggers-AttachedTriggers-1A2B3C4D5E6F"), Ok(detach(Triggers::default())));
-        check(&delete(NOTHING), Ok(Action::Nothing));
+        check(&delete("triggers-AttachedTriggers-1A2B3C4D5E6F"), &Ok(detach(Triggers::default())));
+        check(&delete(NOTHING), &Ok(Action::Nothing));
     }
 
     #[test]
     fn what_was_never_made_is_deleted_whatever_the_properties_are() {
         let delete = json!({ "RequestType": "Delete", "PhysicalResourceId": NOTHING });
-        check(&delete, Ok(Action::Nothing));
+        check(&delete, &Ok(Action::Nothing));
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
             (create("ReplaceTriggers", json!("yes")), "ReplaceTriggers is neither true nor false"),
             (create("EmailIsUsername", Value::Null), "EmailIsUsername is neither true nor false"),
         ] {
-            check(&event, Err(Malformed(problem)));
+            check(&event, &Err(Malformed(problem)));
         }
     }
 
