@@ -153,26 +153,13 @@ impl Call<'_> {
         if let Some(error) = credentials(error) {
             return AwsError::new(Kind::Other, error);
         }
-        let nonsense = || {
-            let text =
-                format!("{service} in {region} gave an answer that is not one of {service}'s ({action})");
-            AwsError::new(Kind::Other, text)
-        };
         match error {
-            SdkError::ServiceError(response) => {
-                match (response.err().code(), response.raw().status().as_u16()) {
-                    (Some(code), _) => self.refusal(code, response.err().message()),
-                    (None, 429) => self.refusal("TooManyRequestsException", None),
-                    // What could not be read is an error of the service to some of the SDK's protocols.
-                    (None, 200..300) => nonsense(),
-                    (None, status) => AwsError::new(
-                        Kind::Other,
-                        format!(
-                            "{service} in {region} answered {status} and nothing else that {service} says ({action})"
-                        ),
-                    ),
-                }
-            }
+            SdkError::ServiceError(response) => match response.err().code() {
+                Some(code) => self.refusal(code, response.err().message()),
+                None => self.wordless(response.raw().status().as_u16()),
+            },
+            // An empty body is no error of the service to some of the SDK's protocols.
+            SdkError::ResponseError(response) => self.wordless(response.raw().status().as_u16()),
             SdkError::TimeoutError(_) => {
                 AwsError::new(Kind::Other, format!("{service} in {region} gave no answer in time ({action})"))
             }
@@ -186,9 +173,24 @@ impl Call<'_> {
                      there a way to it?"
                 ),
             ),
-            SdkError::ResponseError(_) => nonsense(),
             _ => AwsError::new(Kind::Other, format!("{action} could not be asked for: {}", innermost(error))),
         }
+    }
+
+    /// An answer that says nothing but its status.
+    fn wordless(self, status: u16) -> AwsError {
+        let Self { service, action, region, .. } = self;
+        let text = match status {
+            429 => return self.refusal("TooManyRequestsException", None),
+            // What could not be read is an error of the service to some of the SDK's protocols.
+            200..300 => {
+                format!("{service} in {region} gave an answer that is not one of {service}'s ({action})")
+            }
+            _ => format!(
+                "{service} in {region} answered {status} and nothing else that {service} says ({action})"
+            ),
+        };
+        AwsError::new(Kind::Other, text)
     }
 
     fn refusal(self, code: &str, message: Option<&str>) -> AwsError {

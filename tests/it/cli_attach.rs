@@ -391,7 +391,11 @@ async fn the_parameter_for_the_user_names_follows_from_the_pool() {
         pool.as_object_mut().expect("an object").remove("UsernameAttributes");
         pool["AliasAttributes"] = json!(["email"]);
     });
-    assert_end(&stage.run("attach", &[]).await, 0, "EmailIsUsername=false: the e-mail address is an alias");
+    assert_end(
+        &stage.run("attach", &[]).await,
+        0,
+        "EmailIsUsername=false of the stack is right: the e-mail address is an alias",
+    );
     stage.world.change("cloudformation:DescribeStacks", |answer| {
         let parameters = answer["Stacks"][0]["Parameters"].as_array_mut().expect("a list");
         parameters.retain(|one| one["ParameterKey"] != "EmailIsUsername");

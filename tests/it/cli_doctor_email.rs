@@ -337,6 +337,7 @@ async fn where_cognito_sends_its_own_identity_is_looked_at() {
     let place = Place::new();
     place.without_sender("CustomEmailSender", "DEVELOPER");
     let arn = "arn:aws:ses:us-west-2:123456789012:identity/shop.example";
+    place.world.also_in("us-west-2");
     place.world.change_pool(|pool| pool["EmailConfiguration"]["SourceArn"] = json!(arn));
     let output = place.doctor(SUB, &[]).await;
     assert_snapshot!("doctor, Cognito sends e-mail through SES", section(&output, "E-mail"));
@@ -349,6 +350,8 @@ async fn both_regions_of_the_sender_are_asked() {
     let place = Place::new();
     place.variable("SES_REGION", "eu-west-1");
     place.variable("SES_FALLBACK_REGION", "eu-north-1");
+    place.world.also_in("eu-west-1");
+    place.world.also_in("eu-north-1");
     let output = place.doctor(SUB, &[]).await;
     let text = section(&output, "E-mail");
     assert!(text.contains("through SES in eu-west-1"), "{text}");
