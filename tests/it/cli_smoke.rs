@@ -22,8 +22,8 @@ use crate::watched::Services;
 const OPERATING: &str = include_str!("../../docs/operating.md");
 
 /// A deployed stack: the functions run, with the variables that the stand-in for Lambda tells.
-struct Deployment {
-    world: World,
+pub(crate) struct Deployment {
+    pub(crate) world: World,
     services: Services,
 }
 
@@ -31,7 +31,7 @@ type Running = Arc<BTreeMap<&'static str, Function>>;
 
 impl Deployment {
     /// With these variables changed, each of one function.
-    fn start(changes: &[(&'static str, &'static str, &str)]) -> Self {
+    pub(crate) fn start(changes: &[(&'static str, &'static str, &str)]) -> Self {
         let (world, services) = (World::start(), Services::start());
         let stack: Value =
             serde_json::from_str(include_str!("../fixtures/stack.json")).expect("the fixture is JSON");
