@@ -12,7 +12,7 @@ export PATH := $(VENV)/bin:$(PATH)
 # The emulator that `sam local invoke` puts into its container comes with the SAM CLI.
 RIE = $(shell $(PYTHON) -c 'import pathlib, samcli; print(pathlib.Path(samcli.__file__).parent / "local/rapid/aws-lambda-rie-x86_64")')
 
-.PHONY: help tools build demo events check test unit lint generated template deny advisories typos fuzz bench clean
+.PHONY: help tools build functions demo events check test unit lint generated template deny advisories typos fuzz bench clean
 
 help: ## shows this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,9 +20,11 @@ help: ## shows this list
 tools: ## installs the pinned tools into .tools/
 	@tools/setup.sh
 
-build: tools ## builds the functions as they are deployed, and the operator's tool
-	sam build --parameter-overrides Architecture=x86_64
+build: functions ## builds the functions as they are deployed, and the operator's tool
 	cargo build --package cli --locked
+
+functions: tools
+	sam build --parameter-overrides Architecture=x86_64
 
 demo: tools ## deploys to a local AWS and plays sign-up, codes, invitation and reset
 	@$(PYTHON) tools/demo.py $(DEMO_FLAGS)
@@ -36,7 +38,7 @@ check: ## the quick subset for people at work: formatting, lints, unit tests
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo test --workspace --exclude tests --locked --quiet
 
-test: tools lint build unit generated template deny typos ## everything, the demo included
+test: tools lint functions unit generated template deny typos ## everything, the demo included
 	@$(PYTHON) tools/demo.py --no-build
 
 lint:
@@ -44,7 +46,10 @@ lint:
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 
-unit: build
+# The tool is built together with the tests: alone it would have all its dependencies built a second time, with fewer
+# features.
+unit: functions
+	cargo build --workspace --bin cognito-triggers --test it --locked
 	AWS_LAMBDA_RIE='$(RIE)' INSTA_UPDATE=no cargo test --workspace --locked
 
 # Generated files are what their generators make.
