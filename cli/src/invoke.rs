@@ -21,8 +21,8 @@ pub(crate) struct Options {
     #[arg(value_name = "KIND", required_unless_present = "event_file", conflicts_with = "event_file",
         value_parser = Kind::parse)]
     kind: Option<Kind>,
-    /// Sends the event in this file
-    #[arg(long, value_name = "FILE")]
+    /// Sends the event in this file, as it is
+    #[arg(long, value_name = "FILE", conflicts_with_all = NOT_WITH_A_FILE)]
     event_file: Option<PathBuf>,
     #[command(flatten)]
     draft: Draft,
@@ -36,6 +36,10 @@ pub(crate) struct Options {
     #[arg(long)]
     log: bool,
 }
+
+/// What makes an event, which a file is already: whoever says `--email` must not write to the address in the file.
+const NOT_WITH_A_FILE: [&str; 8] =
+    ["user_pool_id", "email", "phone", "locale", "client_metadata", "code", "key_arn", "kms_endpoint_url"];
 
 const DETAILS: &str = "\
 The event is the one that `event` would write, or that of a file. A sender gets it as a dry run: it decrypts the code \
@@ -82,7 +86,8 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     let functions = Functions::new(&aws);
     // What is not known to be harmless is treated as a sender.
     let dry_run = !send && role.is_none_or(Function::is_sender);
-    set_dry_run(&mut event, dry_run);
+    // Nor is a rehearsal counted as a sign-up.
+    set_dry_run(&mut event, dry_run || !send && role == Some(Function::PreSignUp));
     if dry_run {
         let sender = role.unwrap_or(Function::EmailSender);
         if let Err(problem) = knows_dry_runs(&functions, &function, sender).await? {

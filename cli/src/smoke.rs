@@ -17,7 +17,7 @@ use shared::message::MessageKind;
 use shared::phone::{CountryAllowlist, PhoneNumber, SmsPermission};
 use shared::policy::{Contacts, SignUpSettings, SignUpSource};
 
-use crate::aws::{Aws, AwsError};
+use crate::aws::{Aws, AwsError, Kind as ErrorKind};
 use crate::cloudformation::Stacks;
 use crate::dry_run::{Findings, Message, knows_dry_runs};
 use crate::event::{Function, Kind, Recipe, Sealer, random_code, set_dry_run, simulator};
@@ -60,10 +60,11 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     let outputs = Stacks::new(&aws).outputs(&options.stack_name).await?;
     if !outputs.contains_key(Function::PreSignUp.output()) {
         let name = Function::PreSignUp.output();
-        return Err(Error::Usage(format!(
+        let text = format!(
             "the stack {} has no output {name}: is it a stack of the Cognito triggers?",
             options.stack_name
-        )));
+        );
+        return Err(AwsError::new(ErrorKind::NotFound, text).into());
     }
     let headline = format!(
         "Stack {} in {}. {}",
@@ -218,7 +219,8 @@ impl Smoke<'_> {
                 let decision = settings.policy.decide(SignUpSource::SelfSignUp, contacts);
                 (decision, settings.refusal_message.as_str())
             });
-            let event = Recipe { email: Some(email.clone()), ..self.recipe(None) }.event(kind);
+            let mut event = Recipe { email: Some(email.clone()), ..self.recipe(None) }.event(kind);
+            set_dry_run(&mut event, true);
             let verdict = match self.invoke(subject, &event).await {
                 Ok(answer) => verdict::sign_up(&answer, expected),
                 Err(error) => {

@@ -119,6 +119,20 @@ async fn an_event_without_a_code_needs_no_aws() {
 }
 
 #[tokio::test]
+async fn an_event_of_a_file_is_sent_as_it_is_or_not_at_all() {
+    let world = World::start();
+    for option in
+        ["--email", "--phone", "--locale", "--code", "--key-arn", "--user-pool-id", "--kms-endpoint-url"]
+    {
+        let arguments = ["invoke", "--event-file", "event.json", "--function-name", "any", option, "x"];
+        let output = world.run(&arguments).await;
+        assert_eq!(output.code, Some(2), "{output:?}");
+        assert!(output.stderr.contains("cannot be used with"), "{output:?}");
+    }
+    assert_eq!(world.calls(), []);
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_said() {
     let world = World::start();
     for (arguments, said) in [

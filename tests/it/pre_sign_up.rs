@@ -44,6 +44,25 @@ fn with_email(email: &Value) -> Value {
 }
 
 #[tokio::test]
+async fn a_rehearsal_is_decided_like_a_sign_up_and_counted_as_none() {
+    let function = function(&[]);
+    for (name, counted) in
+        [("pre-sign-up-trusted", "SignUpConfirmed"), ("pre-sign-up-sign-up", "SignUpPassedOn")]
+    {
+        let event = fixture(name);
+        let answer = play(&function, &event).await;
+        let mut rehearsal = event.clone();
+        rehearsal["dryRun"] = json!(true);
+        assert_eq!(play(&function, &rehearsal).await, answer, "{name}");
+        let lines = function.stdout();
+        assert_eq!(lines.matches(&format!("\"{counted}\":")).count(), 1, "{lines}");
+    }
+    let mut malformed = fixture("pre-sign-up-trusted");
+    malformed["dryRun"] = json!("true");
+    assert_eq!(play(&function, &malformed).await["error"], "MalformedEvent");
+}
+
+#[tokio::test]
 async fn an_alias_pool_never_verifies_and_so_never_confirms() {
     for value in ["", "false"] {
         let function = function(&[("EMAIL_IS_USERNAME", value)]);

@@ -63,13 +63,20 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
         Failure { error_type: "MalformedEvent", message: MALFORMED_MESSAGE.to_owned() }
     };
     let mut event = Event::parse(&invocation.event).map_err(|error| malformed(&error))?;
+    // A rehearsal is no sign-up: nobody is to be alarmed that no message follows it.
+    let dry_run = event.flag("dryRun").map_err(|error| malformed(&error))?;
+    let count = |metric| {
+        if !dry_run {
+            config.metrics.emit(&[(metric, 1.0)]);
+        }
+    };
     let Some(source) = SignUpSource::from_trigger_source(event.trigger_source()) else {
         tracing::warn!(
             invocation.id = invocation.request_id,
             trigger.source = event.shown_trigger_source(),
             "unknown trigger source, the event goes back unchanged"
         );
-        config.metrics.emit(&[(Metric::SignUpUnchanged, 1.0)]);
+        count(Metric::SignUpUnchanged);
         return Ok(invocation.event.clone());
     };
     let request = event.request().map_err(|error| malformed(&error))?;
@@ -105,7 +112,7 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
         }
     };
     // Not before the answer is there: each event has one line of metrics and one in the log.
-    config.metrics.emit(&[(metric, 1.0)]);
+    count(metric);
     tracing::info!(
         invocation.id = invocation.request_id,
         trigger.source = event.trigger_source(),
