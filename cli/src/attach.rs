@@ -12,9 +12,9 @@ use pool::aws::Kind;
 use pool::control::{self, Revoked};
 use pool::description::Description;
 use pool::model::UnknownFields;
-use pool::permission::{self, Verdict};
+use pool::permission;
 use pool::plan::{Foreign, Plan};
-use pool::triggers::Triggers;
+use pool::triggers::Slot;
 
 use crate::output::Output;
 use crate::{Common, End, Error};
@@ -142,9 +142,10 @@ pub(crate) async fn attach(
     let pool = stack.read().await?;
     let foreign = if options.replace { Foreign::Replace } else { Foreign::Refuse };
     let plan = Plan::attach(&pool, &stack.wanted, &stack.former(&pool), foreign);
-    let permissions = permissions(&stack, &stack.wanted, &pool).await?;
+    let permissions = verdicts(&stack, stack.wanted.functions(), &pool).await?;
     let mut report = Report::new("attach", &stack, &plan, permissions);
     report.parameter(stack.email_is_username(&pool));
+    report.refuse_harm();
     let work = Work { stack: &stack, plan: &plan, care: &options.care, apply: options.apply };
     let to_grant = report.permissions.iter().any(Permission::is_missing);
     work.finish(report, plan.is_empty() && !to_grant, output, async |unknown| {
@@ -172,7 +173,10 @@ pub(crate) async fn detach(
         }
     }
     let nothing_to_do = plan.is_empty() && permissions.is_empty();
-    let report = Report::new("detach", &stack, &plan, permissions);
+    let mut report = Report::new("detach", &stack, &plan, permissions);
+    let restored = plan.after().triggers();
+    let restored = restored.functions().filter(|(slot, arn)| pool.triggers().arn(*slot) != Some(*arn));
+    report.refuse_to_restore(&verdicts(&stack, restored, &pool).await?);
     let work = Work { stack: &stack, plan: &plan, care: &options.care, apply: options.apply };
     work.finish(report, nothing_to_do, output, async |unknown| {
         control::give_back(&stack.clients, &plan, &ours, unknown).await
@@ -184,22 +188,24 @@ pub(crate) async fn diff(options: DiffOptions, common: &Common, output: &mut Out
     let stack = Deployment::load(&options.target, common).await?;
     let pool = stack.read().await?;
     let plan = Plan::attach(&pool, &stack.wanted, &stack.former(&pool), Foreign::Replace);
-    let permissions = permissions(&stack, &stack.wanted, &pool).await?;
+    let permissions = verdicts(&stack, stack.wanted.functions(), &pool).await?;
     let mut report = Report::new("diff", &stack, &plan, permissions);
     report.parameter(stack.email_is_username(&pool));
+    report.refusals(plan.refusals.clone());
     let drift = report.drift();
     report.show_drift(output)?;
     Ok(if drift { End::LookAtIt } else { End::Done })
 }
 
-async fn permissions(
+/// Whether Cognito may invoke these functions.
+async fn verdicts(
     stack: &Deployment,
-    wanted: &Triggers,
+    functions: impl Iterator<Item = (Slot, &str)>,
     pool: &Description,
 ) -> Result<Vec<Permission>, Error> {
     let mut permissions = Vec::new();
-    for (_, function) in wanted.functions() {
-        let verdict: Verdict = permission::check(&stack.clients, function, pool)
+    for (_, function) in functions {
+        let verdict = permission::check(&stack.clients, function, pool)
             .await
             .map_err(|error| stack.failure(error.into()))?;
         permissions.push(Permission::new(function, verdict));

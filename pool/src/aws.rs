@@ -3,7 +3,8 @@
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex};
 
-use aws_sdk_cognitoidentityprovider::config::ConfigBag;
+use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
+use aws_sdk_cognitoidentityprovider::config::{Builder, ConfigBag};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
@@ -93,7 +94,9 @@ impl CallError {
             Some(
                 "ConcurrentModificationException"
                 | "ResourceConflictException"
-                | "PreconditionFailedException",
+                | "PreconditionFailedException"
+                // While users are imported, Cognito takes no change of the pool.
+                | "UserImportInProgressException",
             ) => Kind::Conflict,
             Some(_) if (400..500).contains(&status) => Kind::Refused,
             None if status == 429 => Kind::Throttled,
@@ -142,7 +145,9 @@ impl Clients {
         Ok(answer.take())
     }
 
-    /// Sends this, instead of what the SDK would make of it.
+    /// Sends this, instead of what the SDK would make of it. Once: when the answer to a first attempt is lost, a refusal
+    /// of a second one would say that nothing was changed, and the permissions would be taken from functions that the
+    /// pool invokes.
     pub(crate) async fn update_user_pool(
         &self,
         pool: &Description,
@@ -150,7 +155,7 @@ impl Clients {
     ) -> Result<(), CallError> {
         let body = request.to_string();
         let replace = move |request: &mut HttpRequest| {
-            // Signing and every further attempt begin after this.
+            // Signing begins after this.
             request.headers_mut().insert("content-length", body.len().to_string());
             *request.body_mut() = SdkBody::from(body.as_str());
         };
@@ -160,6 +165,7 @@ impl Clients {
             .user_pool_id(pool.id())
             .customize()
             .mutate_request(replace)
+            .config_override(Builder::new().retry_config(RetryConfig::disabled()))
             .send();
         sent.await.map(drop).map_err(|error| CallError::new(UPDATE, error))
     }
@@ -258,7 +264,28 @@ mod tests {
     use aws_sdk_cognitoidentityprovider::operation::update_user_pool::UpdateUserPoolInput;
     use aws_sdk_cognitoidentityprovider::types::UserPoolType;
 
+    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+    use aws_smithy_runtime_api::client::result::SdkError;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::{CallError, Kind, UPDATE};
     use crate::model::{READ_ONLY, SETTABLE, name_in_update};
+
+    #[test]
+    fn what_passes_by_itself_is_told_from_a_refusal() {
+        for (code, kind) in [
+            ("UserImportInProgressException", Kind::Conflict),
+            ("ConcurrentModificationException", Kind::Conflict),
+            ("TooManyRequestsException", Kind::Throttled),
+            ("InvalidParameterException", Kind::Refused),
+        ] {
+            let response = HttpResponse::new(400.try_into().unwrap(), SdkBody::empty());
+            let meta = ErrorMetadata::builder().code(code).build();
+            let cause = Box::new(SdkError::service_error(meta, response));
+            assert_eq!(CallError { action: UPDATE, cause }.kind(), kind, "{code}");
+        }
+    }
 
     /// `UserPoolAddOns` for `user_pool_add_ons`.
     fn members_of_debug(debug: &str) -> Vec<String> {

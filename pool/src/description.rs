@@ -14,6 +14,9 @@ pub struct Description(Map<String, Value>);
 pub enum SignInName {
     /// The e-mail address is the user name: nobody can sign up with an address that somebody else has.
     Email,
+    /// Users sign up with an e-mail address or with a phone number. The address of the latter is an attribute like any
+    /// other one, so it is not what Cognito keeps unique.
+    EmailOrPhone,
     /// The e-mail address is an alias: Cognito takes it from its present owner when another user verifies it.
     EmailAlias,
     /// The e-mail address is no way to sign in.
@@ -92,7 +95,11 @@ impl Description {
     #[must_use]
     pub fn sign_in_name(&self) -> SignInName {
         if self.lists("UsernameAttributes", "email") {
-            SignInName::Email
+            if self.lists("UsernameAttributes", "phone_number") {
+                SignInName::EmailOrPhone
+            } else {
+                SignInName::Email
+            }
         } else if self.lists("AliasAttributes", "email") {
             SignInName::EmailAlias
         } else {
@@ -153,5 +160,30 @@ impl Description {
 
     fn lists(&self, member: &str, item: &str) -> bool {
         self.0.get(member).and_then(Value::as_array).is_some_and(|items| items.iter().any(|one| one == item))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_an_address_that_everybody_signs_up_with_is_the_user_name() {
+        for (members, expected) in [
+            (json!({ "UsernameAttributes": ["email"] }), SignInName::Email),
+            (json!({ "UsernameAttributes": ["phone_number", "email"] }), SignInName::EmailOrPhone),
+            (json!({ "UsernameAttributes": ["phone_number"] }), SignInName::NotEmail),
+            (json!({ "AliasAttributes": ["email"] }), SignInName::EmailAlias),
+            (json!({}), SignInName::NotEmail),
+        ] {
+            let mut pool = members.clone();
+            pool["Id"] = json!("eu-central-1_Example01");
+            pool["Arn"] =
+                json!("arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01");
+            let pool = Description::parse(json!({ "UserPool": pool }).to_string().as_bytes()).unwrap();
+            assert_eq!(pool.sign_in_name(), expected, "{members}");
+        }
     }
 }

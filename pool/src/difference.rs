@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::description::Description;
-use crate::model::{VOLATILE, is_unknown, prefer_temporary_password_validity};
+use crate::model::{VOLATILE, is_unknown};
 
 /// A setting that is not the same in both.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,8 +45,28 @@ pub fn differences(before: &Description, after: &Description) -> Vec<Difference>
 fn settings(description: &Description) -> Option<Value> {
     let mut members = description.members().clone();
     members.retain(|member, _| !VOLATILE.contains(&member.as_str()));
-    prefer_temporary_password_validity(&mut members);
+    rename_validity(&mut members);
     normal(Value::Object(members))
+}
+
+/// One setting has two names. Who was never given the newer one shows the older alone, and both after any change.
+fn rename_validity(members: &mut Map<String, Value>) {
+    let Some(Value::Object(config)) = members.get_mut("AdminCreateUserConfig") else { return };
+    let Some(days) = config.shift_remove("UnusedAccountValidityDays") else { return };
+    let policy = member(members, "Policies").and_then(|policies| member(policies, "PasswordPolicy"));
+    let newer = policy.map(|policy| policy.entry("TemporaryPasswordValidityDays").or_insert(Value::Null));
+    if let Some(newer) = newer.filter(|newer| newer.is_null()) {
+        *newer = days;
+    }
+}
+
+/// The object of that name, which is made where there is none.
+fn member<'a>(members: &'a mut Map<String, Value>, name: &str) -> Option<&'a mut Map<String, Value>> {
+    let value = members.entry(name).or_insert(Value::Null);
+    if value.is_null() {
+        *value = Map::new().into();
+    }
+    value.as_object_mut()
 }
 
 /// One form for everything that means the same.

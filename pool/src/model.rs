@@ -106,7 +106,7 @@ pub(crate) fn settings(pool: &Map<String, Value>, unknown: UnknownFields) -> Map
 }
 
 /// Leaves out the older of two names of one setting.
-pub(crate) fn prefer_temporary_password_validity(pool: &mut Map<String, Value>) {
+fn prefer_temporary_password_validity(pool: &mut Map<String, Value>) {
     let newer = pool
         .get("Policies")
         .and_then(|policies| policies.get("PasswordPolicy")?.get("TemporaryPasswordValidityDays"));

@@ -8,6 +8,9 @@ use crate::description::Description;
 use crate::model::{self, UnknownFields};
 use crate::triggers::{Slot, Triggers, arn_of};
 
+const EMAIL_BY_COGNITO: &str = "the pool's e-mails go out through Cognito's own account (EmailSendingAccount is not \
+                                DEVELOPER): Cognito then refuses e-mails of a CustomMessage function";
+
 /// What is to become of a function in our slots that is not ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Foreign {
@@ -66,6 +69,11 @@ pub enum Refusal {
     /// A custom sender without a key: Cognito takes none.
     #[error("a custom sender needs a key, and none is given")]
     NoKey,
+    /// Cognito sends the pool's e-mails through its own account, and takes none from a `CustomMessage` function then.
+    ///
+    /// Source: <https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-message.html>
+    #[error("{EMAIL_BY_COGNITO}")]
+    EmailByCognito,
     /// [`UnknownFields`] overrides it.
     #[error("the user pool has settings that this version does not know: {}", .0.join(", "))]
     UnknownMembers(Vec<String>),
@@ -98,11 +106,18 @@ pub enum Remark {
         /// The function.
         arn: String,
     },
-    /// A custom message function must not write e-mails for this pool.
-    #[error(
-        "the pool's e-mails go out through Cognito's own account (EmailSendingAccount is not DEVELOPER): Cognito \
-         then refuses e-mails of a CustomMessage function"
-    )]
+    /// What was there before would get codes that it cannot read: the place is left empty.
+    #[error("{arn} is not put back into {slot}: it needs another key than {key}, which stays")]
+    AnotherKey {
+        /// The slot.
+        slot: Slot,
+        /// What was there before.
+        arn: String,
+        /// The key that stays.
+        key: String,
+    },
+    /// [`Refusal::EmailByCognito`], but ours is there already: a rollback must not fail because of it.
+    #[error("{EMAIL_BY_COGNITO}")]
     EmailByCognito,
 }
 
@@ -159,8 +174,8 @@ impl Plan {
             }
         }
         draft.change_key(wanted, former);
-        if wanted.arn(Slot::CustomMessage).is_some() && !pool.sends_email_itself() {
-            draft.remarks.push(Remark::EmailByCognito);
+        if !pool.sends_email_itself() {
+            draft.check_email(wanted, former);
         }
         draft.finish(pool)
     }
@@ -179,6 +194,7 @@ impl Plan {
             }
         }
         draft.give_key_back(ours, before);
+        draft.leave_out_what_needs_another_key(before);
         draft.finish(pool)
     }
 
@@ -307,6 +323,37 @@ impl<'a> Draft<'a> {
         self.set(Slot::Key, Some(key.clone()));
     }
 
+    /// Through its own account, Cognito sends no e-mail that a function wrote. A custom e-mail sender sends it instead.
+    fn check_email(&mut self, wanted: &Triggers, former: &Triggers) {
+        let slot = Slot::CustomMessage;
+        if wanted.arn(slot).is_none() || self.then.arn(Slot::CustomEmailSender).is_some() {
+            return;
+        }
+        if self.now.arn(slot).is_some_and(|arn| wanted.holds(slot, arn) || former.holds(slot, arn)) {
+            self.remarks.push(Remark::EmailByCognito);
+        } else {
+            self.refusals.push(Refusal::EmailByCognito);
+        }
+    }
+
+    /// A sender that is put back can read only what is encrypted with the key that it had.
+    fn leave_out_what_needs_another_key(&mut self, before: &Triggers) {
+        let (Some(had), Some(key)) = (before.arn(Slot::Key), self.then.arn(Slot::Key).map(str::to_owned))
+        else {
+            return;
+        };
+        if had == key {
+            return;
+        }
+        for slot in Slot::ALL.into_iter().filter(|slot| slot.is_sender()) {
+            let comes = self.then.arn(slot).filter(|arn| self.now.arn(slot) != Some(*arn));
+            if let Some(arn) = comes.map(str::to_owned) {
+                self.set(slot, None);
+                self.remarks.push(Remark::AnotherKey { slot, arn, key: key.clone() });
+            }
+        }
+    }
+
     /// The key that was there before comes back, unless a sender that came meanwhile needs ours.
     fn give_key_back(&mut self, ours: &Triggers, before: &Triggers) {
         if !self.now.arn(Slot::Key).is_some_and(|key| ours.holds(Slot::Key, key)) {
@@ -318,6 +365,7 @@ impl<'a> Draft<'a> {
         match self.staying_sender() {
             Some((slot, arn)) => self.remarks.push(Remark::KeyStays { slot, arn }),
             None if self.any_sender() && was.is_none() => {}
+            None if self.any_sender() => self.set(Slot::Key, was),
             None => self.set(Slot::Key, was.filter(|key| !ours_before || arn_of(key) != ours.arn(Slot::Key))),
         }
     }
@@ -469,7 +517,53 @@ mod tests {
         let was = json!({ "CustomEmailSender": sender("others"), "KMSKeyID": KEY });
         let plan = Plan::attach(&pool(&was), &wanted, &Triggers::default(), Foreign::Refuse);
         let beside = Remark::Beside { slot: Slot::CustomEmailSender, arn: arn("others") };
-        assert_eq!(plan.remarks, [beside, Remark::EmailByCognito]);
+        assert_eq!((plan.remarks, plan.refusals), (vec![beside], vec![]));
+    }
+
+    #[test]
+    fn a_function_must_not_write_the_e_mails_that_cognito_sends_through_its_own_account() {
+        let message = Triggers::default().with(Slot::CustomMessage, &arn("message"));
+        let old = Triggers::default().with(Slot::CustomMessage, &arn("message-1"));
+        let plan = |now: &Value, wanted: &Triggers| {
+            let plan = Plan::attach(&pool(now), wanted, &old, Foreign::Refuse);
+            (plan.refusals, plan.remarks)
+        };
+        assert_eq!(plan(&json!({}), &message), (vec![Refusal::EmailByCognito], vec![]));
+        for ours in ["message", "message-1"] {
+            let now = json!({ "CustomMessage": arn(ours) });
+            assert_eq!(plan(&now, &message), (vec![], vec![Remark::EmailByCognito]));
+        }
+        let both = ours().with(Slot::CustomMessage, &arn("message"));
+        assert_eq!(plan(&json!({}), &both), (vec![], vec![]));
+        let mut members = pool(&json!({})).members().clone();
+        members.insert("EmailConfiguration".to_owned(), json!({ "EmailSendingAccount": "DEVELOPER" }));
+        let through_ses = Description::parse(json!({ "UserPool": members }).to_string().as_bytes()).unwrap();
+        assert_eq!(Plan::attach(&through_ses, &message, &old, Foreign::Refuse).refusals, []);
+    }
+
+    #[test]
+    fn a_sender_whose_key_does_not_come_back_stays_off() {
+        let now = json!({ "CustomEmailSender": sender("email"), "CustomSMSSender": sender("others"), "KMSKeyID": KEY });
+        let before = Triggers::from_lambda_config(
+            &json!({ "CustomEmailSender": sender("old"), "KMSKeyID": OTHER_KEY }),
+        );
+        let plan = Plan::detach(&pool(&now), &ours(), &before);
+        assert_eq!(config(&plan), json!({ "CustomSMSSender": sender("others"), "KMSKeyID": KEY }));
+        let stays = Remark::KeyStays { slot: Slot::CustomSmsSender, arn: arn("others") };
+        let off = Remark::AnotherKey { slot: Slot::CustomEmailSender, arn: arn("old"), key: KEY.to_owned() };
+        assert_eq!(plan.remarks, [stays, off]);
+        let before = before.with(Slot::Key, KEY);
+        assert_eq!(config(&Plan::detach(&pool(&now), &ours(), &before))["CustomEmailSender"], sender("old"));
+    }
+
+    #[test]
+    fn a_key_that_is_ours_as_well_comes_back_with_the_sender_that_needs_it() {
+        let ours = ours().with(Slot::CustomSmsSender, &arn("sms"));
+        let before = Triggers::from_lambda_config(
+            &json!({ "CustomEmailSender": sender("email"), "CustomSMSSender": sender("old"), "KMSKeyID": KEY }),
+        );
+        let plan = Plan::detach(&pool(&ours.to_lambda_config()), &ours, &before);
+        assert_eq!(config(&plan), json!({ "CustomSMSSender": sender("old"), "KMSKeyID": KEY }));
     }
 
     #[test]

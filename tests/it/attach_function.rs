@@ -433,12 +433,16 @@ async fn an_address_that_could_be_taken_from_somebody_is_never_trusted() {
     type Change = fn(&mut Value);
     let alias: Change = |pool| pool["AliasAttributes"] = json!(["email"]);
     let number: Change = |pool| pool["UsernameAttributes"] = json!(["phone_number"]);
+    let either: Change = |pool| pool["UsernameAttributes"] = json!(["email", "phone_number"]);
     let neither: Change = |pool| {
         pool.as_object_mut().expect("a pool").remove("UsernameAttributes");
     };
-    for (change, word) in
-        [(alias, "AliasAttributes"), (number, "UsernameAttributes"), (neither, "UsernameAttributes")]
-    {
+    for (change, word) in [
+        (alias, "AliasAttributes"),
+        (number, "UsernameAttributes"),
+        (either, "UsernameAttributes"),
+        (neither, "UsernameAttributes"),
+    ] {
         let stage = Stage::start().await;
         stage.world.change_pool(change);
         for request in [

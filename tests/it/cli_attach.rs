@@ -9,6 +9,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::cli::Output;
+use tests::service::Reply;
 use tests::world::{
     CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, POOL, PRE_SIGN_UP, STACK, World,
 };
@@ -201,6 +202,9 @@ async fn a_function_of_somebody_else_stays_unless_it_is_to_be_replaced() {
 
     assert_end(&stage.attach(&["--replace"]).await, 0, "Attached");
     assert_eq!(stage.world.pool()["LambdaConfig"], attached());
+    let permissions = stage.world.permissions(PRE_SIGN_UP);
+    let policy = json!({ "Statement": permissions }).to_string();
+    stage.world.answer("lambda:GetPolicy", json!({ "Policy": policy }));
     let backup = stage.backup();
     let restore = ["--restore", backup.to_str().expect("UTF-8")];
     assert_end(&stage.detach(&restore).await, 0, "Detached");
@@ -374,8 +378,9 @@ async fn a_function_that_the_stack_has_no_more_is_taken_off() {
     });
     assert_end(&stage.run("diff", &[]).await, 1, "differ.");
     assert_end(&stage.attach(&[]).await, 0, "Attached");
-    let config = &stage.world.pool()["LambdaConfig"];
-    assert_eq!((config.get("CustomEmailSender"), &config["CustomMessage"]), (None, &json!(CUSTOM_MESSAGE)));
+    let expected =
+        json!({ "PostConfirmation": OTHERS, "PreSignUp": PRE_SIGN_UP, "CustomMessage": CUSTOM_MESSAGE });
+    assert_eq!(stage.world.pool()["LambdaConfig"], expected, "nor does anybody need the key");
     assert_end(&stage.run("diff", &[]).await, 0, "agree.");
 }
 
@@ -401,8 +406,29 @@ async fn the_parameter_for_the_user_names_follows_from_the_pool() {
         parameters.retain(|one| one["ParameterKey"] != "EmailIsUsername");
         parameters.push(json!({ "ParameterKey": "EmailIsUsername", "ParameterValue": "true" }));
     });
-    assert_end(&stage.attach(&[]).await, 0, "EmailIsUsername=true of the stack is wrong, deploy with false");
+    let output = stage.attach(&[]).await;
+    assert_end(&output, 1, "EmailIsUsername=true of the stack is wrong, deploy with false");
+    assert_snapshot!("attach, refused for the user names", output.stdout);
+    stage.assert_nothing_was_written();
     assert_end(&stage.run("diff", &[]).await, 1, "EmailIsUsername=true of the stack is wrong");
+}
+
+#[tokio::test]
+async fn functions_of_a_stack_with_its_own_pool_are_not_attached_to_one_with_aliases() {
+    let stage = Stage { world: World::start(), folder: TempDir::new().expect("a temporary folder") };
+    stage.world.change_pool(|pool| {
+        pool["LambdaConfig"] = json!({});
+        pool["UsernameAttributes"] = json!(["email", "phone_number"]);
+    });
+    let output = stage.attach(&[]).await;
+    assert_end(
+        &output,
+        1,
+        "deploy one with UserPoolId and EmailIsUsername=false: users may also sign up with",
+    );
+    stage.assert_nothing_was_written();
+    stage.world.change_pool(|pool| pool["UsernameAttributes"] = json!(["email"]));
+    assert_end(&stage.attach(&[]).await, 0, "EmailIsUsername=true of the stack is right");
 }
 
 #[tokio::test]
@@ -414,9 +440,90 @@ async fn a_function_that_a_statement_forbids_is_named_and_its_policy_left_alone(
         statements.push(denial);
     });
     let said = "triggers-pre-sign-up may not be invoked by this pool: a statement of its policy forbids it";
-    assert_end(&stage.attach(&[]).await, 0, said);
-    assert_eq!(stage.world.asked("lambda:AddPermission"), Vec::<Value>::new());
+    assert_end(&stage.attach(&[]).await, 1, &format!("Refused: {said}. Take that statement out"));
+    stage.assert_nothing_was_written();
     assert_end(&stage.run("diff", &[]).await, 1, said);
+}
+
+#[tokio::test]
+async fn a_function_that_any_pool_may_invoke_is_named_but_no_drift() {
+    let stage = Stage::set();
+    assert_end(&stage.attach(&[]).await, 0, "Attached");
+    stage.world.change_permissions(PRE_SIGN_UP, |statements| {
+        statements[0].as_object_mut().expect("an object").remove("Condition");
+    });
+    let output = stage.run("diff", &[]).await;
+    assert_end(&output, 0, "triggers-pre-sign-up may be invoked by any user pool: its policy names none");
+    assert_end(&output, 0, "agree.");
+}
+
+#[tokio::test]
+async fn a_key_of_somebody_else_is_drift() {
+    let stage = Stage::set();
+    assert_end(&stage.attach(&[]).await, 0, "Attached");
+    stage.world.change_pool(|pool| {
+        let config = &mut pool["LambdaConfig"];
+        config["CustomEmailSender"] = json!({ "LambdaVersion": "V1_0", "LambdaArn": OTHERS });
+        config["KMSKeyID"] = json!(format!("{KEY_ARN}-of-others"));
+    });
+    stage.world.change("cloudformation:DescribeStacks", |answer| {
+        for output in answer["Stacks"][0]["Outputs"].as_array_mut().expect("a list") {
+            if output["OutputKey"] == "LambdaConfigToAttach" {
+                let sender = json!({ "LambdaVersion": "V1_0", "LambdaArn": CUSTOM_SMS_SENDER });
+                let config =
+                    json!({ "PreSignUp": PRE_SIGN_UP, "CustomSMSSender": sender, "KMSKeyID": KEY_ARN });
+                output["OutputValue"] = json!(config.to_string());
+            }
+        }
+    });
+    let output = stage.run("diff", &[]).await;
+    assert_end(&output, 1, "attach would refuse: CustomEmailSender holds another function");
+    assert_end(&output, 1, "differ.");
+}
+
+#[tokio::test]
+async fn a_pool_that_sends_through_cognitos_own_account_gets_no_custom_message_function() {
+    let stage = Stage::set();
+    stage
+        .world
+        .change_pool(|pool| pool["EmailConfiguration"]["EmailSendingAccount"] = json!("COGNITO_DEFAULT"));
+    stage.world.change("cloudformation:DescribeStacks", |answer| {
+        for output in answer["Stacks"][0]["Outputs"].as_array_mut().expect("a list") {
+            if output["OutputKey"] == "LambdaConfigToAttach" {
+                let config = json!({ "PreSignUp": PRE_SIGN_UP, "CustomMessage": CUSTOM_MESSAGE });
+                output["OutputValue"] = json!(config.to_string());
+            }
+        }
+    });
+    assert_end(&stage.attach(&[]).await, 1, "or deploy with EmailDelivery=sender.");
+    stage.assert_nothing_was_written();
+}
+
+#[tokio::test]
+async fn what_nobody_may_invoke_is_not_put_back() {
+    let stage = Stage::set();
+    stage.world.change_pool(|pool| pool["LambdaConfig"]["PreSignUp"] = json!(OTHERS));
+    assert_end(&stage.attach(&["--replace"]).await, 0, "Attached");
+    stage.world.forget();
+    let backup = stage.backup();
+    let restore = ["--restore", backup.to_str().expect("UTF-8")];
+    let output = stage.detach(&restore).await;
+    assert_end(&output, 1, "others may not be invoked by this pool. Leave out --restore");
+    assert_eq!(stage.world.asked(UPDATE), Vec::<Value>::new());
+    assert_end(&stage.detach(&[]).await, 0, "Detached");
+    assert_eq!(stage.world.pool()["LambdaConfig"], json!({ "PostConfirmation": OTHERS }));
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_was_lost_is_not_made_again() {
+    let stage = Stage::set();
+    stage.forbid_invocation();
+    stage.world.script(UPDATE, [Reply::ResetAfter, Reply::error(400, "TooManyRequestsException")]);
+    assert_end(&stage.attach(&[]).await, 3, "Whether the pool was changed is not known");
+    assert_eq!(stage.world.asked(UPDATE).len(), 1);
+    assert_eq!(stage.world.pool()["LambdaConfig"], attached());
+    assert_eq!(stage.world.permissions(PRE_SIGN_UP).len(), 1);
+    assert_end(&stage.run("diff", &[]).await, 0, "agree.");
 }
 
 #[tokio::test]

@@ -25,8 +25,10 @@ pub(super) struct Deployment {
 pub(super) struct Parameter {
     pub(super) value: &'static str,
     pub(super) why: &'static str,
-    /// The value that it has; none where the stack has no such parameter.
+    /// The value that the functions have; none where the stack has no such parameter.
     pub(super) deployed: Option<String>,
+    /// The stack made a pool of its own, for which the functions take `true` for granted.
+    pub(super) own_pool: bool,
 }
 
 /// The parameter that tells the functions that nobody can take over somebody else's address.
@@ -72,14 +74,19 @@ impl Deployment {
             if self.wanted.arn(slot).is_some() {
                 continue;
             }
-            let prefix = format!("function:{}-{logical_id}-", self.stack.name);
-            if let Some(arn) = now.arn(slot).filter(|arn| arn.contains(&prefix)) {
+            if let Some(arn) = now.arn(slot).filter(|arn| is_named(arn, &self.stack.name, logical_id)) {
                 former = former.with(slot, arn);
             } else if let Some(arn) = self.stack.outputs.get(&format!("{logical_id}Arn")) {
                 former = former.with(slot, arn);
             }
         }
-        former
+        // A key that no sender needs any more goes with the senders.
+        let sender_goes =
+            former.functions().any(|(slot, arn)| slot.is_sender() && now.arn(slot) == Some(arn));
+        match now.arn(Slot::Key) {
+            Some(key) if sender_goes && self.wanted.arn(Slot::Key).is_none() => former.with(Slot::Key, key),
+            _ => former,
+        }
     }
 
     /// Everything of this stack that may be attached.
@@ -95,12 +102,19 @@ impl Deployment {
     pub(super) fn email_is_username(&self, pool: &Description) -> Parameter {
         let (value, why) = match pool.sign_in_name() {
             SignInName::Email => ("true", "the e-mail address is the user name"),
+            SignInName::EmailOrPhone => (
+                "false",
+                "users may also sign up with a phone number, so the address is not what Cognito keeps unique",
+            ),
             SignInName::EmailAlias => {
                 ("false", "the e-mail address is an alias, which Cognito gives to whoever verifies it last")
             }
             SignInName::NotEmail => ("false", "the e-mail address is not the user name"),
         };
-        Parameter { value, why, deployed: self.stack.parameters.get(EMAIL_IS_USERNAME).cloned() }
+        let parameter = |name: &str| self.stack.parameters.get(name).cloned();
+        let own_pool = parameter("UserPoolId").is_none_or(|id| id.is_empty());
+        let deployed = if own_pool { Some("true".to_owned()) } else { parameter(EMAIL_IS_USERNAME) };
+        Parameter { value, why, deployed, own_pool }
     }
 
     /// A failure of the control plane that is one of AWS; others are shown as they are.
@@ -119,6 +133,16 @@ impl Parameter {
     pub(super) fn is_dangerous(&self) -> bool {
         self.value == "false" && self.deployed.as_deref() == Some("true")
     }
+}
+
+/// Whether CloudFormation gave a function this name: `<stack>-<logical id>-<suffix>`, of which it cuts the logical id
+/// where a name would be longer than 64 characters.
+fn is_named(arn: &str, stack: &str, logical_id: &str) -> bool {
+    const SHORTEST: usize = 8;
+    let name = arn.split(':').nth(6).unwrap_or_default();
+    let rest = name.strip_prefix(stack).and_then(|rest| rest.strip_prefix('-'));
+    let Some((id, suffix)) = rest.and_then(|rest| rest.split_once('-')) else { return false };
+    id.len() >= SHORTEST && logical_id.starts_with(id) && !suffix.is_empty() && !suffix.contains('-')
 }
 
 /// A stack for an existing pool says what is to be attached; for its own pool it attaches that itself.
@@ -143,4 +167,36 @@ fn wanted(stack: &Stack) -> Result<Triggers, AwsError> {
         return Err(AwsError::new(Kind::NotFound, text));
     }
     Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_known_by_its_name_even_where_that_was_cut() {
+        let is_ours = |name: &str| {
+            let arn = format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}");
+            is_named(&arn, "shop-triggers", "CustomEmailSenderFunction")
+        };
+        for ours in [
+            "shop-triggers-CustomEmailSenderFunction-1A2B3C4D",
+            "shop-triggers-CustomEmail-1A2B3C4D",
+            "shop-triggers-CustomEm-1A2B3C4D:live",
+        ] {
+            assert!(is_ours(ours), "{ours}");
+        }
+        for not_ours in [
+            "shop-triggers-Custom-1A2B3C4D",
+            "shop-triggers-CustomEmailSenderFunction",
+            "shop-triggers-CustomEmailSenderFunction-",
+            "shop-triggers-CustomSmsSenderFunction-1A2B3C4D",
+            "shop-triggers-CustomEmailSenderFunction-of-others",
+            "another-shop-triggers-CustomEmailSenderFunction-1A2B3C4D",
+            "shop-CustomEmailSenderFunction-1A2B3C4D",
+            "CustomEmailSenderFunction",
+        ] {
+            assert!(!is_ours(not_ours), "{not_ours}");
+        }
+    }
 }

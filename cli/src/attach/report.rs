@@ -78,6 +78,8 @@ struct Advice {
     deployed: Option<String>,
     #[serde(skip)]
     dangerous: bool,
+    #[serde(skip)]
+    own_pool: bool,
 }
 
 impl Permission {
@@ -98,6 +100,10 @@ impl Permission {
 
     pub(super) fn is_missing(&self) -> bool {
         self.state == State::Missing
+    }
+
+    fn sentence(&self) -> String {
+        format!("{} {}", self.function.rsplit(':').next().unwrap_or_default(), self.state.sentence())
     }
 
     fn tone(&self) -> Tone {
@@ -153,8 +159,8 @@ impl Report {
 
     pub(super) fn parameter(&mut self, parameter: Parameter) {
         let dangerous = parameter.is_dangerous();
-        let Parameter { value, why, deployed } = parameter;
-        self.parameter = Some(Advice { name: EMAIL_IS_USERNAME, value, why, deployed, dangerous });
+        let Parameter { value, why, deployed, own_pool } = parameter;
+        self.parameter = Some(Advice { name: EMAIL_IS_USERNAME, value, why, deployed, dangerous, own_pool });
     }
 
     pub(super) fn refusals(&mut self, refusals: Vec<Refusal>) {
@@ -162,15 +168,57 @@ impl Report {
             let hint = match refusal {
                 Refusal::Occupied { .. } => "--replace takes the place of another function.",
                 Refusal::KeyInUse { .. } => "Deploy the stack with that key as CodeKeyArn.",
+                Refusal::EmailByCognito => {
+                    "Let the pool send through SES (EmailSendingAccount DEVELOPER), or deploy with \
+                     EmailDelivery=sender."
+                }
                 Refusal::UnknownMembers(_) => {
                     "--unknown-fields keep writes unknown settings back as they are, drop leaves them out."
                 }
                 Refusal::NoKey => "Is it a stack of the Cognito triggers?",
             };
-            self.refusals.push(refusal.to_string());
-            if !self.hints.contains(&hint) {
-                self.hints.push(hint);
+            self.refuse(refusal.to_string(), hint);
+        }
+    }
+
+    /// Refuses what would be worse than no functions: trust in addresses that belong to others, and sign-ups that fail.
+    pub(super) fn refuse_harm(&mut self) {
+        let parameter = self.parameter.as_ref().filter(|advice| advice.dangerous);
+        if let Some(Advice { name, own_pool, .. }) = parameter {
+            let (wrong, hint) = if *own_pool {
+                (
+                    "true, which a stack without UserPoolId takes for granted,",
+                    "Deploy a stack with UserPoolId.",
+                )
+            } else {
+                ("true", "Deploy the stack with EmailIsUsername=false.")
+            };
+            self.refuse(format!("{name}={wrong} is wrong for this user pool"), hint);
+        }
+        let denied = |one: &&Permission| one.state == State::Denied;
+        let denied: Vec<_> = self.permissions.iter().filter(denied).map(Permission::sentence).collect();
+        for text in denied {
+            self.refuse(text, "Take that statement out of the function's policy.");
+        }
+    }
+
+    /// Refuses to put back functions that Cognito may not invoke, or that are gone.
+    pub(super) fn refuse_to_restore(&mut self, permissions: &[Permission]) {
+        for permission in permissions {
+            if matches!(permission.state, State::Missing | State::Denied) {
+                let hint = "Leave out --restore: then the places are left empty.";
+                self.refuse(
+                    format!("what would be put back is gone or forbidden: {}", permission.sentence()),
+                    hint,
+                );
             }
+        }
+    }
+
+    fn refuse(&mut self, refusal: String, hint: &'static str) {
+        self.refusals.push(refusal);
+        if !self.hints.contains(&hint) {
+            self.hints.push(hint);
         }
     }
 
@@ -204,9 +252,11 @@ impl Report {
 
     /// Whether anything is not as the stack wants it.
     pub(super) fn drift(&mut self) -> bool {
-        let permissions = self.permissions.iter().any(|permission| permission.state != State::Allowed);
+        // That a policy names no pool is nothing that `attach` could mend.
+        let wrong = |one: &Permission| matches!(one.state, State::Missing | State::Denied);
+        let permissions = self.permissions.iter().any(wrong);
         let parameter = self.parameter.as_ref().is_some_and(|advice| advice.dangerous);
-        let drift = permissions || parameter || !self.changes.is_empty();
+        let drift = permissions || parameter || self.is_refused() || !self.changes.is_empty();
         self.outcome = if drift { Outcome::WouldChange } else { Outcome::NothingToDo };
         drift
     }
@@ -230,13 +280,9 @@ impl Report {
             }
         }
         self.show_remarks(output)?;
-        for refusal in &self.refusals {
+        self.show_refusals(output)?;
+        if !self.is_refused() {
             output.text(Tone::Plain, 0, "")?;
-            output.text(Tone::Warning, 2, &format!("Refused: {refusal}."))?;
-        }
-        output.text(Tone::Plain, 0, "")?;
-        for hint in &self.hints {
-            output.text(Tone::Plain, 2, hint)?;
         }
         self.show_end(output)?;
         output.json(self)
@@ -250,7 +296,23 @@ impl Report {
         self.show_changes(output)?;
         self.show_permissions(output)?;
         self.show_remarks(output)?;
+        self.show_refusals(output)?;
         output.json(self)
+    }
+
+    fn show_refusals(&self, output: &mut Output) -> std::io::Result<()> {
+        let word = if self.command == "diff" { "attach would refuse" } else { "Refused" };
+        for refusal in &self.refusals {
+            output.text(Tone::Plain, 0, "")?;
+            output.text(Tone::Warning, 2, &format!("{word}: {refusal}."))?;
+        }
+        if self.is_refused() {
+            output.text(Tone::Plain, 0, "")?;
+        }
+        for hint in &self.hints {
+            output.text(Tone::Plain, 2, hint)?;
+        }
+        Ok(())
     }
 
     fn headline(&self) -> String {
@@ -280,8 +342,7 @@ impl Report {
         }
         output.text(Tone::Plain, 0, "")?;
         for permission in &self.permissions {
-            let name = permission.function.rsplit(':').next().unwrap_or_default();
-            let mut text = format!("{name} {}", permission.state.sentence());
+            let mut text = permission.sentence();
             match permission.state {
                 State::Missing if self.command == "attach" && self.outcome == Outcome::WouldChange => {
                     text.push_str(": the permission would be added");
@@ -299,12 +360,21 @@ impl Report {
             output.text(Tone::Plain, 0, "")?;
             output.text(Tone::Warning, 2, &format!("{remark}."))?;
         }
-        let Some(Advice { name, value, why, deployed, dangerous }) = &self.parameter else { return Ok(()) };
+        let Some(Advice { name, value, why, deployed, dangerous, own_pool }) = &self.parameter else {
+            return Ok(());
+        };
         output.text(Tone::Plain, 0, "")?;
         let (tone, text) = match deployed.as_deref() {
             Some(deployed) if deployed == *value => {
                 (Tone::Plain, format!("{name}={value} of the stack is right: {why}."))
             }
+            Some(_) if *dangerous && *own_pool => (
+                Tone::Warning,
+                format!(
+                    "A stack without UserPoolId has functions for its own pool ({name}=true), deploy one with \
+                     UserPoolId and {name}={value}: {why}."
+                ),
+            ),
             Some(deployed) if *dangerous => (
                 Tone::Warning,
                 format!("{name}={deployed} of the stack is wrong, deploy with {value}: {why}."),

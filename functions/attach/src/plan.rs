@@ -51,10 +51,17 @@ pub fn trusted(pool: &Description, wanted: &Properties) -> Result<(), Why> {
     };
     if lists("AliasAttributes") {
         Err(Why::AddressIsNoUserName("in this user pool the e-mail address is an alias (AliasAttributes)"))
-    } else if pool.sign_in_name() == SignInName::Email {
-        Ok(())
     } else {
-        Err(Why::AddressIsNoUserName("UsernameAttributes of this user pool does not list email"))
+        match pool.sign_in_name() {
+            SignInName::Email => Ok(()),
+            SignInName::EmailOrPhone => Err(Why::AddressIsNoUserName(
+                "users of this user pool may also sign up with a phone number (UsernameAttributes), so the address is \
+                 not what Cognito keeps unique",
+            )),
+            SignInName::EmailAlias | SignInName::NotEmail => {
+                Err(Why::AddressIsNoUserName("UsernameAttributes of this user pool does not list email"))
+            }
+        }
     }
 }
 
@@ -121,7 +128,7 @@ fn lost(refusal: &Refusal, former: &Triggers) -> bool {
     match refusal {
         Refusal::Occupied { slot, .. } => former.arn(*slot).is_some(),
         Refusal::KeyInUse { .. } => former.arn(Slot::Key).is_some(),
-        Refusal::NoKey | Refusal::UnknownMembers(_) => false,
+        Refusal::NoKey | Refusal::EmailByCognito | Refusal::UnknownMembers(_) => false,
     }
 }
 
@@ -186,7 +193,7 @@ mod tests {
     fn an_address_is_a_user_name_only_where_nobody_can_take_it() {
         for (members, expected) in [
             (json!({ "UsernameAttributes": ["email"] }), true),
-            (json!({ "UsernameAttributes": ["phone_number", "email"] }), true),
+            (json!({ "UsernameAttributes": ["phone_number", "email"] }), false),
             (json!({ "UsernameAttributes": ["phone_number"] }), false),
             (json!({ "UsernameAttributes": [] }), false),
             (json!({}), false),

@@ -137,6 +137,9 @@ fn remedy_of_refusal(why: &Why) -> &'static str {
             Some(Refusal::KeyInUse { .. }) => {
                 "Deploy with that key as CodeKeyArn, or let this stack send those messages too."
             }
+            Some(Refusal::EmailByCognito) => {
+                "Let the pool send through SES (EmailSendingAccount DEVELOPER), or deploy with EmailDelivery=sender."
+            }
             Some(Refusal::NoKey) => "Deploy the template of this version.",
             Some(Refusal::UnknownMembers(_)) | None => {
                 "Deploy a newer version of this project, or attach and detach with `cognito-triggers`, which can be \
