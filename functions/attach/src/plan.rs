@@ -80,7 +80,8 @@ pub fn let_go(pool: &Description, wanted: &Properties, former: &Triggers, before
 /// What an update takes, and what of its wishes it has given up.
 ///
 /// Somebody who took a slot of ours meanwhile keeps it, or CloudFormation could neither go on nor roll back. What is
-/// newly wanted follows the rules of the first attachment, but only what is remembered can be replaced.
+/// newly wanted follows the rules of the first attachment, but only what is remembered can be replaced. What was put
+/// back keeps its place without `ReplaceTriggers`: a rollback that wants it again cannot be told from a wish.
 ///
 /// # Errors
 /// As with [`attach`].
@@ -101,7 +102,9 @@ pub fn attach_again(
                 && (is(slot, &now, former) || wanted.replace && is(slot, &now, before))
         });
         let plan = Plan::attach(pool, &triggers, &known, Foreign::Refuse);
-        let Some(refusal) = plan.refusals.iter().find(|refusal| lost(refusal, former)).cloned() else {
+        let gives_way =
+            |refusal: &&Refusal| lost(refusal, former) || !wanted.replace && was_put_back(refusal, before);
+        let Some(refusal) = plan.refusals.iter().find(gives_way).cloned() else {
             return Ok((may_be_put_back(plan, wanted)?, given_up));
         };
         triggers = match &refusal {
@@ -121,7 +124,17 @@ fn lost(refusal: &Refusal, former: &Triggers) -> bool {
     match refusal {
         Refusal::Occupied { slot, .. } => former.arn(*slot).is_some(),
         Refusal::KeyInUse { .. } => former.arn(Slot::Key).is_some(),
-        Refusal::NoKey | Refusal::UnknownMembers(_) => false,
+        _ => false,
+    }
+}
+
+/// Whether the refusal is about exactly what was there before the first of ours.
+fn was_put_back(refusal: &Refusal, before: &Triggers) -> bool {
+    match refusal {
+        Refusal::Occupied { slot, arn } | Refusal::KeyInUse { slot, arn, .. } => {
+            before.arn(*slot) == Some(arn)
+        }
+        _ => false,
     }
 }
 
@@ -229,6 +242,22 @@ mod tests {
         check(&occupied, (&replace, &email, &[(Sms, THEIRS)]), Ok((&senders, 0)));
         let unknown = Why::CannotBePutBack { slot: Sms, arn: THEIRS.to_owned() };
         check(&occupied, (&replace, &email, &[]), Err(unknown));
+    }
+
+    #[test]
+    fn a_rollback_gives_way_to_what_was_put_back() {
+        let theirs = [(Sms, THEIRS), (Key, THEIR_KEY)];
+        let keep = wanted(&[(PreSignUp, OURS), (Sms, OURS), (Key, OUR_KEY)], false);
+        let now = [(PreSignUp, OURS), (Sms, THEIRS), (Key, THEIR_KEY)];
+        check(&now, (&keep, &[(PreSignUp, OURS)], &theirs), Ok((&now, 1)));
+        let both = wanted(&[(Email, OURS), (Sms, OURS), (Key, OUR_KEY)], false);
+        check(&theirs, (&both, &[], &theirs), Ok((&theirs, 2)));
+        // With the word of somebody it is taken again.
+        let replace = wanted(&[(Sms, OURS), (Key, OUR_KEY)], true);
+        check(&theirs, (&replace, &[], &theirs), Ok((&[(Sms, OURS), (Key, OUR_KEY)], 0)));
+        let refusal = Refusal::Occupied { slot: PreSignUp, arn: THEIRS.to_owned() };
+        let other = [(PreSignUp, THEIRS)];
+        check(&other, (&keep, &[], &theirs), Err(Why::Refused(vec![refusal])));
     }
 
     #[test]

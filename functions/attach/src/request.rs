@@ -27,7 +27,12 @@ pub struct Caller {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Attach to a pool that this resource has nothing to do with so far.
-    Attach(Properties),
+    Attach {
+        /// What is wanted.
+        wanted: Properties,
+        /// What is known so far of the pool, and of the one that the resource belongs to now.
+        memory: Memory,
+    },
     /// Attach to the same pool again, perhaps other functions.
     AttachAgain {
         /// What is wanted now.
@@ -92,7 +97,10 @@ impl Action {
         let id = text(event, "PhysicalResourceId").unwrap_or_default();
         let properties = event.get("ResourceProperties").unwrap_or(&Value::Null);
         match text(event, "RequestType").as_deref() {
-            Some("Create") => Ok(Self::Attach(Properties::read(properties)?)),
+            Some("Create") => {
+                let wanted = Properties::read(properties)?;
+                Ok(Self::Attach { memory: Memory::new(wanted.pool.clone()), wanted })
+            }
             Some("Update") => {
                 let old = event.get("OldResourceProperties").unwrap_or(&Value::Null);
                 Ok(Self::update(&id, Properties::read(properties)?, old))
@@ -113,7 +121,7 @@ impl Action {
         let old_pool = text(old, "UserPoolId");
         let memory = Memory::read(id).unwrap_or_else(|| Memory::new(old_pool.clone().unwrap_or_default()));
         if memory.pool != wanted.pool {
-            return Self::Attach(wanted);
+            return Self::Attach { memory: memory.moved(&wanted.pool), wanted };
         }
         let former =
             if old_pool.is_some_and(|old| old == wanted.pool) { triggers(old) } else { Triggers::default() };
@@ -194,7 +202,8 @@ mod tests {
         let before = Triggers::default().with(Slot::PreSignUp, THEIRS);
         let ours = Triggers::default().with(Slot::PreSignUp, OURS);
         let create = json!({ "RequestType": "Create", "ResourceProperties": properties("a_1") });
-        check(&create, &Ok(Action::Attach(wanted("a_1"))));
+        let attach = |memory| Action::Attach { wanted: wanted("a_1"), memory };
+        check(&create, &Ok(attach(Memory::new("a_1".to_owned()))));
         let update = |id: &str, old: &str, new: &str| {
             json!({
                 "RequestType": "Update",
@@ -210,7 +219,13 @@ mod tests {
         };
         check(&update(&id("a_1"), "a_1", "a_1"), &Ok(again(&ours, &before)));
         check(&update("something else", "a_1", "a_1"), &Ok(again(&ours, &Triggers::default())));
-        check(&update(&id("b_2"), "b_2", "a_1"), &Ok(Action::Attach(wanted("a_1"))));
+        let memory = |pool: &str| Memory { before: before.clone(), ..Memory::new(pool.to_owned()) };
+        let from = Some(Box::new(memory("b_2")));
+        let moved = Memory { from, ..Memory::new("a_1".to_owned()) };
+        check(&update(&id("b_2"), "b_2", "a_1"), &Ok(attach(moved)));
+        // The move to another pool went well, and is taken back because of another resource.
+        let moved = memory("a_1").moved("b_2").to_id().expect("a short one");
+        check(&update(&moved, "b_2", "a_1"), &Ok(attach(memory("a_1"))));
         // The move to another pool failed, and is taken back.
         check(&update(&id("a_1"), "b_2", "a_1"), &Ok(again(&Triggers::default(), &before)));
         let delete = |id: &str| json!({ "RequestType": "Delete", "PhysicalResourceId": id, "ResourceProperties": properties("a_1") });
