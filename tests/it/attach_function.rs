@@ -532,6 +532,25 @@ async fn an_address_that_could_be_taken_from_somebody_is_never_trusted() {
 }
 
 #[tokio::test]
+async fn what_is_said_of_the_pool_is_checked_before_any_function_hears_of_it() {
+    let stage = Stage::start().await;
+    let said = |value: &str| json!({ "UserPoolId": POOL, "CheckOnly": "true", "EmailIsUsername": value, "ReplaceTriggers": "false" });
+    let answer = stage.ask(&create(&said("true"))).await;
+    assert_eq!((Stage::done(&answer), &answer["Data"]), (NOTHING, &json!({ "Trusted": "true" })));
+    stage.world.change_pool(|pool| pool["AliasAttributes"] = json!(["email"]));
+    let mut again = update(NOTHING, &said("true"), &said("false"));
+    let reason = stage.refused(&again).await;
+    assert!(reason.contains("AliasAttributes") && reason.contains("EmailIsUsername=false"), "{reason}");
+    // The rollback cannot fail, whatever Cognito says.
+    stage.world.refuse(DESCRIBE, 400, "AccessDeniedException");
+    again = update(NOTHING, &said("false"), &said("true"));
+    let answer = stage.ask(&again).await;
+    assert_eq!((Stage::done(&answer), &answer["Data"]), (NOTHING, &json!({ "Trusted": "false" })));
+    stage.delete(NOTHING, &said("true")).await;
+    assert_eq!(stage.writes(), 0);
+}
+
+#[tokio::test]
 async fn what_could_not_be_remembered_is_not_replaced() {
     let stage = Stage::start().await;
     let long = format!("{THEIRS}{}", "x".repeat(60));

@@ -69,7 +69,16 @@ pub struct Attach {
 /// How a request ended.
 struct Outcome {
     physical_resource_id: String,
-    result: Result<Option<SignInName>, Problem>,
+    /// With what the template is told.
+    result: Result<Option<Told>, Problem>,
+}
+
+/// What the template is told: an attribute of the resource, true or false.
+type Told = (&'static str, bool);
+
+/// `EmailIsUsername`, as the pool has it.
+fn about(name: SignInName) -> Option<Told> {
+    Some(("EmailIsUsername", name == SignInName::Email))
 }
 
 impl Attach {
@@ -149,15 +158,27 @@ impl Job<'_> {
     async fn run(mut self, action: Action) -> Outcome {
         let result = match action {
             Action::Nothing => Ok(None),
-            Action::Attach { wanted, memory } => self.attach(&wanted, memory).await.map(Some),
+            Action::Check { pool, email_is_username } => {
+                self.persist(|| self.check(&pool, email_is_username)).await.map(Some)
+            }
+            Action::Attach { wanted, memory } => self.attach(&wanted, memory).await.map(about),
             Action::AttachAgain { wanted, former, before } => {
-                self.persist(|| self.attach_again(&wanted, &former, &before)).await.map(Some)
+                self.persist(|| self.attach_again(&wanted, &former, &before)).await.map(about)
             }
             Action::Detach { pool, ours, before } => {
                 self.persist(|| self.detach(&pool, &ours, &before)).await.map(|()| None)
             }
         };
         Outcome { physical_resource_id: self.id, result }
+    }
+
+    /// Whether pre-sign-up may trust the addresses of this pool. Nobody is asked where it does not want to, so that a
+    /// rollback to that cannot fail.
+    async fn check(&self, pool: &str, email_is_username: bool) -> Result<Told, Problem> {
+        if email_is_username {
+            plan::trusted(&self.read(pool).await?)?;
+        }
+        Ok(("Trusted", email_is_username))
     }
 
     /// The first attachment. From the moment in which the pool may have changed, the id is what was there before.
@@ -310,9 +331,7 @@ fn answer(caller: &Caller, outcome: &Outcome) -> String {
     });
     let more = match &outcome.result {
         Ok(None) => None,
-        Ok(Some(name)) => {
-            Some(("Data", json!({ "EmailIsUsername": (*name == SignInName::Email).to_string() })))
-        }
+        Ok(Some((name, value))) => Some(("Data", json!({ *name: value.to_string() }))),
         Err(problem) => Some(("Reason", problem.reason().into())),
     };
     if let (Some(members), Some((name, value))) = (answer.as_object_mut(), more) {

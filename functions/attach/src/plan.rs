@@ -33,16 +33,13 @@ fn join(refusals: &[Refusal]) -> String {
     refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Whether the pool is one in which nobody's address can be taken from him, if somebody says so.
+/// Whether the pool is one in which nobody's address can be taken from him, as somebody says.
 ///
 /// Trust fails closed: with an alias, the function would confirm whoever signs up with the address of another.
 ///
 /// # Errors
 /// When it is not so.
-pub fn trusted(pool: &Description, wanted: &Properties) -> Result<(), Why> {
-    if !wanted.email_is_username {
-        return Ok(());
-    }
+pub fn trusted(pool: &Description) -> Result<(), Why> {
     let lists = |member| {
         pool.members()
             .get(member)
@@ -58,12 +55,16 @@ pub fn trusted(pool: &Description, wanted: &Properties) -> Result<(), Why> {
     }
 }
 
+fn trusted_if_said(pool: &Description, wanted: &Properties) -> Result<(), Why> {
+    if wanted.email_is_username { trusted(pool) } else { Ok(()) }
+}
+
 /// The first attachment.
 ///
 /// # Errors
 /// When somebody else's functions are there and may not be replaced, or could not be put back later.
 pub fn attach(pool: &Description, wanted: &Properties, memory: &mut Memory) -> Result<Plan, Why> {
-    trusted(pool, wanted)?;
+    trusted_if_said(pool, wanted)?;
     memory.note(pool, &wanted.triggers);
     memory.to_id()?;
     let foreign = if wanted.replace { Foreign::Replace } else { Foreign::Refuse };
@@ -91,7 +92,7 @@ pub fn attach_again(
     former: &Triggers,
     before: &Triggers,
 ) -> Result<(Plan, Vec<Refusal>), Why> {
-    trusted(pool, wanted)?;
+    trusted_if_said(pool, wanted)?;
     let now = pool.triggers();
     let mut triggers = wanted.triggers.clone();
     let mut given_up = Vec::new();
@@ -208,8 +209,11 @@ mod tests {
             (json!({ "AliasAttributes": ["preferred_username"], "UsernameAttributes": ["email"] }), true),
         ] {
             let says_so = Properties { email_is_username: true, ..wanted(&[(PreSignUp, OURS)], false) };
-            assert_eq!(trusted(&pool(&members), &says_so).is_ok(), expected, "{members}");
-            assert!(trusted(&pool(&members), &wanted(&[(PreSignUp, OURS)], false)).is_ok(), "nobody says so");
+            assert_eq!(trusted_if_said(&pool(&members), &says_so).is_ok(), expected, "{members}");
+            assert!(
+                trusted_if_said(&pool(&members), &wanted(&[(PreSignUp, OURS)], false)).is_ok(),
+                "nobody says so"
+            );
         }
     }
 

@@ -26,6 +26,13 @@ pub struct Caller {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
+    /// See whether what is said of a pool is true, before any function acts on it.
+    Check {
+        /// The pool's id.
+        pool: String,
+        /// Somebody says that nobody's address can be taken from him in this pool.
+        email_is_username: bool,
+    },
     /// Attach to a pool that this resource has nothing to do with so far.
     Attach {
         /// What is wanted.
@@ -73,6 +80,9 @@ pub struct Properties {
 #[error("the request of CloudFormation cannot be read: {0}")]
 pub struct Malformed(pub &'static str);
 
+const NO_POOL: Malformed = Malformed("UserPoolId is missing");
+const NO_TRUST: Malformed = Malformed("EmailIsUsername is neither true nor false");
+
 impl Caller {
     /// As far as the request says it; `None` where nobody can be answered.
     #[must_use]
@@ -97,6 +107,10 @@ impl Action {
         let id = text(event, "PhysicalResourceId").unwrap_or_default();
         let properties = event.get("ResourceProperties").unwrap_or(&Value::Null);
         match text(event, "RequestType").as_deref() {
+            Some("Create" | "Update") if flag(properties, "CheckOnly") == Some(true) => Ok(Self::Check {
+                pool: text(properties, "UserPoolId").ok_or(NO_POOL)?,
+                email_is_username: flag(properties, "EmailIsUsername").ok_or(NO_TRUST)?,
+            }),
             Some("Create") => {
                 let wanted = Properties::read(properties)?;
                 Ok(Self::Attach { memory: Memory::new(wanted.pool.clone()), wanted })
@@ -107,7 +121,7 @@ impl Action {
             }
             Some("Delete") if id == NOTHING => Ok(Self::Nothing),
             Some("Delete") => Ok(Self::Detach {
-                pool: text(properties, "UserPoolId").ok_or(Malformed("UserPoolId is missing"))?,
+                pool: text(properties, "UserPoolId").ok_or(NO_POOL)?,
                 ours: triggers(properties),
                 before: Memory::read(&id).map(|memory| memory.before).unwrap_or_default(),
             }),
@@ -136,12 +150,11 @@ impl Properties {
             return Err(Malformed("no function is named"));
         }
         Ok(Self {
-            pool: text(properties, "UserPoolId").ok_or(Malformed("UserPoolId is missing"))?,
+            pool: text(properties, "UserPoolId").ok_or(NO_POOL)?,
             triggers,
             replace: flag(properties, "ReplaceTriggers")
                 .ok_or(Malformed("ReplaceTriggers is neither true nor false"))?,
-            email_is_username: flag(properties, "EmailIsUsername")
-                .ok_or(Malformed("EmailIsUsername is neither true nor false"))?,
+            email_is_username: flag(properties, "EmailIsUsername").ok_or(NO_TRUST)?,
         })
     }
 }
@@ -234,6 +247,22 @@ mod tests {
         // CloudFormation made this id itself, because no answer came.
         check(&delete("triggers-AttachedTriggers-1A2B3C4D5E6F"), &Ok(detach(Triggers::default())));
         check(&delete(NOTHING), &Ok(Action::Nothing));
+    }
+
+    #[test]
+    fn a_check_needs_no_functions() {
+        let checked = |kind: &str, value: &str| {
+            json!({
+                "RequestType": kind,
+                "PhysicalResourceId": NOTHING,
+                "ResourceProperties": { "UserPoolId": "a_1", "CheckOnly": "true", "EmailIsUsername": value },
+            })
+        };
+        let check_only = |email_is_username| Ok(Action::Check { pool: "a_1".to_owned(), email_is_username });
+        check(&checked("Create", "true"), &check_only(true));
+        check(&checked("Update", "false"), &check_only(false));
+        check(&checked("Create", "perhaps"), &Err(NO_TRUST));
+        check(&checked("Delete", "true"), &Ok(Action::Nothing));
     }
 
     #[test]
