@@ -129,6 +129,7 @@ ACTIONS = {
         "cognito-idp:DescribeUserPool",
         "cognito-idp:UpdateUserPool",
         "iam:PassRole",
+        "iam:CreateServiceLinkedRole",
         "kms:CreateGrant",
     },
 }
@@ -833,8 +834,15 @@ class Environment(unittest.TestCase):
                 self.assertEqual(found["CUSTOM_MESSAGE_CHANNELS"], channels)
 
     def test_the_address_is_called_the_user_name_in_the_own_pool_or_where_somebody_says_so(self):
-        says_so = {**EXISTING, "EmailIsUsername": "true"}
-        for parameters, value in [({}, "true"), (EXISTING, "false"), (says_so, "true"), (BY_HAND, "false")]:
+        says_so = {"EmailIsUsername": "true"}
+        checked = "<CheckedUserPool.Trusted>"
+        for parameters, value in [
+            ({}, "true"),
+            (EXISTING, checked),
+            ({**EXISTING, **says_so}, checked),
+            (BY_HAND, "false"),
+            ({**BY_HAND, **says_so}, "true"),
+        ]:
             found = self.variables("PreSignUpFunction", parameters)
             self.assertEqual(found["EMAIL_IS_USERNAME"], value)
 
@@ -1012,7 +1020,7 @@ class Attachment(unittest.TestCase):
         return deployed({**FIRST, **SMS, **EXISTING, **parameters}).section("Resources")
 
     def test_it_is_there_for_an_existing_pool_that_the_stack_is_to_change(self):
-        parts = {"AttachFunction", "AttachRole", "AttachPolicy", "AttachLogGroup", "AttachedTriggers"}
+        parts = {"AttachFunction", "AttachRole", "AttachPolicy", "AttachLogGroup", "CheckedUserPool", "AttachedTriggers"}
         for parameters, there in [
             ({}, set()),
             (EXISTING, parts),
@@ -1041,6 +1049,26 @@ class Attachment(unittest.TestCase):
                 told = self.resources(**{name: value})["AttachedTriggers"]["Properties"]
                 self.assertEqual(told[name], value)
 
+    def test_what_is_said_of_the_pool_is_checked_before_pre_sign_up_changes(self):
+        stack = deployed({**FIRST, **EXISTING, "EmailIsUsername": "true"})
+        resources = stack.section("Resources")
+        told = resources["CheckedUserPool"]["Properties"]
+        self.assertEqual(
+            {name: told[name] for name in ("CheckOnly", "UserPoolId", "EmailIsUsername")},
+            {"CheckOnly": "true", "UserPoolId": EXISTING["UserPoolId"], "EmailIsUsername": "true"},
+        )
+        self.assertEqual(set(told), {"ServiceToken", "ServiceTimeout", "CheckOnly", "UserPoolId", "EmailIsUsername"})
+        # What the check waits for does not wait for pre-sign-up.
+        waits, seen = {"CheckedUserPool"}, set()
+        while new := waits - seen:
+            seen |= new
+            for item in (stack.source["Resources"][name] for name in new):
+                stack.used = set()
+                stack.value(item.get("Properties", {}))
+                waits |= stack.used | set(as_list(item.get("DependsOn", [])))
+        self.assertLess({"AttachFunction", "AttachRole", "AttachLogGroup"}, waits)
+        self.assertFalse(waits & set(TRIGGERS))
+
     def test_it_comes_after_all_that_the_triggers_need_and_goes_before_it(self):
         stack = deployed({**FIRST, **SMS, **EXISTING})
         item = stack.source["Resources"]["AttachedTriggers"]
@@ -1048,13 +1076,15 @@ class Attachment(unittest.TestCase):
         before = stack.used | set(as_list(item["DependsOn"]))
         permissions = {name for name in stack.source["Resources"] if name.endswith("Permission")}
         policies = {"AttachPolicy", "CustomEmailSenderDecryptPolicy", "CustomSmsSenderDecryptPolicy"}
-        self.assertEqual(before, permissions | policies | set(BINARIES) - {"CustomMessageFunction"} | {"CodeKey"})
+        rest = {"CodeKey", "AttachFunctionEventInvokeConfig"}
+        self.assertEqual(before, permissions | policies | set(BINARIES) - {"CustomMessageFunction"} | rest)
 
     def test_what_it_waits_for_is_there_whenever_it_is(self):
         # CloudFormation does not say what a dependency on a resource means that a condition leaves out.
-        source = template()["Resources"]
-        for name in as_list(source["AttachedTriggers"]["DependsOn"]):
-            self.assertIn(source[name].get("Condition"), (None, "AttachedByStack"), name)
+        source = deployed({**FIRST, **EXISTING}).source["Resources"]
+        for resource in ("CheckedUserPool", "AttachedTriggers"):
+            for name in as_list(source[resource]["DependsOn"]):
+                self.assertIn(source[name].get("Condition"), (None, "AttachedByStack"), name)
 
     def test_a_request_is_worked_on_once_and_not_longer_than_cloudformation_waits(self):
         resources = self.resources()
@@ -1069,12 +1099,15 @@ class Attachment(unittest.TestCase):
 
     def test_the_function_may_change_this_pool_and_pass_to_cognito_what_stands_in_it(self):
         resources = self.resources()
-        of_pool, pass_role, own_key, other_keys = policies(resources, "AttachRole")[1:]
+        of_pool, pass_role, email_role, own_key, other_keys = policies(resources, "AttachRole")[1:]
         self.assertEqual(of_pool["Resource"], POOL_ARN)
         self.assertEqual(pass_role["Resource"], "arn:aws:iam::123456789012:role/*")
         self.assertEqual(
             pass_role["Condition"], {"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}}
         )
+        email = "email.cognito-idp.amazonaws.com"
+        self.assertEqual(email_role["Resource"], f"arn:aws:iam::123456789012:role/aws-service-role/{email}/*")
+        self.assertEqual(email_role["Condition"], {"StringEquals": {"iam:AWSServiceName": email}})
         self.assertEqual((own_key["Resource"], own_key.get("Condition")), ("<CodeKey.Arn>", None))
         self.assertEqual(other_keys["Resource"], "arn:aws:kms:eu-central-1:123456789012:key/*")
         self.assertEqual(
@@ -1436,7 +1469,7 @@ class Shape(unittest.TestCase):
     def test_only_what_is_needed_is_deployed(self):
         functions, queue = set(TRIGGERS), {"OnFailureQueue", "CodeKey", "RedriveRole"}
         email, sms = {"CustomEmailSenderFunction"}, {"CustomSmsSenderFunction"}
-        attach = {"AttachFunction", "AttachedTriggers"}
+        attach = {"AttachFunction", "CheckedUserPool", "AttachedTriggers"}
         watched = functions | queue | attach | {"UserPool", "UserPoolClient", "UserPoolDomain", "UserPoolSmsRole"}
         own = {"UserPool", "UserPoolClient"}
         for name, expected in {

@@ -390,7 +390,7 @@ async fn another_pool_is_another_resource() {
     let old = with("UserPoolId", "eu-central-1_Former01");
     let answer = stage.ask(&update(former, &properties(), &old)).await;
     let id = Stage::done(&answer).to_owned();
-    assert_eq!(id, format!(r#"{{"pool":"{POOL}","before":{{}}}}"#));
+    assert_eq!(id, format!(r#"{{"pool":"{POOL}","before":{{}},"from":{former}}}"#));
     assert_eq!(stage.config(), ours());
     // Taken back, with the id of the pool that it comes back to.
     stage.update(&id, &properties(), &old).await;
@@ -409,6 +409,78 @@ async fn a_move_to_another_pool_that_fails_leaves_nothing_there() {
     let answer = stage.ask(&update(former, &properties(), &old)).await;
     assert_eq!((&answer["Status"], &answer["PhysicalResourceId"]), (&json!("FAILED"), &json!(former)));
     assert_eq!(stage.config(), json!({}));
+}
+
+#[tokio::test]
+async fn a_move_that_is_rolled_back_remembers_what_the_former_pool_held() {
+    let stage = Stage::start().await;
+    stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
+    let id = stage.create(&with("ReplaceTriggers", "true")).await;
+    // The stack went to another pool, and comes back because another resource failed.
+    let moved = format!(r#"{{"pool":"eu-central-1_Other0001","before":{{}},"from":{id}}}"#);
+    let other = with("UserPoolId", "eu-central-1_Other0001");
+    let answer = stage.ask(&update(&moved, &properties(), &other)).await;
+    assert_eq!(Stage::done(&answer), id);
+    stage.delete(&id, &properties()).await;
+    assert_eq!(stage.config(), theirs());
+}
+
+#[tokio::test]
+async fn a_move_to_another_pool_leaves_time_to_be_taken_back() {
+    let stage = Stage::start().await;
+    // The write was done, and its answer takes all the time of the move; the next one does not go well at once.
+    stage.world.script(UPDATE, [Reply::HangAfter, Reply::error(400, "ConcurrentModificationException")]);
+    let former = r#"{"pool":"eu-central-1_Former01","before":{}}"#;
+    let old = with("UserPoolId", "eu-central-1_Former01");
+    // Three quarters of it are for the work, and all but three seconds of those for taking it back.
+    let answer = stage.ask_within(Duration::from_secs(24), &update(former, &properties(), &old)).await;
+    assert_eq!((&answer["Status"], &answer["PhysicalResourceId"]), (&json!("FAILED"), &json!(former)));
+    assert_eq!(stage.config(), json!({}));
+    assert_eq!(stage.writes(), 3);
+}
+
+#[tokio::test]
+async fn a_rollback_that_wants_again_what_was_given_back_does_not_get_stuck() {
+    let stage = Stage::start().await;
+    let sms = json!({ "CustomSMSSender": sender(THEIRS), "KMSKeyID": THEIR_KEY });
+    stage.world.change_pool(|pool| pool["LambdaConfig"] = sms.clone());
+    let replacing = with("ReplaceTriggers", "true");
+    let id = stage.create(&replacing).await;
+    stage.update(&id, &properties(), &replacing).await;
+    let mut by_cognito = properties();
+    for name in ["CustomEmailSender", "CustomSMSSender", "KMSKeyID"] {
+        by_cognito.as_object_mut().expect("an object").remove(name);
+    }
+    stage.update(&id, &by_cognito, &properties()).await;
+    assert_eq!(stage.config()["CustomSMSSender"], sender(THEIRS));
+    stage.update(&id, &properties(), &by_cognito).await;
+    assert_eq!(stage.config()["CustomSMSSender"], sender(THEIRS));
+    assert!(stage.function.stdout().contains("keeps it"), "{}", stage.function.stdout());
+    stage.delete(&id, &properties()).await;
+    assert_eq!(stage.config(), sms);
+}
+
+#[tokio::test]
+async fn a_change_that_cognito_shows_late_is_waited_for() {
+    let stage = Stage::start().await;
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    // The two before the write, and the three right after it.
+    stage.world.change(DESCRIBE, move |answer| {
+        if asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 5 {
+            answer["UserPool"]["LambdaConfig"] = json!({});
+        }
+    });
+    let _ = stage.create(&properties()).await;
+    assert_eq!(stage.config(), ours());
+}
+
+#[tokio::test]
+async fn the_owners_key_stays_the_owners() {
+    let stage = Stage::start().await;
+    stage.set("KMSKeyID", json!(KEY_ARN));
+    let id = stage.create(&properties()).await;
+    stage.delete(&id, &properties()).await;
+    assert_eq!(stage.config(), json!({ "KMSKeyID": KEY_ARN }));
 }
 
 #[tokio::test]
@@ -461,6 +533,25 @@ async fn an_address_that_could_be_taken_from_somebody_is_never_trusted() {
         let expected = if word == "AliasAttributes" { "true" } else { "false" };
         assert_eq!(answer["Data"], json!({ "EmailIsUsername": expected }), "{word}");
     }
+}
+
+#[tokio::test]
+async fn what_is_said_of_the_pool_is_checked_before_any_function_hears_of_it() {
+    let stage = Stage::start().await;
+    let said = |value: &str| json!({ "UserPoolId": POOL, "CheckOnly": "true", "EmailIsUsername": value, "ReplaceTriggers": "false" });
+    let answer = stage.ask(&create(&said("true"))).await;
+    assert_eq!((Stage::done(&answer), &answer["Data"]), (NOTHING, &json!({ "Trusted": "true" })));
+    stage.world.change_pool(|pool| pool["AliasAttributes"] = json!(["email"]));
+    let mut again = update(NOTHING, &said("true"), &said("false"));
+    let reason = stage.refused(&again).await;
+    assert!(reason.contains("AliasAttributes") && reason.contains("EmailIsUsername=false"), "{reason}");
+    // The rollback cannot fail, whatever Cognito says.
+    stage.world.refuse(DESCRIBE, 400, "AccessDeniedException");
+    again = update(NOTHING, &said("false"), &said("true"));
+    let answer = stage.ask(&again).await;
+    assert_eq!((Stage::done(&answer), &answer["Data"]), (NOTHING, &json!({ "Trusted": "false" })));
+    stage.delete(NOTHING, &said("true")).await;
+    assert_eq!(stage.writes(), 0);
 }
 
 #[tokio::test]

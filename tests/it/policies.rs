@@ -260,7 +260,15 @@ fn implied(request: &Value) -> Vec<Call> {
         let resources = resource.as_str().map(str::to_owned).into_iter().collect();
         Call { action: action.to_owned(), resources, context: BTreeMap::from([context]) }
     };
+    let email = "email.cognito-idp.amazonaws.com";
+    let email_role = (request["EmailConfiguration"]["EmailSendingAccount"] == "DEVELOPER")
+        .then(|| json!(format!("arn:aws:iam::123456789012:role/aws-service-role/{email}/a")));
     let calls = [
+        call(
+            "iam:CreateServiceLinkedRole",
+            &json!(email_role),
+            ("iam:AWSServiceName".to_owned(), email.to_owned()),
+        ),
         call("iam:PassRole", &request["SmsConfiguration"]["SnsCallerArn"], service),
         call("kms:CreateGrant", &request["LambdaConfig"]["KMSKeyID"], context),
     ];
@@ -297,6 +305,7 @@ async fn the_function_that_attaches_may_do_what_it_does_and_nothing_else() {
         ("cognito-idp:DeleteUserPool", POOL_ARN.to_owned()),
         ("cognito-idp:AdminGetUser", POOL_ARN.to_owned()),
         ("iam:PassRole", "arn:aws:iam::123456789012:role/a".to_owned()),
+        ("iam:CreateServiceLinkedRole", "arn:aws:iam::123456789012:role/aws-service-role/a".to_owned()),
         ("kms:CreateGrant", their_key.clone()),
         ("kms:Decrypt", KEY_ARN.to_owned()),
         ("lambda:InvokeFunction", PRE_SIGN_UP.to_owned()),

@@ -69,7 +69,16 @@ pub struct Attach {
 /// How a request ended.
 struct Outcome {
     physical_resource_id: String,
-    result: Result<Option<SignInName>, Problem>,
+    /// With what the template is told.
+    result: Result<Option<Told>, Problem>,
+}
+
+/// What the template is told: an attribute of the resource, true or false.
+type Told = (&'static str, bool);
+
+/// `EmailIsUsername`, as the pool has it.
+fn about(name: SignInName) -> Option<Told> {
+    Some(("EmailIsUsername", name == SignInName::Email))
 }
 
 impl Attach {
@@ -139,6 +148,8 @@ struct Job<'a> {
 
 /// One attempt reads and writes at most twice each, and waits for Cognito to show it.
 const EACH: Duration = Duration::from_secs(20);
+/// What a move to another pool leaves of its time, to be taken back in when it fails: that is when time runs out.
+const TAKE_BACK: Duration = Duration::from_secs(15);
 /// The pause before the second attempt; it doubles with every further one. IAM needs some seconds until everybody
 /// knows of a role that was only just made.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -147,9 +158,12 @@ impl Job<'_> {
     async fn run(mut self, action: Action) -> Outcome {
         let result = match action {
             Action::Nothing => Ok(None),
-            Action::Attach(wanted) => self.attach(&wanted).await.map(Some),
+            Action::Check { pool, email_is_username } => {
+                self.persist(|| self.check(&pool, email_is_username)).await.map(Some)
+            }
+            Action::Attach { wanted, memory } => self.attach(&wanted, memory).await.map(about),
             Action::AttachAgain { wanted, former, before } => {
-                self.persist(|| self.attach_again(&wanted, &former, &before)).await.map(Some)
+                self.persist(|| self.attach_again(&wanted, &former, &before)).await.map(about)
             }
             Action::Detach { pool, ours, before } => {
                 self.persist(|| self.detach(&pool, &ours, &before)).await.map(|()| None)
@@ -158,20 +172,30 @@ impl Job<'_> {
         Outcome { physical_resource_id: self.id, result }
     }
 
+    /// Whether pre-sign-up may trust the addresses of this pool. Nobody is asked where it does not want to, so that a
+    /// rollback to that cannot fail.
+    async fn check(&self, pool: &str, email_is_username: bool) -> Result<Told, Problem> {
+        if email_is_username {
+            plan::trusted(&self.read(pool).await?)?;
+        }
+        Ok(("Trusted", email_is_username))
+    }
+
     /// The first attachment. From the moment in which the pool may have changed, the id is what was there before.
-    async fn attach(&mut self, wanted: &Properties) -> Result<SignInName, Problem> {
-        let mut memory = Memory::new(wanted.pool.clone());
+    async fn attach(&mut self, wanted: &Properties, mut memory: Memory) -> Result<SignInName, Problem> {
+        let moves = self.id != NOTHING;
+        let deadline = if moves { self.deadline.before(TAKE_BACK) } else { self.deadline };
         let mut id = None;
         let mut pause = Pause::default();
         let result = loop {
             let attempt = self.attach_once(wanted, &mut memory, &mut id);
-            match self.in_time(attempt).await {
-                Err(problem) if pause.before_another(&problem, self.deadline).await => {}
+            match in_time(deadline, attempt).await {
+                Err(problem) if pause.before_another(&problem, deadline).await => {}
                 result => break result,
             }
         };
         match id {
-            Some(_) if result.is_err() && self.id != NOTHING => self.take_back(wanted, &memory).await,
+            Some(_) if result.is_err() && moves => self.take_back(wanted, &memory).await,
             Some(id) => self.id = id,
             None => {}
         }
@@ -181,7 +205,7 @@ impl Job<'_> {
     /// A move to another pool has failed: CloudFormation goes back to the former one, and never asks for this one
     /// again.
     async fn take_back(&self, wanted: &Properties, memory: &Memory) {
-        let undone = self.in_time(self.detach(&wanted.pool, &wanted.triggers, &memory.before)).await;
+        let undone = self.persist(|| self.detach(&wanted.pool, &wanted.triggers, &memory.before)).await;
         if let Err(problem) = undone {
             tracing::error!(user_pool = wanted.pool, reason = %problem, "triggers may be left: detach them by hand");
         }
@@ -259,16 +283,19 @@ impl Job<'_> {
     async fn persist<T>(&self, attempt: impl AsyncFn() -> Result<T, Problem>) -> Result<T, Problem> {
         let mut pause = Pause::default();
         loop {
-            match self.in_time(attempt()).await {
+            match in_time(self.deadline, attempt()).await {
                 Err(problem) if pause.before_another(&problem, self.deadline).await => {}
                 result => return result,
             }
         }
     }
+}
 
-    async fn in_time<T>(&self, attempt: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
-        timeout(EACH.min(self.deadline.left()), attempt).await.unwrap_or(Err(Problem::NoTime))
-    }
+async fn in_time<T>(
+    deadline: Deadline,
+    attempt: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    timeout(EACH.min(deadline.left()), attempt).await.unwrap_or(Err(Problem::NoTime))
 }
 
 /// The pauses between attempts.
@@ -304,9 +331,7 @@ fn answer(caller: &Caller, outcome: &Outcome) -> String {
     });
     let more = match &outcome.result {
         Ok(None) => None,
-        Ok(Some(name)) => {
-            Some(("Data", json!({ "EmailIsUsername": (*name == SignInName::Email).to_string() })))
-        }
+        Ok(Some((name, value))) => Some(("Data", json!({ *name: value.to_string() }))),
         Err(problem) => Some(("Reason", problem.reason().into())),
     };
     if let (Some(members), Some((name, value))) = (answer.as_object_mut(), more) {

@@ -21,6 +21,8 @@ pub struct Memory {
     pub pool: String,
     /// What was there before the first of ours.
     pub before: Triggers,
+    /// What is remembered of the pool from which the resource moved here, for as long as the move may be rolled back.
+    pub from: Option<Box<Self>>,
 }
 
 /// The names of the functions that were there are too long to be remembered.
@@ -32,21 +34,24 @@ impl Memory {
     /// Nothing was there, as far as is known.
     #[must_use]
     pub fn new(pool: String) -> Self {
-        Self { pool, before: Triggers::default() }
+        Self { pool, before: Triggers::default(), from: None }
     }
 
     /// Notes what is in the pool. Where that is ours already, an earlier look knows better.
     ///
     /// All slots are noted, those too that are not wanted now: an update may want them later, and must not change
-    /// the id.
+    /// the id. The key is ours where a sender of ours reads with it: it may have been the owner's before.
     pub fn note(&mut self, pool: &Description, ours: &Triggers) {
         let now = pool.triggers();
         // As it stands there: a version of the events may belong to it.
         let (seen, known) = (now.to_lambda_config(), self.before.to_lambda_config());
+        let our_sender =
+            Slot::ALL.into_iter().filter(|slot| slot.is_sender()).any(|slot| is(slot, &now, ours));
         let before: Map<_, _> = Slot::ALL
             .into_iter()
             .filter_map(|slot| {
-                let source = if is(slot, &now, ours) { &known } else { &seen };
+                let own = is(slot, &now, ours) && (slot != Slot::Key || our_sender);
+                let source = if own { &known } else { &seen };
                 Some((slot.member().to_owned(), source.get(slot.member())?.clone()))
             })
             .collect();
@@ -58,19 +63,42 @@ impl Memory {
     /// # Errors
     /// When CloudFormation would not take it.
     pub fn to_id(&self) -> Result<String, TooLong> {
-        let id = json!({ "pool": self.pool, "before": self.before.to_lambda_config() }).to_string();
+        let mut id = self.to_json();
+        if let (Some(members), Some(from)) = (id.as_object_mut(), &self.from) {
+            members.insert("from".to_owned(), from.to_json());
+        }
+        let id = id.to_string();
         if id.len() <= LONGEST_ID { Ok(id) } else { Err(TooLong(id.len())) }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({ "pool": self.pool, "before": self.before.to_lambda_config() })
     }
 
     /// Reads an id; `None` for one that is not of [`Self::to_id`].
     #[must_use]
     pub fn read(id: &str) -> Option<Self> {
         let memory: Value = serde_json::from_str(id).ok()?;
+        let from = memory.get("from").and_then(Self::from_json).map(Box::new);
+        Some(Self { from, ..Self::from_json(&memory)? })
+    }
+
+    fn from_json(memory: &Value) -> Option<Self> {
         let before = memory.get("before").filter(|before| before.is_object())?;
         Some(Self {
-            pool: memory.get("pool")?.as_str()?.to_owned(),
             before: Triggers::from_lambda_config(before),
+            ..Self::new(memory.get("pool")?.as_str()?.to_owned())
         })
+    }
+
+    /// What to remember of `pool` when the resource moves there: this one, or what is known already where the move
+    /// goes back.
+    #[must_use]
+    pub fn moved(mut self, pool: &str) -> Self {
+        match self.from.take() {
+            Some(back) if back.pool == pool => *back,
+            _ => Self { from: Some(Box::new(self)), ..Self::new(pool.to_owned()) },
+        }
     }
 }
 
@@ -109,7 +137,13 @@ mod tests {
             Memory { before: all("theirs", KEY), ..Memory::new("eu-central-1_Example01".to_owned()) };
         let id = memory.to_id().unwrap();
         assert!(id.is_ascii() && !id.contains(' '));
-        assert_eq!(Memory::read(&id), Some(memory));
+        assert_eq!(Memory::read(&id), Some(memory.clone()));
+        let moved = memory.clone().moved("eu-central-1_Example02");
+        let id = moved.to_id().unwrap();
+        assert_eq!(Memory::read(&id), Some(moved.clone()));
+        assert_eq!(moved.clone().moved("eu-central-1_Example01"), memory, "back again");
+        let third = moved.moved("eu-central-1_Example03");
+        assert_eq!(third.from.unwrap().from, None, "one step, for that is all that is rolled back");
     }
 
     #[test]
@@ -138,6 +172,16 @@ mod tests {
         assert_eq!(memory.before.to_lambda_config(), newer, "with all that belongs to it");
         memory.note(&pool(&Triggers::default()), &ours);
         assert_eq!(memory.before, Triggers::default(), "somebody took them off meanwhile");
+    }
+
+    #[test]
+    fn the_owners_key_is_the_owners_though_ours_use_it() {
+        let (ours, key) = (all("ours", KEY), Triggers::default().with(Slot::Key, KEY));
+        let mut memory = Memory::new(String::new());
+        memory.note(&pool(&key), &ours);
+        assert_eq!(memory.before, key);
+        memory.note(&pool(&ours), &ours);
+        assert_eq!(memory.before, key, "an earlier look knows better");
     }
 
     proptest! {

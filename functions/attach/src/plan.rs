@@ -33,16 +33,13 @@ fn join(refusals: &[Refusal]) -> String {
     refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Whether the pool is one in which nobody's address can be taken from him, if somebody says so.
+/// Whether the pool is one in which nobody's address can be taken from him, as somebody says.
 ///
 /// Trust fails closed: with an alias, the function would confirm whoever signs up with the address of another.
 ///
 /// # Errors
 /// When it is not so.
-pub fn trusted(pool: &Description, wanted: &Properties) -> Result<(), Why> {
-    if !wanted.email_is_username {
-        return Ok(());
-    }
+pub fn trusted(pool: &Description) -> Result<(), Why> {
     let lists = |member| {
         pool.members()
             .get(member)
@@ -65,12 +62,16 @@ pub fn trusted(pool: &Description, wanted: &Properties) -> Result<(), Why> {
     }
 }
 
+fn trusted_if_said(pool: &Description, wanted: &Properties) -> Result<(), Why> {
+    if wanted.email_is_username { trusted(pool) } else { Ok(()) }
+}
+
 /// The first attachment.
 ///
 /// # Errors
 /// When somebody else's functions are there and may not be replaced, or could not be put back later.
 pub fn attach(pool: &Description, wanted: &Properties, memory: &mut Memory) -> Result<Plan, Why> {
-    trusted(pool, wanted)?;
+    trusted_if_said(pool, wanted)?;
     memory.note(pool, &wanted.triggers);
     memory.to_id()?;
     let foreign = if wanted.replace { Foreign::Replace } else { Foreign::Refuse };
@@ -87,7 +88,8 @@ pub fn let_go(pool: &Description, wanted: &Properties, former: &Triggers, before
 /// What an update takes, and what of its wishes it has given up.
 ///
 /// Somebody who took a slot of ours meanwhile keeps it, or CloudFormation could neither go on nor roll back. What is
-/// newly wanted follows the rules of the first attachment, but only what is remembered can be replaced.
+/// newly wanted follows the rules of the first attachment, but only what is remembered can be replaced. What was put
+/// back keeps its place without `ReplaceTriggers`: a rollback that wants it again cannot be told from a wish.
 ///
 /// # Errors
 /// As with [`attach`].
@@ -97,7 +99,7 @@ pub fn attach_again(
     former: &Triggers,
     before: &Triggers,
 ) -> Result<(Plan, Vec<Refusal>), Why> {
-    trusted(pool, wanted)?;
+    trusted_if_said(pool, wanted)?;
     let now = pool.triggers();
     let mut triggers = wanted.triggers.clone();
     let mut given_up = Vec::new();
@@ -108,7 +110,9 @@ pub fn attach_again(
                 && (is(slot, &now, former) || wanted.replace && is(slot, &now, before))
         });
         let plan = Plan::attach(pool, &triggers, &known, Foreign::Refuse);
-        let Some(refusal) = plan.refusals.iter().find(|refusal| lost(refusal, former)).cloned() else {
+        let gives_way =
+            |refusal: &&Refusal| lost(refusal, former) || !wanted.replace && was_put_back(refusal, before);
+        let Some(refusal) = plan.refusals.iter().find(gives_way).cloned() else {
             return Ok((may_be_put_back(plan, wanted)?, given_up));
         };
         triggers = match &refusal {
@@ -128,6 +132,16 @@ fn lost(refusal: &Refusal, former: &Triggers) -> bool {
     match refusal {
         Refusal::Occupied { slot, .. } => former.arn(*slot).is_some(),
         Refusal::KeyInUse { .. } => former.arn(Slot::Key).is_some(),
+        Refusal::NoKey | Refusal::EmailByCognito | Refusal::UnknownMembers(_) => false,
+    }
+}
+
+/// Whether the refusal is about exactly what was there before the first of ours.
+fn was_put_back(refusal: &Refusal, before: &Triggers) -> bool {
+    match refusal {
+        Refusal::Occupied { slot, arn } | Refusal::KeyInUse { slot, arn, .. } => {
+            before.arn(*slot) == Some(arn)
+        }
         Refusal::NoKey | Refusal::EmailByCognito | Refusal::UnknownMembers(_) => false,
     }
 }
@@ -202,8 +216,11 @@ mod tests {
             (json!({ "AliasAttributes": ["preferred_username"], "UsernameAttributes": ["email"] }), true),
         ] {
             let says_so = Properties { email_is_username: true, ..wanted(&[(PreSignUp, OURS)], false) };
-            assert_eq!(trusted(&pool(&members), &says_so).is_ok(), expected, "{members}");
-            assert!(trusted(&pool(&members), &wanted(&[(PreSignUp, OURS)], false)).is_ok(), "nobody says so");
+            assert_eq!(trusted_if_said(&pool(&members), &says_so).is_ok(), expected, "{members}");
+            assert!(
+                trusted_if_said(&pool(&members), &wanted(&[(PreSignUp, OURS)], false)).is_ok(),
+                "nobody says so"
+            );
         }
     }
 
@@ -236,6 +253,22 @@ mod tests {
         check(&occupied, (&replace, &email, &[(Sms, THEIRS)]), Ok((&senders, 0)));
         let unknown = Why::CannotBePutBack { slot: Sms, arn: THEIRS.to_owned() };
         check(&occupied, (&replace, &email, &[]), Err(unknown));
+    }
+
+    #[test]
+    fn a_rollback_gives_way_to_what_was_put_back() {
+        let theirs = [(Sms, THEIRS), (Key, THEIR_KEY)];
+        let keep = wanted(&[(PreSignUp, OURS), (Sms, OURS), (Key, OUR_KEY)], false);
+        let now = [(PreSignUp, OURS), (Sms, THEIRS), (Key, THEIR_KEY)];
+        check(&now, (&keep, &[(PreSignUp, OURS)], &theirs), Ok((&now, 1)));
+        let both = wanted(&[(Email, OURS), (Sms, OURS), (Key, OUR_KEY)], false);
+        check(&theirs, (&both, &[], &theirs), Ok((&theirs, 2)));
+        // With the word of somebody it is taken again.
+        let replace = wanted(&[(Sms, OURS), (Key, OUR_KEY)], true);
+        check(&theirs, (&replace, &[], &theirs), Ok((&[(Sms, OURS), (Key, OUR_KEY)], 0)));
+        let refusal = Refusal::Occupied { slot: PreSignUp, arn: THEIRS.to_owned() };
+        let other = [(PreSignUp, THEIRS)];
+        check(&other, (&keep, &[], &theirs), Err(Why::Refused(vec![refusal])));
     }
 
     #[test]

@@ -66,6 +66,10 @@ impl Problem {
             // What was written is found when the pool is read again.
             Self::NoTime
             | Self::Control(control::Error::ChangedMeanwhile(_) | control::Error::NotReadAgain(_)) => true,
+            // Cognito may show a change late.
+            Self::Control(control::Error::Differs(found)) => {
+                found.iter().all(|one| one.member.split('.').next() == Some("LambdaConfig"))
+            }
             Self::Control(control::Error::Call(error)) => match error.kind() {
                 // A permission that was only just given is not known everywhere at once.
                 Kind::Denied | Kind::Throttled | Kind::Conflict | Kind::Unanswered => true,

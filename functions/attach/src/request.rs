@@ -26,8 +26,20 @@ pub struct Caller {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
+    /// See whether what is said of a pool is true, before any function acts on it.
+    Check {
+        /// The pool's id.
+        pool: String,
+        /// Somebody says that nobody's address can be taken from him in this pool.
+        email_is_username: bool,
+    },
     /// Attach to a pool that this resource has nothing to do with so far.
-    Attach(Properties),
+    Attach {
+        /// What is wanted.
+        wanted: Properties,
+        /// What is known so far of the pool, and of the one that the resource belongs to now.
+        memory: Memory,
+    },
     /// Attach to the same pool again, perhaps other functions.
     AttachAgain {
         /// What is wanted now.
@@ -68,6 +80,9 @@ pub struct Properties {
 #[error("the request of CloudFormation cannot be read: {0}")]
 pub struct Malformed(pub &'static str);
 
+const NO_POOL: Malformed = Malformed("UserPoolId is missing");
+const NO_TRUST: Malformed = Malformed("EmailIsUsername is neither true nor false");
+
 impl Caller {
     /// As far as the request says it; `None` where nobody can be answered.
     #[must_use]
@@ -92,14 +107,21 @@ impl Action {
         let id = text(event, "PhysicalResourceId").unwrap_or_default();
         let properties = event.get("ResourceProperties").unwrap_or(&Value::Null);
         match text(event, "RequestType").as_deref() {
-            Some("Create") => Ok(Self::Attach(Properties::read(properties)?)),
+            Some("Create" | "Update") if flag(properties, "CheckOnly") == Some(true) => Ok(Self::Check {
+                pool: text(properties, "UserPoolId").ok_or(NO_POOL)?,
+                email_is_username: flag(properties, "EmailIsUsername").ok_or(NO_TRUST)?,
+            }),
+            Some("Create") => {
+                let wanted = Properties::read(properties)?;
+                Ok(Self::Attach { memory: Memory::new(wanted.pool.clone()), wanted })
+            }
             Some("Update") => {
                 let old = event.get("OldResourceProperties").unwrap_or(&Value::Null);
                 Ok(Self::update(&id, Properties::read(properties)?, old))
             }
             Some("Delete") if id == NOTHING => Ok(Self::Nothing),
             Some("Delete") => Ok(Self::Detach {
-                pool: text(properties, "UserPoolId").ok_or(Malformed("UserPoolId is missing"))?,
+                pool: text(properties, "UserPoolId").ok_or(NO_POOL)?,
                 ours: triggers(properties),
                 before: Memory::read(&id).map(|memory| memory.before).unwrap_or_default(),
             }),
@@ -113,7 +135,7 @@ impl Action {
         let old_pool = text(old, "UserPoolId");
         let memory = Memory::read(id).unwrap_or_else(|| Memory::new(old_pool.clone().unwrap_or_default()));
         if memory.pool != wanted.pool {
-            return Self::Attach(wanted);
+            return Self::Attach { memory: memory.moved(&wanted.pool), wanted };
         }
         let former =
             if old_pool.is_some_and(|old| old == wanted.pool) { triggers(old) } else { Triggers::default() };
@@ -128,12 +150,11 @@ impl Properties {
             return Err(Malformed("no function is named"));
         }
         Ok(Self {
-            pool: text(properties, "UserPoolId").ok_or(Malformed("UserPoolId is missing"))?,
+            pool: text(properties, "UserPoolId").ok_or(NO_POOL)?,
             triggers,
             replace: flag(properties, "ReplaceTriggers")
                 .ok_or(Malformed("ReplaceTriggers is neither true nor false"))?,
-            email_is_username: flag(properties, "EmailIsUsername")
-                .ok_or(Malformed("EmailIsUsername is neither true nor false"))?,
+            email_is_username: flag(properties, "EmailIsUsername").ok_or(NO_TRUST)?,
         })
     }
 }
@@ -194,7 +215,8 @@ mod tests {
         let before = Triggers::default().with(Slot::PreSignUp, THEIRS);
         let ours = Triggers::default().with(Slot::PreSignUp, OURS);
         let create = json!({ "RequestType": "Create", "ResourceProperties": properties("a_1") });
-        check(&create, &Ok(Action::Attach(wanted("a_1"))));
+        let attach = |memory| Action::Attach { wanted: wanted("a_1"), memory };
+        check(&create, &Ok(attach(Memory::new("a_1".to_owned()))));
         let update = |id: &str, old: &str, new: &str| {
             json!({
                 "RequestType": "Update",
@@ -210,7 +232,13 @@ mod tests {
         };
         check(&update(&id("a_1"), "a_1", "a_1"), &Ok(again(&ours, &before)));
         check(&update("something else", "a_1", "a_1"), &Ok(again(&ours, &Triggers::default())));
-        check(&update(&id("b_2"), "b_2", "a_1"), &Ok(Action::Attach(wanted("a_1"))));
+        let memory = |pool: &str| Memory { before: before.clone(), ..Memory::new(pool.to_owned()) };
+        let from = Some(Box::new(memory("b_2")));
+        let moved = Memory { from, ..Memory::new("a_1".to_owned()) };
+        check(&update(&id("b_2"), "b_2", "a_1"), &Ok(attach(moved)));
+        // The move to another pool went well, and is taken back because of another resource.
+        let moved = memory("a_1").moved("b_2").to_id().expect("a short one");
+        check(&update(&moved, "b_2", "a_1"), &Ok(attach(memory("a_1"))));
         // The move to another pool failed, and is taken back.
         check(&update(&id("a_1"), "b_2", "a_1"), &Ok(again(&Triggers::default(), &before)));
         let delete = |id: &str| json!({ "RequestType": "Delete", "PhysicalResourceId": id, "ResourceProperties": properties("a_1") });
@@ -219,6 +247,22 @@ mod tests {
         // CloudFormation made this id itself, because no answer came.
         check(&delete("triggers-AttachedTriggers-1A2B3C4D5E6F"), &Ok(detach(Triggers::default())));
         check(&delete(NOTHING), &Ok(Action::Nothing));
+    }
+
+    #[test]
+    fn a_check_needs_no_functions() {
+        let checked = |kind: &str, value: &str| {
+            json!({
+                "RequestType": kind,
+                "PhysicalResourceId": NOTHING,
+                "ResourceProperties": { "UserPoolId": "a_1", "CheckOnly": "true", "EmailIsUsername": value },
+            })
+        };
+        let check_only = |email_is_username| Ok(Action::Check { pool: "a_1".to_owned(), email_is_username });
+        check(&checked("Create", "true"), &check_only(true));
+        check(&checked("Update", "false"), &check_only(false));
+        check(&checked("Create", "perhaps"), &Err(NO_TRUST));
+        check(&checked("Delete", "true"), &Ok(Action::Nothing));
     }
 
     #[test]
