@@ -170,6 +170,21 @@ const CASES: &[(&str, Change)] = &[
             answer["AccountAttributes"][0]["Value"] = json!("SANDBOX");
         });
     }),
+    ("End User Messaging: sandbox, not finished", |place| {
+        place.messaging(NUMBER_ARN);
+        place.world.change("sms-voice:DescribeAccountAttributes", |answer| {
+            answer["AccountAttributes"] = json!([{ "Name": "ACCOUNT_TIER", "Value": "SANDBOX" }]);
+        });
+        let number = json!({
+            "VerifiedDestinationNumberArn": "arn:aws:sms-voice:eu-central-1:123456789012:verified-destination-number/v-1",
+            "VerifiedDestinationNumberId": "v-1",
+            "DestinationPhoneNumber": PHONE,
+            "Status": "PENDING",
+            "CreatedTimestamp": "2026-11-02T08:00:00Z",
+        });
+        let answer = json!({ "VerifiedDestinationNumbers": [number] });
+        place.world.answer("sms-voice:DescribeVerifiedDestinationNumbers", answer);
+    }),
     ("End User Messaging: opted out", |place| {
         place.messaging(NUMBER_ARN);
         place.world.change("sms-voice:DescribePhoneNumbers", |answer| {
@@ -304,8 +319,10 @@ async fn a_number_without_a_user_is_looked_at_as_well() {
     let place = Place::new();
     place.world.change_users(Vec::clear);
     place.world.answer("sns:CheckIfPhoneNumberIsOptedOut", json!({ "isOptedOut": true }));
-    let text = section(&place.doctor(PHONE, &[]).await, "SMS");
-    assert!(text.contains(&format!("CAUSE     {PHONE} has opted out")), "{text}");
+    for typed in [PHONE, "+1 206 555 0123"] {
+        let text = section(&place.doctor(typed, &[]).await, "SMS");
+        assert!(text.contains(&format!("CAUSE     {PHONE} has opted out")), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -847,44 +847,6 @@ fn limits(variables: &BTreeMap<String, String>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cognito::Mfa;
-
-    #[track_caller]
-    fn check(recovery: &[&str], status: &str, verified: &[&str], expected: bool) {
-        let recovery = recovery.iter().map(|mechanism| (*mechanism).to_owned()).collect();
-        let pool = Pool { recovery, auto_verified: vec!["phone_number".to_owned()], ..Pool::default() };
-        let mut user = User { status: status.to_owned(), ..User::default() };
-        for contact in ["email", "phone_number"] {
-            user.attributes.insert(contact.to_owned(), "there".to_owned());
-            let is = verified.contains(&contact).to_string();
-            user.attributes.insert(format!("{contact}_verified"), is);
-        }
-        assert_eq!(code_goes_to_phone(&pool, &user), expected, "{recovery:?}", recovery = pool.recovery);
-    }
-
-    #[test]
-    fn the_first_verified_contact_in_the_order_of_the_pool_gets_the_code() {
-        let both = &["email", "phone_number"];
-        check(&[], "CONFIRMED", both, true);
-        check(&[], "CONFIRMED", &["email"], false);
-        check(&["verified_email", "verified_phone_number"], "CONFIRMED", both, false);
-        check(&["verified_email", "verified_phone_number"], "CONFIRMED", &["phone_number"], true);
-        check(&["verified_phone_number", "verified_email"], "RESET_REQUIRED", both, true);
-        check(&["verified_email"], "CONFIRMED", &["phone_number"], false);
-        check(&["admin_only"], "CONFIRMED", both, false);
-        // To confirm the sign-up, where both are there, the phone is verified.
-        check(&["verified_email"], "UNCONFIRMED", &[], true);
-    }
-
-    #[test]
-    fn a_second_factor_by_sms_goes_to_the_phone_whatever_the_order() {
-        let pool = Pool { recovery: vec!["verified_email".to_owned()], ..Pool::default() };
-        let mfa = |factor: &str| Some(Mfa { active: vec![factor.to_owned()], preferred: None });
-        let attributes = BTreeMap::from([("phone_number".to_owned(), "+12065550123".to_owned())]);
-        let user = |factor| User { mfa: mfa(factor), attributes: attributes.clone(), ..User::default() };
-        assert!(code_goes_to_phone(&pool, &user("SMS_MFA")));
-        assert!(!code_goes_to_phone(&pool, &user("SOFTWARE_TOKEN_MFA")));
-    }
 
     #[test]
     fn a_limit_is_nearly_reached_from_four_fifths_on() {
