@@ -184,40 +184,34 @@ pub(crate) enum Spend {
 }
 
 impl Spend {
-    fn metric(self) -> Metric {
-        let (namespace, name) = match self {
+    fn series(self) -> Series {
+        let (namespace, metric) = match self {
             Self::Sns => ("AWS/SNS", "SMSMonthToDateSpentUSD"),
             Self::EndUserMessaging => ("AWS/SMSVoice", "TextMessageMonthlySpend"),
         };
-        Metric::builder().namespace(namespace).metric_name(name).build()
+        Series { namespace: namespace.to_owned(), metric, dimension: None, statistic: Statistic::Maximum }
     }
 }
 
-/// What the SMS of this month (UTC) have cost so far, in US dollars: 0 when the metric has no data, because it appears
-/// with the first SMS.
+/// What the SMS of this month (UTC) have cost so far, in US dollars: the newest value, for a service may correct it;
+/// none where the metric has no data, for it appears with the first SMS.
 ///
 /// # Errors
 /// When CloudWatch does not say.
-pub(crate) async fn month_to_date_spend(aws: &Aws, region: &str, spend: Spend) -> Result<f64, AwsError> {
-    let call = Call { service: "CloudWatch", action: "cloudwatch:GetMetricData", region, quotes: false };
+pub(crate) async fn month_to_date_spend(
+    aws: &Aws,
+    region: &str,
+    spend: Spend,
+) -> Result<Option<f64>, AwsError> {
     let now = DateTime::from(SystemTime::now());
-    // The gauge only rises within a month, so the highest value is the present one.
-    let stat = MetricStat::builder().metric(spend.metric()).period(DAY).stat("Maximum").build();
-    let answer = aws_sdk_cloudwatch::Client::new(aws.in_region(region).config())
-        .get_metric_data()
-        .metric_data_queries(MetricDataQuery::builder().id("spent").metric_stat(stat).build())
-        .start_time(start_of_month(now))
-        .end_time(now)
-        .send()
-        .await
-        .map_err(|error| call.failure(&error))?;
-    let values =
-        answer.metric_data_results.unwrap_or_default().into_iter().filter_map(|result| result.values);
-    Ok(values.flatten().fold(0.0, f64::max))
+    let [start, end] = [start_of_month(now), now].map(|time| seconds(&time).unwrap_or_default());
+    let span = Span { start, end: end.next_multiple_of(HOUR.into()), period: HOUR };
+    let series = CloudWatch::new(&aws.in_region(region)).points(&[spend.series()], span).await?;
+    Ok(series.iter().flatten().max_by_key(|point| point.time).map(|point| point.value))
 }
 
-/// Seconds: a month has at most 31 of these values.
-const DAY: i32 = 24 * 3_600;
+/// Seconds.
+const HOUR: u16 = 3600;
 
 fn start_of_month(now: DateTime) -> DateTime {
     let text = now.fmt(DateTimeFormat::DateTime).unwrap_or_default();

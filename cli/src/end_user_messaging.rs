@@ -22,6 +22,14 @@ pub(crate) struct SpendLimit {
     pub(crate) most: i64,
 }
 
+/// A number whose verification for the sandbox has at least begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Destination {
+    pub(crate) verified: bool,
+    /// By which the code that it was sent is handed in.
+    pub(crate) id: String,
+}
+
 /// A number or a pool of numbers to send from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origination {
@@ -77,11 +85,11 @@ impl EndUserMessaging {
         Ok(SpendLimit { enforced, most: limit.max_limit })
     }
 
-    /// Whether a number is verified for the sandbox; `None` when it is not among its numbers.
+    /// How far the verification of a number for the sandbox is; `None` when it is not among its numbers.
     ///
     /// # Errors
     /// When the service does not say.
-    pub(crate) async fn verified_in_sandbox(&self, number: &str) -> Result<Option<bool>, AwsError> {
+    pub(crate) async fn verified_in_sandbox(&self, number: &str) -> Result<Option<Destination>, AwsError> {
         let call = self.call("sms-voice:DescribeVerifiedDestinationNumbers");
         let answer = self
             .client
@@ -92,7 +100,10 @@ impl EndUserMessaging {
         let answer = if_any(answer.map_err(|error| call.failure(&error)))?;
         let numbers = answer.map(|answer| answer.verified_destination_numbers).unwrap_or_default();
         let found = numbers.into_iter().find(|known| known.destination_phone_number == number);
-        Ok(found.map(|found| found.status == VerificationStatus::Verified))
+        Ok(found.map(|found| Destination {
+            verified: found.status == VerificationStatus::Verified,
+            id: found.verified_destination_number_id,
+        }))
     }
 
     /// Whether whoever has that number answered STOP to whoever uses that list.

@@ -365,12 +365,12 @@ async fn why_tells_how_each_conclusion_was_reached() {
 #[tokio::test]
 async fn the_verdict_counts_and_names_every_cause_and_how_the_user_gets_in_meanwhile() {
     let place = healthy();
-    place.world.change_user(|user| user["Enabled"] = json!(false));
     recover_by(&place.world, &["admin_only"]);
+    place.world.refuse("kms:DescribeKey", 400, "NotFoundException");
     let report = report(&place, &[USER]).await;
     let verdict = report["verdict"].as_str().expect("a text");
-    assert!(verdict.starts_with("No code arrives because: the user is disabled"), "{verdict}");
-    assert!(verdict.contains("; the pool lets administrators alone"), "{verdict}");
+    assert!(verdict.starts_with("No code arrives because: the pool lets administrators alone"), "{verdict}");
+    assert!(verdict.contains("; the pool's key"), "{verdict}");
     assert!(verdict.contains("(2 causes"), "{verdict}");
     let output = doctor(&place, &[USER]).await;
     for how in ["--permanent", "--no-permanent"] {
@@ -381,6 +381,15 @@ async fn the_verdict_counts_and_names_every_cause_and_how_the_user_gets_in_meanw
         assert!(output.stdout.lines().any(|line| line.trim() == command), "{output:?}");
         assert!(report["meanwhile"].as_array().expect("a list").contains(&json!(command)), "{report}");
     }
+}
+
+#[tokio::test]
+async fn a_password_lets_nobody_in_who_is_disabled() {
+    let place = healthy();
+    place.world.change_user(|user| user["Enabled"] = json!(false));
+    let report = report(&place, &[USER]).await;
+    assert!(report["verdict"].as_str().expect("a text").contains("the user is disabled"), "{report}");
+    assert!(report["meanwhile"].is_null(), "{report}");
 }
 
 #[tokio::test]

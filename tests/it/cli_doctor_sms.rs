@@ -29,6 +29,14 @@ impl Place {
         self.without_sender("CustomSMSSender", "DEVELOPER");
     }
 
+    /// Codes go to the phone first.
+    fn codes_go_by_sms(&self) {
+        self.world.change_pool(|pool| {
+            pool["AccountRecoverySetting"] =
+                json!({ "RecoveryMechanisms": [{ "Name": "verified_phone_number", "Priority": 1 }] });
+        });
+    }
+
     /// What the month's SMS have cost.
     fn spent(&self, usd: f64) {
         self.world.answer_with("cloudwatch:GetMetricData", move |request| {
@@ -162,6 +170,21 @@ const CASES: &[(&str, Change)] = &[
             answer["AccountAttributes"][0]["Value"] = json!("SANDBOX");
         });
     }),
+    ("End User Messaging: sandbox, not finished", |place| {
+        place.messaging(NUMBER_ARN);
+        place.world.change("sms-voice:DescribeAccountAttributes", |answer| {
+            answer["AccountAttributes"] = json!([{ "Name": "ACCOUNT_TIER", "Value": "SANDBOX" }]);
+        });
+        let number = json!({
+            "VerifiedDestinationNumberArn": "arn:aws:sms-voice:eu-central-1:123456789012:verified-destination-number/v-1",
+            "VerifiedDestinationNumberId": "v-1",
+            "DestinationPhoneNumber": PHONE,
+            "Status": "PENDING",
+            "CreatedTimestamp": "2026-11-02T08:00:00Z",
+        });
+        let answer = json!({ "VerifiedDestinationNumbers": [number] });
+        place.world.answer("sms-voice:DescribeVerifiedDestinationNumbers", answer);
+    }),
     ("End User Messaging: opted out", |place| {
         place.messaging(NUMBER_ARN);
         place.world.change("sms-voice:DescribePhoneNumbers", |answer| {
@@ -205,6 +228,7 @@ async fn every_cause_that_keeps_an_sms_back_is_found() {
     let mut shown = String::new();
     for (name, change) in CASES {
         let place = Place::new();
+        place.codes_go_by_sms();
         change(&place);
         let complaints = place.complaints("SMS", SUB, &mut seen).await;
         assert!(!complaints.is_empty(), "{name}");
@@ -216,11 +240,34 @@ async fn every_cause_that_keeps_an_sms_back_is_found() {
     assert_snapshot!("doctor, levels of the checks about SMS", seen.join("\n"));
 }
 
+/// The channel that none of the user's codes takes is as broken as the other one.
+#[tokio::test]
+async fn what_stops_a_channel_that_no_code_takes_is_no_cause() {
+    let place = Place::new();
+    place.world.change_users(|users| users[0]["UserMFASettingList"] = json!([]));
+    place.world.answer("sns:CheckIfPhoneNumberIsOptedOut", json!({ "isOptedOut": true }));
+    place.world.change("ses:GetAccount", |answer| answer["SendingEnabled"] = json!(false));
+    let (opted_out, paused) = ("opted out of the account's SMS", "sending");
+    let areas = async || {
+        let output = place.doctor(SUB, &[]).await;
+        ["SMS", "E-mail"].map(|title| words(&section(&output, title)))
+    };
+    let [sms, email] = areas().await;
+    assert!(sms.contains("this user's codes go by e-mail") && !sms.contains("CAUSE"), "{sms}");
+    assert!(sms.contains(opted_out), "{sms}");
+    assert!(email.contains("CAUSE") && email.contains(paused), "{email}");
+    place.codes_go_by_sms();
+    let [sms, email] = areas().await;
+    assert!(sms.contains("CAUSE") && sms.contains(opted_out), "{sms}");
+    assert!(email.contains("this user's codes go by SMS") && !email.contains("CAUSE"), "{email}");
+}
+
 #[tokio::test]
 async fn where_all_is_well_every_check_says_so_and_why() {
     let place = Place::new();
     let by_sns = section(&place.doctor(SUB, &["--why"]).await, "SMS");
     place.messaging(NUMBER_ARN);
+    place.spent(12.0);
     let by_messaging = section(&place.doctor(SUB, &["--why"]).await, "SMS");
     let place = Place::new();
     place.cognito_sends_sms();
@@ -272,8 +319,10 @@ async fn a_number_without_a_user_is_looked_at_as_well() {
     let place = Place::new();
     place.world.change_users(Vec::clear);
     place.world.answer("sns:CheckIfPhoneNumberIsOptedOut", json!({ "isOptedOut": true }));
-    let text = section(&place.doctor(PHONE, &[]).await, "SMS");
-    assert!(text.contains(&format!("CAUSE     {PHONE} has opted out")), "{text}");
+    for typed in [PHONE, "+1 206 555 0123"] {
+        let text = section(&place.doctor(typed, &[]).await, "SMS");
+        assert!(text.contains(&format!("CAUSE     {PHONE} has opted out")), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -136,10 +136,11 @@ const CASES: &[(&str, &str, Change)] = &[
         told(world, "did not send a message: the e-mail domain is on DENIED_EMAIL_DOMAINS", &json!({}));
     }),
     ("a limit", "CAUSE", |world| {
+        codes_go_by_sms(world);
         let message = "did not send a message: the limit of SMS_MAX_PER_NUMBER_HOURLY is reached";
         logged(world, SMS, vec![line(PHONE, message, &json!({}))]);
     }),
-    ("a country", "CAUSE", |world| {
+    ("a country, and codes go by e-mail", "warning", |world| {
         let message = "did not send a message: the number is in US, which is not among the allowed countries";
         logged(world, SMS, vec![line(PHONE, message, &json!({}))]);
     }),
@@ -199,6 +200,11 @@ const CASES: &[(&str, &str, Change)] = &[
             failed("somebody", USER, &json!({ "errorType": "bea@example.org" })),
         ]);
     }),
+    ("a dead letter of the user, and a later message", "warning", |world| {
+        world
+            .fail_events([failed(SUB, USER, &send_failed()).replace("2026-11-21T10:00", "2026-11-21T09:59")]);
+        told(world, "sent an e-mail", &json!({}));
+    }),
     ("dead letters of others", "warning", |world| {
         world.fail_events([failed("somebody", "bea@example.org", &send_failed()), "no record".to_owned()]);
     }),
@@ -209,6 +215,11 @@ const CASES: &[(&str, &str, Change)] = &[
     ("a function does not start", "CAUSE", |world| {
         let message = "invalid configuration: FROM_ADDRESS is not set; ALLOWED_EMAIL_DOMAINS entry 1 \
                        `bea@example.org` is no domain; SMS_ALLOWED_COUNTRIES is not set";
+        answer(world, EMAIL, true, vec![json!({ "level": "ERROR", "message": message })]);
+        world.set_variable(CUSTOM_EMAIL_SENDER, "FROM_ADDRESS", None);
+    }),
+    ("a function did not start, and now would", "warning", |world| {
+        let message = "invalid configuration: FROM_ADDRESS is not set";
         answer(world, EMAIL, true, vec![json!({ "level": "ERROR", "message": message })]);
     }),
     ("errors of any kind", "warning", |world| {
@@ -239,6 +250,14 @@ const CASES: &[(&str, &str, Change)] = &[
     }),
     ("Cognito logs nothing", "-", |world| delivery(world, &json!([]))),
 ];
+
+/// Codes go to the phone first.
+fn codes_go_by_sms(world: &World) {
+    world.change_pool(|pool| {
+        pool["AccountRecoverySetting"] =
+            json!({ "RecoveryMechanisms": [{ "Name": "verified_phone_number", "Priority": 1 }] });
+    });
+}
 
 fn decided(world: &World, message: &str, decision: &str) {
     let line = line(USER, message, &json!({ "decision": decision, "trigger.source": "PreSignUp_SignUp" }));

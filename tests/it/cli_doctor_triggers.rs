@@ -111,12 +111,12 @@ fn simulate(world: &World, decision: &str) {
 
 /// What is changed in a healthy account, and the word that the finding begins with.
 const CASES: &[(&str, &str, Change)] = &[
-    ("the pool does not invoke the e-mail sender", "CAUSE", |world| {
+    ("the pool does not invoke the e-mail sender", "warning", |world| {
         world.change_pool(|pool| {
             pool["LambdaConfig"].as_object_mut().map(|config| config.remove("CustomEmailSender"));
         });
     }),
-    ("the pool does not invoke the SMS sender", "CAUSE", |world| {
+    ("the pool does not invoke the SMS sender", "warning", |world| {
         world.change_pool(|pool| {
             pool["LambdaConfig"].as_object_mut().map(|config| config.remove("CustomSMSSender"));
         });
@@ -140,12 +140,6 @@ const CASES: &[(&str, &str, Change)] = &[
     ("sender and custom-message for the same channel", "warning", |world| {
         lambda_config(world, |config| config["CustomMessage"] = json!(CUSTOM_MESSAGE));
         world.set_variable(CUSTOM_MESSAGE, "CUSTOM_MESSAGE_CHANNELS", Some("email"));
-    }),
-    ("custom-message writes e-mails that Cognito does not send through SES", "CAUSE", |world| {
-        world.change_pool(|pool| {
-            pool["LambdaConfig"] = json!({ "PreSignUp": PRE_SIGN_UP, "CustomMessage": CUSTOM_MESSAGE });
-            pool["EmailConfiguration"] = json!({ "EmailSendingAccount": "COGNITO_DEFAULT" });
-        });
     }),
     ("a version of the events that is newer than the function", "warning", |world| {
         lambda_config(world, |config| config["CustomEmailSender"]["LambdaVersion"] = json!("FUTURE_V2"));
@@ -184,6 +178,12 @@ const CASES: &[(&str, &str, Change)] = &[
         });
     }),
     ("the function does not exist", "CAUSE", |world| {
+        world.refuse("lambda:GetFunctionConfiguration", 404, "ResourceNotFoundException");
+    }),
+    ("another function is attached, and does not exist", "CAUSE", |world| {
+        world.change_pool(|pool| {
+            pool["LambdaConfig"] = json!({ "PreSignUp": CUSTOM_MESSAGE });
+        });
         world.refuse("lambda:GetFunctionConfiguration", 404, "ResourceNotFoundException");
     }),
     ("the function failed", "CAUSE", |world| {
@@ -250,6 +250,28 @@ const CASES: &[(&str, &str, Change)] = &[
         key(world, "KeyUsage", "SIGN_VERIFY");
     }),
     ("the key does not exist", "CAUSE", |world| world.refuse("kms:DescribeKey", 400, "NotFoundException")),
+    ("the key does not exist, for it is of another Region", "CAUSE", |world| {
+        world.change_pool(|pool| {
+            let key = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555";
+            pool["LambdaConfig"]["KMSKeyID"] = json!(key);
+        });
+        world.refuse("kms:DescribeKey", 400, "NotFoundException");
+    }),
+    ("an alias that may not be followed", "-", |world| {
+        world.change_pool(|pool| {
+            let alias = "arn:aws:kms:eu-central-1:123456789012:alias/codes";
+            pool["LambdaConfig"]["KMSKeyID"] = json!(alias);
+        });
+        world.refuse("kms:DescribeKey", 400, "AccessDeniedException");
+    }),
+    ("a key policy that leaves nothing to IAM, and a grant for one role", "CAUSE", |world| {
+        key_policy(world, &json!([]));
+        let role = "arn:aws:iam::123456789012:role/triggers-CustomEmailSenderRole";
+        let grant = json!({ "GranteePrincipal": role, "Operations": ["Decrypt"], "Constraints": {} });
+        world.change("kms:ListGrants", move |answer| {
+            answer["Grants"].as_array_mut().expect("a list").push(grant.clone());
+        });
+    }),
     ("no grant", "CAUSE", |world| {
         world.answer("kms:ListGrants", json!({ "Grants": [], "Truncated": false }));
     }),

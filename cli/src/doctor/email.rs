@@ -15,6 +15,7 @@ use shared::domain::Denial;
 use super::Subject;
 use super::finding::{Finding, Level};
 use super::step::Step;
+use super::user::OWN;
 use crate::aws::AwsError;
 use crate::cognito::Pool;
 use crate::deployment::Trigger;
@@ -219,9 +220,9 @@ impl<'a> Sender<'a> {
     }
 }
 
-/// The Region of the pool, and so of its functions.
+/// The Region of the pool, and so of its functions: that of --region, else that in the pool's id.
 pub(super) fn region_of_pool<'a>(subject: &Subject<'a>) -> &'a str {
-    subject.pool_id.split_once('_').map_or_else(|| subject.aws.region(), |(region, _)| region)
+    subject.aws.region()
 }
 
 // What SES says.
@@ -886,7 +887,7 @@ fn mailbox_finding(
     let cause = |sentence: String| {
         let finding = Finding::cause(MAILBOX, sentence);
         match subject.user() {
-            Some(user) => finding.command(format!(
+            Some(user) => finding.advice(OWN).command(format!(
                 "aws cognito-idp admin-update-user-attributes --user-pool-id {} --username {} --user-attributes \
                  Name=email,Value=RIGHT-ADDRESS Name=email_verified,Value=true --region {}",
                 quote(subject.pool_id),

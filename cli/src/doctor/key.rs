@@ -1,13 +1,13 @@
 //! The key of the codes: whether it is the right one and works, and whether Cognito and the senders may use it.
 
 use super::Subject;
-use super::finding::Finding;
+use super::finding::{Finding, Level};
 use super::policy::{Policy, Statement, Verdict};
 use super::step::Step;
 use super::triggers::{Attached, account_of, attach};
 use crate::aws::{AwsError, Kind};
 use crate::cognito::Pool;
-use crate::deployment::Trigger;
+use crate::deployment::{Deployment, Trigger};
 use crate::iam::Policies;
 use crate::kms::{Grant, Key, Keys};
 use crate::lambda::name_of;
@@ -104,6 +104,11 @@ impl<'a> Answers<'a> {
         let key = match &self.key {
             Ok(key) => key,
             Err(error) if error.kind == Kind::NotFound => {
+                // Whoever asks in the pool's Region does not find the key of another one.
+                if let Some(abroad) = elsewhere(pool, self.given).filter(|found| found.level == Level::Cause)
+                {
+                    return vec![abroad];
+                }
                 return vec![
                     Finding::cause(
                         STATE,
@@ -113,11 +118,15 @@ impl<'a> Answers<'a> {
                     .advice("Deploy the stack again, so that it has a key, and attach the triggers again."),
                 ];
             }
+            // An alias has neither grants nor a policy, and the senders are told the key.
+            Err(error) if is_alias(self.given) => {
+                return vec![Finding::not_checked(STATE, "the key behind the alias, and its state", error)];
+            }
             // What depends on the key's own ARN alone can still be said.
             Err(error) => {
                 let mut findings = same(subject, pool, senders, self.given);
                 findings.push(Finding::not_checked(STATE, "the state of the key", error));
-                findings.extend(self.permissions(pool, self.given));
+                findings.extend(self.permissions(pool, subject.deployment, self.given));
                 return findings;
             }
         };
@@ -125,12 +134,12 @@ impl<'a> Answers<'a> {
         findings.extend(elsewhere(pool, &key.arn));
         findings.push(state(key));
         findings.extend(kind(key));
-        findings.extend(self.permissions(pool, &key.arn));
+        findings.extend(self.permissions(pool, subject.deployment, &key.arn));
         findings
     }
 
-    fn permissions(&self, pool: &Pool, key_arn: &str) -> Vec<Finding> {
-        let mut findings = vec![grant(&self.grants, pool)];
+    fn permissions(&self, pool: &Pool, deployment: Option<&Deployment>, key_arn: &str) -> Vec<Finding> {
+        let mut findings = vec![grant(&self.grants, pool, deployment)];
         let policy = match &self.policy {
             Ok(document) => {
                 let policy = Policy::parse(document).unwrap_or_default();
@@ -143,7 +152,8 @@ impl<'a> Answers<'a> {
             }
         };
         for (sender, role, iam) in &self.roles {
-            findings.push(decrypts(*sender, role, iam, policy.as_ref(), pool, key_arn));
+            let granted = self.grants.as_ref().is_ok_and(|grants| may_decrypt(grants, role, pool));
+            findings.push(decrypts(*sender, role, iam, policy.as_ref(), granted, pool, key_arn));
         }
         findings
     }
@@ -310,16 +320,31 @@ fn granted(grants: &[Grant], pool: &Pool) -> Granted {
     }
 }
 
-fn grant(grants: &Result<Vec<Grant>, AwsError>, pool: &Pool) -> Finding {
+/// Cognito makes its grant when the pool is given the key; to a pool that has the key, `attach` has nothing to give.
+fn again(finding: Finding, pool: &Pool, deployment: Option<&Deployment>) -> Finding {
+    let finding = finding.advice(
+        "Attach the triggers again, as somebody who may do kms:CreateGrant on the key: Cognito makes its grant in \
+         their name. Take them off first; in between Cognito sends by itself.",
+    );
+    match deployment {
+        Some(deployment) => {
+            let attach = attach(&pool.id, deployment);
+            finding.command(format!("{} && {attach}", attach.replacen(" attach ", " detach ", 1)))
+        }
+        None => finding,
+    }
+}
+
+fn grant(grants: &Result<Vec<Grant>, AwsError>, pool: &Pool, deployment: Option<&Deployment>) -> Finding {
     let grants = match grants {
         Ok(grants) => grants,
         Err(error) => {
             return Finding::not_checked(GRANT, "whether Cognito may encrypt codes with the key", error);
         }
     };
-    let again = "Attach the triggers again, as somebody who may do kms:CreateGrant on the key: Cognito makes \
-                 its grant in their name.";
-    let finding = match granted(grants, pool) {
+    let granted = granted(grants, pool);
+    let found = granted == Granted::Yes;
+    let finding = match granted {
         Granted::Yes => Finding::ok(GRANT, "Cognito has a grant to encrypt codes with the key for this pool"),
         Granted::OtherPools(pools) => Finding::cause(
             GRANT,
@@ -327,23 +352,21 @@ fn grant(grants: &Result<Vec<Grant>, AwsError>, pool: &Pool) -> Finding {
                 "Cognito may encrypt codes with the key for {} only, not for this pool",
                 pools.join(", ")
             ),
-        )
-        .advice(again),
+        ),
         Granted::Perhaps(count) => Finding::warning(
             GRANT,
             format!(
                 "none of the key's grants names Cognito or this pool, but {count} of them may be Cognito's \
                  all the same: what its grant looks like is not documented"
             ),
-        )
-        .advice(again),
+        ),
         Granted::No => Finding::cause(
             GRANT,
             "Cognito has no grant to encrypt codes with the key: whoever attached the triggers lacked \
              kms:CreateGrant",
-        )
-        .advice(again),
+        ),
     };
+    let finding = if found { finding } else { again(finding, pool, deployment) };
     finding
         .why(format!(
             "kms:ListGrants shows so many grants: {}; looked for: Encrypt or GenerateDataKey, the service \
@@ -468,12 +491,23 @@ fn kept_by(by_key: &KeyPolicy) -> Option<String> {
     }
 }
 
-/// Whether a sender may decrypt codes of this pool: by the key's policy, and where that leaves it to IAM, by its role.
+/// Whether a grant lets a role decrypt codes of this pool.
+fn may_decrypt(grants: &[Grant], role: &str, pool: &Pool) -> bool {
+    grants.iter().any(|grant| {
+        grant.grantees.iter().any(|grantee| grantee == role)
+            && grant.operations.iter().any(|operation| operation == "Decrypt")
+            && grant.context.iter().all(|(name, value)| name == POOL_IN_CONTEXT && *value == pool.id)
+            && grant.source_arn.is_none()
+    })
+}
+
+/// Whether a sender may decrypt codes of this pool: by a grant, by the key's policy, and where that leaves it to IAM, by its role.
 fn decrypts(
     sender: Attached<'_>,
     role: &str,
     iam: &Result<bool, AwsError>,
     policy: Option<&Policy>,
+    granted: bool,
     pool: &Pool,
     key_arn: &str,
 ) -> Finding {
@@ -482,6 +516,9 @@ fn decrypts(
     let cause =
         |why: &str| Finding::cause(DECRYPT, format!("{name} may not decrypt codes of this pool: {why}"));
     let fine = || Finding::ok(DECRYPT, format!("{name} may decrypt codes of this pool"));
+    if granted && !matches!(by_key, Some(KeyPolicy::Denies(_))) {
+        return fine().why(format!("kms:ListGrants: a grant lets {role} do Decrypt")).why(GRANT_PAGE);
+    }
     let finding = match (by_key.as_ref().and_then(kept_by), &by_key, iam) {
         (Some(why), _, _) => cause(&why)
             .advice(

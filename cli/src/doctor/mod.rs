@@ -31,12 +31,14 @@ use crate::output::{Output, Tone, plain};
 use crate::progress::Progress;
 use crate::{Common, End, Error};
 use finding::{Finding, Level, Mend};
+use user::Contact;
 use who::Found;
 
 /// The one question of the frame itself.
 const STACK: &str = "stack.found";
 
 #[derive(Debug, Args)]
+#[command(after_long_help = DETAILS)]
 pub(crate) struct Options {
     /// User name, alias, e-mail address, E.164 number or `sub`; `-` reads a line of standard input, which keeps it out
     /// of the shell's history
@@ -48,7 +50,7 @@ pub(crate) struct Options {
     /// The stack of the triggers; else the one that the pool's functions belong to
     #[arg(long, value_name = "NAME")]
     stack_name: Option<String>,
-    /// App client that the user comes through; else every client of the pool is looked at
+    /// App client that the user comes through; else the first 60 of the pool are looked at
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
     /// Prints how each conclusion was reached
@@ -60,10 +62,17 @@ pub(crate) struct Options {
     /// For how many hours back the functions' logs are read
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=720))]
     hours: u32,
-    /// DNS server for DMARC, 192.0.2.1:53; else those of the system
+    /// DNS server for DMARC and for the recipient's domain (MX), 192.0.2.1:53; else those of the system
     #[arg(long, value_name = "ADDRESS")]
     resolver: Option<std::net::SocketAddr>,
 }
+
+const DETAILS: &str = "\
+Nothing is changed without --fix, and with it only what is answered with `y`. Each check, with the calls that it makes \
+and the permissions that it takes, is in docs/operating.md.
+
+The exit code is 0 when neither cause nor warning was found, 1 when one was, and 3 when the pool could not even be \
+described. With --fix it is 0 when everything that was found was mended. All exit codes: cognito-triggers --help.";
 
 /// What all areas look at.
 pub(super) struct Subject<'a> {
@@ -220,6 +229,12 @@ async fn look(subject: &Subject<'_>) -> [Area; 5] {
         triggers::look(subject),
         trail::look(subject),
     );
+    let channels = user::channels(subject);
+    let weigh = |findings: Vec<Finding>, contact| {
+        let weighed = findings.into_iter().map(|finding| user::weigh(finding, contact, channels.as_deref()));
+        weighed.collect::<Vec<_>>()
+    };
+    let (email, sms) = (weigh(email, Contact::Email), weigh(sms, Contact::Phone));
     [
         Area { title: "The user and the pool", place: 0, findings: user },
         Area { title: "E-mail", place: 2, findings: email },
@@ -236,8 +251,10 @@ fn tell(areas: &[Area], subject: &Subject<'_>, output: &mut Output) -> std::io::
     let (causes, warnings, not_checked) =
         (count(Level::Cause), count(Level::Warning), count(Level::NotChecked));
     let verdict = &verdict(areas);
-    let helped = subject.user().filter(|user| causes > 0 && user.status != "EXTERNAL_PROVIDER");
-    let meanwhile = &helped.map(|user| user::meanwhile(subject.pool_id, user)).unwrap_or_default();
+    let helped =
+        subject.user().filter(|user| causes > 0 && user.enabled && user.status != "EXTERNAL_PROVIDER");
+    let meanwhile =
+        &helped.map(|user| user::meanwhile(subject.aws.region(), subject.pool_id, user)).unwrap_or_default();
 
     show(areas, subject.options, output)?;
     output.text(if causes > 0 { Tone::Warning } else { Tone::Strong }, 2, verdict)?;
@@ -334,7 +351,7 @@ fn row(command: &str, output: &mut Output) -> std::io::Result<()> {
 }
 
 /// The Region in the id of a pool; empty where there is none.
-pub(super) fn region_of_pool(pool_id: &str) -> &str {
+fn region_of_pool(pool_id: &str) -> &str {
     pool_id.split_once('_').map_or("", |(region, _)| region)
 }
 

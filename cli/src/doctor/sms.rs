@@ -7,15 +7,16 @@ use std::collections::BTreeMap;
 
 use shared::phone::{Country, PhoneNumber, SmsPermission, SmsRefusal, Territory};
 
-use super::Subject;
 use super::email::{denied, read, region_of_pool};
 use super::finding::{Finding, Level};
 use super::step::Step;
+use super::user::{Contact, OWN, channels};
+use super::{Subject, who};
 use crate::aws::AwsError;
 use crate::cloudwatch::{Spend, month_to_date_spend};
-use crate::cognito::{Pool, SmsSettings, User};
+use crate::cognito::{Pool, SmsSettings};
 use crate::deployment::Trigger;
-use crate::end_user_messaging::{EndUserMessaging, Origination, SpendLimit};
+use crate::end_user_messaging::{Destination, EndUserMessaging, Origination, SpendLimit};
 use crate::output::plain;
 use crate::shell::quote;
 use crate::sns::{Attributes, OriginationNumber, Sns};
@@ -53,7 +54,7 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
     }
     let sender = Sender::of(subject, pool);
     let parsed = number.as_deref().and_then(|number| number.parse::<PhoneNumber>().ok());
-    let mut findings = vec![who(subject, pool, &sender)];
+    let mut findings = vec![sent_by(subject, pool, &sender)];
     findings.extend(failure(pool, &sender));
     if let Some(number) = number.as_deref() {
         findings.extend(of_number(subject, &sender, number, parsed.as_ref()));
@@ -82,7 +83,8 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
 fn number(subject: &Subject<'_>) -> Option<String> {
     match subject.user() {
         Some(user) => user.attribute("phone_number").map(str::to_owned),
-        None => subject.asked.starts_with('+').then(|| subject.asked.to_owned()),
+        None => who::number(subject.asked)
+            .or_else(|| subject.asked.starts_with('+').then(|| subject.asked.to_owned())),
     }
 }
 
@@ -92,31 +94,6 @@ fn uses_sms(pool: &Pool) -> bool {
     named(&pool.recovery, "verified_phone_number")
         || named(&pool.auto_verified, "phone_number")
         || (pool.mfa != "OFF" && pool.sms.is_some())
-}
-
-/// Whether codes for the user go to their phone: at sign-in, to confirm the sign-up, or to reset the password, which
-/// takes the first contact in the pool's order that is verified.
-///
-/// Source: <https://docs.aws.amazon.com/cognito/latest/developerguide/managing-users-passwords.html>
-fn code_goes_to_phone(pool: &Pool, user: &User) -> bool {
-    if user.attribute("phone_number").is_none() {
-        return false;
-    }
-    if user.mfa.as_ref().is_some_and(|mfa| mfa.active.iter().any(|factor| factor == "SMS_MFA")) {
-        return true;
-    }
-    if user.status == "UNCONFIRMED" {
-        // With both contacts Cognito verifies the phone only.
-        return pool.auto_verified.iter().any(|contact| contact == "phone_number");
-    }
-    let default = ["verified_phone_number".to_owned(), "verified_email".to_owned()];
-    let order = if pool.recovery.is_empty() { &default[..] } else { &pool.recovery };
-    let contact = order.iter().find_map(|mechanism| match mechanism.as_str() {
-        "verified_phone_number" if user.verified("phone_number") => Some("phone_number"),
-        "verified_email" if user.verified("email") => Some("email"),
-        _ => None,
-    });
-    contact == Some("phone_number")
 }
 
 /// Who sends the pool's SMS.
@@ -206,7 +183,7 @@ impl Way {
     }
 }
 
-fn who(subject: &Subject<'_>, pool: &Pool, sender: &Sender<'_>) -> Finding {
+fn sent_by(subject: &Subject<'_>, pool: &Pool, sender: &Sender<'_>) -> Finding {
     let attached = pool.triggers.function_arn(Trigger::CustomSmsSender).unwrap_or_default();
     let slot = format!(
         "the pool's LambdaConfig names {attached} as CustomSMSSender, which then sends in Cognito's place \
@@ -244,7 +221,7 @@ fn who(subject: &Subject<'_>, pool: &Pool, sender: &Sender<'_>) -> Finding {
             let why = format!(
                 "cognito-idp:DescribeUserPool answers neither CustomSMSSender nor SmsConfiguration ({COGNITO_SMS})"
             );
-            let goes = subject.user().is_some_and(|user| code_goes_to_phone(pool, user));
+            let goes = channels(subject).is_some_and(|channels| channels.contains(&Contact::Phone));
             let finding = if goes {
                 Finding::cause(SENDER, "the code would go to the user's phone, but nobody sends the pool's SMS")
             } else {
@@ -287,7 +264,7 @@ fn of_number(
         )
         .why("SNS and End User Messaging take `+`, the calling code and the number (ITU-T E.164)");
         return vec![match subject.user() {
-            Some(user) => finding.command(format!(
+            Some(user) => finding.advice(OWN).command(format!(
                 "aws cognito-idp admin-update-user-attributes --user-pool-id {} --username {} --user-attributes \
                  Name=phone_number,Value=RIGHT-NUMBER Name=phone_number_verified,Value=true --region {}",
                 quote(subject.pool_id),
@@ -345,7 +322,7 @@ fn country(variables: &BTreeMap<String, String>, number: &PhoneNumber) -> Findin
 
 struct SnsFacts {
     attributes: Result<Attributes, AwsError>,
-    spent: Result<f64, AwsError>,
+    spent: Result<Option<f64>, AwsError>,
     sandbox: Result<bool, AwsError>,
     /// In the sandbox, where the number is known.
     verified: Option<Result<Option<bool>, AwsError>>,
@@ -441,7 +418,12 @@ fn by_sns(way: &Way, facts: &SnsFacts, sender: &Sender<'_>, number: Option<&Phon
 
 fn spend_of_sns(region: &str, facts: &SnsFacts) -> Finding {
     let (limit, spent) = match (&facts.attributes, &facts.spent) {
-        (Ok(attributes), Ok(spent)) => (attributes.monthly_spend_limit, *spent),
+        (Ok(attributes), Ok(Some(spent))) => (attributes.monthly_spend_limit, *spent),
+        // The metric appears with the first SMS.
+        (Ok(_), Ok(None)) => {
+            return Finding::ok(SPEND, format!("SNS in {region} has reported no SMS this month"))
+                .why(format!("CloudWatch's SMSMonthToDateSpentUSD has no data ({SNS_SPEND})"));
+        }
         (Err(error), _) => return Finding::not_checked(SPEND, "the limit of what SMS may cost", error),
         (_, Err(error)) => return Finding::not_checked(SPEND, "what SMS have cost this month", error),
     };
@@ -654,9 +636,9 @@ fn default_type(region: &str, default_type: &str) -> Finding {
 
 struct MessagingFacts {
     limit: Result<SpendLimit, AwsError>,
-    spent: Result<f64, AwsError>,
+    spent: Result<Option<f64>, AwsError>,
     sandbox: Result<bool, AwsError>,
-    verified: Option<Result<Option<bool>, AwsError>>,
+    verified: Option<Result<Option<Destination>, AwsError>>,
     /// Where the identity is known, and a number or a pool.
     origination: Option<Result<Option<Origination>, AwsError>>,
     /// The list, and whether the number is on it.
@@ -707,6 +689,11 @@ async fn facts_of_messaging(
 fn by_messaging(way: &Way, facts: &MessagingFacts, number: Option<&PhoneNumber>) -> Vec<Finding> {
     let region = &way.region;
     let mut findings = vec![spend_of_messaging(region, facts)];
+    let destination = facts.verified.as_ref().and_then(|answer| answer.as_ref().ok()?.as_ref());
+    let verified = facts.verified.as_ref().map(|answer| match answer {
+        Ok(destination) => Ok(destination.as_ref().map(|destination| destination.verified)),
+        Err(error) => Err(error.clone()),
+    });
     findings.push(sandbox(
         SandboxIn {
             what: "End User Messaging SMS",
@@ -715,14 +702,19 @@ fn by_messaging(way: &Way, facts: &MessagingFacts, number: Option<&PhoneNumber>)
             page: "https://docs.aws.amazon.com/sms-voice/latest/userguide/sandbox.html",
         },
         &facts.sandbox,
-        facts.verified.as_ref(),
+        verified.as_ref(),
         number,
         |number, _| {
-            format!(
-                "aws pinpoint-sms-voice-v2 create-verified-destination-number --destination-phone-number {} --region {}",
-                quote(number),
-                quote(region)
-            )
+            let words = match destination {
+                Some(begun) => format!(
+                    "verify-destination-number --verified-destination-number-id {} --verification-code CODE",
+                    quote(&begun.id)
+                ),
+                None => {
+                    format!("create-verified-destination-number --destination-phone-number {}", quote(number))
+                }
+            };
+            format!("aws pinpoint-sms-voice-v2 {words} --region {}", quote(region))
         },
     ));
     if let Some(origination) = &facts.origination {
@@ -745,7 +737,13 @@ fn by_messaging(way: &Way, facts: &MessagingFacts, number: Option<&PhoneNumber>)
 #[expect(clippy::cast_precision_loss, reason = "a limit of 2^53 US dollars is none")]
 fn spend_of_messaging(region: &str, facts: &MessagingFacts) -> Finding {
     let (limit, spent) = match (&facts.limit, &facts.spent) {
-        (Ok(limit), Ok(spent)) => (*limit, *spent),
+        (Ok(limit), Ok(Some(spent))) => (*limit, *spent),
+        (Ok(_), Ok(None)) => {
+            let sentence =
+                "what SMS have cost this month: not checked, the metric TextMessageMonthlySpend has no data";
+            return Finding::new(SPEND, Level::NotChecked, sentence)
+                .why(format!("cloudwatch:GetMetricData answers no value ({MESSAGING_SPEND})"));
+        }
         (Err(error), _) => return Finding::not_checked(SPEND, "the limit of what SMS may cost", error),
         (_, Err(error)) => return Finding::not_checked(SPEND, "what SMS have cost this month", error),
     };
@@ -849,44 +847,6 @@ fn limits(variables: &BTreeMap<String, String>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cognito::Mfa;
-
-    #[track_caller]
-    fn check(recovery: &[&str], status: &str, verified: &[&str], expected: bool) {
-        let recovery = recovery.iter().map(|mechanism| (*mechanism).to_owned()).collect();
-        let pool = Pool { recovery, auto_verified: vec!["phone_number".to_owned()], ..Pool::default() };
-        let mut user = User { status: status.to_owned(), ..User::default() };
-        for contact in ["email", "phone_number"] {
-            user.attributes.insert(contact.to_owned(), "there".to_owned());
-            let is = verified.contains(&contact).to_string();
-            user.attributes.insert(format!("{contact}_verified"), is);
-        }
-        assert_eq!(code_goes_to_phone(&pool, &user), expected, "{recovery:?}", recovery = pool.recovery);
-    }
-
-    #[test]
-    fn the_first_verified_contact_in_the_order_of_the_pool_gets_the_code() {
-        let both = &["email", "phone_number"];
-        check(&[], "CONFIRMED", both, true);
-        check(&[], "CONFIRMED", &["email"], false);
-        check(&["verified_email", "verified_phone_number"], "CONFIRMED", both, false);
-        check(&["verified_email", "verified_phone_number"], "CONFIRMED", &["phone_number"], true);
-        check(&["verified_phone_number", "verified_email"], "RESET_REQUIRED", both, true);
-        check(&["verified_email"], "CONFIRMED", &["phone_number"], false);
-        check(&["admin_only"], "CONFIRMED", both, false);
-        // To confirm the sign-up, where both are there, the phone is verified.
-        check(&["verified_email"], "UNCONFIRMED", &[], true);
-    }
-
-    #[test]
-    fn a_second_factor_by_sms_goes_to_the_phone_whatever_the_order() {
-        let pool = Pool { recovery: vec!["verified_email".to_owned()], ..Pool::default() };
-        let mfa = |factor: &str| Some(Mfa { active: vec![factor.to_owned()], preferred: None });
-        let attributes = BTreeMap::from([("phone_number".to_owned(), "+12065550123".to_owned())]);
-        let user = |factor| User { mfa: mfa(factor), attributes: attributes.clone(), ..User::default() };
-        assert!(code_goes_to_phone(&pool, &user("SMS_MFA")));
-        assert!(!code_goes_to_phone(&pool, &user("SOFTWARE_TOKEN_MFA")));
-    }
 
     #[test]
     fn a_limit_is_nearly_reached_from_four_fifths_on() {

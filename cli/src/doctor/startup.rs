@@ -1,7 +1,11 @@
-//! Whether a function would start with its settings, as far as the code that it shares with this tool reads them.
+//! Whether a function would start with its settings, as far as they can be read here.
+//!
+//! That is what the code that it shares with this tool reads, the addresses, and which settings of a provider are
+//! there. Other parts of a function's own code, such as names of regions and tables, are not read again.
 
 use std::collections::BTreeMap;
 
+use shared::address::EmailAddress;
 use shared::config::{MessageSettings, Settings};
 use shared::policy::SignUpSettings;
 use shared::pumping::SmsLimits;
@@ -54,8 +58,9 @@ fn read(trigger: Trigger, settings: &Settings<'_>, variables: &BTreeMap<String, 
             MessageSettings::read(settings).and(channels).and(confirmation).map(drop)
         }
         Trigger::CustomEmailSender => {
-            let from = settings.required("FROM_ADDRESS", present);
-            sender(settings).and(from)
+            let from = settings.required("FROM_ADDRESS", mailbox);
+            let reply_to = settings.optional("REPLY_TO_ADDRESS", mailbox);
+            sender(settings).and(from).and(reply_to).map(drop)
         }
         Trigger::CustomSmsSender => {
             let countries = settings.allowed_countries();
@@ -64,7 +69,7 @@ fn read(trigger: Trigger, settings: &Settings<'_>, variables: &BTreeMap<String, 
             let in_files = file("SMS_ALLOWED_COUNTRIES") || file("SMS_PRICES_USD");
             let limits =
                 in_files.then_some(()).or_else(|| SmsLimits::read(settings, countries.as_ref()).map(drop));
-            sender(settings).and(countries).and(limits)
+            sender(settings).and(countries).and(provider(settings)).and(limits)
         }
     };
     level.and(own)
@@ -92,9 +97,35 @@ fn sender(settings: &Settings<'_>) -> Option<()> {
     key.and(messages).and(denied).and(records).and(minutes).map(drop)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "what a reader of settings returns")]
-fn present(_: &str) -> Result<(), String> {
-    Ok(())
+/// `Name <address>`, or an address alone.
+fn mailbox(text: &str) -> Result<(), &'static str> {
+    let address = text.strip_suffix('>').and_then(|text| text.rsplit_once('<')).map_or(text, |parts| parts.1);
+    let address = address.parse::<EmailAddress>();
+    address.map(drop).map_err(|_| "is neither `Name <address>` nor an address")
+}
+
+/// Which provider, and whether the settings that are there are its own.
+fn provider(settings: &Settings<'_>) -> Option<()> {
+    let by_sns = settings.optional("SMS_PROVIDER", |text| match text {
+        "sns" => Ok(true),
+        "end-user-messaging" => Ok(false),
+        _ => Err("is neither `sns` nor `end-user-messaging`"),
+    });
+    let by_sns = by_sns?.unwrap_or(true);
+    let others = if by_sns {
+        ["SMS_ORIGINATION_IDENTITY", "SMS_CONFIGURATION_SET"]
+    } else {
+        ["SMS_SENDER_ID", "SMS_ORIGINATION_NUMBER"]
+    };
+    // A problem that is noted stops the function, whatever is returned.
+    for name in others.into_iter().filter(|name| settings.text(name).is_some()) {
+        settings.problem(name, "belongs to the other SMS_PROVIDER");
+    }
+    if !by_sns && settings.text("SMS_ORIGINATION_IDENTITY").is_none() {
+        settings
+            .problem("SMS_ORIGINATION_IDENTITY", "is not set, and SMS_PROVIDER=end-user-messaging needs it");
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -154,6 +185,30 @@ mod tests {
         let variables = COMMON.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let problem = problem(Trigger::CustomSmsSender, &variables).expect("a problem");
         assert!(problem.starts_with("SMS_ALLOWED_COUNTRIES "), "{problem}");
+    }
+
+    #[test]
+    fn senders_that_name_nobody_or_the_other_provider_do_not_start() {
+        check(Trigger::CustomEmailSender, &[("FROM_ADDRESS", "Shop <a@shop.example>")], None);
+        check(
+            Trigger::CustomEmailSender,
+            &[("FROM_ADDRESS", "shop.example")],
+            Some("FROM_ADDRESS is neither `Name <address>` nor an address"),
+        );
+        let sms = |more: &[(&str, &str)], expected| {
+            check(Trigger::CustomSmsSender, &[&[("SMS_ALLOWED_COUNTRIES", "DE")], more].concat(), expected);
+        };
+        let messaging = ("SMS_PROVIDER", "end-user-messaging");
+        sms(&[messaging, ("SMS_ORIGINATION_IDENTITY", "arn")], None);
+        sms(
+            &[messaging],
+            Some("SMS_ORIGINATION_IDENTITY is not set, and SMS_PROVIDER=end-user-messaging needs it"),
+        );
+        sms(
+            &[("SMS_ORIGINATION_IDENTITY", "arn")],
+            Some("SMS_ORIGINATION_IDENTITY belongs to the other SMS_PROVIDER"),
+        );
+        sms(&[("SMS_PROVIDER", "post")], Some("SMS_PROVIDER is neither `sns` nor `end-user-messaging`"));
     }
 
     #[test]

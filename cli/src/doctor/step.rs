@@ -11,25 +11,30 @@ use crate::{kms, ses, sns};
 pub(crate) enum Step {
     /// `attribute` is `email_verified` or `phone_number_verified`.
     MarkVerified {
+        region: String,
         pool_id: String,
         user: String,
         attribute: &'static str,
     },
     ConfirmSignUp {
+        region: String,
         pool_id: String,
         user: String,
     },
     EnableUser {
+        region: String,
         pool_id: String,
         user: String,
     },
     /// `medium` is `EMAIL` or `SMS`.
     ResendInvitation {
+        region: String,
         pool_id: String,
         user: String,
         medium: &'static str,
     },
     ResetPassword {
+        region: String,
         pool_id: String,
         user: String,
     },
@@ -76,17 +81,19 @@ impl Step {
             line(&format!("cognito-idp {operation}"), &[&named, rest].concat())
         };
         match self {
-            Self::MarkVerified { pool_id, user: name, attribute } => {
+            Self::MarkVerified { pool_id, user: name, attribute, .. } => {
                 let value = format!("Name={attribute},Value=true");
                 user("admin-update-user-attributes", pool_id, name, &["--user-attributes", &value])
             }
-            Self::ConfirmSignUp { pool_id, user: name } => user("admin-confirm-sign-up", pool_id, name, &[]),
-            Self::EnableUser { pool_id, user: name } => user("admin-enable-user", pool_id, name, &[]),
-            Self::ResendInvitation { pool_id, user: name, medium } => {
+            Self::ConfirmSignUp { pool_id, user: name, .. } => {
+                user("admin-confirm-sign-up", pool_id, name, &[])
+            }
+            Self::EnableUser { pool_id, user: name, .. } => user("admin-enable-user", pool_id, name, &[]),
+            Self::ResendInvitation { pool_id, user: name, medium, .. } => {
                 let how = ["--message-action", "RESEND", "--desired-delivery-mediums", medium];
                 user("admin-create-user", pool_id, name, &how)
             }
-            Self::ResetPassword { pool_id, user: name } => {
+            Self::ResetPassword { pool_id, user: name, .. } => {
                 user("admin-reset-user-password", pool_id, name, &[])
             }
             Self::RemoveSuppression { address, .. } => {
@@ -115,12 +122,12 @@ impl Step {
     /// Where it is done.
     fn region(&self) -> &str {
         match self {
-            Self::MarkVerified { pool_id, .. }
-            | Self::ConfirmSignUp { pool_id, .. }
-            | Self::EnableUser { pool_id, .. }
-            | Self::ResendInvitation { pool_id, .. }
-            | Self::ResetPassword { pool_id, .. } => super::region_of_pool(pool_id),
-            Self::RemoveSuppression { region, .. }
+            Self::MarkVerified { region, .. }
+            | Self::ConfirmSignUp { region, .. }
+            | Self::EnableUser { region, .. }
+            | Self::ResendInvitation { region, .. }
+            | Self::ResetPassword { region, .. }
+            | Self::RemoveSuppression { region, .. }
             | Self::ResumeSending { region }
             | Self::OptInPhone { region, .. } => region,
             Self::EnableKey { key_arn } | Self::CancelKeyDeletion { key_arn } => region_of(key_arn),
@@ -136,15 +143,15 @@ impl Step {
         let aws = &aws.in_region(self.region());
         let pools = Pools::new(aws);
         match self {
-            Self::MarkVerified { pool_id, user, attribute } => {
+            Self::MarkVerified { pool_id, user, attribute, .. } => {
                 pools.mark_verified(pool_id, user, attribute).await
             }
-            Self::ConfirmSignUp { pool_id, user } => pools.confirm_sign_up(pool_id, user).await,
-            Self::EnableUser { pool_id, user } => pools.enable_user(pool_id, user).await,
-            Self::ResendInvitation { pool_id, user, medium } => {
+            Self::ConfirmSignUp { pool_id, user, .. } => pools.confirm_sign_up(pool_id, user).await,
+            Self::EnableUser { pool_id, user, .. } => pools.enable_user(pool_id, user).await,
+            Self::ResendInvitation { pool_id, user, medium, .. } => {
                 pools.resend_invitation(pool_id, user, medium).await
             }
-            Self::ResetPassword { pool_id, user } => pools.reset_password(pool_id, user).await,
+            Self::ResetPassword { pool_id, user, .. } => pools.reset_password(pool_id, user).await,
             Self::RemoveSuppression { address, .. } => ses::remove_suppression(aws, address).await,
             Self::ResumeSending { .. } => ses::resume_sending(aws).await,
             Self::OptInPhone { number, .. } => sns::opt_in(aws, number).await,
@@ -163,8 +170,8 @@ fn region_of(arn: &str) -> &str {
     arn.split(':').nth(3).unwrap_or_default()
 }
 
-/// The name of a statement that lets a pool invoke a function.
+/// The name of a statement that lets a pool invoke a function: that of `attach`, so that `detach` takes it out again.
 pub(crate) fn statement_id(pool_arn: &str) -> String {
     let pool = pool_arn.rsplit('/').next().unwrap_or_default();
-    format!("cognito-{}", pool.replace(|character: char| !character.is_ascii_alphanumeric(), "-"))
+    format!("cognito-triggers-{pool}")
 }

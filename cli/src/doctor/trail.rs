@@ -13,7 +13,8 @@ use shared::policy::{Decision, RefuseReason};
 use shared::recipient::RecipientHasher;
 
 use super::finding::Finding;
-use super::{Subject, finding::Level};
+use super::user::{self, Contact};
+use super::{Subject, finding::Level, startup, who};
 use crate::aws::AwsError;
 use crate::cognito::{LogDelivery, Pools};
 use crate::deployment::{Deployment, Trigger};
@@ -50,6 +51,8 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
         errors(subject, logs),
         log_delivery(subject),
     );
+    let (messages, sent) = messages;
+    let dead = dead.map(|(finding, theirs)| outdated(finding, &theirs, &sent));
     [messages, sign_up.into_iter().collect(), dead.into_iter().collect(), errors, vec![delivery]].concat()
 }
 
@@ -61,32 +64,56 @@ fn shown(time: SystemTime) -> String {
 }
 
 /// The user's address and number: as Cognito has them, else what was asked for.
-fn contact<'a>(subject: &'a Subject<'_>, attribute: &str) -> Option<&'a str> {
+fn contact(subject: &Subject<'_>, attribute: &str) -> Option<String> {
     let known = subject.user().and_then(|user| user.attribute(attribute));
-    let is_meant = match attribute {
-        "email" => subject.asked.contains('@'),
-        _ => subject.asked.starts_with('+'),
-    };
-    known.or_else(|| is_meant.then_some(subject.asked))
+    known.map(str::to_owned).or_else(|| match attribute {
+        "email" => subject.asked.contains('@').then(|| subject.asked.to_owned()),
+        _ => who::number(subject.asked),
+    })
 }
 
 // ---------------------------------------------------------------------------------- dead letters
 
-async fn dead_letters(subject: &Subject<'_>) -> Option<Finding> {
+/// An event of the user that failed for good.
+struct Theirs {
+    channel: &'static str,
+    failed_at: SystemTime,
+    /// What is known of it.
+    words: String,
+}
+
+/// What the channels' services took last for the user, by "e-mail" and "SMS".
+type Sent = BTreeMap<&'static str, SystemTime>;
+
+/// An event that failed does not matter any more where a later message of its channel went out.
+fn outdated(mut finding: Finding, theirs: &[Theirs], sent: &Sent) -> Finding {
+    let later = |theirs: &Theirs| sent.get(theirs.channel).is_some_and(|time| *time > theirs.failed_at);
+    if finding.level == Level::Cause && theirs.iter().all(later) {
+        finding.level = Level::Warning;
+        finding.sentence.push_str("; a later message to this user was taken by the service");
+    }
+    finding
+}
+
+async fn dead_letters(subject: &Subject<'_>) -> Option<(Finding, Vec<Theirs>)> {
     let deployment = subject.deployment?;
     let url = deployment.queue_url()?;
     let depth = match subject.progress.of(Queue::new(subject.aws, url).depth()).await {
         Ok(depth) => depth,
-        Err(error) => return Some(Finding::not_checked(QUEUE, "events that failed for good", &error)),
+        Err(error) => {
+            return Some((Finding::not_checked(QUEUE, "events that failed for good", &error), Vec::new()));
+        }
     };
     if depth == 0 {
-        return Some(
-            Finding::ok(QUEUE, "no event waits in the queue of those that failed for good")
-                .why("sqs:GetQueueAttributes: ApproximateNumberOfMessages and …NotVisible are 0"),
-        );
+        let finding = Finding::ok(QUEUE, "no event waits in the queue of those that failed for good")
+            .why("sqs:GetQueueAttributes: ApproximateNumberOfMessages and …NotVisible are 0");
+        return Some((finding, Vec::new()));
     }
     let peeked = subject.progress.of(Box::pin(peek(subject, deployment, url))).await;
-    Some(waiting(subject, deployment, depth, peeked))
+    let bodies = peeked.as_deref().unwrap_or_default();
+    let theirs: Vec<_> = bodies.iter().filter_map(|body| theirs(subject, body)).collect();
+    let looked_at = peeked.map(|bodies| bodies.len());
+    Some((waiting(deployment, depth, looked_at, &theirs), theirs))
 }
 
 /// Bodies of messages, which stay where they are. The queue lets its own role alone read it.
@@ -108,38 +135,32 @@ async fn peek(subject: &Subject<'_>, deployment: &Deployment, url: &str) -> Resu
 }
 
 fn waiting(
-    subject: &Subject<'_>,
     deployment: &Deployment,
     depth: u64,
-    peeked: Result<Vec<String>, AwsError>,
+    looked_at: Result<usize, AwsError>,
+    theirs: &[Theirs],
 ) -> Finding {
     let failed = format!(
         "{depth} {} in the queue of those that failed for good",
         plural(depth, "event waits", "events wait")
     );
-    let (level, sentence, why) = match peeked {
-        Ok(bodies) => {
-            let theirs: Vec<_> = bodies.iter().filter_map(|body| theirs(subject, body)).collect();
-            let looked_at = bodies.len();
-            match theirs.first() {
-                Some(first) => (
-                    Level::Cause,
-                    format!(
-                        "{failed}; of {looked_at} that were looked at, {} {} this user's: {first}",
-                        theirs.len(),
-                        if theirs.len() == 1 { "is" } else { "are" }
-                    ),
-                    "sqs:ReceiveMessage, hiding nothing; told by user name, sub, address and number"
-                        .to_owned(),
+    let (level, sentence, why) = match looked_at {
+        Ok(looked_at) => match theirs.first() {
+            Some(Theirs { words, .. }) => (
+                Level::Cause,
+                format!(
+                    "{failed}; of {looked_at} that were looked at, {} {} this user's: {words}",
+                    theirs.len(),
+                    if theirs.len() == 1 { "is" } else { "are" }
                 ),
-                None => (
-                    Level::Warning,
-                    format!("{failed}; of {looked_at} that were looked at, none is this user's"),
-                    "sqs:ReceiveMessage, hiding nothing; told by user name, sub, address and number"
-                        .to_owned(),
-                ),
-            }
-        }
+                "sqs:ReceiveMessage, hiding nothing; told by user name, sub, address and number".to_owned(),
+            ),
+            None => (
+                Level::Warning,
+                format!("{failed}; of {looked_at} that were looked at, none is this user's"),
+                "sqs:ReceiveMessage, hiding nothing; told by user name, sub, address and number".to_owned(),
+            ),
+        },
         Err(error) => {
             let role = deployment.redrive_role_arn();
             let whose = role.map(|role| format!(" with the role {role}")).unwrap_or_default();
@@ -162,7 +183,7 @@ fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
 }
 
 /// What is known of an event that is this user's.
-fn theirs(subject: &Subject<'_>, body: &str) -> Option<String> {
+fn theirs(subject: &Subject<'_>, body: &str) -> Option<Theirs> {
     let record = Record::parse(body, "0", Some(UNIX_EPOCH)).ok()?;
     let event: Value = serde_json::from_str(record.event).ok()?;
     let attributes = event.get("request").and_then(|request| request.get("userAttributes"));
@@ -175,9 +196,14 @@ fn theirs(subject: &Subject<'_>, body: &str) -> Option<String> {
     let user = subject.user();
     let is_theirs = same(name, user.map(|user| user.name.as_str()))
         || same(attribute("sub"), user.and_then(|user| user.attribute("sub")))
-        || same(attribute("email"), contact(subject, "email"))
-        || same(attribute("phone_number"), contact(subject, "phone_number"));
-    is_theirs.then(|| format!("{} by {} ({})", record.subject.name(), record.channel.name(), record.cause))
+        || same(attribute("email"), contact(subject, "email").as_deref())
+        || same(attribute("phone_number"), contact(subject, "phone_number").as_deref());
+    let channel = record.channel.name();
+    is_theirs.then(|| Theirs {
+        channel,
+        failed_at: record.failed_at,
+        words: format!("{} by {channel} ({})", record.subject.name(), record.cause),
+    })
 }
 
 // ---------------------------------------------------------------------------------- lines about the user
@@ -290,6 +316,7 @@ fn configuration<'a>(subject: &'a Subject<'_>, trigger: Trigger) -> Option<&'a C
 /// What a channel's log says, for the channels that have a sender and a contact to send to.
 struct Channel<'a> {
     configuration: &'a Configuration,
+    contact: Contact,
     /// "e-mail".
     word: &'static str,
     hash: Option<String>,
@@ -298,32 +325,39 @@ struct Channel<'a> {
     quiet: bool,
 }
 
-async fn messages(subject: &Subject<'_>, logs: &Logs) -> Vec<Finding> {
+async fn messages(subject: &Subject<'_>, logs: &Logs) -> (Vec<Finding>, Sent) {
     let (email, sms) = tokio::join!(
-        channel(subject, logs, Trigger::CustomEmailSender, "email", "e-mail"),
-        channel(subject, logs, Trigger::CustomSmsSender, "phone_number", "SMS"),
+        channel(subject, logs, Trigger::CustomEmailSender, Contact::Email),
+        channel(subject, logs, Trigger::CustomSmsSender, Contact::Phone),
     );
     let channels: Vec<_> = [email, sms].into_iter().flatten().collect();
-    let mut findings: Vec<_> = channels.iter().filter_map(|channel| channel.finding(subject)).collect();
+    let taken = user::channels(subject);
+    let finding = |channel: &Channel<'_>| {
+        Some(user::weigh(channel.finding(subject)?, channel.contact, taken.as_deref()))
+    };
+    let mut findings: Vec<_> = channels.iter().filter_map(finding).collect();
     let silent = channels.iter().all(|channel| channel.told.as_ref().is_ok_and(Vec::is_empty));
     if findings.is_empty() && !channels.is_empty() && silent {
         findings.push(never_invoked(subject, &channels));
     }
-    findings
+    let sent = channels.iter().filter_map(|channel| Some((channel.word, channel.last_sent()?))).collect();
+    (findings, sent)
 }
 
 async fn channel<'a>(
     subject: &'a Subject<'_>,
     logs: &Logs,
     trigger: Trigger,
-    attribute: &str,
-    word: &'static str,
+    contact: Contact,
 ) -> Option<Channel<'a>> {
     // A function that the pool does not invoke writes no lines.
     subject.sends(trigger).then_some(())?;
     let configuration = configuration(subject, trigger)?;
-    let recipient = contact(subject, attribute)?;
-    let hash = hash(subject, trigger, recipient);
+    let (attribute, word) = match contact {
+        Contact::Email => ("email", "e-mail"),
+        Contact::Phone => ("phone_number", "SMS"),
+    };
+    let hash = hash(subject, trigger, &self::contact(subject, attribute)?);
     let told = match &hash {
         Some(hash) => {
             let lines = about(subject, logs, &configuration.log_group, hash).await;
@@ -333,7 +367,7 @@ async fn channel<'a>(
     };
     let level = subject.setting(trigger, "LOG_LEVEL").unwrap_or_default().to_ascii_lowercase();
     let quiet = ["warn", "error", "fatal"].contains(&level.as_str());
-    Some(Channel { configuration, word, hash, told, quiet })
+    Some(Channel { configuration, contact, word, hash, told, quiet })
 }
 
 /// The latest lines that name the recipient.
@@ -343,6 +377,11 @@ async fn about(subject: &Subject<'_>, logs: &Logs, group: &str, hash: &str) -> R
 }
 
 impl Channel<'_> {
+    fn last_sent(&self) -> Option<SystemTime> {
+        let sent = self.told.as_ref().ok()?.iter().filter(|told| matches!(told.outcome, Outcome::Sent(_)));
+        sent.map(|told| told.time).max()
+    }
+
     fn finding(&self, subject: &Subject<'_>) -> Option<Finding> {
         let (name, word) = (&self.configuration.name, self.word);
         if self.hash.is_none() {
@@ -486,7 +525,7 @@ async fn sign_up(subject: &Subject<'_>, logs: &Logs) -> Option<Finding> {
     let attached = subject.pool.as_ref().ok()?.triggers.pre_sign_up.is_some();
     attached.then_some(())?;
     let configuration = configuration(subject, Trigger::PreSignUp)?;
-    let hash = hash(subject, Trigger::PreSignUp, contact(subject, "email")?)?;
+    let hash = hash(subject, Trigger::PreSignUp, &contact(subject, "email")?)?;
     let group = &configuration.log_group;
     let lines = match about(subject, logs, group, &hash).await {
         Ok(lines) => lines,
@@ -508,7 +547,7 @@ fn decided(subject: &Subject<'_>, line: &Line, hash: &str) -> Option<Finding> {
             match subject.deployment {
                 Some(deployment) => finding.command(format!(
                     "cognito-triggers explain {} --stack-name {}",
-                    quote(contact(subject, "email")?),
+                    quote(&contact(subject, "email")?),
                     quote(&deployment.stack)
                 )),
                 None => finding,
@@ -541,14 +580,18 @@ async fn errors(subject: &Subject<'_>, logs: &Logs) -> Vec<Finding> {
     let one = async |trigger| {
         let configuration = configuration(subject, trigger)?;
         let answer = logs.latest(&configuration.log_group, "{ $.level = \"ERROR\" }", since, ENOUGH);
-        Some((configuration, subject.progress.of(answer).await))
+        Some((trigger, configuration, subject.progress.of(answer).await))
     };
     let [first, second, third, fourth] = Trigger::ALL;
     let all = tokio::join!(one(first), one(second), one(third), one(fourth));
     let answers: Vec<_> = [all.0, all.1, all.2, all.3].into_iter().flatten().collect();
     let mut findings: Vec<_> = answers
         .iter()
-        .filter_map(|(configuration, answer)| error(configuration, answer, subject.aws.region()))
+        .filter_map(|(trigger, configuration, answer)| {
+            let variables = subject.settings.get(trigger).and_then(|settings| settings.as_ref().ok());
+            let starts = variables.is_some_and(|settings| startup::problem(*trigger, settings).is_none());
+            error(configuration, starts, answer, subject.aws.region())
+        })
         .collect();
     if findings.is_empty() && !answers.is_empty() {
         findings.push(
@@ -561,6 +604,7 @@ async fn errors(subject: &Subject<'_>, logs: &Logs) -> Vec<Finding> {
 
 fn error(
     configuration: &Configuration,
+    starts: bool,
     answer: &Result<Vec<Line>, AwsError>,
     region: &str,
 ) -> Option<Finding> {
@@ -583,13 +627,16 @@ fn error(
     }
     let at = shown(last.time);
     let finding = if let Some(names) = settings {
-        Finding::cause(
-            ERRORS,
-            format!(
-                "{name} did not start in the last hour, last at {at}, because of these settings: {names}"
-            ),
-        )
-        .advice("Set the parameters of these names and deploy the stack again: docs/configuration.md.")
+        let sentence = format!(
+            "{name} did not start in the last hour, last at {at}, because of these settings: {names}"
+        );
+        if starts {
+            Finding::warning(ERRORS, format!("{sentence}; nothing is wrong with those that it has now"))
+        } else {
+            Finding::cause(ERRORS, sentence).advice(
+                "Set the parameters of these names and deploy the stack again: docs/configuration.md.",
+            )
+        }
     } else {
         let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
         Finding::warning(

@@ -170,11 +170,11 @@ fn missing(trigger: Trigger, pool: &Pool, deployment: &Deployment) -> Finding {
         Trigger::CustomMessage => {
             Finding::warning(ATTACHED, format!("{subject}: Cognito writes its own texts"))
         }
-        Trigger::CustomEmailSender => Finding::cause(
+        Trigger::CustomEmailSender => Finding::warning(
             ATTACHED,
             format!("{subject}: e-mails are Cognito's own, within its own limits, or do not go out at all"),
         ),
-        Trigger::CustomSmsSender => Finding::cause(
+        Trigger::CustomSmsSender => Finding::warning(
             ATTACHED,
             format!("{subject}: SMS are Cognito's own, within its own limits, or do not go out at all"),
         ),
@@ -265,7 +265,6 @@ fn channels(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
             );
         }
     }
-    findings.extend(refused_text(pool, writes("email")));
     if let Some(deployment) = subject.deployment
         && triggers.custom_message.is_none()
         && left_to_cognito(deployment, &writes)
@@ -273,26 +272,6 @@ fn channels(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
         findings.push(missing(Trigger::CustomMessage, pool, deployment));
     }
     findings
-}
-
-/// Cognito refuses our text for an e-mail that it does not send through SES.
-fn refused_text(pool: &Pool, writes_email: bool) -> Option<Finding> {
-    let triggers = &pool.triggers;
-    let mode = pool.email.sending_account.as_deref().unwrap_or("COGNITO_DEFAULT");
-    let applies = triggers.custom_message.is_some()
-        && triggers.custom_email_sender.is_none()
-        && writes_email
-        && mode != "DEVELOPER";
-    applies.then(|| {
-        Finding::cause(
-            CHANNEL,
-            "custom-message writes e-mails, which Cognito takes only where the pool sends through SES: every \
-             operation that sends one fails with InvalidLambdaResponseException",
-        )
-        .why(format!("EmailSendingAccount of the pool is {mode}, not DEVELOPER"))
-        .why(MESSAGE_PAGE)
-        .advice("Deploy with EmailDelivery=sender, or give the pool an SES identity (DEVELOPER).")
-    })
 }
 
 /// Whether the stack is deployed so that Cognito sends and custom-message writes.
@@ -354,7 +333,11 @@ fn absent(attached: Attached<'_>, pool: &Pool, deployment: Option<&Deployment>) 
     ))
     .why("Cognito then says: invocation failed due to error AccessDeniedException");
     match deployment {
-        Some(deployment) => finding.command(attach(&pool.id, deployment)),
+        Some(deployment) if deployment.function_arn(attached.trigger) == Some(unqualified(attached.arn)) => {
+            finding.advice("Deploy the stack again: its function was deleted by hand.")
+        }
+        // It takes the place of another function only if it is told to.
+        Some(deployment) => finding.command(format!("{} --replace", attach(&pool.id, deployment))),
         None => finding.advice("Deploy the function again, or take it out of the pool's LambdaConfig."),
     }
 }

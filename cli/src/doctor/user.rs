@@ -3,10 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::client::{self, Clients, titles};
-use super::finding::Finding;
+use super::finding::{Finding, Level};
 use super::step::Step;
 use super::who::{Named, is_name};
-use super::{Subject, region_of_pool, shown};
+use super::{Subject, shown};
 use crate::aws::AwsError;
 use crate::cognito::{AppClient, Pool, User};
 use crate::shell::quote;
@@ -29,7 +29,7 @@ const SIGN_UP_CODE: &str = "user.sign-up-code";
 const DAY: i64 = 24 * 60 * 60;
 
 /// When a contact may be marked as verified.
-const OWN: &str = "If it is known to be the user's own (whoever reads the code gets the account):";
+pub(super) const OWN: &str = "If it is known to be the user's own (whoever reads the code gets the account):";
 
 /// Pages of AWS that state the rules.
 const PASSWORDS: &str =
@@ -50,6 +50,7 @@ pub(super) async fn look(subject: &Subject<'_>) -> Vec<Finding> {
     findings.extend(who(subject, pool, clients.as_ref().ok()));
     if let Some(user) = subject.user() {
         let case = Case {
+            region: subject.aws.region(),
             pool_id: subject.pool_id,
             user,
             mfa: subject.found.mfa.as_ref().err(),
@@ -94,7 +95,7 @@ fn who(subject: &Subject<'_>, pool: Option<&Pool>, clients: Option<&Clients>) ->
             [user] => {
                 let mut findings = vec![known(asked, user)];
                 findings.extend(same_address(asked, user, &found.others));
-                findings.extend(pool.and_then(|pool| alias(user, found.named, pool, subject.pool_id)));
+                findings.extend(pool.and_then(|pool| alias(subject, user, found.named, pool)));
                 findings.extend(pool.and_then(|pool| spelling(asked, user, found.named, pool)));
                 findings
             }
@@ -121,7 +122,7 @@ fn known(asked: &str, user: &User) -> Finding {
 
 fn unknown(subject: &Subject<'_>, pool: Option<&Pool>, clients: Option<&Clients>) -> Finding {
     let Subject { asked, pool_id, .. } = *subject;
-    let region = region_of_pool(pool_id);
+    let region = subject.aws.region();
     let mut finding = Finding::cause(
         FOUND,
         format!("the pool {pool_id} has no user {}, so it sends no code", shown(asked)),
@@ -215,7 +216,7 @@ fn same_address(asked: &str, user: &User, others: &[User]) -> Option<Finding> {
 }
 
 /// Whether the app may pass what the operator passed.
-fn alias(user: &User, named: Named, pool: &Pool, pool_id: &str) -> Option<Finding> {
+fn alias(subject: &Subject<'_>, user: &User, named: Named, pool: &Pool) -> Option<Finding> {
     let Named::Attribute(attribute) = named else { return None };
     let (noun, name) = (words(attribute), shown(&user.name));
     let why = format!(
@@ -239,7 +240,8 @@ fn alias(user: &User, named: Named, pool: &Pool, pool_id: &str) -> Option<Findin
         .advice("The mark takes the alias from whoever else has it.")
         .advice(OWN)
         .step(Step::MarkVerified {
-            pool_id: pool_id.to_owned(),
+            region: subject.aws.region().to_owned(),
+            pool_id: subject.pool_id.to_owned(),
             user: user.name.clone(),
             attribute: if attribute == "email" { "email_verified" } else { "phone_number_verified" },
         })
@@ -285,7 +287,7 @@ fn words(attribute: &str) -> &str {
 
 /// Where a code can go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Contact {
+pub(super) enum Contact {
     Phone,
     Email,
 }
@@ -335,6 +337,36 @@ impl Contact {
     }
 }
 
+/// Where this user's codes go, none where a code goes nowhere by design; unknown where the user, the second factors or
+/// the pool are, and where nothing but a mistake keeps them from going anywhere.
+pub(super) fn channels(subject: &Subject<'_>) -> Option<Vec<Contact>> {
+    let (user, pool) = (subject.user()?, subject.pool.as_ref().ok()?);
+    subject.found.mfa.as_ref().ok()?;
+    let case = Case {
+        region: subject.aws.region(),
+        pool_id: subject.pool_id,
+        user,
+        mfa: None,
+        client: None,
+        now: 0,
+    };
+    case.channels(pool)
+}
+
+/// Of what stops one channel, only that is a cause which stops codes of this user.
+pub(super) fn weigh(mut finding: Finding, contact: Contact, channels: Option<&[Contact]>) -> Finding {
+    let Some(channels) = channels else { return finding };
+    if finding.level == Level::Cause && !channels.contains(&contact) {
+        let where_to = match channels.first() {
+            Some(other) => format!("this user's codes go {}", other.by()),
+            None => format!("none of this user's codes goes {}", contact.by()),
+        };
+        finding.level = Level::Warning;
+        finding.sentence = format!("{}; {where_to}", finding.sentence.trim_end_matches('.'));
+    }
+    finding
+}
+
 /// How a forgotten password is reset.
 #[derive(Debug, PartialEq, Eq)]
 enum Recovery {
@@ -348,6 +380,7 @@ enum Recovery {
 
 /// One user, with what is needed to judge them.
 struct Case<'a> {
+    region: &'a str,
     pool_id: &'a str,
     user: &'a User,
     /// Why the second factors are not known.
@@ -380,6 +413,10 @@ impl Case<'_> {
         self.user.name.clone()
     }
 
+    fn region(&self) -> String {
+        self.region.to_owned()
+    }
+
     fn pool_id(&self) -> String {
         self.pool_id.to_owned()
     }
@@ -389,7 +426,7 @@ impl Case<'_> {
             return Finding::ok(ENABLED, "the user is enabled");
         }
         Finding::cause(ENABLED, "the user is disabled: Cognito sends them no code")
-            .step(Step::EnableUser { pool_id: self.pool_id(), user: self.name() })
+            .step(Step::EnableUser { region: self.region(), pool_id: self.pool_id(), user: self.name() })
             .why("Enabled is false; ForgotPassword is answered with NotAuthorizedException, or as if it had worked")
             .why(ERRORS)
     }
@@ -430,7 +467,7 @@ impl Case<'_> {
     }
 
     fn confirm(&self) -> Step {
-        Step::ConfirmSignUp { pool_id: self.pool_id(), user: self.name() }
+        Step::ConfirmSignUp { region: self.region(), pool_id: self.pool_id(), user: self.name() }
     }
 
     fn forced(&self, pool: Option<&Pool>) -> Finding {
@@ -447,6 +484,7 @@ impl Case<'_> {
             return finding.advice("The user has no contact that an invitation could be sent to.");
         };
         let step = Step::ResendInvitation {
+            region: self.region(),
             pool_id: self.pool_id(),
             user: self.invited_as(pool),
             medium: contact.medium(),
@@ -470,9 +508,13 @@ impl Case<'_> {
         .why("sign-in is answered with PasswordResetRequiredException")
         .why(PASSWORDS);
         match pool.map(|pool| self.recovery(pool)) {
-            Some(Recovery::Contact(..)) => finding
-                .advice("A new code can be sent:")
-                .step(Step::ResetPassword { pool_id: self.pool_id(), user: self.name() }),
+            Some(Recovery::Contact(..)) => {
+                finding.advice("A new code can be sent:").step(Step::ResetPassword {
+                    region: self.region(),
+                    pool_id: self.pool_id(),
+                    user: self.name(),
+                })
+            }
             _ => finding,
         }
     }
@@ -556,8 +598,13 @@ impl Case<'_> {
             return finding;
         }
         contacts.fold(finding.advice(OWN), |finding, contact| {
-            let (pool_id, user) = (self.pool_id(), self.name());
-            finding.step(Step::MarkVerified { pool_id, user, attribute: contact.verified_attribute() })
+            let (region, pool_id, user) = (self.region(), self.pool_id(), self.name());
+            finding.step(Step::MarkVerified {
+                region,
+                pool_id,
+                user,
+                attribute: contact.verified_attribute(),
+            })
         })
     }
 
@@ -632,6 +679,28 @@ impl Case<'_> {
             skipped.push(contact);
         }
         Recovery::Nothing(refusals)
+    }
+
+    /// The channels that this user's codes take: that of their state, and those of their second factors.
+    fn channels(&self, pool: &Pool) -> Option<Vec<Contact>> {
+        let contacts = [Contact::Email, Contact::Phone];
+        let mut channels = match self.user.status.as_str() {
+            "UNCONFIRMED" => vec![self.sign_up_contact(pool)?],
+            // Which of two was chosen when the user was created is not told.
+            "FORCE_CHANGE_PASSWORD" => {
+                let has = |contact: &Contact| self.user.attribute(contact.attribute()).is_some();
+                contacts.into_iter().filter(has).collect()
+            }
+            "EXTERNAL_PROVIDER" => Vec::new(),
+            _ => match self.recovery(pool) {
+                Recovery::Contact(contact, _) => vec![contact],
+                Recovery::AdminOnly => Vec::new(),
+                Recovery::Nothing(_) => return None,
+            },
+        };
+        let active = |contact: &Contact| self.active().iter().any(|factor| factor == contact.factor());
+        channels.extend(contacts.into_iter().filter(|contact| pool.mfa != "OFF" && active(contact)));
+        Some(channels)
     }
 
     fn recovery_finding(&self, pool: &Pool, recovery: &Recovery) -> Finding {
@@ -736,7 +805,7 @@ impl Case<'_> {
             "aws cognito-idp resend-confirmation-code --client-id {} --username {}{hash} --region {}",
             quote(id),
             quote(&self.user.name),
-            region_of_pool(self.pool_id)
+            self.region
         )
     }
 }
@@ -746,14 +815,14 @@ fn count(number: i64, noun: &str) -> String {
 }
 
 /// How an administrator lets the user in while no code arrives: a password for good, and one to be changed.
-pub(super) fn meanwhile(pool_id: &str, user: &User) -> Vec<String> {
+pub(super) fn meanwhile(region: &str, pool_id: &str, user: &User) -> Vec<String> {
     ["--permanent", "--no-permanent"]
         .map(|how| {
             format!(
                 "aws cognito-idp admin-set-user-password --user-pool-id {pool_id} --username {} --password \
                  'NEW-PASSWORD' {how} --region {}",
                 quote(&user.name),
-                region_of_pool(pool_id)
+                quote(region)
             )
         })
         .into()
@@ -763,7 +832,6 @@ pub(super) fn meanwhile(pool_id: &str, user: &User) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::cognito::Mfa;
-    use crate::doctor::finding::Level;
 
     const DAY_TEN: i64 = 10 * DAY;
 
@@ -786,7 +854,14 @@ mod tests {
     }
 
     fn case(user: &User) -> Case<'_> {
-        Case { pool_id: "eu-central-1_Example01", user, mfa: None, client: None, now: DAY_TEN }
+        Case {
+            region: "eu-central-1",
+            pool_id: "eu-central-1_Example01",
+            user,
+            mfa: None,
+            client: None,
+            now: DAY_TEN,
+        }
     }
 
     fn texts(texts: &[&str]) -> Vec<String> {
@@ -856,6 +931,54 @@ mod tests {
         check_sign_up("e", &["email", "phone_number"], Some(Contact::Email));
         check_sign_up("e", &["phone_number"], None);
         check_sign_up("ep", &[], None);
+    }
+
+    #[track_caller]
+    fn check_channels(contacts: &str, status: &str, factors: &[&str], expected: Option<&[Contact]>) {
+        let pool = Pool {
+            auto_verified: texts(&["email"]),
+            recovery: texts(&["verified_email", "verified_phone_number"]),
+            mfa: "OPTIONAL".to_owned(),
+            ..Pool::default()
+        };
+        let user = user(contacts, status, factors);
+        assert_eq!(case(&user).channels(&pool).as_deref(), expected, "{contacts} {status} {factors:?}");
+    }
+
+    #[test]
+    fn the_users_codes_go_where_their_state_and_their_second_factors_say() {
+        const BOTH: [Contact; 2] = [Contact::Email, Contact::Phone];
+        check_channels("EP", "CONFIRMED", &[], Some(&[Contact::Email]));
+        check_channels("eP", "CONFIRMED", &[], Some(&[Contact::Phone]));
+        check_channels("EP", "CONFIRMED", &["SMS_MFA"], Some(&BOTH));
+        check_channels("ep", "CONFIRMED", &[], None);
+        check_channels("eP", "UNCONFIRMED", &[], Some(&[Contact::Email]));
+        check_channels("p", "UNCONFIRMED", &[], None);
+        check_channels("p", "FORCE_CHANGE_PASSWORD", &[], Some(&[Contact::Phone]));
+        check_channels("ep", "FORCE_CHANGE_PASSWORD", &[], Some(&BOTH));
+        check_channels("EP", "EXTERNAL_PROVIDER", &[], Some(&[]));
+    }
+
+    /// A pool of several Regions has the Region of its first one in its id.
+    #[test]
+    fn the_commands_are_for_the_region_that_was_named() {
+        let user = user("E", "CONFIRMED", &[]);
+        let command = Case { region: "eu-west-1", ..case(&user) }.confirm().command();
+        assert!(command.ends_with(" --username ann --region eu-west-1"), "{command}");
+    }
+
+    #[test]
+    fn what_stops_a_channel_that_no_code_takes_is_no_cause() {
+        let weighed = |channels: Option<&[Contact]>| {
+            let finding = weigh(Finding::cause("sms.spend", "no more SMS."), Contact::Phone, channels);
+            (finding.level, finding.sentence)
+        };
+        let cause = (Level::Cause, "no more SMS.".to_owned());
+        assert_eq!(weighed(None), cause);
+        assert_eq!(weighed(Some(&[Contact::Email, Contact::Phone])), cause);
+        let less = |why: &str| (Level::Warning, format!("no more SMS; {why}"));
+        assert_eq!(weighed(Some(&[Contact::Email])), less("this user's codes go by e-mail"));
+        assert_eq!(weighed(Some(&[])), less("none of this user's codes goes by SMS"));
     }
 
     #[track_caller]
