@@ -77,8 +77,8 @@ struct Outcome {
 type Told = (&'static str, bool);
 
 /// `EmailIsUsername`, as the pool has it.
-fn about(name: SignInName) -> Option<Told> {
-    Some(("EmailIsUsername", name == SignInName::Email))
+fn about(name: SignInName) -> Told {
+    ("EmailIsUsername", name == SignInName::Email)
 }
 
 impl Attach {
@@ -161,10 +161,13 @@ impl Job<'_> {
             Action::Check { pool, email_is_username } => {
                 self.persist(|| self.check(&pool, email_is_username)).await.map(Some)
             }
-            Action::Attach { wanted, memory } => self.attach(&wanted, memory).await.map(about),
-            Action::AttachAgain { wanted, former, before } => {
-                self.persist(|| self.attach_again(&wanted, &former, &before)).await.map(about)
+            Action::Attach { wanted, memory } => {
+                self.attach(&wanted, memory).await.map(|name| Some(about(name)))
             }
+            Action::AttachAgain { wanted, former, before } => self
+                .persist(|| self.attach_again(&wanted, &former, &before))
+                .await
+                .map(|name| Some(about(name))),
             Action::Detach { pool, ours, before } => {
                 self.persist(|| self.detach(&pool, &ours, &before)).await.map(|()| None)
             }
