@@ -185,28 +185,6 @@ impl Queue {
 
 /// The questions of `doctor`.
 impl Queue {
-    /// How many messages are in the queue, those that somebody is looking at included, as far as SQS knows.
-    ///
-    /// # Errors
-    /// When SQS does not say.
-    pub(crate) async fn depth(&self) -> Result<u64, AwsError> {
-        let counts = [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        ];
-        let answer = self
-            .client
-            .get_queue_attributes()
-            .queue_url(&self.url)
-            .set_attribute_names(Some(counts.to_vec()))
-            .send()
-            .await
-            .map_err(|error| self.call("sqs:GetQueueAttributes").failure(&error))?;
-        let attributes = answer.attributes.unwrap_or_default();
-        let count = |name| attributes.get(name).and_then(|count| count.parse::<u64>().ok());
-        Ok(counts.iter().filter_map(count).fold(0, u64::saturating_add))
-    }
-
     /// At most ten messages, which stay visible to everybody: there is nothing to give back.
     ///
     /// # Errors

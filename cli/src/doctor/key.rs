@@ -3,7 +3,7 @@
 use super::Subject;
 use super::finding::{Finding, Level};
 use super::policy::{Policy, Statement, Verdict};
-use super::step::Step;
+use super::step::{Step, region_of};
 use super::triggers::{Attached, account_of, attach};
 use crate::aws::{AwsError, Kind};
 use crate::cognito::Pool;
@@ -161,10 +161,6 @@ impl<'a> Answers<'a> {
 
 fn is_alias(arn: &str) -> bool {
     arn.split(':').nth(5).is_some_and(|resource| resource.starts_with("alias/"))
-}
-
-fn region_of(arn: &str) -> &str {
-    arn.split(':').nth(3).unwrap_or_default()
 }
 
 /// The pool's key against the one that each sender is told.

@@ -166,8 +166,8 @@ impl Step {
 }
 
 /// The Region in an ARN; empty where there is none.
-fn region_of(arn: &str) -> &str {
-    arn.split(':').nth(3).unwrap_or_default()
+pub(super) fn region_of(arn: &str) -> &str {
+    crate::aws::region_of(arn).unwrap_or_default()
 }
 
 /// The name of a statement that lets a pool invoke a function: that of `attach`, so that `detach` takes it out again.

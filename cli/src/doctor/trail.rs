@@ -98,7 +98,7 @@ fn outdated(mut finding: Finding, theirs: &[Theirs], sent: &Sent) -> Finding {
 async fn dead_letters(subject: &Subject<'_>) -> Option<(Finding, Vec<Theirs>)> {
     let deployment = subject.deployment?;
     let url = deployment.queue_url()?;
-    let depth = match subject.progress.of(Queue::new(subject.aws, url).depth()).await {
+    let depth = match subject.progress.of(Queue::new(subject.aws, url).length()).await {
         Ok(depth) => depth,
         Err(error) => {
             return Some((Finding::not_checked(QUEUE, "events that failed for good", &error), Vec::new()));
