@@ -67,6 +67,7 @@ impl Output {
             return Ok(());
         }
         let style = tone.style();
+        let text = harmless(text);
         writeln!(self.stdout, "{style}{text}{style:#}")
     }
 
@@ -75,7 +76,7 @@ impl Output {
     /// # Errors
     /// When standard input or output is gone.
     pub(crate) fn ask(&mut self, question: &str) -> Result<bool> {
-        write!(self.stdout, "{question} [y/N] ")?;
+        write!(self.stdout, "{} [y/N] ", harmless(question))?;
         self.stdout.flush()?;
         let mut answer = String::new();
         let stdin = std::io::stdin();
@@ -148,6 +149,7 @@ impl Output {
 
 /// Breaks at spaces; a word that is too long for a line, such as a URL or an ARN, stays whole.
 fn wrap(text: &str, hanging: usize) -> Vec<String> {
+    let text = &harmless(text);
     let start = text.len() - text.trim_start_matches(' ').len();
     let mut lines = vec![" ".repeat(start)];
     let mut columns = start;
@@ -177,7 +179,13 @@ fn wrap(text: &str, hanging: usize) -> Vec<String> {
 
 /// A text from outside, fit for a terminal: one line without control characters, at most 300 characters long.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(300).collect()
+    harmless(text).chars().take(300).collect()
+}
+
+/// Without control characters: whoever signs up chooses attributes, and they must not steer an operator's terminal,
+/// not even from within a command that is shown to be copied.
+fn harmless(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 #[cfg(test)]
@@ -202,6 +210,8 @@ mod tests {
 
     #[test]
     fn a_text_from_outside_cannot_steer_the_terminal() {
+        check("  aws '\u{1b}]0;x\u{7}\n'", 2, &["  aws ' ]0;x  '"]);
+        assert_eq!(harmless("a\u{1b}[2Jb\u{9b}c"), "a [2Jb c");
         assert_eq!(plain("a\u{1b}[2Jb\nc"), "a [2Jb c");
         assert_eq!(plain(&"é".repeat(400)).chars().count(), 300);
     }

@@ -21,8 +21,8 @@ pub enum Verdict {
 
 /// The statement that [`grant`] adds to a function's policy for a pool, and [`revoke`] takes out again.
 #[must_use]
-pub fn statement_id(pool: &Description) -> String {
-    format!("cognito-triggers-{}", pool.id())
+pub fn statement_id(pool_id: &str) -> String {
+    format!("cognito-triggers-{pool_id}")
 }
 
 /// Reads the policy of a function.
@@ -44,7 +44,7 @@ pub async fn grant(clients: &Clients, function: &str, pool: &Description) -> Res
     if check(clients, function, pool).await? != Verdict::Missing {
         return Ok(false);
     }
-    let name = statement_id(pool);
+    let name = statement_id(pool.id());
     let function = split_qualifier(function);
     match clients.add_permission(function, &name, pool).await {
         // A statement of that name that does not allow it was changed by hand.
@@ -62,7 +62,7 @@ pub async fn grant(clients: &Clients, function: &str, pool: &Description) -> Res
 /// # Errors
 /// When Lambda does not take it out.
 pub async fn revoke(clients: &Clients, function: &str, pool: &Description) -> Result<bool, CallError> {
-    clients.remove_permission(split_qualifier(function), &statement_id(pool)).await
+    clients.remove_permission(split_qualifier(function), &statement_id(pool.id())).await
 }
 
 /// Whether the statement that [`grant`] adds is there.
@@ -73,7 +73,7 @@ pub async fn is_granted(clients: &Clients, function: &str, pool: &Description) -
     let (function, qualifier) = split_qualifier(function);
     let policy = clients.policy(function, qualifier).await?.unwrap_or_default();
     let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
-    let name = statement_id(pool);
+    let name = statement_id(pool.id());
     Ok(list(policy.get("Statement")).iter().any(|one| one.get("Sid").is_some_and(|sid| *sid == *name)))
 }
 
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn the_statement_has_a_name_that_lambda_takes() {
-        let name = statement_id(&pool());
+        let name = statement_id(pool().id());
         assert_eq!(name, "cognito-triggers-eu-central-1_Example01");
         assert!(
             name.len() <= 100 && name.chars().all(|one| one.is_ascii_alphanumeric() || "-_".contains(one))

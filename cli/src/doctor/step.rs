@@ -171,7 +171,6 @@ pub(super) fn region_of(arn: &str) -> &str {
 }
 
 /// The name of a statement that lets a pool invoke a function: that of `attach`, so that `detach` takes it out again.
-pub(crate) fn statement_id(pool_arn: &str) -> String {
-    let pool = pool_arn.rsplit('/').next().unwrap_or_default();
-    format!("cognito-triggers-{pool}")
+fn statement_id(pool_arn: &str) -> String {
+    pool::permission::statement_id(pool_arn.rsplit('/').next().unwrap_or_default())
 }
