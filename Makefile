@@ -34,7 +34,7 @@ events: tools ## writes sender events with genuinely encrypted codes into events
 
 check: ## the quick subset for people at work: formatting, lints, unit tests
 	cargo fmt --all --check
-	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	cargo test --workspace --exclude tests --locked --quiet
 
@@ -43,7 +43,7 @@ test: tools lint functions unit generated template deny typos ## everything, the
 
 lint:
 	cargo fmt --all --check
-	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 
 # The tool is built together with the tests: alone it would have all its dependencies built a second time, with fewer
@@ -55,7 +55,7 @@ unit: functions
 # Generated files are what their generators make.
 generated: tools
 	$(PYTHON) tools/phone_table.py --check
-	$(PYTHON) tools/disposable_table.py --check
+	$(PYTHON) tools/disposable_domains.py --check
 	$(PYTHON) tools/fixtures/make_events.py --check
 
 template: tools
@@ -83,16 +83,16 @@ $(CARGO_FUZZ):
 	cargo install --quiet --locked --root .tools/cargo cargo-fuzz@0.13.2
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS ?= $(sort $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs))))
+FUZZ_TARGETS ?= $(sort $(notdir $(basename $(wildcard tests/fuzz/fuzz_targets/*.rs))))
 fuzz: $(FUZZ_TARGETS:%=fuzz-%) ## looks for inputs that break a property, FUZZ_SECONDS each; needs a nightly compiler
 
 # Without a sanitizer: no code of ours is unsafe, so there is nothing for one to find, and it halves the speed.
-# What is new stays in fuzz/corpus/; an input that breaks a property is named and belongs into fuzz/seeds/.
+# What is new stays in tests/fuzz/corpus/; an input that breaks a property is named and belongs into tests/fuzz/seeds/.
 fuzz-event: FUZZ_SEEDS := tests/fixtures/events
 fuzz-%: $(CARGO_FUZZ)
-	@mkdir -p fuzz/corpus/$*
-	RUSTUP_TOOLCHAIN=nightly $(CARGO_FUZZ) run --sanitizer none $* fuzz/corpus/$* fuzz/seeds/$* $(FUZZ_SEEDS) -- \
-		-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=2048 -dict=fuzz/words.dict -print_final_stats=1
+	@mkdir -p tests/fuzz/corpus/$*
+	RUSTUP_TOOLCHAIN=nightly $(CARGO_FUZZ) run --fuzz-dir tests/fuzz --sanitizer none $* tests/fuzz/corpus/$* tests/fuzz/seeds/$* $(FUZZ_SEEDS) -- \
+		-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=2048 -dict=tests/fuzz/words.dict -print_final_stats=1
 
 bench: build ## measures the functions against their peers and prints docs/benchmarks.md's tables
 	cargo lambda build --release --package tests --no-default-features --bin empty-handler
@@ -101,4 +101,4 @@ bench: build ## measures the functions against their peers and prints docs/bench
 	cargo run --release --package tests --no-default-features --bin benchmark
 
 clean: ## removes what was built, and the tools
-	rm -rf target .aws-sam .demo events .tools fuzz/target fuzz/corpus fuzz/artifacts fuzz/coverage
+	rm -rf target .aws-sam .demo events .tools tests/fuzz/target tests/fuzz/corpus tests/fuzz/artifacts tests/fuzz/coverage

@@ -1,14 +1,37 @@
 //! Disposable mailboxes: a list of their domains, and the one question that sign-up and sending ask of all lists.
 //!
-//! The list is committed, so it is as old as the build: [`LIST_DATE`]. docs/sign-up-guard.md says where it is from.
+//! The list is part of the build: [`LIST_DATE`] says how old it is, docs/sign-up-guard.md where it comes from.
+//! `tools/disposable_domains.py` writes both files in `shared/data/`.
 
 use std::cmp::Ordering;
 
-use crate::disposable_table::{DOMAINS, LIST_DAY, list_date};
 use crate::domain::{Denial, DomainDenylist, DomainPatterns, EmailDomain, domains_of};
+
+/// The listed domains, one per line, in ascending byte order.
+///
+/// One text instead of an array, because each element would need memory and a relocation at start.
+static DOMAINS: &str = include_str!("../data/disposable_domains.txt");
+
+/// The day of the list as a literal, for `concat!`.
+macro_rules! list_date {
+    () => {
+        include_str!("../data/disposable_domains_date.txt")
+    };
+}
+pub(crate) use list_date;
 
 /// The day of the list: `YYYY-MM-DD`.
 pub const LIST_DATE: &str = list_date!();
+
+/// The day of the list, in days since 1970-01-01.
+fn list_day() -> u64 {
+    let mut numbers = LIST_DATE.split('-').map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0_u64);
+    let (year, month, day) = (next(), next(), next());
+    // Years that start in March end with their leap day.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469
+}
 
 /// How old the list may become, in days, before start-up warns: services change their domains every week, so after
 /// a year it misses most of them.
@@ -17,7 +40,7 @@ pub const LIST_LASTS_DAYS: u64 = 365;
 /// How old the list is, in days. `now` is in seconds since 1970.
 #[must_use]
 pub fn list_age_days(now: u64) -> u64 {
-    (now / (24 * 3_600)).saturating_sub(LIST_DAY)
+    (now / (24 * 3_600)).saturating_sub(list_day())
 }
 
 /// Whether users with a disposable mailbox are denied, and where not. By default nobody is.
@@ -223,8 +246,8 @@ mod tests {
     fn the_age_of_the_list_counts_from_its_date() {
         let day = 24 * 3_600;
         assert_eq!(list_age_days(0), 0);
-        assert_eq!(list_age_days(LIST_DAY * day), 0);
-        assert_eq!(list_age_days((LIST_DAY + 366) * day - 1), 365);
+        assert_eq!(list_age_days(list_day() * day), 0);
+        assert_eq!(list_age_days((list_day() + 366) * day - 1), 365);
         let mut parts = LIST_DATE.split('-').map(|part| part.parse::<u64>().unwrap());
         let (year, month, date) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
         let leap =
@@ -232,7 +255,7 @@ mod tests {
         let years: u64 = (1970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
         let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
         let months: u64 = lengths.iter().take(usize::try_from(month).unwrap() - 1).sum();
-        assert_eq!(years + months + date - 1, LIST_DAY);
+        assert_eq!(years + months + date - 1, list_day());
     }
 
     proptest! {

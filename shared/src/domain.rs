@@ -12,7 +12,7 @@ use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
 
 use crate::address;
-use crate::disposable_table::list_date;
+use crate::disposable::list_date;
 
 /// A domain name in canonical form: ASCII (Punycode where needed), lower case, at least two labels, no final dot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,6 @@
 pub mod address;
 pub mod config;
 pub mod disposable;
-mod disposable_table;
 pub mod domain;
 pub mod event;
 pub mod locale;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::config::Settings;
 use crate::disposable::BlockedDomains;
-use crate::disposable_table::list_date;
+use crate::disposable::list_date;
 use crate::domain::{Denial, DomainAllowlist};
 
 /// Who may sign up, and who is confirmed without a code.

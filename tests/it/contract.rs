@@ -209,28 +209,35 @@ fn the_synchronous_functions_link_no_aws_sdk_and_nobody_links_a_second_cryptogra
 #[test]
 fn only_the_files_that_may_name_the_aws_sdk_do() {
     let allowed = [
-        "sender/src/aws.rs",
-        "sender/src/kms.rs",
-        "sender/src/store.rs",
+        "crates/sender/src/aws.rs",
+        "crates/sender/src/kms.rs",
+        "crates/sender/src/store.rs",
         "functions/custom-email-sender/src/ses.rs",
         "functions/custom-sms-sender/src/end_user_messaging.rs",
         "functions/custom-sms-sender/src/sns.rs",
-        "pool/src/aws.rs",
-        "cli/src/cloudformation.rs",
-        "cli/src/cloudwatch.rs",
-        "cli/src/cognito.rs",
-        "cli/src/end_user_messaging.rs",
-        "cli/src/iam.rs",
-        "cli/src/kms.rs",
-        "cli/src/lambda.rs",
-        "cli/src/logs.rs",
-        "cli/src/secrets_manager.rs",
-        "cli/src/ses.rs",
-        "cli/src/sns.rs",
-        "cli/src/sqs.rs",
-        "cli/src/sts.rs",
+        "crates/pool/src/aws.rs",
+        "crates/cli/src/cloudformation.rs",
+        "crates/cli/src/cloudwatch.rs",
+        "crates/cli/src/cognito.rs",
+        "crates/cli/src/end_user_messaging.rs",
+        "crates/cli/src/iam.rs",
+        "crates/cli/src/kms.rs",
+        "crates/cli/src/lambda.rs",
+        "crates/cli/src/logs.rs",
+        "crates/cli/src/secrets_manager.rs",
+        "crates/cli/src/ses.rs",
+        "crates/cli/src/sns.rs",
+        "crates/cli/src/sqs.rs",
+        "crates/cli/src/sts.rs",
     ];
-    for folder in ["shared/src", "sender/src", "runtime/src", "pool/src", "functions", "cli/src"] {
+    for folder in [
+        "shared/src",
+        "crates/sender/src",
+        "crates/runtime/src",
+        "crates/pool/src",
+        "functions",
+        "crates/cli/src",
+    ] {
         for file in rust_files(&root().join(folder)) {
             let name = file.strip_prefix(root()).expect("below the workspace").to_string_lossy().into_owned();
             let text = std::fs::read_to_string(&file).expect("a source file");
@@ -254,7 +261,7 @@ fn main_rs_wires_and_does_nothing_else() {
         let main = read(&format!("functions/{function}/src/main.rs"));
         assert!(main.lines().count() <= 25, "{function}");
     }
-    assert!(read("cli/src/main.rs").lines().count() <= 25);
+    assert!(read("crates/cli/src/main.rs").lines().count() <= 25);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, TestError, TestRunner};
 use sender::envelope::Envelope;
 
-#[path = "../../fuzz/src/properties/mod.rs"]
+#[path = "../fuzz/src/properties/all.rs"]
 #[expect(unreachable_pub, reason = "for the fuzz targets they are the interface")]
 mod checks;
 
@@ -43,7 +43,7 @@ fn words() -> Vec<Vec<u8>> {
         }
         Some(word)
     };
-    include_str!("../../fuzz/words.dict").lines().filter_map(word).collect()
+    include_str!("../fuzz/words.dict").lines().filter_map(word).collect()
 }
 
 /// A seed with words and bytes put in, taken out or copied from elsewhere.
@@ -90,49 +90,49 @@ fn check_texts(seeds: Vec<Vec<u8>>, times: u32, property: impl Fn(&str)) {
 
 #[test]
 fn an_accepted_address_is_one_mailbox_in_ascii() {
-    check_texts(seeds("fuzz/seeds/address"), CHANGED, checks::address::check);
+    check_texts(seeds("tests/fuzz/seeds/address"), CHANGED, checks::address::check);
 }
 
 #[test]
 fn trust_is_never_wider_than_denial_and_no_spelling_gets_past_it() {
-    check_texts(seeds("fuzz/seeds/domain"), CHANGED, checks::domain::check);
+    check_texts(seeds("tests/fuzz/seeds/domain"), CHANGED, checks::domain::check);
 }
 
 #[test]
 fn a_changed_message_never_opens() {
     let open = |message, data_key: &[u8]| Some(Envelope::parse(message).ok()?.open(data_key).ok()?.to_vec());
-    check(seeds("fuzz/seeds/envelope"), CHANGED, |edits| checks::envelope::check(edits, open));
+    check(seeds("tests/fuzz/seeds/envelope"), CHANGED, |edits| checks::envelope::check(edits, open));
 }
 
 #[test]
 fn whatever_can_be_read_of_an_event_comes_back_as_it_came() {
     let fixtures = seeds("tests/fixtures/events");
-    check_texts([seeds("fuzz/seeds/event"), fixtures].concat(), CHANGED, checks::event::check);
+    check_texts([seeds("tests/fuzz/seeds/event"), fixtures].concat(), CHANGED, checks::event::check);
 }
 
 #[test]
 fn a_language_is_one_of_those_that_there_are() {
-    check_texts(seeds("fuzz/seeds/locale"), CHANGED, checks::locale::check);
+    check_texts(seeds("tests/fuzz/seeds/locale"), CHANGED, checks::locale::check);
 }
 
 #[test]
 fn a_sender_s_name_neither_ends_its_header_nor_adds_a_mailbox() {
     let header = |text: &str| Some(text.parse::<custom_email_sender::mailbox::Mailbox>().ok()?.header());
-    check_texts(seeds("fuzz/seeds/mailbox"), CHANGED, |text| checks::mailbox::check(text, header));
+    check_texts(seeds("tests/fuzz/seeds/mailbox"), CHANGED, |text| checks::mailbox::check(text, header));
 }
 
 #[test]
 fn a_number_is_in_one_country_or_none_and_shown_by_nothing() {
-    check_texts(seeds("fuzz/seeds/phone"), CHANGED, checks::phone::check);
+    check_texts(seeds("tests/fuzz/seeds/phone"), CHANGED, checks::phone::check);
 }
 
 #[test]
 fn settings_are_right_or_reported_and_limits_hold() {
-    check_texts(seeds("fuzz/seeds/settings"), CHANGED, checks::settings::check);
+    check_texts(seeds("tests/fuzz/seeds/settings"), CHANGED, checks::settings::check);
 }
 
 #[test]
 fn messages_go_out_whatever_overrides_say() {
     // Each time renders every message in every language.
-    check_texts(seeds("fuzz/seeds/template"), 40, checks::template::check);
+    check_texts(seeds("tests/fuzz/seeds/template"), 40, checks::template::check);
 }

@@ -1,4 +1,4 @@
-//! The delivery record's model (`sender/src/record.rs`) and what the store asks of DynamoDB are the same machine.
+//! The delivery record's model (`crates/sender/src/record.rs`) and what the store asks of DynamoDB are the same machine.
 
 use std::time::Duration;
 

@@ -17,7 +17,8 @@ use crate::triggers::{Slot, Triggers};
 
 /// The service model, as botocore has it.
 static MODEL: LazyLock<Value> = LazyLock::new(|| {
-    let services: Value = serde_json::from_str(include_str!("../../tests/fixtures/services.json")).unwrap();
+    let services: Value =
+        serde_json::from_str(include_str!("../../../tests/fixtures/services.json")).unwrap();
     services["cognito-idp"]["shapes"].clone()
 });
 

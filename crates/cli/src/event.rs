@@ -90,7 +90,7 @@ pub(crate) struct Kind {
 
 macro_rules! event_files {
     ($($name:literal,)*) => {
-        [$(Kind { name: $name, text: include_str!(concat!("../../tests/fixtures/events/", $name, ".json")) },)*]
+        [$(Kind { name: $name, text: include_str!(concat!("../../../tests/fixtures/events/", $name, ".json")) },)*]
     };
 }
 

@@ -1,5 +1,5 @@
 //! A message opens to the clear text that it was made of, or not at all: no change of its bytes opens to anything but
-//! the twin of its signature, which no random change meets (a test in `sender/src/envelope.rs` makes it).
+//! the twin of its signature, which no random change meets (a test in `crates/sender/src/envelope.rs` makes it).
 //!
 //! The first byte chooses a message of an official SDK, every four bytes after it change it: what to do, where
 //! (two bytes) and with which byte.
@@ -18,8 +18,8 @@ struct Fixture {
 
 static FIXTURES: LazyLock<Vec<Fixture>> = LazyLock::new(|| {
     let files = [
-        include_str!("../../../sender/fixtures/envelope/python.json"),
-        include_str!("../../../sender/fixtures/envelope/javascript.json"),
+        include_str!("../../../../crates/sender/fixtures/envelope/python.json"),
+        include_str!("../../../../crates/sender/fixtures/envelope/javascript.json"),
     ];
     let lists = files.map(|json| serde_json::from_str::<Vec<Value>>(json).expect("the fixtures are JSON"));
     let fixture = |value: &Value| {

@@ -252,7 +252,7 @@ const REASONS: [&str; 18] = [
     "DynamoDB did not keep the record: ",
 ];
 
-/// The classes of failures (`sender/src/errors.rs`).
+/// The classes of failures (`crates/sender/src/errors.rs`).
 const CLASSES: [&str; 4] = ["transient", "recipient", "configuration", "ambiguous"];
 
 /// The beginning of every line about a message that was not sent.

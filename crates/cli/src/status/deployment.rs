@@ -13,7 +13,7 @@ pub(super) enum Package {
     SmsSender,
 }
 
-/// What the senders count, by the names of `runtime/src/metrics.rs`.
+/// What the senders count, by the names of `crates/runtime/src/metrics.rs`.
 const SENDER: &[&str] = &[
     "Sent",
     "Duplicate",

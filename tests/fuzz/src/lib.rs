@@ -3,10 +3,11 @@
 //! The properties stand in a folder of their own, because the tests on the stable compiler check them too
 //! (`tests/it/properties.rs`).
 
-#[path = "../../sender/src/envelope.rs"]
+#[path = "../../../crates/sender/src/envelope.rs"]
 pub mod envelope;
-#[path = "../../functions/custom-email-sender/src/mailbox.rs"]
+#[path = "../../../functions/custom-email-sender/src/mailbox.rs"]
 pub mod mailbox;
+#[path = "properties/all.rs"]
 pub mod properties;
 
 // The two files above are included and not depended on: their crates bring the AWS SDK, which takes minutes to build

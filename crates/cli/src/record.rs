@@ -201,7 +201,7 @@ impl FunctionArn {
     }
 }
 
-/// The error types that the senders report (`sender/src/report.rs`): their sentences hold no personal data.
+/// The error types that the senders report (`crates/sender/src/report.rs`): their sentences hold no personal data.
 pub(crate) const OUR_ERRORS: [&str; 6] = [
     "DecryptionFailed",
     "DeliveryInProgress",

@@ -1,4 +1,4 @@
-//! Dry runs of the senders: whether a function knows them, and what it answers (`sender/src/dry_run.rs`).
+//! Dry runs of the senders: whether a function knows them, and what it answers (`crates/sender/src/dry_run.rs`).
 
 use serde::Deserialize;
 
