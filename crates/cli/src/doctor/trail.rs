@@ -8,16 +8,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::Value;
-use shared::message::MessageKind;
 use shared::policy::{Decision, RefuseReason};
 use shared::recipient::RecipientHasher;
+use shared::trigger::{MessageKind, Trigger};
 
 use super::finding::Finding;
 use super::user::{self, Contact};
 use super::{Subject, finding::Level, startup, who};
 use crate::aws::AwsError;
 use crate::cognito::{LogDelivery, Pools};
-use crate::deployment::{Deployment, Trigger};
+use crate::deployment::Deployment;
 use crate::lambda::Configuration;
 use crate::logs::{Line, Logs};
 use crate::record::{OUR_ERRORS, Record, harmless};
