@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use shared::arn::account_of;
+
 use crate::aws::{CallError, Clients, Kind};
 use crate::description::Description;
 use crate::policy::{Access, AllowedBy, Effect, Policy, Principal, Request, Statement, UnknownBecause};
@@ -50,7 +52,7 @@ impl InvokePermission {
     /// Reads the policy of a function.
     #[must_use]
     pub fn in_policy(policy: &Policy, pool_arn: &str) -> Self {
-        let account = pool_arn.split(':').nth(4).unwrap_or_default();
+        let account = account_of(pool_arn).unwrap_or_default();
         let request = Request {
             action: "lambda:InvokeFunction",
             principal: Principal::Service(COGNITO),

@@ -6,6 +6,7 @@ use pool::permission::{InvokePermission, PermittedPools};
 use pool::plan::{Plan, Refusal};
 use pool::policy::Effect;
 use serde::Serialize;
+use shared::arn::function_name;
 
 use super::deployment::{Deployment, EMAIL_IS_USERNAME, Parameter};
 use super::needs::Need;
@@ -125,7 +126,7 @@ impl Permission {
     }
 
     fn sentence(&self) -> String {
-        let name = self.function.rsplit(':').next().unwrap_or_default();
+        let name = function_name(&self.function);
         let key = self.condition_key.as_deref().unwrap_or_default();
         match self.state {
             State::AllowedUnderCondition => format!(
