@@ -11,6 +11,7 @@ use std::time::Duration;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use aws_types::SdkConfig;
+use shared::outcome::FailureClass;
 use shared::secret::Code;
 use tokio::join;
 use tokio::task::yield_now;
@@ -18,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::aws::Service;
 use crate::envelope::{Envelope, EnvelopeError, Suite, looks_like_direct_kms_ciphertext};
-use crate::errors::{CallFailure, FailureClass};
+use crate::errors::CallFailure;
 use crate::time::{Attempts, Deadline, random};
 
 /// The key that Cognito encrypts codes under, by its ARN.

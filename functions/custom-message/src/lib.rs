@@ -13,6 +13,7 @@ use shared::message::{
     Content, Insert, MessageKind, MessageTrigger, Messages, RenderError, Request as Wanted,
     has_forbidden_character,
 };
+use shared::outcome::{ErrorType, Outcome};
 
 /// The settings of this function.
 #[derive(Debug)]
@@ -103,6 +104,8 @@ pub fn handle(config: &Config, invocation: Invocation) -> Box<RawValue> {
         Err(error) => {
             tracing::error!(
                 invocation.id = invocation.request_id,
+                outcome = Outcome::Malformed.name(),
+                error.r#type = ErrorType::MalformedEvent.name(),
                 "malformed event, it goes back unchanged: {error}"
             );
             invocation.event
@@ -118,6 +121,7 @@ fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValu
         Some(Wanted::AccountTakeOverNotification) | None => {
             tracing::warn!(
                 invocation.id = id,
+                outcome = Outcome::MessageUnchanged.name(),
                 trigger.source = event.shown_trigger_source(),
                 "unknown trigger source, the event goes back unchanged"
             );
@@ -164,11 +168,13 @@ fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValu
         event.respond(&answers)?;
         Some(to_raw_value(&event).map_err(|_| EventError::NotAnObject)?)
     };
+    let outcome = if fields.is_empty() { Outcome::MessageUnchanged } else { Outcome::MessageWritten };
     // The one line of the event.
     macro_rules! line {
         ($level:ident, $problems:expr) => {
             tracing::$level!(
                 invocation.id = id,
+                outcome = outcome.name(),
                 trigger.source = event.trigger_source(),
                 message.kind = kind.name(),
                 message.locale = locale.tag(),
