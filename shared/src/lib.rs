@@ -18,3 +18,4 @@ pub mod pumping;
 pub mod recipient;
 pub mod secret;
 pub mod segments;
+pub mod trigger;

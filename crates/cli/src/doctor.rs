@@ -25,12 +25,13 @@ use serde::Serialize;
 
 use crate::aws::{Aws, AwsError, Kind};
 use crate::cognito::{Pool, Pools, User};
-use crate::deployment::{Deployment, Trigger};
+use crate::deployment::Deployment;
 use crate::lambda::{Configuration, Functions};
 use crate::output::{Output, Tone, plain};
 use crate::progress::Progress;
 use crate::{Common, End, Error};
 use finding::{Finding, Level, Mend};
+use shared::trigger::Trigger;
 use user::Contact;
 use who::Found;
 

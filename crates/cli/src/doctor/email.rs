@@ -18,13 +18,13 @@ use super::step::Step;
 use super::user::OWN;
 use crate::aws::AwsError;
 use crate::cognito::Pool;
-use crate::deployment::Trigger;
 use crate::dns::{Dns, DnsFailure};
 use crate::output::plain;
 use crate::progress::Progress;
 use crate::ses::{Account, ConfigurationSet, Identity, MailFrom, Ses, Suppression};
 use crate::shell::quote;
 use dmarc::{Found, Policy, Request};
+use shared::trigger::Trigger;
 
 const SENDER: &str = "email.sender";
 const CUSTOM_MESSAGE: &str = "email.custom-message";

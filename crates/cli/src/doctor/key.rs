@@ -1,5 +1,7 @@
 //! The key of the codes: whether it is the right one and works, and whether Cognito and the senders may use it.
 
+use shared::trigger::Trigger;
+
 use super::Subject;
 use super::finding::{Finding, Level};
 use super::policy::{Policy, Statement, Verdict};
@@ -7,7 +9,7 @@ use super::step::{Step, region_of};
 use super::triggers::{Attached, account_of, attach};
 use crate::aws::{AwsError, Kind};
 use crate::cognito::Pool;
-use crate::deployment::{Deployment, Trigger};
+use crate::deployment::Deployment;
 use crate::iam::Policies;
 use crate::kms::{Grant, Key, Keys};
 use crate::lambda::name_of;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use shared::phone::{Country, PhoneNumber, SmsPermission, SmsRefusal, Territory};
+use shared::trigger::Trigger;
 
 use super::email::{denied, read, region_of_pool};
 use super::finding::{Finding, Level};
@@ -15,7 +16,6 @@ use super::{Subject, who};
 use crate::aws::AwsError;
 use crate::cloudwatch::{Spend, month_to_date_spend};
 use crate::cognito::{Pool, SmsSettings};
-use crate::deployment::Trigger;
 use crate::end_user_messaging::{Destination, EndUserMessaging, Origination, SpendLimit};
 use crate::output::plain;
 use crate::shell::quote;
