@@ -226,7 +226,7 @@ macro_rules! line {
         tracing::$level!(
             invocation.id = report.id,
             outcome = report.logged(outcome).name(),
-            outcome.reason = report.reason(outcome),
+            outcome.reason = reason(outcome),
             error.r#type = outcome.error_type().map(ErrorType::name),
             trigger.source = report.job.map(|job| job.trigger_source.as_str()),
             message.kind = report.job.map(|job| job.kind.name()),
@@ -329,7 +329,7 @@ impl<'a> Report<'a> {
                 line!(error, self, outcome, "malformed event: {error}");
             }
             Outcome::Failed { class, message, .. } => {
-                line!(error, self, outcome, error.class = class.name(), "did not send a message: {message}")
+                line!(error, self, outcome, error.class = class.name(), "did not send a message: {message}");
             }
             Outcome::Nothing(reason) => {
                 let (source, event_id) = match reason {
@@ -359,12 +359,6 @@ impl<'a> Report<'a> {
         if self.dry_run { logged::Outcome::DryRun } else { outcome.logged() }
     }
 
-    /// Why no message was sent.
-    fn reason(&self, outcome: &Outcome) -> Option<String> {
-        let sent = matches!(outcome, Outcome::Sent { .. } | Outcome::Rehearsed);
-        (!sent).then(|| outcome.explain())
-    }
-
     fn record_name(&self) -> &'static str {
         match self.record {
             Record::Unasked => "unasked",
@@ -381,6 +375,12 @@ impl<'a> Report<'a> {
             _ => None,
         }
     }
+}
+
+/// Why no message was sent.
+fn reason(outcome: &Outcome) -> Option<String> {
+    let sent = matches!(outcome, Outcome::Sent { .. } | Outcome::Rehearsed);
+    (!sent).then(|| outcome.explain())
 }
 
 fn happened_once(happened: bool, metric: Metric) -> Option<(Metric, f64)> {
