@@ -8,6 +8,7 @@ use runtime::Failure;
 use runtime::metrics::{Metric, Metrics, milliseconds};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use shared::arn::KeyArn;
 use shared::event::EventError;
 use shared::message::{Messages, RenderError};
 use shared::outcome::{self as logged, ErrorType, FailureClass};
@@ -18,7 +19,7 @@ use shared::recipient::RecipientHash;
 use crate::dry_run;
 use crate::errors::CallFailure;
 use crate::job::{Job, Reason};
-use crate::kms::{DecryptError, KeyArn};
+use crate::kms::DecryptError;
 use crate::record::Before;
 
 /// How an invocation ended.
