@@ -232,8 +232,8 @@ async fn the_functions_of_others_are_left_and_named_with_the_remedy() {
     assert_eq!(
         reason,
         format!(
-            "PreSignUp holds another function: {THEIRS}. Take it off, or deploy with ReplaceTriggers=true: then it is \
-             put back when the stack is deleted."
+            "PreSignUp already points to another function: {THEIRS}. Remove it from the user pool, or deploy with \
+             ReplaceTriggers=true, which restores it when the stack is deleted."
         )
     );
     // The rollback of the stack asks nobody, so nothing can stand in its way.
@@ -363,7 +363,11 @@ async fn a_place_that_somebody_took_stays_taken_and_stands_in_nobodys_way() {
         stage.update(&id, &new, &old).await;
         assert_eq!(stage.config()["PreSignUp"], THEIRS);
     }
-    assert!(stage.function.stdout().contains("somebody else took a place"), "{}", stage.function.stdout());
+    assert!(
+        stage.function.stdout().contains("another function replaced one of this stack's"),
+        "{}",
+        stage.function.stdout()
+    );
     stage.delete(&id, &properties()).await;
     assert_eq!(stage.config(), json!({ "PreSignUp": THEIRS }));
 }
@@ -377,7 +381,7 @@ async fn an_update_replaces_only_what_it_can_put_back() {
     let reason = stage.refused(&update(&id, &properties(), &old)).await;
     assert!(reason.contains("ReplaceTriggers=true"), "{reason}");
     let reason = stage.refused(&update(&id, &with("ReplaceTriggers", "true"), &old)).await;
-    assert!(reason.contains("came after this stack") && reason.contains("Take it off"), "{reason}");
+    assert!(reason.contains("attached after this stack") && reason.contains("Remove it"), "{reason}");
     // CloudFormation rolls back.
     stage.update(&id, &old, &properties()).await;
     assert_eq!(stage.config()["CustomSMSSender"], sender(THEIRS));
@@ -668,7 +672,7 @@ async fn a_malformed_request_is_answered_as_far_as_it_says_where() {
     let mut malformed = create(&properties());
     malformed["ResourceProperties"] = json!(["UserPoolId"]);
     let reason = stage.refused(&malformed).await;
-    assert!(reason.starts_with("the request of CloudFormation cannot be read: "), "{reason}");
+    assert!(reason.starts_with("the request of CloudFormation is not valid: "), "{reason}");
     let url = stage.answers.url();
     for request in
         [json!({ "ResponseURL": url }), json!({ "ResponseURL": url, "RequestType": 7, "StackId": [] })]
@@ -679,7 +683,7 @@ async fn a_malformed_request_is_answered_as_far_as_it_says_where() {
     }
     for event in ["{}", "[]", "7", "\"https://example.com\"", r#"{"ResponseURL":"http://example.com/"}"#] {
         let ended = stage.function.invoke_within(LONG, event).await;
-        assert!(ended.error_message().contains("nobody can be answered"), "{ended:?}");
+        assert!(ended.error_message().contains("CloudFormation gets no response"), "{ended:?}");
     }
     assert_eq!(stage.world.calls(), []);
 }

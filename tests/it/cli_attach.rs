@@ -196,7 +196,7 @@ async fn a_function_of_somebody_else_stays_unless_it_is_to_be_replaced() {
     stage.world.change_pool(|pool| pool["LambdaConfig"]["PreSignUp"] = json!(OTHERS));
     let before = stage.world.pool();
     let output = stage.attach(&[]).await;
-    assert_end(&output, 1, "--replace takes the place of another function.");
+    assert_end(&output, 1, "Add --replace to replace another function.");
     assert_snapshot!("attach, refused", output.stdout);
     stage.assert_nothing_was_written();
 
@@ -279,7 +279,7 @@ async fn anything_else_that_is_different_afterwards_is_an_error() {
     });
     let output = stage.attach(&[]).await;
     assert_end(&output, 1, "after the change the user pool differs from what was written: MfaConfiguration");
-    assert!(output.stderr.contains("Its settings before that are in FOLDER/backup.json"), "{output:?}");
+    assert!(output.stderr.contains("The backup FOLDER/backup.json has its previous settings."), "{output:?}");
 }
 
 #[tokio::test]
@@ -295,7 +295,7 @@ async fn a_pool_that_somebody_changes_meanwhile_is_left_alone() {
                 answer["UserPool"][changed] = said.clone();
             }
         });
-        let said = format!("the user pool was changed meanwhile, and is left as it is now: {changed}");
+        let said = format!("the user pool changed after it was read, so nothing was written: {changed}");
         assert_end(&stage.attach(&[]).await, 1, &said);
         assert_eq!(stage.world.asked(UPDATE), Vec::<Value>::new());
         assert_eq!(stage.world.permissions(PRE_SIGN_UP), Vec::<Value>::new());
@@ -380,18 +380,14 @@ async fn a_function_that_the_stack_has_no_more_is_taken_off() {
     assert_end(&stage.attach(&[]).await, 0, "Attached");
     let expected =
         json!({ "PostConfirmation": OTHERS, "PreSignUp": PRE_SIGN_UP, "CustomMessage": CUSTOM_MESSAGE });
-    assert_eq!(stage.world.pool()["LambdaConfig"], expected, "nor does anybody need the key");
+    assert_eq!(stage.world.pool()["LambdaConfig"], expected, "no function needs the key");
     assert_end(&stage.run("diff", &[]).await, 0, "agree.");
 }
 
 #[tokio::test]
 async fn the_parameter_for_the_user_names_follows_from_the_pool() {
     let stage = Stage::set();
-    assert_end(
-        &stage.run("attach", &[]).await,
-        0,
-        "EmailIsUsername=true: the e-mail address is the user name",
-    );
+    assert_end(&stage.run("attach", &[]).await, 0, "EmailIsUsername=true: email is the sign-in attribute");
     stage.world.change_pool(|pool| {
         pool.as_object_mut().expect("an object").remove("UsernameAttributes");
         pool["AliasAttributes"] = json!(["email"]);
@@ -399,7 +395,7 @@ async fn the_parameter_for_the_user_names_follows_from_the_pool() {
     assert_end(
         &stage.run("attach", &[]).await,
         0,
-        "EmailIsUsername=false of the stack is right: the e-mail address is an alias",
+        "EmailIsUsername=false of the stack is right: email is an alias attribute",
     );
     stage.world.change("cloudformation:DescribeStacks", |answer| {
         let parameters = answer["Stacks"][0]["Parameters"].as_array_mut().expect("a list");
@@ -408,7 +404,7 @@ async fn the_parameter_for_the_user_names_follows_from_the_pool() {
     });
     let output = stage.attach(&[]).await;
     assert_end(&output, 1, "EmailIsUsername=true of the stack is wrong, deploy with false");
-    assert_snapshot!("attach, refused for the user names", output.stdout);
+    assert_snapshot!("attach, refused for EmailIsUsername", output.stdout);
     stage.assert_nothing_was_written();
     assert_end(&stage.run("diff", &[]).await, 1, "EmailIsUsername=true of the stack is wrong");
 }
@@ -439,8 +435,8 @@ async fn a_function_that_a_statement_forbids_is_named_and_its_policy_left_alone(
         (denial["Sid"], denial["Effect"]) = (json!("denial"), json!("Deny"));
         statements.push(denial);
     });
-    let said = "triggers-pre-sign-up may not be invoked by this pool: a statement of its policy forbids it";
-    assert_end(&stage.attach(&[]).await, 1, &format!("Refused: {said}. Take that statement out"));
+    let said = "triggers-pre-sign-up may not be invoked by this pool: a Deny statement of its policy applies";
+    assert_end(&stage.attach(&[]).await, 1, &format!("Refused: {said}. Remove that statement"));
     stage.assert_nothing_was_written();
     assert_end(&stage.run("diff", &[]).await, 1, said);
 }
@@ -453,7 +449,7 @@ async fn a_function_that_any_pool_may_invoke_is_named_but_no_drift() {
         statements[0].as_object_mut().expect("an object").remove("Condition");
     });
     let output = stage.run("diff", &[]).await;
-    assert_end(&output, 0, "triggers-pre-sign-up may be invoked by any user pool: its policy names none");
+    assert_end(&output, 0, "triggers-pre-sign-up may be invoked by every user pool of every account");
     assert_end(&output, 0, "agree.");
 }
 
@@ -502,7 +498,7 @@ async fn a_key_of_somebody_else_is_drift() {
         }
     });
     let output = stage.run("diff", &[]).await;
-    assert_end(&output, 1, "attach would refuse: CustomEmailSender holds another function");
+    assert_end(&output, 1, "attach would refuse: CustomEmailSender already points to another function");
     assert_end(&output, 1, "differ.");
 }
 

@@ -1,4 +1,4 @@
-//! `attach`, `detach` and `diff`: the triggers of a stack on a user pool.
+//! `attach`, `detach` and `diff`: the Lambda triggers of a stack in a user pool.
 
 mod backup;
 mod deployment;
@@ -13,27 +13,27 @@ use pool::control::{self, Revoked};
 use pool::description::Description;
 use pool::model::UnknownFields;
 use pool::permission;
-use pool::plan::{Foreign, Plan};
-use pool::triggers::Slot;
+use pool::plan::{OnConflict, Plan};
+use pool::triggers::LambdaConfigMember;
 
 use crate::output::Output;
 use crate::{Common, End, Error};
 use deployment::Deployment;
-use report::{Permission, Report};
+use report::{FunctionPermission, PoolReport};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = ATTACH_DETAILS)]
 pub(crate) struct AttachOptions {
     #[command(flatten)]
     target: Target,
-    /// Attaches; without it nothing is changed
+    /// Makes the changes; without it this is a dry run
     #[arg(long)]
     apply: bool,
-    /// Takes the place of functions that are not the stack's
+    /// Replaces functions that are not the stack's
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
-    care: Care,
+    safety: SafetyOptions,
 }
 
 #[derive(Debug, Args)]
@@ -41,14 +41,14 @@ pub(crate) struct AttachOptions {
 pub(crate) struct DetachOptions {
     #[command(flatten)]
     target: Target,
-    /// Takes them off; without it nothing is changed
+    /// Makes the changes; without it this is a dry run
     #[arg(long)]
     apply: bool,
-    /// Puts back what was attached when `attach` wrote this backup; else the slots are left empty
+    /// Restores the functions in this backup of `attach`; without it the Lambda triggers are left empty
     #[arg(long, value_name = "FILE")]
     restore: Option<PathBuf>,
     #[command(flatten)]
-    care: Care,
+    safety: SafetyOptions,
 }
 
 #[derive(Debug, Args)]
@@ -61,33 +61,33 @@ pub(crate) struct DiffOptions {
 /// Which triggers, and which pool.
 #[derive(Debug, Args)]
 struct Target {
-    /// Stack whose outputs name functions and key
+    /// Stack whose functions and key are attached
     #[arg(long, value_name = "NAME")]
     stack_name: String,
-    /// User pool; else the one that the stack names
+    /// User pool; default: the one in the stack's outputs
     #[arg(long, value_name = "ID")]
     user_pool_id: Option<String>,
 }
 
-/// What keeps the pool safe.
+/// How the pool's other settings are kept safe.
 #[derive(Debug, Args)]
-struct Care {
-    /// Where the pool's settings are written before anything is changed; else `<pool>-<time>.json`
+struct SafetyOptions {
+    /// File for a backup of the pool's settings; default: `<pool>-<time>.json`
     #[arg(long, value_name = "FILE")]
     backup: Option<PathBuf>,
-    /// Settings of the pool that this version does not know
+    /// What to do with settings of the pool that this version does not know
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     unknown_fields: Unknown,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Unknown {
-    /// Nothing is changed
+    /// Change nothing
     #[default]
     Refuse,
-    /// They are written back as they were read; Cognito may refuse them
+    /// Write them back unchanged; Cognito may reject them
     Keep,
-    /// They are not written; Cognito may reset them
+    /// Leave them out; Cognito may reset them
     Drop,
 }
 
@@ -102,34 +102,43 @@ impl From<Unknown> for UnknownFields {
 }
 
 const ATTACH_DETAILS: &str = "\
-Cognito changes a user pool as a whole and resets what it is not given. So every setting is read, PreSignUp, \
-CustomMessage, CustomEmailSender, CustomSMSSender and KMSKeyID are changed as the stack wants them, and \
-everything is written back, as JSON and not through the types of an SDK, which would lose what is newer than they \
-are. Before that the settings go into a backup file, and the pool is read once more: when somebody changed it \
-meanwhile, nothing is written. After it the pool is read again, and anything else that differs is an error.
+Cognito resets every setting of a user pool that is missing from an update. So `attach` reads all settings, changes \
+PreSignUp, CustomMessage, CustomEmailSender, CustomSMSSender and KMSKeyID in LambdaConfig, and writes everything back. \
+Before that it writes a backup and reads the pool once more: if the pool changed since, nothing is written. Afterwards \
+it reads the pool again, and reports any other difference as an error. Other Lambda triggers are never changed.
 
-A slot that holds a function of somebody else is left alone, and nothing is changed, unless --replace is given. \
-Other triggers are never touched.
+Nothing is changed, and the exit code is 1, if
+- one of these triggers already points to another function (--replace overrides it);
+- another function's codes are encrypted with another key: deploy the stack with that key as CodeKeyArn;
+- the stack has EmailIsUsername=true, but email is not the only sign-in attribute of the pool;
+- CustomMessage would have to write email for a pool with the default email configuration (COGNITO_DEFAULT);
+- a Deny statement in a function's policy denies the invocation;
+- the pool has settings that this version does not know (--unknown-fields overrides it).
 
 You need cloudformation:DescribeStacks, cognito-idp:DescribeUserPool, lambda:GetPolicy, and with --apply \
-cognito-idp:UpdateUserPool, iam:PassRole for the role that the pool sends SMS with, kms:CreateGrant on the key, \
-and, where the stack does not let \
-the pool invoke its functions, lambda:AddPermission. Whether you have those of the pool, the role and the key is \
-asked beforehand where sts:GetCallerIdentity, iam:GetRole and iam:SimulatePrincipalPolicy permit.
+cognito-idp:UpdateUserPool, iam:PassRole for the role with which the pool sends SMS, kms:CreateGrant on the key, and \
+lambda:AddPermission if the stack does not let the pool invoke its functions. `attach` checks the permissions for pool, \
+role and key beforehand if you have sts:GetCallerIdentity, iam:GetRole and iam:SimulatePrincipalPolicy.
 
-Done twice, the second time changes nothing.";
+A second run changes nothing.";
 
 const DETACH_DETAILS: &str = "\
-A slot that holds a function of the stack is emptied, or gets back what it held according to the backup; what \
-somebody else put there meanwhile is left alone. The key goes when no function needs it any more. Then the \
-permissions that `attach` added are taken out of the functions' policies; those of the stack stay.
+Each Lambda trigger that points to a function of the stack is removed, or restored from the backup. Functions that \
+replaced the stack's functions stay. The key is removed if no other function needs it. Then the permissions that \
+`attach` added are removed from the functions' policies; those of the stack stay. All other settings keep their \
+current values, not those of the backup.
 
-All other settings stay as they are now, not as they were when the backup was made. How that is done, and what you \
-need, is said in `attach --help`.";
+Nothing is changed, and the exit code is 1, if
+- a function to restore does not exist, or Cognito may not invoke it: leave out --restore;
+- the pool has settings that this version does not know (--unknown-fields overrides it).
+
+`attach --help` lists the required permissions; detach also needs lambda:RemovePermission.";
 
 const DIFF_DETAILS: &str = "\
-The exit code is 1 when a function or the key of the stack is not attached, another one is, or Cognito may not \
-invoke it; 0 when all is as the stack wants it. Settings that the stack says nothing about make no difference.
+The exit code is 1 if a function or the key of the stack is not attached, if another one is attached, if Cognito may \
+not invoke a function of the stack or only under a condition that cannot be evaluated, if the stack has \
+EmailIsUsername=true although email is not the only sign-in attribute of the pool, or if `attach` would refuse the \
+change. Otherwise it is 0. Settings that the stack does not define make no difference.
 
 You need cloudformation:DescribeStacks, cognito-idp:DescribeUserPool and lambda:GetPolicy.";
 
@@ -140,19 +149,20 @@ pub(crate) async fn attach(
 ) -> Result<End, Error> {
     let stack = Deployment::load(&options.target, common).await?;
     let pool = stack.read().await?;
-    let foreign = if options.replace { Foreign::Replace } else { Foreign::Refuse };
-    let plan = Plan::attach(&pool, &stack.wanted, &stack.former(&pool), foreign);
-    let permissions = verdicts(&stack, stack.wanted.functions(), &pool).await?;
-    let mut report = Report::new("attach", &stack, &plan, permissions);
+    let on_conflict = if options.replace { OnConflict::Replace } else { OnConflict::Refuse };
+    let plan = Plan::attach(&pool, &stack.wanted, &stack.former(&pool), on_conflict);
+    let permissions = invoke_permissions(&stack, stack.wanted.functions(), &pool).await?;
+    let mut report = PoolReport::new("attach", &stack, &plan, permissions);
     report.parameter(stack.email_is_username(&pool));
-    report.refuse_harm();
-    let work = Work { stack: &stack, plan: &plan, care: &options.care, apply: options.apply };
-    let to_grant = report.permissions.iter().any(Permission::is_missing);
-    work.finish(report, plan.is_empty() && !to_grant, output, async |unknown| {
-        let functions = control::carry_out(&stack.clients, &plan, &stack.wanted, unknown).await?;
-        Ok(Revoked { functions, failure: None })
-    })
-    .await
+    report.refuse_unsafe();
+    let changes = PoolChanges { stack: &stack, plan: &plan, safety: &options.safety, apply: options.apply };
+    let to_grant = report.permissions.iter().any(FunctionPermission::is_missing);
+    changes
+        .finish(report, plan.is_empty() && !to_grant, output, async |unknown| {
+            let functions = control::apply_and_grant(&stack.clients, &plan, &stack.wanted, unknown).await?;
+            Ok(Revoked { functions, failure: None })
+        })
+        .await
 }
 
 pub(crate) async fn detach(
@@ -169,27 +179,28 @@ pub(crate) async fn detach(
     for (_, function) in ours.functions() {
         let granted = permission::is_granted(&stack.clients, function, &pool).await;
         if granted.map_err(|error| stack.failure(error.into()))? {
-            permissions.push(Permission::added_before(function));
+            permissions.push(FunctionPermission::added_before(function));
         }
     }
     let nothing_to_do = plan.is_empty() && permissions.is_empty();
-    let mut report = Report::new("detach", &stack, &plan, permissions);
+    let mut report = PoolReport::new("detach", &stack, &plan, permissions);
     let restored = plan.after().triggers();
-    let restored = restored.functions().filter(|(slot, arn)| pool.triggers().arn(*slot) != Some(*arn));
-    report.refuse_to_restore(&verdicts(&stack, restored, &pool).await?);
-    let work = Work { stack: &stack, plan: &plan, care: &options.care, apply: options.apply };
-    work.finish(report, nothing_to_do, output, async |unknown| {
-        control::give_back(&stack.clients, &plan, &ours, unknown).await
-    })
-    .await
+    let restored = restored.functions().filter(|(member, arn)| pool.triggers().arn(*member) != Some(*arn));
+    report.refuse_to_restore(&invoke_permissions(&stack, restored, &pool).await?);
+    let changes = PoolChanges { stack: &stack, plan: &plan, safety: &options.safety, apply: options.apply };
+    changes
+        .finish(report, nothing_to_do, output, async |unknown| {
+            control::apply_and_revoke(&stack.clients, &plan, &ours, unknown).await
+        })
+        .await
 }
 
 pub(crate) async fn diff(options: DiffOptions, common: &Common, output: &mut Output) -> Result<End, Error> {
     let stack = Deployment::load(&options.target, common).await?;
     let pool = stack.read().await?;
-    let plan = Plan::attach(&pool, &stack.wanted, &stack.former(&pool), Foreign::Replace);
-    let permissions = verdicts(&stack, stack.wanted.functions(), &pool).await?;
-    let mut report = Report::new("diff", &stack, &plan, permissions);
+    let plan = Plan::attach(&pool, &stack.wanted, &stack.former(&pool), OnConflict::Replace);
+    let permissions = invoke_permissions(&stack, stack.wanted.functions(), &pool).await?;
+    let mut report = PoolReport::new("diff", &stack, &plan, permissions);
     report.parameter(stack.email_is_username(&pool));
     report.refusals(plan.refusals.clone());
     let drift = report.drift();
@@ -198,38 +209,38 @@ pub(crate) async fn diff(options: DiffOptions, common: &Common, output: &mut Out
 }
 
 /// Whether Cognito may invoke these functions.
-async fn verdicts(
+async fn invoke_permissions(
     stack: &Deployment,
-    functions: impl Iterator<Item = (Slot, &str)>,
+    functions: impl Iterator<Item = (LambdaConfigMember, &str)>,
     pool: &Description,
-) -> Result<Vec<Permission>, Error> {
+) -> Result<Vec<FunctionPermission>, Error> {
     let mut permissions = Vec::new();
     for (_, function) in functions {
-        let verdict = permission::check(&stack.clients, function, pool)
+        let permission = permission::check(&stack.clients, function, pool)
             .await
             .map_err(|error| stack.failure(error.into()))?;
-        permissions.push(Permission::new(function, verdict));
+        permissions.push(FunctionPermission::new(function, permission));
     }
     Ok(permissions)
 }
 
-/// What `attach` and `detach` do alike: show, save, change, check.
-struct Work<'a> {
+/// What `attach` and `detach` have in common: show, save a backup, change, check.
+struct PoolChanges<'a> {
     stack: &'a Deployment,
     plan: &'a Plan,
-    care: &'a Care,
+    safety: &'a SafetyOptions,
     apply: bool,
 }
 
-impl Work<'_> {
+impl PoolChanges<'_> {
     async fn finish(
         &self,
-        mut report: Report,
+        mut report: PoolReport,
         nothing_to_do: bool,
         output: &mut Output,
         change: impl AsyncFnOnce(UnknownFields) -> Result<Revoked, control::Error>,
     ) -> Result<End, Error> {
-        let unknown = self.care.unknown_fields.into();
+        let unknown = self.safety.unknown_fields.into();
         report.refusals(self.plan.refusals(unknown));
         if !nothing_to_do && !self.plan.is_empty() {
             report.needs = needs::check(&self.stack.aws, self.plan).await;
@@ -237,8 +248,8 @@ impl Work<'_> {
         if report.is_refused() || nothing_to_do || !self.apply {
             report.end(nothing_to_do);
             report.show(output)?;
-            let look = report.is_refused() || !nothing_to_do && report.lacks_permission();
-            return Ok(if look { End::LookAtIt } else { End::Done });
+            let needs_attention = report.is_refused() || !nothing_to_do && report.lacks_permission();
+            return Ok(if needs_attention { End::LookAtIt } else { End::Done });
         }
         let saved = if self.plan.is_empty() { None } else { Some(self.save()?) };
         match change(unknown).await {
@@ -266,20 +277,20 @@ impl Work<'_> {
 
     fn save(&self) -> Result<PathBuf, Error> {
         let pool = self.plan.before();
-        let path = self.care.backup.clone().unwrap_or_else(|| backup::default_path(pool));
+        let path = self.safety.backup.clone().unwrap_or_else(|| backup::default_path(pool));
         backup::write(&path, pool)?;
         Ok(path)
     }
 
-    /// Where the pool stands after a failure, and what is probably missing.
+    /// Explains the state of the pool after a failure, and the permissions that are probably missing.
     fn explain(&self, error: &control::Error, backup: &Path, output: &mut Output) {
         let backup = backup.display();
         output.note(&match error.was_written() {
-            Some(false) => format!("The pool was not changed. Its settings are in {backup} nevertheless."),
-            Some(true) => format!("The pool was changed. Its settings before that are in {backup}."),
+            Some(false) => format!("The pool was not changed. The backup {backup} has its settings."),
+            Some(true) => format!("The pool was changed. The backup {backup} has its previous settings."),
             None => format!(
-                "Whether the pool was changed is not known: `cognito-triggers diff` tells. Its settings before that \
-                 are in {backup}."
+                "Whether the pool was changed is not known: check with `cognito-triggers diff`. The backup {backup} has \
+                 its previous settings."
             ),
         });
         if let control::Error::Call(error) = error

@@ -1,4 +1,4 @@
-//! The calls to Cognito and Lambda, and what their errors mean.
+//! The calls to Cognito and Lambda, and the meaning of their errors.
 
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex};
@@ -35,25 +35,26 @@ pub struct Clients {
 pub struct CallError {
     /// The permission that the call needs, `cognito-idp:UpdateUserPool`.
     pub action: &'static str,
-    /// What the SDK says.
+    /// The SDK's error.
+    #[source]
     pub cause: Box<SdkError<ErrorMetadata, HttpResponse>>,
 }
 
-/// What a failed call means.
+/// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// These credentials may not do it.
+    /// Access denied.
     Denied,
-    /// What was named is not there.
+    /// Not found.
     NotFound,
-    /// Slower, or later.
+    /// Throttled.
     Throttled,
-    /// Somebody else is changing the same thing.
+    /// Another change is in progress.
     Conflict,
-    /// The service refuses what it was given, and says why.
-    Refused,
-    /// No answer: network, credentials, a fault of the service. Whether anything was changed is not known.
-    Unanswered,
+    /// The service rejected the request.
+    Rejected,
+    /// No response: network, credentials, a fault of the service. The change may have been made or not.
+    NoResponse,
 }
 
 impl CallError {
@@ -74,18 +75,18 @@ impl CallError {
         self.meta().and_then(ErrorMetadata::code)
     }
 
-    /// The service's own words.
+    /// The service's error message.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.meta().and_then(ErrorMetadata::message)
     }
 
-    /// What it means.
+    /// Why the call failed.
     #[must_use]
     pub fn kind(&self) -> Kind {
         let status = self.cause.raw_response().map_or(0, |response| response.status().as_u16());
         match self.code() {
-            // Cognito's NotAuthorizedException is for callers whom IAM lets through.
+            // Cognito returns NotAuthorizedException to callers that IAM allows.
             Some("AccessDeniedException" | "AccessDenied" | "NotAuthorizedException") => Kind::Denied,
             Some("ResourceNotFoundException") => Kind::NotFound,
             Some(
@@ -95,12 +96,12 @@ impl CallError {
                 "ConcurrentModificationException"
                 | "ResourceConflictException"
                 | "PreconditionFailedException"
-                // While users are imported, Cognito takes no change of the pool.
+                // While users are imported, Cognito rejects changes of the pool.
                 | "UserImportInProgressException",
             ) => Kind::Conflict,
-            Some(_) if (400..500).contains(&status) => Kind::Refused,
+            Some(_) if (400..500).contains(&status) => Kind::Rejected,
             None if status == 429 => Kind::Throttled,
-            _ => Kind::Unanswered,
+            _ => Kind::NoResponse,
         }
     }
 
@@ -122,7 +123,7 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
 }
 
 impl Clients {
-    /// Clients with this configuration; nothing is called.
+    /// Creates the clients without a call.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self {
@@ -131,23 +132,23 @@ impl Clients {
         }
     }
 
-    /// The answer of `DescribeUserPool` as Cognito wrote it.
+    /// The response of `DescribeUserPool`, byte by byte.
     pub(crate) async fn describe_user_pool(&self, pool_id: &str) -> Result<Vec<u8>, CallError> {
-        let answer = Answer::default();
+        let body = ResponseBody::default();
         let sent = self
             .cognito
             .describe_user_pool()
             .user_pool_id(pool_id)
             .customize()
-            .interceptor(answer.clone())
+            .interceptor(body.clone())
             .send();
         sent.await.map_err(|error| CallError::new("cognito-idp:DescribeUserPool", error))?;
-        Ok(answer.take())
+        Ok(body.take())
     }
 
-    /// Sends this, instead of what the SDK would make of it. Once: when the answer to a first attempt is lost, a refusal
-    /// of a second one would say that nothing was changed, and the permissions would be taken from functions that the
-    /// pool invokes.
+    /// Sends this body instead of the one that the SDK serializes, without retries: if the response to a first attempt
+    /// got lost and a second attempt was rejected, the error would say that nothing was changed, and the permissions
+    /// would be removed from functions that the pool invokes.
     pub(crate) async fn update_user_pool(
         &self,
         pool: &Description,
@@ -155,7 +156,7 @@ impl Clients {
     ) -> Result<(), CallError> {
         let body = request.to_string();
         let replace = move |request: &mut HttpRequest| {
-            // Signing begins after this.
+            // The SDK signs the request after this.
             request.headers_mut().insert("content-length", body.len().to_string());
             *request.body_mut() = SdkBody::from(body.as_str());
         };
@@ -170,7 +171,7 @@ impl Clients {
         sent.await.map(drop).map_err(|error| CallError::new(UPDATE, error))
     }
 
-    /// The policy of a function; none when it has none. The function itself may be missing, too.
+    /// The policy of a function, `None` if the function or its policy does not exist.
     pub(crate) async fn policy(
         &self,
         function: &str,
@@ -211,7 +212,7 @@ impl Clients {
             .map_err(|error| CallError::new("lambda:AddPermission", error))
     }
 
-    /// Takes a statement out of a function's policy. Tells whether it was there.
+    /// Removes a statement from a function's policy. Returns whether it existed.
     pub(crate) async fn remove_permission(
         &self,
         (function, qualifier): (&str, Option<&str>),
@@ -231,20 +232,20 @@ impl Clients {
     }
 }
 
-/// Keeps the body of an answer as it came.
+/// Keeps the body of a response.
 #[derive(Clone, Debug, Default)]
-struct Answer(Arc<Mutex<Vec<u8>>>);
+struct ResponseBody(Arc<Mutex<Vec<u8>>>);
 
-impl Answer {
+impl ResponseBody {
     fn take(&self) -> Vec<u8> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
 
 #[dyn_dispatch_hint]
-impl Intercept for Answer {
+impl Intercept for ResponseBody {
     fn name(&self) -> &'static str {
-        "Answer"
+        "ResponseBody"
     }
 
     fn read_after_deserialization(
@@ -273,17 +274,19 @@ mod tests {
     use crate::model::{READ_ONLY, SETTABLE, name_in_update};
 
     #[test]
-    fn what_passes_by_itself_is_told_from_a_refusal() {
+    fn temporary_errors_are_told_from_rejections() {
         for (code, kind) in [
             ("UserImportInProgressException", Kind::Conflict),
             ("ConcurrentModificationException", Kind::Conflict),
             ("TooManyRequestsException", Kind::Throttled),
-            ("InvalidParameterException", Kind::Refused),
+            ("InvalidParameterException", Kind::Rejected),
         ] {
             let response = HttpResponse::new(400.try_into().unwrap(), SdkBody::empty());
             let meta = ErrorMetadata::builder().code(code).build();
             let cause = Box::new(SdkError::service_error(meta, response));
-            assert_eq!(CallError { action: UPDATE, cause }.kind(), kind, "{code}");
+            let error = CallError { action: UPDATE, cause };
+            assert_eq!(error.kind(), kind, "{code}");
+            assert!(std::error::Error::source(&error).is_some(), "the SDK's error is the source");
         }
     }
 
@@ -300,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sdk_knows_no_member_that_is_in_neither_list() {
+    fn every_member_of_the_sdk_is_in_one_of_the_lists() {
         let pool = members_of_debug(&format!("{:?}", UserPoolType::builder().build()));
         assert!(pool.len() > 30, "{pool:?}");
         for name in &pool {

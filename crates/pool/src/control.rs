@@ -7,42 +7,42 @@ use crate::description::{Description, Malformed};
 use crate::difference::{Difference, differences};
 use crate::model::UnknownFields;
 use crate::permission;
-use crate::plan::{Foreign, Plan, Refusal};
+use crate::plan::{OnConflict, Plan, Refusal};
 use crate::triggers::Triggers;
 
-/// Cognito shows a change at once as a rule; nobody promises it.
+/// Cognito usually shows a change at once, but does not document it.
 const READ_AGAIN: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
-/// Why the pool is not as it should be.
+/// Why an operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// Cognito's answer cannot be read. Nothing was changed.
-    #[error("Cognito's answer to DescribeUserPool is {0}")]
+    /// Cognito's response cannot be read. Nothing was changed.
+    #[error("Cognito's response to DescribeUserPool is {0}")]
     Malformed(#[from] Malformed),
-    /// Nothing was changed, and has to be.
+    /// The plan was refused. Nothing was changed.
     #[error("{}", join(.0))]
     Refused(Vec<Refusal>),
-    /// Nothing was changed, because somebody else changed the pool after it was read for the plan.
-    #[error("the user pool was changed meanwhile, and is left as it is now: {}", .0.join(", "))]
+    /// The pool changed after it was read for the plan. Nothing was written.
+    #[error("the user pool changed after it was read, so nothing was written: {}", .0.join(", "))]
     ChangedMeanwhile(Vec<String>),
-    /// The change was made, and more than was asked for is different now.
+    /// The change was written, and other settings differ now.
     #[error("after the change the user pool differs from what was written: {}", join(.0))]
     Differs(Vec<Difference>),
-    /// The change was made, and the pool could not be read again.
-    #[error("the change was made, but what became of the user pool could not be read: {0}")]
-    NotReadAgain(Box<Error>),
+    /// The change was written, and the pool could not be read again.
+    #[error("the change was written, but the user pool could not be read again: {0}")]
+    NotReadAgain(#[source] Box<Error>),
 }
 
 impl Error {
-    /// Whether the pool was changed; `None` when Cognito gave no answer to the change.
+    /// Whether the pool was changed, `None` if Cognito did not respond to the change.
     #[must_use]
     pub fn was_written(&self) -> Option<bool> {
         match self {
             Self::Differs(_) | Self::NotReadAgain(_) => Some(true),
-            Self::Call(error) if error.action == UPDATE && error.kind() == Kind::Unanswered => None,
+            Self::Call(error) if error.action == UPDATE && error.kind() == Kind::NoResponse => None,
             Self::Call(_) | Self::Malformed(_) | Self::Refused(_) | Self::ChangedMeanwhile(_) => Some(false),
         }
     }
@@ -52,28 +52,28 @@ fn join<T: ToString>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// What [`attach`] or [`detach`] did.
+/// What [`attach`] or [`detach`] changed.
 #[derive(Clone, Debug)]
-pub struct Done {
-    /// What was changed in the pool; none of it when it was as wanted already.
+pub struct Applied {
+    /// What was changed in the pool: nothing if the pool was already as wanted.
     pub plan: Plan,
-    /// The functions that got a statement, or lost one of ours.
+    /// The functions whose statement was added or removed.
     pub permissions: Vec<String>,
 }
 
-/// The pool as it is.
+/// Reads the pool.
 ///
 /// # Errors
-/// When Cognito does not say.
+/// See [`Error`].
 pub async fn read(clients: &Clients, pool_id: &str) -> Result<Description, Error> {
     Ok(Description::parse(&clients.describe_user_pool(pool_id).await?)?)
 }
 
-/// Carries a plan out; an empty one calls nobody.
+/// Applies a plan. An empty one needs no call.
 ///
-/// The pool is read right before, and nothing is written when it is not the one that the plan was made for any more;
-/// Cognito has no write that depends on what is there, so a change within the same moment can still be lost. It is
-/// read again afterwards, and everything but the planned change has to be as it was.
+/// The pool is read right before, and nothing is written if it changed since the plan was made. Cognito has no
+/// conditional write, so a change within the same moment can still be lost. Then the pool is read again, and
+/// everything except the planned change must be as before.
 ///
 /// # Errors
 /// See [`Error`].
@@ -92,7 +92,7 @@ pub async fn write(clients: &Clients, plan: &Plan, unknown: UnknownFields) -> Re
     }
 }
 
-/// In what the pool differs from what it ought to be, once there was time for it to show.
+/// How the pool differs from what was written, after some time for Cognito to show it.
 async fn settled(
     clients: &Clients,
     expected: &Description,
@@ -100,7 +100,7 @@ async fn settled(
 ) -> Result<Vec<Difference>, Error> {
     let compare = async || {
         let mut found = differences(expected, &read(clients, expected.id()).await?);
-        // Whoever leaves a setting out has been told what may become of it.
+        // Cognito may reset a setting that the operator chose to leave out.
         found.retain(|one| unknown != UnknownFields::LeaveOut || !one.is_unknown());
         Ok::<_, Error>(found)
     };
@@ -123,7 +123,7 @@ fn unchanged(planned: &Description, now: &Description) -> Result<(), Error> {
     if changed.is_empty() { Ok(()) } else { Err(Error::ChangedMeanwhile(changed)) }
 }
 
-/// Reads the pool and attaches the wanted functions. Done twice, it changes nothing.
+/// Reads the pool and attaches the wanted functions. It is idempotent.
 ///
 /// # Errors
 /// See [`Error`].
@@ -132,24 +132,23 @@ pub async fn attach(
     pool_id: &str,
     wanted: &Triggers,
     former: &Triggers,
-    foreign: Foreign,
+    on_conflict: OnConflict,
     unknown: UnknownFields,
-) -> Result<Done, Error> {
+) -> Result<Applied, Error> {
     let pool = read(clients, pool_id).await?;
-    let plan = Plan::attach(&pool, wanted, former, foreign);
-    let permissions = carry_out(clients, &plan, wanted, unknown).await?;
-    Ok(Done { plan, permissions })
+    let plan = Plan::attach(&pool, wanted, former, on_conflict);
+    let permissions = apply_and_grant(clients, &plan, wanted, unknown).await?;
+    Ok(Applied { plan, permissions })
 }
 
-/// Lets Cognito invoke the wanted functions, then writes what is planned. Names the functions that Cognito could not
-/// invoke until now.
+/// Lets Cognito invoke the wanted functions, then writes the plan. Returns the functions that got a statement.
 ///
-/// The permissions come first: a trigger that Cognito may not invoke fails every sign-up. They are taken back when
-/// the pool was certainly not changed.
+/// The permissions come first: every sign-up fails if Cognito may not invoke a Lambda trigger. They are removed again
+/// if the pool was certainly not changed.
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn carry_out(
+pub async fn apply_and_grant(
     clients: &Clients,
     plan: &Plan,
     wanted: &Triggers,
@@ -164,14 +163,15 @@ pub async fn carry_out(
     let Err(error) = result else { return Ok(granted) };
     if error.was_written() == Some(false) {
         for function in &granted {
-            // The reason for the failure is worth more than that this one failed, too.
+            // The first error matters more than a failure of this call.
             let _ = permission::revoke(clients, function, plan.before()).await;
         }
     }
     Err(error)
 }
 
-/// Reads the pool, puts back what was in our slots before, where they are still ours, and takes our permissions back.
+/// Reads the pool, restores the previous Lambda triggers unless another function replaced ours, and removes our
+/// statements.
 ///
 /// # Errors
 /// See [`Error`].
@@ -181,30 +181,30 @@ pub async fn detach(
     ours: &Triggers,
     before: &Triggers,
     unknown: UnknownFields,
-) -> Result<Done, Error> {
+) -> Result<Applied, Error> {
     let pool = read(clients, pool_id).await?;
     let plan = Plan::detach(&pool, ours, before);
-    let Revoked { functions, failure } = give_back(clients, &plan, ours, unknown).await?;
+    let Revoked { functions, failure } = apply_and_revoke(clients, &plan, ours, unknown).await?;
     match failure {
         Some(failure) => Err(failure.into()),
-        None => Ok(Done { plan, permissions: functions }),
+        None => Ok(Applied { plan, permissions: functions }),
     }
 }
 
-/// What became of our statements once the functions were taken off.
+/// What happened to our statements after the functions were detached.
 #[derive(Debug, Default)]
 pub struct Revoked {
-    /// The functions that lost one.
+    /// The functions whose statement was removed.
     pub functions: Vec<String>,
-    /// Why the others were not looked at.
+    /// Why the other statements were not removed.
     pub failure: Option<CallError>,
 }
 
-/// Writes what is planned, then takes our statements out of the policies of our functions.
+/// Writes the plan, then removes our statements from the policies of our functions.
 ///
 /// # Errors
-/// When the pool is not as planned, see [`Error`]; no statement is taken out then.
-pub async fn give_back(
+/// When the plan could not be written, see [`Error`]. No statement is removed then.
+pub async fn apply_and_revoke(
     clients: &Clients,
     plan: &Plan,
     ours: &Triggers,

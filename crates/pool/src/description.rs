@@ -1,4 +1,4 @@
-//! A user pool as Cognito describes it, with everything that it says.
+//! The complete description of a user pool.
 
 use serde_json::{Map, Value};
 use shared::arn::account_of;
@@ -6,34 +6,34 @@ use shared::arn::account_of;
 use crate::model;
 use crate::triggers::Triggers;
 
-/// The `UserPool` of an answer of `DescribeUserPool`.
+/// The `UserPool` of a response of `DescribeUserPool`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description(Map<String, Value>);
 
-/// What users of a pool sign in with, as far as e-mail goes.
+/// Whether email is a sign-in attribute of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignInName {
-    /// The e-mail address is the user name: nobody can sign up with an address that somebody else has.
-    Email,
-    /// Users sign up with an e-mail address or with a phone number. The address of the latter is an attribute like any
-    /// other one, so it is not what Cognito keeps unique.
-    EmailOrPhone,
-    /// The e-mail address is an alias: Cognito takes it from its present owner when another user verifies it.
-    EmailAlias,
-    /// The e-mail address is no way to sign in.
-    NotEmail,
+pub enum EmailSignIn {
+    /// Users sign in with their email address, which Cognito keeps unique.
+    Only,
+    /// Users sign up with an email address or a phone number. Cognito does not keep the email address of the latter
+    /// unique.
+    OrPhone,
+    /// Email is an alias attribute: Cognito moves it to another user who verifies it.
+    Alias,
+    /// Users don't sign in with an email address.
+    No,
 }
 
-/// What was read is no description of a user pool.
+/// The document is not a description of a user pool.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a description of a user pool: {0}")]
 pub struct Malformed(String);
 
 impl Description {
-    /// Reads the answer of `DescribeUserPool`, or a backup, which is one.
+    /// Reads a response of `DescribeUserPool`, or a backup, which has the same format.
     ///
     /// # Errors
-    /// When it is no JSON object with a `UserPool` that has `Id` and `Arn`.
+    /// When it is not a JSON object with a `UserPool` that has `Id` and `Arn`.
     pub fn parse(answer: &[u8]) -> Result<Self, Malformed> {
         let mut answer: Value =
             serde_json::from_slice(answer).map_err(|error| Malformed(error.to_string()))?;
@@ -47,7 +47,7 @@ impl Description {
         Ok(description)
     }
 
-    /// As [`Self::parse`] reads it.
+    /// The document that [`Self::parse`] reads.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let answer = [("UserPool".to_owned(), Value::Object(self.0.clone()))];
@@ -66,7 +66,7 @@ impl Description {
         self.text("/Id").unwrap_or_default()
     }
 
-    /// The name that its owner gave it.
+    /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.text("/Name").unwrap_or_default()
@@ -84,40 +84,40 @@ impl Description {
         account_of(self.arn()).unwrap_or_default()
     }
 
-    /// What is in our slots.
+    /// Its Lambda triggers.
     #[must_use]
     pub fn triggers(&self) -> Triggers {
         self.0.get("LambdaConfig").map(Triggers::from_lambda_config).unwrap_or_default()
     }
 
-    /// What users sign in with.
+    /// Whether users sign in with their email address.
     ///
     /// Source: <https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html>
     #[must_use]
-    pub fn sign_in_name(&self) -> SignInName {
+    pub fn email_sign_in(&self) -> EmailSignIn {
         if self.lists("UsernameAttributes", "email") {
             if self.lists("UsernameAttributes", "phone_number") {
-                SignInName::EmailOrPhone
+                EmailSignIn::OrPhone
             } else {
-                SignInName::Email
+                EmailSignIn::Only
             }
         } else if self.lists("AliasAttributes", "email") {
-            SignInName::EmailAlias
+            EmailSignIn::Alias
         } else {
-            SignInName::NotEmail
+            EmailSignIn::No
         }
     }
 
-    /// Whether e-mails go out through the owner's SES instead of Cognito's own account.
+    /// Whether the pool sends email through SES instead of the default email configuration.
     ///
-    /// Only then may a custom message trigger write e-mails.
+    /// Only then does Cognito accept email of a custom message Lambda trigger.
     /// Source: <https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-message.html>
     #[must_use]
-    pub fn sends_email_itself(&self) -> bool {
+    pub fn sends_email_through_ses(&self) -> bool {
         self.text("/EmailConfiguration/EmailSendingAccount") == Some("DEVELOPER")
     }
 
-    /// The roles that whoever writes this description back has to be allowed to pass on to Cognito.
+    /// The roles for which an update of the pool needs `iam:PassRole`.
     ///
     /// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_SmsConfigurationType.html>
     #[must_use]
@@ -171,20 +171,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_address_that_everybody_signs_up_with_is_the_user_name() {
+    fn email_is_the_only_sign_in_attribute_or_not() {
         for (members, expected) in [
-            (json!({ "UsernameAttributes": ["email"] }), SignInName::Email),
-            (json!({ "UsernameAttributes": ["phone_number", "email"] }), SignInName::EmailOrPhone),
-            (json!({ "UsernameAttributes": ["phone_number"] }), SignInName::NotEmail),
-            (json!({ "AliasAttributes": ["email"] }), SignInName::EmailAlias),
-            (json!({}), SignInName::NotEmail),
+            (json!({ "UsernameAttributes": ["email"] }), EmailSignIn::Only),
+            (json!({ "UsernameAttributes": ["phone_number", "email"] }), EmailSignIn::OrPhone),
+            (json!({ "UsernameAttributes": ["phone_number"] }), EmailSignIn::No),
+            (json!({ "AliasAttributes": ["email"] }), EmailSignIn::Alias),
+            (json!({}), EmailSignIn::No),
         ] {
             let mut pool = members.clone();
             pool["Id"] = json!("eu-central-1_Example01");
             pool["Arn"] =
                 json!("arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01");
             let pool = Description::parse(json!({ "UserPool": pool }).to_string().as_bytes()).unwrap();
-            assert_eq!(pool.sign_in_name(), expected, "{members}");
+            assert_eq!(pool.email_sign_in(), expected, "{members}");
         }
     }
 }

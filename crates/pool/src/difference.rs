@@ -1,4 +1,4 @@
-//! In which settings two descriptions of a user pool differ.
+//! The settings in which two descriptions of a user pool differ.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Every setting in which two descriptions differ; what changes by itself is no setting.
+/// Every setting in which two descriptions differ, without the members that change without an update.
 ///
 /// Nothing, `null`, `{}` and `[]` are the same to Cognito, and so is the order of a list: none of its lists has one.
 #[must_use]
@@ -49,7 +49,7 @@ fn settings(description: &Description) -> Option<Value> {
     normal(Value::Object(members))
 }
 
-/// One setting has two names. Who was never given the newer one shows the older alone, and both after any change.
+/// One setting has two names. A pool that was never given the newer one shows only the older, and both after any change.
 fn rename_validity(members: &mut Map<String, Value>) {
     let Some(Value::Object(config)) = members.get_mut("AdminCreateUserConfig") else { return };
     let Some(days) = config.shift_remove("UnusedAccountValidityDays") else { return };
@@ -60,7 +60,7 @@ fn rename_validity(members: &mut Map<String, Value>) {
     }
 }
 
-/// The object of that name, which is made where there is none.
+/// The object of that name, created if it does not exist.
 fn member<'a>(members: &'a mut Map<String, Value>, name: &str) -> Option<&'a mut Map<String, Value>> {
     let value = members.entry(name).or_insert(Value::Null);
     if value.is_null() {

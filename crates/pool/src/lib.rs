@@ -1,17 +1,16 @@
-//! The control plane: attaches triggers to a user pool and takes them off again, and leaves all else as it is.
+//! The control plane: attaches Lambda triggers to a user pool, detaches them, and keeps all other settings.
 //!
-//! `UpdateUserPool` resets every setting that it is not given. So the pool is read, its triggers are changed, and
-//! everything is written back; what was read and written is JSON all along, not the types of an SDK, which would
-//! lose what is newer than they are.
+//! `UpdateUserPool` resets every setting that is missing from the request. So the pool is read, its Lambda triggers
+//! are changed, and everything is written back as JSON: the SDK's types would lose members that are newer than the SDK.
 //!
-//! - [`triggers`]: what there is to attach;
+//! - [`triggers`]: the functions and the key to attach;
 //! - [`description`]: a user pool as Cognito describes it;
-//! - [`plan`]: what is to be changed, decided without a call;
+//! - [`plan`]: what to change, decided without a call;
 //! - [`control`]: reads, writes, and reads again;
 //! - [`policy`]: the policies of functions and keys;
 //! - [`permission`]: whether Cognito may invoke a function;
-//! - [`model`]: what can be set in a user pool and what can only be read;
-//! - [`aws`]: the calls, and what their errors mean.
+//! - [`model`]: which members of a user pool are settable or read-only;
+//! - [`aws`]: the calls, and the meaning of their errors.
 
 pub mod aws;
 pub mod control;

@@ -1,22 +1,23 @@
-//! What a user pool consists of: the members that can be set, and those that can only be read.
+//! The members of a user pool: those that `UpdateUserPool` sets, and those that are read-only.
 //!
 //! Sources: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolType.html> and
 //! <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateUserPool.html>, November
-//! 2026. `tools/test_pool.py` compares the lists with the service model, which shows when they are out of date.
+//! 2026. `properties.rs` compares the lists with the service model, `aws.rs` with the SDK: they fail when the lists are
+//! out of date.
 //!
-//! What the two differ in, beside that:
+//! Other differences between the two:
 //!
 //! - The name is read as `Name` and set as `PoolName`.
 //! - `AdminCreateUserConfig.UnusedAccountValidityDays` "is no longer in use" and reads as what
-//!   `PasswordPolicy.TemporaryPasswordValidityDays` is; where both are given, Cognito answers "Please use
+//!   `PasswordPolicy.TemporaryPasswordValidityDays` is; if both are given, Cognito returns "Please use
 //!   `TemporaryPasswordValidityDays` in `PasswordPolicy` instead of `UnusedAccountValidityDays`". So only the newer
 //!   one is sent back.
-//! - Tags whose names begin with `aws:` belong to AWS: they are read, but nobody may set or remove them. So they are
-//!   not sent back. Source: <https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html>
+//! - Tags whose names begin with `aws:` belong to AWS: they can be read, but only AWS sets or removes them. So they
+//!   are not sent back. Source: <https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html>
 
 use serde_json::{Map, Value};
 
-/// What `UpdateUserPool` takes under the name under which `DescribeUserPool` shows it.
+/// The members of `DescribeUserPool` that `UpdateUserPool` accepts.
 pub const SETTABLE: [&str; 23] = [
     "AccountRecoverySetting",
     "AcrConfiguration",
@@ -43,7 +44,7 @@ pub const SETTABLE: [&str; 23] = [
     "Name",
 ];
 
-/// What `DescribeUserPool` shows and nobody can set, or only once, when the pool is made.
+/// The members that are read-only, or can be set only when the pool is created.
 pub const READ_ONLY: [&str; 14] = [
     "AliasAttributes",
     "Arn",
@@ -61,17 +62,17 @@ pub const READ_ONLY: [&str; 14] = [
     "UsernameConfiguration",
 ];
 
-/// What changes by itself: nothing of it is a setting.
+/// Members that change without an update: they are not settings.
 pub(crate) const VOLATILE: [&str; 4] =
     ["EmailConfigurationFailure", "EstimatedNumberOfUsers", "LastModifiedDate", "SmsConfigurationFailure"];
 
-/// What becomes of members that neither list knows, because Cognito is newer than this program.
+/// What happens to members in neither list, because Cognito is newer than this program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownFields {
     /// Nothing is written.
     #[default]
     Refuse,
-    /// They are sent back as they were read. Cognito may refuse them.
+    /// They are sent back as they were read. Cognito may reject them.
     Write,
     /// They are not sent. Cognito may reset them.
     LeaveOut,
@@ -89,7 +90,7 @@ pub fn is_unknown(member: &str) -> bool {
     !SETTABLE.contains(&member) && !READ_ONLY.contains(&member)
 }
 
-/// Everything of a user pool that is to be sent back, in the words of `UpdateUserPool`.
+/// The members that are sent back, with their names in `UpdateUserPool`.
 pub(crate) fn settings(pool: &Map<String, Value>, unknown: UnknownFields) -> Map<String, Value> {
     let sent =
         |member: &str| SETTABLE.contains(&member) || unknown == UnknownFields::Write && is_unknown(member);
@@ -105,7 +106,7 @@ pub(crate) fn settings(pool: &Map<String, Value>, unknown: UnknownFields) -> Map
     settings
 }
 
-/// Leaves out the older of two names of one setting.
+/// Leaves out the older of the two names of one setting.
 fn prefer_temporary_password_validity(pool: &mut Map<String, Value>) {
     let newer = pool
         .get("Policies")

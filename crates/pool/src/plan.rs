@@ -1,4 +1,4 @@
-//! What is to be changed in a user pool, decided without a call.
+//! What to change in a user pool, decided without a call.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use serde_json::{Map, Value};
 
 use crate::description::Description;
 use crate::model::{self, UnknownFields};
-use crate::triggers::{Slot, Triggers, arn_of};
+use crate::triggers::{LambdaConfigMember, Triggers, arn_of};
 
-const EMAIL_BY_COGNITO: &str = "the pool's e-mails go out through Cognito's own account (EmailSendingAccount is not \
-                                DEVELOPER): Cognito then refuses e-mails of a CustomMessage function";
+const EMAIL_BY_COGNITO: &str = "the user pool has the default email configuration (EmailSendingAccount is not \
+                                DEVELOPER), with which Cognito rejects email of a CustomMessage function";
 
-/// What is to become of a function in our slots that is not ours.
+/// What to do if a wanted Lambda trigger already points to another function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Foreign {
-    /// Nothing is changed.
+pub enum OnConflict {
+    /// Change nothing.
     #[default]
     Refuse,
-    /// Ours takes its place.
+    /// Replace it.
     Replace,
 }
 
@@ -26,50 +26,50 @@ pub enum Foreign {
 pub struct Plan {
     before: Description,
     after: Description,
-    /// What is different afterwards.
+    /// The members that change.
     pub changes: Vec<Change>,
-    /// What forbids to carry the plan out.
+    /// Why the plan must not be applied.
     pub refusals: Vec<Refusal>,
-    /// What stays as it is and is worth knowing.
+    /// What an operator should know although it is not changed.
     pub remarks: Vec<Remark>,
 }
 
-/// What happens to one slot.
+/// The change of one member.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The slot.
-    pub slot: Slot,
-    /// What is in it, as it stands in `LambdaConfig`.
+    /// The member.
+    pub member: LambdaConfigMember,
+    /// Its current value in `LambdaConfig`.
     pub from: Option<Value>,
-    /// What will be in it.
+    /// Its value afterwards.
     pub to: Option<Value>,
 }
 
-/// Why a plan must not be carried out.
+/// Why a plan must not be applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// [`Foreign::Replace`] takes its place.
-    #[error("{slot} holds another function: {arn}")]
+    /// Another function is attached. [`OnConflict::Replace`] overrides it.
+    #[error("{member} already points to another function: {arn}")]
     Occupied {
-        /// The slot.
-        slot: Slot,
-        /// What is in it.
+        /// The member.
+        member: LambdaConfigMember,
+        /// The attached function.
         arn: String,
     },
-    /// Nothing overrides it: that function could not read its codes any more. Ours can use its key.
-    #[error("{slot} holds another function, {arn}, whose codes are encrypted with {key}")]
+    /// Nothing overrides it: with another key, that function could no longer decrypt its codes. Ours can use its key.
+    #[error("{member} already points to another function, {arn}, whose codes are encrypted with {key}")]
     KeyInUse {
-        /// The slot of the function that stays.
-        slot: Slot,
+        /// The member of the function that stays.
+        member: LambdaConfigMember,
         /// The function that stays.
         arn: String,
         /// The key that it needs.
         key: String,
     },
-    /// A custom sender without a key: Cognito takes none.
-    #[error("a custom sender needs a key, and none is given")]
+    /// A custom sender without a key, which Cognito rejects.
+    #[error("a custom sender needs a KMS key (KMSKeyID), and the stack has none")]
     NoKey,
-    /// Cognito sends the pool's e-mails through its own account, and takes none from a `CustomMessage` function then.
+    /// With the default email configuration, Cognito rejects email of a `CustomMessage` function.
     ///
     /// Source: <https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-message.html>
     #[error("{EMAIL_BY_COGNITO}")]
@@ -82,53 +82,53 @@ pub enum Refusal {
 /// What stays as it is and is worth knowing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Remark {
-    /// A function beside ours that writes the same messages, or is asked before ours.
-    #[error("{slot} holds {arn}, which is left there: it has to do with the same messages")]
+    /// Another function handles the same messages as ours.
+    #[error("{member} points to {arn}, which stays attached and handles the same messages")]
     Beside {
-        /// The slot.
-        slot: Slot,
-        /// What is in it.
+        /// The member.
+        member: LambdaConfigMember,
+        /// The attached function.
         arn: String,
     },
-    /// Somebody else took our place meanwhile.
-    #[error("{slot} holds {arn}, which is not ours: it is left there")]
+    /// Another function replaced ours.
+    #[error("{member} points to {arn}, which is not a function of this stack and stays attached")]
     NotOurs {
-        /// The slot.
-        slot: Slot,
-        /// What is in it.
+        /// The member.
+        member: LambdaConfigMember,
+        /// The attached function.
         arn: String,
     },
-    /// The key stays, for a function needs it.
-    #[error("KMSKeyID stays: {slot} holds {arn}, whose codes are encrypted with it")]
+    /// The key stays because a function needs it.
+    #[error("KMSKeyID stays: {member} points to {arn}, whose codes are encrypted with it")]
     KeyStays {
-        /// The slot of the function.
-        slot: Slot,
+        /// The member of the function.
+        member: LambdaConfigMember,
         /// The function.
         arn: String,
     },
-    /// What was there before would get codes that it cannot read: the place is left empty.
-    #[error("{arn} is not put back into {slot}: it needs another key than {key}, which stays")]
+    /// The previous function could not decrypt its codes: it is not restored.
+    #[error("{arn} is not restored to {member}: it needs another key than {key}, which stays")]
     AnotherKey {
-        /// The slot.
-        slot: Slot,
-        /// What was there before.
+        /// The member.
+        member: LambdaConfigMember,
+        /// The previous function.
         arn: String,
         /// The key that stays.
         key: String,
     },
-    /// [`Refusal::EmailByCognito`], but ours is there already: a rollback must not fail because of it.
+    /// [`Refusal::EmailByCognito`], but ours is already attached: a rollback must not fail because of it.
     #[error("{EMAIL_BY_COGNITO}")]
     EmailByCognito,
 }
 
 impl Change {
-    /// The function or key that is in the slot.
+    /// The current function or key.
     #[must_use]
     pub fn from_arn(&self) -> Option<&str> {
         self.from.as_ref().and_then(arn_of)
     }
 
-    /// The function or key that will be in the slot.
+    /// The function or key afterwards.
     #[must_use]
     pub fn to_arn(&self) -> Option<&str> {
         self.to.as_ref().and_then(arn_of)
@@ -137,65 +137,69 @@ impl Change {
 
 impl fmt::Display for Change {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slot = self.slot;
+        let member = self.member;
         match (self.from_arn(), self.to_arn()) {
-            (Some(from), Some(to)) if from == to => write!(formatter, "{slot}: the version of {to}"),
+            (Some(from), Some(to)) if from == to => write!(formatter, "{member}: the version of {to}"),
             (from, to) => {
-                write!(formatter, "{slot}: {} -> {}", from.unwrap_or("nothing"), to.unwrap_or("nothing"))
+                write!(formatter, "{member}: {} -> {}", from.unwrap_or("nothing"), to.unwrap_or("nothing"))
             }
         }
     }
 }
 
 impl Plan {
-    /// Puts `wanted` into its slots.
+    /// Attaches `wanted`.
     ///
-    /// `former` is what earlier versions of the same deployment attached and this one does not any more: it is taken
-    /// off. A slot that holds anything else, and that nothing is wanted for, is left alone.
+    /// `former` is what earlier versions of the same stack attached: it is detached if this version does not want it.
+    /// All other members stay as they are.
     #[must_use]
-    pub fn attach(pool: &Description, wanted: &Triggers, former: &Triggers, foreign: Foreign) -> Self {
+    pub fn attach(pool: &Description, wanted: &Triggers, former: &Triggers, on_conflict: OnConflict) -> Self {
         let now = pool.triggers();
-        let mut draft = Draft::new(&now);
-        for slot in Slot::ALL.into_iter().filter(|slot| *slot != Slot::Key) {
-            let current = now.arn(slot);
-            match (wanted.value(slot), current) {
-                (Some(value), None) => draft.set(slot, Some(value.clone())),
+        let mut builder = PlanBuilder::new(&now);
+        for member in LambdaConfigMember::ALL.into_iter().filter(|member| *member != LambdaConfigMember::Key)
+        {
+            let current = now.arn(member);
+            match (wanted.value(member), current) {
+                (Some(value), None) => builder.set(member, Some(value.clone())),
                 (Some(value), Some(arn)) => {
-                    if foreign == Foreign::Refuse && !wanted.holds(slot, arn) && !former.holds(slot, arn) {
-                        draft.refusals.push(Refusal::Occupied { slot, arn: arn.to_owned() });
+                    if on_conflict == OnConflict::Refuse
+                        && !wanted.holds(member, arn)
+                        && !former.holds(member, arn)
+                    {
+                        builder.refusals.push(Refusal::Occupied { member, arn: arn.to_owned() });
                     }
-                    draft.set(slot, Some(merged(now.value(slot), value)));
+                    builder.set(member, Some(merged(now.value(member), value)));
                 }
-                (None, Some(arn)) if former.holds(slot, arn) => draft.set(slot, None),
-                (None, Some(arn)) if beside(wanted, slot) => {
-                    draft.remarks.push(Remark::Beside { slot, arn: arn.to_owned() });
+                (None, Some(arn)) if former.holds(member, arn) => builder.set(member, None),
+                (None, Some(arn)) if beside(wanted, member) => {
+                    builder.remarks.push(Remark::Beside { member, arn: arn.to_owned() });
                 }
                 (None, _) => {}
             }
         }
-        draft.change_key(wanted, former);
-        if !pool.sends_email_itself() {
-            draft.check_email(wanted, former);
+        builder.change_key(wanted, former);
+        if !pool.sends_email_through_ses() {
+            builder.check_email(wanted, former);
         }
-        draft.finish(pool)
+        builder.build(pool)
     }
 
-    /// Takes `ours` out of the slots and puts back what was there `before`; only where `ours` still is.
+    /// Detaches `ours` and restores what was attached `before`, except for members that no longer point to `ours`.
     #[must_use]
     pub fn detach(pool: &Description, ours: &Triggers, before: &Triggers) -> Self {
         let now = pool.triggers();
-        let mut draft = Draft::new(&now);
-        for (slot, arn) in now.functions() {
-            if ours.holds(slot, arn) {
-                let before = before.value(slot).filter(|value| arn_of(value) != ours.arn(slot));
-                draft.set(slot, before.cloned());
-            } else if ours.arn(slot).is_some() {
-                draft.remarks.push(Remark::NotOurs { slot, arn: arn.to_owned() });
+        let mut builder = PlanBuilder::new(&now);
+        for (member, arn) in now.functions() {
+            if ours.holds(member, arn) {
+                let before = before.value(member).filter(|value| arn_of(value) != ours.arn(member));
+                builder.set(member, before.cloned());
+            } else if ours.arn(member).is_some() {
+                builder.remarks.push(Remark::NotOurs { member, arn: arn.to_owned() });
             }
         }
-        draft.give_key_back(ours, before);
-        draft.leave_out_what_needs_another_key(before);
-        draft.finish(pool)
+        builder.restore_key(ours, before);
+        builder.skip_senders_with_another_key(before);
+        builder.build(pool)
     }
 
     /// The pool as it was read.
@@ -204,7 +208,7 @@ impl Plan {
         &self.before
     }
 
-    /// The pool as it is to be afterwards.
+    /// The pool as it should be afterwards.
     #[must_use]
     pub fn after(&self) -> &Description {
         &self.after
@@ -219,7 +223,7 @@ impl Plan {
     /// The input of `UpdateUserPool` that makes the changes and keeps everything else.
     ///
     /// # Errors
-    /// When the plan must not be carried out, or the pool has unknown members and `unknown` refuses them.
+    /// When the plan must not be applied, or the pool has unknown members and `unknown` refuses them.
     pub fn update_request(&self, unknown: UnknownFields) -> Result<Value, Vec<Refusal>> {
         let refusals = self.refusals(unknown);
         if !refusals.is_empty() {
@@ -231,7 +235,7 @@ impl Plan {
         Ok(Value::Object(request))
     }
 
-    /// All that forbids to carry the plan out.
+    /// Every reason why the plan must not be applied.
     #[must_use]
     pub fn refusals(&self, unknown: UnknownFields) -> Vec<Refusal> {
         let members: Vec<_> = self.before.unknown_members().map(str::to_owned).collect();
@@ -239,7 +243,7 @@ impl Plan {
         self.refusals.iter().cloned().chain(refused.then_some(Refusal::UnknownMembers(members))).collect()
     }
 
-    /// What whoever carries the plan out has to be allowed, each as an action and the resource it is about.
+    /// The permissions that the plan needs: pairs of action and resource.
     ///
     /// Sources: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncognitouserpools.html>
     /// and, for the key,
@@ -248,18 +252,20 @@ impl Plan {
     pub fn needs(&self) -> Vec<(&'static str, String)> {
         let pool = [("cognito-idp:UpdateUserPool", self.before.arn().to_owned())];
         let roles = self.before.roles().into_iter().map(|role| ("iam:PassRole", role.to_owned()));
-        let key = self.after.triggers().arn(Slot::Key).map(|key| ("kms:CreateGrant", key.to_owned()));
+        let key =
+            self.after.triggers().arn(LambdaConfigMember::Key).map(|key| ("kms:CreateGrant", key.to_owned()));
         pool.into_iter().chain(roles).chain(key).collect()
     }
 }
 
-/// A function in `slot` has to do with messages that a wanted function writes.
-fn beside(wanted: &Triggers, slot: Slot) -> bool {
-    let sender = wanted.functions().any(|(slot, _)| slot.is_sender());
-    slot == Slot::CustomMessage && sender || slot.is_sender() && wanted.arn(Slot::CustomMessage).is_some()
+/// Whether a function in `member` handles the same messages as a wanted function.
+fn beside(wanted: &Triggers, member: LambdaConfigMember) -> bool {
+    let sender = wanted.functions().any(|(member, _)| member.is_sender());
+    member == LambdaConfigMember::CustomMessage && sender
+        || member.is_sender() && wanted.arn(LambdaConfigMember::CustomMessage).is_some()
 }
 
-/// `wanted`, with what else there is about the same function.
+/// `wanted`, with the other members of the same function.
 fn merged(current: Option<&Value>, wanted: &Value) -> Value {
     match (current, wanted) {
         (Some(Value::Object(current)), Value::Object(new))
@@ -273,115 +279,125 @@ fn merged(current: Option<&Value>, wanted: &Value) -> Value {
     }
 }
 
-/// A plan in the making.
-struct Draft<'a> {
+/// Collects the changes of a plan.
+struct PlanBuilder<'a> {
     now: &'a Triggers,
     then: Triggers,
     refusals: Vec<Refusal>,
     remarks: Vec<Remark>,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> PlanBuilder<'a> {
     fn new(now: &'a Triggers) -> Self {
         Self { now, then: now.clone(), refusals: Vec::new(), remarks: Vec::new() }
     }
 
-    fn set(&mut self, slot: Slot, value: Option<Value>) {
-        self.then.set(slot, value);
+    fn set(&mut self, member: LambdaConfigMember, value: Option<Value>) {
+        self.then.set(member, value);
     }
 
-    /// A custom sender that stays what it is, and so needs the key that it has.
-    fn staying_sender(&self) -> Option<(Slot, String)> {
-        let stays = |(slot, arn): &(Slot, &str)| slot.is_sender() && self.now.arn(*slot) == Some(*arn);
-        self.then.functions().find(stays).map(|(slot, arn)| (slot, arn.to_owned()))
+    /// A custom sender that stays attached, and so needs the current key.
+    fn staying_sender(&self) -> Option<(LambdaConfigMember, String)> {
+        let stays = |(member, arn): &(LambdaConfigMember, &str)| {
+            member.is_sender() && self.now.arn(*member) == Some(*arn)
+        };
+        self.then.functions().find(stays).map(|(member, arn)| (member, arn.to_owned()))
     }
 
     fn any_sender(&self) -> bool {
-        self.then.functions().any(|(slot, _)| slot.is_sender())
+        self.then.functions().any(|(member, _)| member.is_sender())
     }
 
-    /// The key goes with the senders: it may change only where each of them can read with the new one.
+    /// The key may change only if each attached sender can decrypt with the new one.
     fn change_key(&mut self, wanted: &Triggers, former: &Triggers) {
-        let current = self.now.arn(Slot::Key);
-        let Some(key) = wanted.value(Slot::Key) else {
-            if wanted.functions().any(|(slot, _)| slot.is_sender()) {
+        let current = self.now.arn(LambdaConfigMember::Key);
+        let Some(key) = wanted.value(LambdaConfigMember::Key) else {
+            if wanted.functions().any(|(member, _)| member.is_sender()) {
                 self.refusals.push(Refusal::NoKey);
-            } else if current.is_some_and(|key| former.holds(Slot::Key, key)) && !self.any_sender() {
-                self.set(Slot::Key, None);
+            } else if current.is_some_and(|key| former.holds(LambdaConfigMember::Key, key))
+                && !self.any_sender()
+            {
+                self.set(LambdaConfigMember::Key, None);
             }
             return;
         };
         if let Some(current) = current.filter(|current| Some(*current) != arn_of(key)) {
-            let foreign =
-                self.then.functions().find(|(slot, arn)| slot.is_sender() && !wanted.holds(*slot, arn));
-            if let Some((slot, arn)) = foreign {
+            let other_sender =
+                self.then.functions().find(|(member, arn)| member.is_sender() && !wanted.holds(*member, arn));
+            if let Some((member, arn)) = other_sender {
                 let (arn, key) = (arn.to_owned(), current.to_owned());
-                self.refusals.push(Refusal::KeyInUse { slot, arn, key });
+                self.refusals.push(Refusal::KeyInUse { member, arn, key });
                 return;
             }
         }
-        self.set(Slot::Key, Some(key.clone()));
+        self.set(LambdaConfigMember::Key, Some(key.clone()));
     }
 
-    /// Through its own account, Cognito sends no e-mail that a function wrote. A custom e-mail sender sends it instead.
+    /// With the default email configuration, Cognito rejects email that a function wrote. A custom email sender sends it
+    /// instead.
     fn check_email(&mut self, wanted: &Triggers, former: &Triggers) {
-        let slot = Slot::CustomMessage;
-        if wanted.arn(slot).is_none() || self.then.arn(Slot::CustomEmailSender).is_some() {
+        let member = LambdaConfigMember::CustomMessage;
+        if wanted.arn(member).is_none() || self.then.arn(LambdaConfigMember::CustomEmailSender).is_some() {
             return;
         }
-        if self.now.arn(slot).is_some_and(|arn| wanted.holds(slot, arn) || former.holds(slot, arn)) {
+        if self.now.arn(member).is_some_and(|arn| wanted.holds(member, arn) || former.holds(member, arn)) {
             self.remarks.push(Remark::EmailByCognito);
         } else {
             self.refusals.push(Refusal::EmailByCognito);
         }
     }
 
-    /// A sender that is put back can read only what is encrypted with the key that it had.
-    fn leave_out_what_needs_another_key(&mut self, before: &Triggers) {
-        let (Some(had), Some(key)) = (before.arn(Slot::Key), self.then.arn(Slot::Key).map(str::to_owned))
+    /// A restored sender can decrypt only with its previous key.
+    fn skip_senders_with_another_key(&mut self, before: &Triggers) {
+        let (Some(had), Some(key)) =
+            (before.arn(LambdaConfigMember::Key), self.then.arn(LambdaConfigMember::Key).map(str::to_owned))
         else {
             return;
         };
         if had == key {
             return;
         }
-        for slot in Slot::ALL.into_iter().filter(|slot| slot.is_sender()) {
-            let comes = self.then.arn(slot).filter(|arn| self.now.arn(slot) != Some(*arn));
+        for member in LambdaConfigMember::ALL.into_iter().filter(|member| member.is_sender()) {
+            let comes = self.then.arn(member).filter(|arn| self.now.arn(member) != Some(*arn));
             if let Some(arn) = comes.map(str::to_owned) {
-                self.set(slot, None);
-                self.remarks.push(Remark::AnotherKey { slot, arn, key: key.clone() });
+                self.set(member, None);
+                self.remarks.push(Remark::AnotherKey { member, arn, key: key.clone() });
             }
         }
     }
 
-    /// The key that was there before comes back, unless a sender that came meanwhile needs ours.
-    fn give_key_back(&mut self, ours: &Triggers, before: &Triggers) {
-        if !self.now.arn(Slot::Key).is_some_and(|key| ours.holds(Slot::Key, key)) {
+    /// Restores the previous key, unless a sender that was attached since needs ours.
+    fn restore_key(&mut self, ours: &Triggers, before: &Triggers) {
+        if !self.now.arn(LambdaConfigMember::Key).is_some_and(|key| ours.holds(LambdaConfigMember::Key, key))
+        {
             return;
         }
-        let was = before.value(Slot::Key).cloned();
-        // A backup that was made with ours attached says nothing about a key that is ours.
-        let ours_before = before.functions().any(|(slot, arn)| ours.holds(slot, arn));
+        let was = before.value(LambdaConfigMember::Key).cloned();
+        // A backup that was made with ours attached does not tell whose the key is.
+        let ours_before = before.functions().any(|(member, arn)| ours.holds(member, arn));
         match self.staying_sender() {
-            Some((slot, arn)) => self.remarks.push(Remark::KeyStays { slot, arn }),
+            Some((member, arn)) => self.remarks.push(Remark::KeyStays { member, arn }),
             None if self.any_sender() && was.is_none() => {}
-            None if self.any_sender() => self.set(Slot::Key, was),
-            None => self.set(Slot::Key, was.filter(|key| !ours_before || arn_of(key) != ours.arn(Slot::Key))),
+            None if self.any_sender() => self.set(LambdaConfigMember::Key, was),
+            None => self.set(
+                LambdaConfigMember::Key,
+                was.filter(|key| !ours_before || arn_of(key) != ours.arn(LambdaConfigMember::Key)),
+            ),
         }
     }
 
-    fn finish(self, pool: &Description) -> Plan {
+    fn build(self, pool: &Description) -> Plan {
         let mut config = pool.lambda_config();
         let mut changes = Vec::new();
-        for slot in Slot::ALL {
-            let (from, to) = (self.now.value(slot), self.then.value(slot));
+        for member in LambdaConfigMember::ALL {
+            let (from, to) = (self.now.value(member), self.then.value(member));
             if from == to {
                 continue;
             }
-            changes.push(Change { slot, from: from.cloned(), to: to.cloned() });
+            changes.push(Change { member, from: from.cloned(), to: to.cloned() });
             match to {
-                Some(value) => config.insert(slot.member().to_owned(), value.clone()),
-                None => config.shift_remove(slot.member()),
+                Some(value) => config.insert(member.name().to_owned(), value.clone()),
+                None => config.shift_remove(member.name()),
             };
         }
         let after = if changes.is_empty() { pool.clone() } else { pool.with_lambda_config(config) };
@@ -416,16 +432,16 @@ mod tests {
         json!({ "LambdaVersion": "V1_0", "LambdaArn": arn(name) })
     }
 
-    /// Ours: pre-sign-up and the e-mail sender.
+    /// Ours: pre-sign-up and the email sender.
     fn ours() -> Triggers {
         Triggers::default()
-            .with(Slot::PreSignUp, &arn("pre-sign-up"))
-            .with(Slot::CustomEmailSender, &arn("email"))
-            .with(Slot::Key, KEY)
+            .with(LambdaConfigMember::PreSignUp, &arn("pre-sign-up"))
+            .with(LambdaConfigMember::CustomEmailSender, &arn("email"))
+            .with(LambdaConfigMember::Key, KEY)
     }
 
-    fn attach(config: &Value, foreign: Foreign) -> Plan {
-        Plan::attach(&pool(config), &ours(), &Triggers::default(), foreign)
+    fn attach(config: &Value, on_conflict: OnConflict) -> Plan {
+        Plan::attach(&pool(config), &ours(), &Triggers::default(), on_conflict)
     }
 
     fn config(plan: &Plan) -> Value {
@@ -434,7 +450,8 @@ mod tests {
 
     #[test]
     fn other_triggers_stay() {
-        let plan = attach(&json!({ "PostConfirmation": arn("post"), "FutureTrigger": 1 }), Foreign::Refuse);
+        let plan =
+            attach(&json!({ "PostConfirmation": arn("post"), "FutureTrigger": 1 }), OnConflict::Refuse);
         let expected = json!({
             "PostConfirmation": arn("post"),
             "FutureTrigger": 1,
@@ -456,7 +473,7 @@ mod tests {
     #[test]
     fn the_version_alone_may_be_wrong() {
         let was = json!({ "LambdaVersion": "V0_9", "LambdaArn": arn("email"), "FutureMember": 1 });
-        let plan = attach(&json!({ "CustomEmailSender": was }), Foreign::Refuse);
+        let plan = attach(&json!({ "CustomEmailSender": was }), OnConflict::Refuse);
         assert_eq!(plan.refusals, []);
         assert_eq!(config(&plan)["CustomEmailSender"]["LambdaVersion"], "V1_0");
         assert_eq!(config(&plan)["CustomEmailSender"]["FutureMember"], 1);
@@ -467,65 +484,68 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_a_foreign_sender_needs_is_never_taken() {
+    fn a_key_that_another_sender_needs_is_never_replaced() {
         let was = json!({ "CustomSMSSender": sender("others"), "KMSKeyID": OTHER_KEY });
-        for foreign in [Foreign::Refuse, Foreign::Replace] {
+        for on_conflict in [OnConflict::Refuse, OnConflict::Replace] {
             let refusal = Refusal::KeyInUse {
-                slot: Slot::CustomSmsSender,
+                member: LambdaConfigMember::CustomSmsSender,
                 arn: arn("others"),
                 key: OTHER_KEY.to_owned(),
             };
-            assert_eq!(attach(&was, foreign).refusals, [refusal]);
+            assert_eq!(attach(&was, on_conflict).refusals, [refusal]);
         }
-        let with_that_key = ours().with(Slot::Key, OTHER_KEY);
-        let plan = Plan::attach(&pool(&was), &with_that_key, &Triggers::default(), Foreign::Refuse);
+        let with_that_key = ours().with(LambdaConfigMember::Key, OTHER_KEY);
+        let plan = Plan::attach(&pool(&was), &with_that_key, &Triggers::default(), OnConflict::Refuse);
         assert_eq!((plan.refusals.len(), plan.changes.len()), (0, 2));
     }
 
     #[test]
-    fn a_key_that_nobody_needs_is_changed() {
-        let plan = attach(&json!({ "KMSKeyID": OTHER_KEY }), Foreign::Refuse);
+    fn a_key_that_no_other_sender_needs_is_replaced() {
+        let plan = attach(&json!({ "KMSKeyID": OTHER_KEY }), OnConflict::Refuse);
         assert_eq!((plan.refusals.len(), &config(&plan)["KMSKeyID"]), (0, &json!(KEY)));
         let plan = attach(
             &json!({ "KMSKeyID": OTHER_KEY, "CustomEmailSender": sender("others") }),
-            Foreign::Replace,
+            OnConflict::Replace,
         );
         assert_eq!((plan.refusals.len(), &config(&plan)["KMSKeyID"]), (0, &json!(KEY)));
     }
 
     #[test]
     fn a_sender_without_a_key_is_refused() {
-        let wanted = Triggers::default().with(Slot::CustomSmsSender, &arn("sms"));
-        let plan = Plan::attach(&pool(&json!({})), &wanted, &Triggers::default(), Foreign::Refuse);
+        let wanted = Triggers::default().with(LambdaConfigMember::CustomSmsSender, &arn("sms"));
+        let plan = Plan::attach(&pool(&json!({})), &wanted, &Triggers::default(), OnConflict::Refuse);
         assert_eq!(plan.refusals, [Refusal::NoKey]);
     }
 
     #[test]
-    fn what_the_deployment_had_attached_before_goes() {
+    fn former_functions_of_the_stack_are_detached() {
         let was =
             json!({ "PreSignUp": arn("pre-sign-up"), "CustomEmailSender": sender("email"), "KMSKeyID": KEY });
-        let wanted = Triggers::default().with(Slot::PreSignUp, &arn("pre-sign-up-2"));
-        let plan = Plan::attach(&pool(&was), &wanted, &ours(), Foreign::Refuse);
+        let wanted = Triggers::default().with(LambdaConfigMember::PreSignUp, &arn("pre-sign-up-2"));
+        let plan = Plan::attach(&pool(&was), &wanted, &ours(), OnConflict::Refuse);
         assert_eq!((plan.refusals.len(), config(&plan)), (0, json!({ "PreSignUp": arn("pre-sign-up-2") })));
     }
 
     #[test]
-    fn a_function_that_writes_the_same_messages_is_remarked_on() {
-        let plan = attach(&json!({ "CustomMessage": arn("others") }), Foreign::Refuse);
-        assert_eq!(plan.remarks, [Remark::Beside { slot: Slot::CustomMessage, arn: arn("others") }]);
-        let wanted = Triggers::default().with(Slot::CustomMessage, &arn("message"));
+    fn a_function_that_handles_the_same_messages_is_named() {
+        let plan = attach(&json!({ "CustomMessage": arn("others") }), OnConflict::Refuse);
+        assert_eq!(
+            plan.remarks,
+            [Remark::Beside { member: LambdaConfigMember::CustomMessage, arn: arn("others") }]
+        );
+        let wanted = Triggers::default().with(LambdaConfigMember::CustomMessage, &arn("message"));
         let was = json!({ "CustomEmailSender": sender("others"), "KMSKeyID": KEY });
-        let plan = Plan::attach(&pool(&was), &wanted, &Triggers::default(), Foreign::Refuse);
-        let beside = Remark::Beside { slot: Slot::CustomEmailSender, arn: arn("others") };
+        let plan = Plan::attach(&pool(&was), &wanted, &Triggers::default(), OnConflict::Refuse);
+        let beside = Remark::Beside { member: LambdaConfigMember::CustomEmailSender, arn: arn("others") };
         assert_eq!((plan.remarks, plan.refusals), (vec![beside], vec![]));
     }
 
     #[test]
-    fn a_function_must_not_write_the_e_mails_that_cognito_sends_through_its_own_account() {
-        let message = Triggers::default().with(Slot::CustomMessage, &arn("message"));
-        let old = Triggers::default().with(Slot::CustomMessage, &arn("message-1"));
+    fn a_function_must_not_write_email_with_the_default_email_configuration() {
+        let message = Triggers::default().with(LambdaConfigMember::CustomMessage, &arn("message"));
+        let old = Triggers::default().with(LambdaConfigMember::CustomMessage, &arn("message-1"));
         let plan = |now: &Value, wanted: &Triggers| {
-            let plan = Plan::attach(&pool(now), wanted, &old, Foreign::Refuse);
+            let plan = Plan::attach(&pool(now), wanted, &old, OnConflict::Refuse);
             (plan.refusals, plan.remarks)
         };
         assert_eq!(plan(&json!({}), &message), (vec![Refusal::EmailByCognito], vec![]));
@@ -533,32 +553,36 @@ mod tests {
             let now = json!({ "CustomMessage": arn(ours) });
             assert_eq!(plan(&now, &message), (vec![], vec![Remark::EmailByCognito]));
         }
-        let both = ours().with(Slot::CustomMessage, &arn("message"));
+        let both = ours().with(LambdaConfigMember::CustomMessage, &arn("message"));
         assert_eq!(plan(&json!({}), &both), (vec![], vec![]));
         let mut members = pool(&json!({})).members().clone();
         members.insert("EmailConfiguration".to_owned(), json!({ "EmailSendingAccount": "DEVELOPER" }));
         let through_ses = Description::parse(json!({ "UserPool": members }).to_string().as_bytes()).unwrap();
-        assert_eq!(Plan::attach(&through_ses, &message, &old, Foreign::Refuse).refusals, []);
+        assert_eq!(Plan::attach(&through_ses, &message, &old, OnConflict::Refuse).refusals, []);
     }
 
     #[test]
-    fn a_sender_whose_key_does_not_come_back_stays_off() {
+    fn a_sender_whose_key_is_not_restored_is_not_restored() {
         let now = json!({ "CustomEmailSender": sender("email"), "CustomSMSSender": sender("others"), "KMSKeyID": KEY });
         let before = Triggers::from_lambda_config(
             &json!({ "CustomEmailSender": sender("old"), "KMSKeyID": OTHER_KEY }),
         );
         let plan = Plan::detach(&pool(&now), &ours(), &before);
         assert_eq!(config(&plan), json!({ "CustomSMSSender": sender("others"), "KMSKeyID": KEY }));
-        let stays = Remark::KeyStays { slot: Slot::CustomSmsSender, arn: arn("others") };
-        let off = Remark::AnotherKey { slot: Slot::CustomEmailSender, arn: arn("old"), key: KEY.to_owned() };
+        let stays = Remark::KeyStays { member: LambdaConfigMember::CustomSmsSender, arn: arn("others") };
+        let off = Remark::AnotherKey {
+            member: LambdaConfigMember::CustomEmailSender,
+            arn: arn("old"),
+            key: KEY.to_owned(),
+        };
         assert_eq!(plan.remarks, [stays, off]);
-        let before = before.with(Slot::Key, KEY);
+        let before = before.with(LambdaConfigMember::Key, KEY);
         assert_eq!(config(&Plan::detach(&pool(&now), &ours(), &before))["CustomEmailSender"], sender("old"));
     }
 
     #[test]
-    fn a_key_that_is_ours_as_well_comes_back_with_the_sender_that_needs_it() {
-        let ours = ours().with(Slot::CustomSmsSender, &arn("sms"));
+    fn a_shared_key_is_restored_with_the_sender_that_needs_it() {
+        let ours = ours().with(LambdaConfigMember::CustomSmsSender, &arn("sms"));
         let before = Triggers::from_lambda_config(
             &json!({ "CustomEmailSender": sender("email"), "CustomSMSSender": sender("old"), "KMSKeyID": KEY }),
         );
@@ -567,7 +591,7 @@ mod tests {
     }
 
     #[test]
-    fn detaching_leaves_what_others_put_there_meanwhile() {
+    fn detaching_keeps_functions_that_replaced_ours() {
         let now =
             json!({ "PreSignUp": arn("others"), "CustomEmailSender": sender("email"), "KMSKeyID": KEY });
         let before = Triggers::from_lambda_config(
@@ -577,19 +601,25 @@ mod tests {
         let expected =
             json!({ "PreSignUp": arn("others"), "CustomEmailSender": sender("old"), "KMSKeyID": OTHER_KEY });
         assert_eq!(config(&plan), expected);
-        assert_eq!(plan.remarks, [Remark::NotOurs { slot: Slot::PreSignUp, arn: arn("others") }]);
+        assert_eq!(
+            plan.remarks,
+            [Remark::NotOurs { member: LambdaConfigMember::PreSignUp, arn: arn("others") }]
+        );
     }
 
     #[test]
-    fn the_key_stays_for_a_sender_that_came_meanwhile() {
+    fn the_key_stays_for_a_sender_that_was_attached_since() {
         let now = json!({ "CustomEmailSender": sender("email"), "CustomSMSSender": sender("others"), "KMSKeyID": KEY });
         let plan = Plan::detach(&pool(&now), &ours(), &Triggers::default());
         assert_eq!(config(&plan), json!({ "CustomSMSSender": sender("others"), "KMSKeyID": KEY }));
-        assert_eq!(plan.remarks, [Remark::KeyStays { slot: Slot::CustomSmsSender, arn: arn("others") }]);
+        assert_eq!(
+            plan.remarks,
+            [Remark::KeyStays { member: LambdaConfigMember::CustomSmsSender, arn: arn("others") }]
+        );
     }
 
     #[test]
-    fn a_backup_that_was_made_with_ours_attached_does_not_bring_ours_back() {
+    fn a_backup_with_ours_attached_does_not_restore_ours() {
         let before = ours();
         let plan = Plan::detach(&pool(&before.to_lambda_config()), &ours(), &before);
         assert_eq!(config(&plan), json!({}));
@@ -599,7 +629,7 @@ mod tests {
 
     #[test]
     fn what_a_plan_needs_is_named() {
-        let needs = attach(&json!({}), Foreign::Refuse).needs();
+        let needs = attach(&json!({}), OnConflict::Refuse).needs();
         let actions: Vec<_> = needs.iter().map(|(action, _)| *action).collect();
         assert_eq!(actions, ["cognito-idp:UpdateUserPool", "iam:PassRole", "kms:CreateGrant"]);
     }

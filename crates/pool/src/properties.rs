@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use crate::description::Description;
 use crate::difference::differences;
 use crate::model::{READ_ONLY, SETTABLE, UnknownFields, name_in_update};
-use crate::plan::{Foreign, Plan, Refusal};
-use crate::triggers::{Slot, Triggers};
+use crate::plan::{OnConflict, Plan, Refusal};
+use crate::triggers::{LambdaConfigMember, Triggers};
 
 /// The service model, as botocore has it.
 static MODEL: LazyLock<Value> = LazyLock::new(|| {
@@ -30,8 +30,8 @@ fn members(shape: &str) -> Vec<&'static str> {
     MODEL[shape]["members"].as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-fn ours(slot: Slot) -> String {
-    format!("arn:aws:lambda:eu-central-1:123456789012:function:triggers-{}", slot.member())
+fn ours(member: LambdaConfigMember) -> String {
+    format!("arn:aws:lambda:eu-central-1:123456789012:function:triggers-{}", member.name())
 }
 
 fn text() -> BoxedStrategy<Value> {
@@ -76,21 +76,22 @@ fn object(members: Vec<(String, Option<Value>)>) -> Value {
     Value::Object(members.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }
 
-/// What may be in a slot before: nothing, or a function of somebody else.
-fn foreign(slot: Slot) -> BoxedStrategy<Option<Value>> {
-    weighted(0.4, Just(json!(format!("{}-of-others", ours(slot))))).boxed()
+/// What a member may hold before: nothing, or another function.
+fn foreign(member: LambdaConfigMember) -> BoxedStrategy<Option<Value>> {
+    weighted(0.4, Just(json!(format!("{}-of-others", ours(member))))).boxed()
 }
 
 /// A pool of somebody, perhaps with triggers and tags.
 fn pool() -> BoxedStrategy<Description> {
-    let senders = (foreign(Slot::CustomEmailSender), foreign(Slot::CustomSmsSender));
-    let slots = (
-        foreign(Slot::PreSignUp),
-        foreign(Slot::CustomMessage),
+    let senders =
+        (foreign(LambdaConfigMember::CustomEmailSender), foreign(LambdaConfigMember::CustomSmsSender));
+    let members = (
+        foreign(LambdaConfigMember::PreSignUp),
+        foreign(LambdaConfigMember::CustomMessage),
         senders,
         select(vec![None, Some(KEY), Some(FOREIGN_KEY)]),
     );
-    (value("UserPoolType"), slots, any::<bool>())
+    (value("UserPoolType"), members, any::<bool>())
         .prop_map(|(mut pool, (pre_sign_up, custom_message, (email, sms), key), of_a_stack)| {
             pool["Id"] = json!(POOL);
             pool["Arn"] = json!(format!("arn:aws:cognito-idp:eu-central-1:123456789012:userpool/{POOL}"));
@@ -103,17 +104,17 @@ fn pool() -> BoxedStrategy<Description> {
                 let sender = |arn: Option<Value>| {
                     arn.map(|arn| json!({ "LambdaVersion": "V1_0", "LambdaArn": arn, "FutureMember": 1 }))
                 };
-                for (slot, value) in [
-                    (Slot::PreSignUp, pre_sign_up),
-                    (Slot::CustomMessage, custom_message),
-                    (Slot::CustomEmailSender, sender(email)),
-                    (Slot::CustomSmsSender, sender(sms)),
+                for (member, value) in [
+                    (LambdaConfigMember::PreSignUp, pre_sign_up),
+                    (LambdaConfigMember::CustomMessage, custom_message),
+                    (LambdaConfigMember::CustomEmailSender, sender(email)),
+                    (LambdaConfigMember::CustomSmsSender, sender(sms)),
                     // Without a key Cognito takes no sender.
-                    (Slot::Key, key.or(any_sender.then_some(FOREIGN_KEY)).map(Value::from)),
+                    (LambdaConfigMember::Key, key.or(any_sender.then_some(FOREIGN_KEY)).map(Value::from)),
                 ] {
-                    config.as_object_mut().unwrap().remove(slot.member());
+                    config.as_object_mut().unwrap().remove(member.name());
                     if let Some(value) = value {
-                        config[slot.member()] = value;
+                        config[member.name()] = value;
                     }
                 }
             }
@@ -126,10 +127,10 @@ fn pool() -> BoxedStrategy<Description> {
 fn wanted() -> BoxedStrategy<Triggers> {
     vec(any::<bool>(), 4)
         .prop_map(|chosen| {
-            let slots = Slot::ALL.into_iter().zip(chosen).filter(|(_, chosen)| *chosen);
-            slots.fold(Triggers::default(), |wanted, (slot, _)| {
-                let key = if slot.is_sender() { KEY } else { "" };
-                wanted.with(slot, &ours(slot)).with(Slot::Key, key)
+            let chosen = LambdaConfigMember::ALL.into_iter().zip(chosen).filter(|(_, chosen)| *chosen);
+            chosen.fold(Triggers::default(), |wanted, (member, _)| {
+                let key = if member.is_sender() { KEY } else { "" };
+                wanted.with(member, &ours(member)).with(LambdaConfigMember::Key, key)
             })
         })
         .boxed()
@@ -178,7 +179,7 @@ impl Cognito {
         }
         if !kept.is_empty() {
             let tags = self.pool.entry("UserPoolTags").or_insert_with(|| json!({})).as_object_mut().unwrap();
-            assert!(aws_tags(tags).is_empty(), "nobody may set tags of AWS");
+            assert!(aws_tags(tags).is_empty(), "only AWS sets its own tags");
             tags.extend(kept);
         }
         // It shows the same number of days under both names, whichever was given.
@@ -194,7 +195,7 @@ impl Cognito {
     }
 }
 
-/// Everything but our slots is as it was.
+/// Everything except our members is as before.
 #[track_caller]
 fn assert_rest_is_the_same(before: &Description, after: &Description) {
     // `differences` knows that two of their members are one.
@@ -209,7 +210,7 @@ fn assert_rest_is_the_same(before: &Description, after: &Description) {
     }
     let rest = |pool: &Description| {
         let mut config = pool.lambda_config();
-        config.retain(|name, _| Slot::ALL.iter().all(|slot| slot.member() != name));
+        config.retain(|name, _| LambdaConfigMember::ALL.iter().all(|member| member.name() != name));
         config
     };
     assert_eq!(rest(before), rest(after));
@@ -239,9 +240,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn attaching_changes_nothing_but_our_slots(pool in pool(), wanted in wanted()) {
+    fn attaching_changes_only_our_members(pool in pool(), wanted in wanted()) {
         let mut cognito = Cognito::new(&pool);
-        let plan = Plan::attach(&pool, &wanted, &Triggers::default(), Foreign::Replace);
+        let plan = Plan::attach(&pool, &wanted, &Triggers::default(), OnConflict::Replace);
         let expected = |refusal: &Refusal| matches!(refusal, Refusal::KeyInUse { .. } | Refusal::EmailByCognito);
         prop_assert!(plan.refusals.iter().all(expected));
         prop_assume!(plan.refusals.is_empty());
@@ -249,26 +250,26 @@ proptest! {
         let after = cognito.describe();
         prop_assert_eq!(differences(plan.after(), &after), vec![]);
         assert_rest_is_the_same(&pool, &after);
-        for slot in Slot::ALL {
-            let expected = wanted.arn(slot).or(pool.triggers().arn(slot).filter(|_| wanted.arn(slot).is_none())).map(str::to_owned);
-            prop_assert_eq!(after.triggers().arn(slot).map(str::to_owned), expected);
+        for member in LambdaConfigMember::ALL {
+            let expected = wanted.arn(member).or(pool.triggers().arn(member).filter(|_| wanted.arn(member).is_none())).map(str::to_owned);
+            prop_assert_eq!(after.triggers().arn(member).map(str::to_owned), expected);
         }
     }
 
     #[test]
     fn attaching_again_changes_nothing(pool in pool(), wanted in wanted()) {
         let mut cognito = Cognito::new(&pool);
-        let plan = Plan::attach(&pool, &wanted, &Triggers::default(), Foreign::Replace);
+        let plan = Plan::attach(&pool, &wanted, &Triggers::default(), OnConflict::Replace);
         prop_assume!(plan.refusals.is_empty());
         cognito.update(&plan.update_request(UnknownFields::Write).unwrap());
-        let again = Plan::attach(&cognito.describe(), &wanted, &Triggers::default(), Foreign::Refuse);
+        let again = Plan::attach(&cognito.describe(), &wanted, &Triggers::default(), OnConflict::Refuse);
         prop_assert_eq!((&again.changes, &again.refusals), (&vec![], &vec![]));
     }
 
     #[test]
-    fn detaching_gives_back_what_was_there(pool in pool(), wanted in wanted()) {
+    fn detaching_restores_the_previous_triggers(pool in pool(), wanted in wanted()) {
         let mut cognito = Cognito::new(&pool);
-        let plan = Plan::attach(&pool, &wanted, &Triggers::default(), Foreign::Replace);
+        let plan = Plan::attach(&pool, &wanted, &Triggers::default(), OnConflict::Replace);
         prop_assume!(plan.refusals.is_empty());
         cognito.update(&plan.update_request(UnknownFields::Write).unwrap());
         let back = Plan::detach(&cognito.describe(), &wanted, &pool.triggers());
@@ -278,20 +279,20 @@ proptest! {
 
     #[test]
     fn what_is_not_replaced_is_refused(pool in pool(), wanted in wanted()) {
-        let plan = Plan::attach(&pool, &wanted, &Triggers::default(), Foreign::Refuse);
+        let plan = Plan::attach(&pool, &wanted, &Triggers::default(), OnConflict::Refuse);
         let now = pool.triggers();
-        let taken = wanted.functions().filter(|(slot, _)| now.arn(*slot).is_some()).count();
+        let taken = wanted.functions().filter(|(member, _)| now.arn(*member).is_some()).count();
         let occupied = plan.refusals.iter().filter(|refusal| matches!(refusal, Refusal::Occupied { .. })).count();
         prop_assert_eq!(occupied, taken);
         prop_assert_eq!(plan.update_request(UnknownFields::Write).is_err(), !plan.refusals.is_empty());
     }
 
     #[test]
-    fn unknown_settings_are_refused_unless_told_otherwise(pool in pool(), wanted in wanted(), setting in text()) {
+    fn unknown_settings_are_refused_by_default(pool in pool(), wanted in wanted(), setting in text()) {
         let mut members = pool.members().clone();
         members.insert("FutureSetting".to_owned(), setting.clone());
         let pool = Description::parse(json!({ "UserPool": members }).to_string().as_bytes()).unwrap();
-        let plan = Plan::attach(&pool, &wanted, &Triggers::default(), Foreign::Replace);
+        let plan = Plan::attach(&pool, &wanted, &Triggers::default(), OnConflict::Replace);
         prop_assume!(plan.refusals.is_empty());
         let unknown: Vec<_> = pool.unknown_members().map(str::to_owned).collect();
         prop_assert_eq!(plan.update_request(UnknownFields::Refuse), Err(vec![Refusal::UnknownMembers(unknown)]));

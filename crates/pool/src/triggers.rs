@@ -1,4 +1,4 @@
-//! What this project attaches to a user pool: four functions and the key that Cognito encrypts the codes with.
+//! What this project attaches to a user pool: four functions, and the key with which Cognito encrypts the codes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,26 +11,26 @@ use shared::arn::{Arn, unqualified};
 /// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CustomEmailLambdaVersionConfigType.html>
 const LAMBDA_VERSION: &str = "V1_0";
 
-/// A place in the pool's `LambdaConfig`. All other members of it are somebody else's.
+/// A member of the pool's `LambdaConfig` that this project sets. It leaves all others as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Slot {
+pub enum LambdaConfigMember {
     /// Decides on sign-ups.
     PreSignUp,
     /// Writes the messages that Cognito sends itself.
     CustomMessage,
-    /// Sends e-mails.
+    /// Sends email.
     CustomEmailSender,
     /// Sends SMS.
     CustomSmsSender,
-    /// The key that both senders' codes are encrypted with; not a function.
+    /// The key with which the codes for both senders are encrypted. Not a function.
     Key,
 }
 
-/// What is, or ought to be, in the slots: each value as it stands in `LambdaConfig`.
+/// The values of the members in `LambdaConfig`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Triggers(BTreeMap<Slot, Value>);
+pub struct Triggers(BTreeMap<LambdaConfigMember, Value>);
 
-impl Slot {
+impl LambdaConfigMember {
     /// In the order in which they are shown.
     pub const ALL: [Self; 5] =
         [Self::PreSignUp, Self::CustomMessage, Self::CustomEmailSender, Self::CustomSmsSender, Self::Key];
@@ -39,7 +39,7 @@ impl Slot {
     ///
     /// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_LambdaConfigType.html>
     #[must_use]
-    pub fn member(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::PreSignUp => "PreSignUp",
             Self::CustomMessage => "CustomMessage",
@@ -49,13 +49,13 @@ impl Slot {
         }
     }
 
-    /// Whether the function in it gets codes that are encrypted with the key.
+    /// Whether its function gets codes that are encrypted with the key.
     #[must_use]
     pub fn is_sender(self) -> bool {
         matches!(self, Self::CustomEmailSender | Self::CustomSmsSender)
     }
 
-    /// What stands in the slot for this ARN.
+    /// The value of the member for this ARN.
     fn value(self, arn: &str) -> Value {
         if self.is_sender() {
             json!({ "LambdaVersion": LAMBDA_VERSION, "LambdaArn": arn })
@@ -65,9 +65,9 @@ impl Slot {
     }
 }
 
-impl fmt::Display for Slot {
+impl fmt::Display for LambdaConfigMember {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.member())
+        formatter.write_str(self.name())
     }
 }
 
@@ -75,15 +75,21 @@ impl Triggers {
     /// Those of a `LambdaConfig`; also what the stack's output `LambdaConfigToAttach` holds.
     #[must_use]
     pub fn from_lambda_config(config: &Value) -> Self {
-        let value = |slot: Slot| config.get(slot.member()).filter(|value| arn_of(value).is_some());
-        Self(Slot::ALL.into_iter().filter_map(|slot| Some((slot, value(slot)?.clone()))).collect())
+        let value =
+            |member: LambdaConfigMember| config.get(member.name()).filter(|value| arn_of(value).is_some());
+        Self(
+            LambdaConfigMember::ALL
+                .into_iter()
+                .filter_map(|member| Some((member, value(member)?.clone())))
+                .collect(),
+        )
     }
 
-    /// The same with this ARN in a slot. An empty ARN leaves the slot as it is.
+    /// Sets a member to this ARN. An empty ARN leaves the member as it is.
     #[must_use]
-    pub fn with(mut self, slot: Slot, arn: &str) -> Self {
+    pub fn with(mut self, member: LambdaConfigMember, arn: &str) -> Self {
         if !arn.is_empty() {
-            self.0.insert(slot, slot.value(arn));
+            self.0.insert(member, member.value(arn));
         }
         self
     }
@@ -92,45 +98,48 @@ impl Triggers {
     #[must_use]
     pub fn to_lambda_config(&self) -> Value {
         let members: Map<_, _> =
-            self.0.iter().map(|(slot, value)| (slot.member().to_owned(), value.clone())).collect();
+            self.0.iter().map(|(member, value)| (member.name().to_owned(), value.clone())).collect();
         Value::Object(members)
     }
 
-    /// The function, or the key, in a slot.
+    /// The ARN of the function or key in a member.
     #[must_use]
-    pub fn arn(&self, slot: Slot) -> Option<&str> {
-        self.value(slot).and_then(arn_of)
+    pub fn arn(&self, member: LambdaConfigMember) -> Option<&str> {
+        self.value(member).and_then(arn_of)
     }
 
     /// The functions, without the key.
-    pub fn functions(&self) -> impl Iterator<Item = (Slot, &str)> {
-        self.0.keys().filter(|slot| **slot != Slot::Key).filter_map(|slot| Some((*slot, self.arn(*slot)?)))
+    pub fn functions(&self) -> impl Iterator<Item = (LambdaConfigMember, &str)> {
+        self.0
+            .keys()
+            .filter(|member| **member != LambdaConfigMember::Key)
+            .filter_map(|member| Some((*member, self.arn(*member)?)))
     }
 
-    /// Whether nothing is in any slot.
+    /// Whether no member is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(crate) fn value(&self, slot: Slot) -> Option<&Value> {
-        self.0.get(&slot)
+    pub(crate) fn value(&self, member: LambdaConfigMember) -> Option<&Value> {
+        self.0.get(&member)
     }
 
-    pub(crate) fn set(&mut self, slot: Slot, value: Option<Value>) {
+    pub(crate) fn set(&mut self, member: LambdaConfigMember, value: Option<Value>) {
         match value {
-            Some(value) => self.0.insert(slot, value),
-            None => self.0.remove(&slot),
+            Some(value) => self.0.insert(member, value),
+            None => self.0.remove(&member),
         };
     }
 
-    /// Whether the same function or key is in this slot here; versions and aliases of a function count as one.
-    pub(crate) fn holds(&self, slot: Slot, arn: &str) -> bool {
-        self.arn(slot).is_some_and(|own| unqualified(own) == unqualified(arn))
+    /// Whether the same function or key is in this member here; versions and aliases of a function count as one.
+    pub(crate) fn holds(&self, member: LambdaConfigMember, arn: &str) -> bool {
+        self.arn(member).is_some_and(|own| unqualified(own) == unqualified(arn))
     }
 }
 
-/// The ARN in a slot's value.
+/// The ARN in a member's value.
 pub(crate) fn arn_of(value: &Value) -> Option<&str> {
     value.get("LambdaArn").unwrap_or(value).as_str().filter(|arn| !arn.is_empty())
 }
@@ -161,18 +170,18 @@ mod tests {
         });
         let triggers = Triggers::from_lambda_config(&config);
         assert_eq!(triggers.to_lambda_config(), config);
-        assert_eq!(triggers.arn(Slot::CustomEmailSender), Some(FUNCTION));
+        assert_eq!(triggers.arn(LambdaConfigMember::CustomEmailSender), Some(FUNCTION));
         let made = Triggers::default()
-            .with(Slot::PreSignUp, FUNCTION)
-            .with(Slot::CustomEmailSender, FUNCTION)
-            .with(Slot::Key, KEY)
-            .with(Slot::CustomMessage, "");
+            .with(LambdaConfigMember::PreSignUp, FUNCTION)
+            .with(LambdaConfigMember::CustomEmailSender, FUNCTION)
+            .with(LambdaConfigMember::Key, KEY)
+            .with(LambdaConfigMember::CustomMessage, "");
         assert_eq!(made, triggers);
         assert_eq!(made.functions().count(), 2);
     }
 
     #[test]
-    fn what_is_not_ours_or_empty_is_in_no_slot() {
+    fn other_and_empty_members_are_not_read() {
         let config =
             json!({ "PostConfirmation": FUNCTION, "PreSignUp": "", "CustomSMSSender": {}, "KMSKeyID": null });
         assert!(Triggers::from_lambda_config(&config).is_empty());
@@ -183,8 +192,8 @@ mod tests {
     fn versions_and_aliases_are_one_function() {
         assert_eq!(split_qualifier(&format!("{FUNCTION}:live")), (FUNCTION, Some("live")));
         assert_eq!((split_qualifier(FUNCTION), split_qualifier(KEY)), ((FUNCTION, None), (KEY, None)));
-        let triggers = Triggers::default().with(Slot::PreSignUp, FUNCTION);
-        assert!(triggers.holds(Slot::PreSignUp, &format!("{FUNCTION}:live")));
-        assert!(!triggers.holds(Slot::PreSignUp, &format!("{FUNCTION}-2")));
+        let triggers = Triggers::default().with(LambdaConfigMember::PreSignUp, FUNCTION);
+        assert!(triggers.holds(LambdaConfigMember::PreSignUp, &format!("{FUNCTION}:live")));
+        assert!(!triggers.holds(LambdaConfigMember::PreSignUp, &format!("{FUNCTION}-2")));
     }
 }

@@ -1,14 +1,14 @@
-//! Attaches the triggers to an existing user pool when the stack is made, again when it changes, and puts back what
-//! was there when it goes.
+//! The custom resource that attaches the Lambda triggers to an existing user pool when the stack is created or updated,
+//! and restores the previous ones when it is deleted.
 //!
-//! CloudFormation calls this function and waits for an answer at an address of its own, for as long as the template
-//! says. So every way through here ends in an answer, and one that failed says what to do.
+//! CloudFormation invokes this function and waits for a response at a presigned URL until the template's timeout. So
+//! every request ends with a response, and the reason of a failed one names the remedy.
 //!
-//! - [`request`]: what CloudFormation asks for;
-//! - [`memory`]: what was there before;
-//! - [`plan`]: what becomes of the pool, decided without a call;
-//! - [`reason`]: what went wrong, and the remedy;
-//! - [`response_url`]: where the answer goes.
+//! - [`request`]: CloudFormation's request;
+//! - [`memory`]: what was attached before;
+//! - [`plan`]: what to change in the pool, decided without a call;
+//! - [`reason`]: errors and their remedies;
+//! - [`response_url`]: where the response goes.
 
 pub mod memory;
 pub mod plan;
@@ -22,7 +22,7 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use pool::aws::Clients;
 use pool::control;
-use pool::description::{Description, SignInName};
+use pool::description::{Description, EmailSignIn};
 use pool::model::UnknownFields;
 use pool::plan::Plan;
 use pool::triggers::Triggers;
@@ -36,15 +36,15 @@ use shared::outcome::{self as logged, ErrorType};
 use tokio::time::{sleep, timeout};
 
 use crate::memory::{Memory, NOTHING};
-use crate::reason::Problem;
+use crate::reason::RequestError;
 use crate::request::{Action, Caller, Properties};
 
-/// Names another endpoint for Cognito alone.
+/// Sets another endpoint for Cognito only.
 ///
 /// Source: "Service-specific endpoints", AWS SDKs and Tools reference guide.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER";
 
-/// The configuration: AWS's own variables alone.
+/// The configuration: only variables of AWS.
 #[derive(Debug)]
 pub struct Config {
     aws: Aws,
@@ -63,23 +63,23 @@ impl Config {
 pub struct Attach {
     clients: Clients,
     connector: SharedHttpConnector,
-    /// The last answer, with the id of its request: what is delivered twice gets the same answer.
+    /// The last response with the id of its request: a request that is delivered twice gets the same response.
     last: Mutex<Option<(String, String)>>,
 }
 
-/// How a request ended.
-struct Outcome {
+/// What CloudFormation is told about the resource.
+struct ResourceResult {
     physical_resource_id: String,
-    /// With what the template is told.
-    result: Result<Option<Told>, Problem>,
+    /// An attribute for the template, if the request has one.
+    result: Result<Option<ResourceAttribute>, RequestError>,
 }
 
-/// What the template is told: an attribute of the resource, true or false.
-type Told = (&'static str, bool);
+/// An attribute of the resource that the template reads with `Fn::GetAtt`.
+type ResourceAttribute = (&'static str, bool);
 
-/// `EmailIsUsername`, as the pool has it.
-fn about(name: SignInName) -> Told {
-    ("EmailIsUsername", name == SignInName::Email)
+/// `EmailIsUsername`, according to the pool.
+fn email_is_username(sign_in: EmailSignIn) -> ResourceAttribute {
+    ("EmailIsUsername", sign_in == EmailSignIn::Only)
 }
 
 impl Attach {
@@ -93,52 +93,56 @@ impl Attach {
         Self { clients, connector, last: Mutex::default() }
     }
 
-    /// Does what is asked for, and answers.
+    /// Handles a request and sends the response.
     ///
     /// # Errors
-    /// When nobody could be answered.
+    /// When the response could not be sent.
     pub async fn handle(&self, invocation: Invocation) -> Result<Box<RawValue>, Failure> {
         let deadline = Deadline::after(invocation.time_left);
-        // Three quarters for the work; the rest is for the answer, without which CloudFormation waits on and on.
+        // Three quarters for the work. The rest is for the response, without which CloudFormation waits until its timeout.
         let work = deadline.before(invocation.time_left / 4);
         let event: Value = serde_json::from_str(invocation.event.get()).unwrap_or_default();
         let Some(caller) = Caller::read(&event) else {
             return Err(failure(
                 logged::Outcome::Malformed,
                 ErrorType::Malformed,
-                "the request has no ResponseURL, so nobody can be answered",
+                "the request has no valid ResponseURL, so CloudFormation gets no response",
             ));
         };
-        let body = match self.answered(&caller) {
+        let body = match self.last_response(&caller) {
             Some(body) => body,
-            None => answer(&caller, &self.work(&event, &caller, work).await),
+            None => response_body(&caller, &self.work(&event, &caller, work).await),
         };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((caller.request_id, body.clone()));
         match response_url::put(&self.connector, &caller.response_url, &body, deadline).await {
             Ok(()) => Ok(RawValue::NULL.to_owned()),
             Err(problem) => {
-                tracing::error!(http.status = problem.0, "the answer did not reach CloudFormation");
+                tracing::error!(http.status = problem.0, "the response did not reach CloudFormation");
                 Err(failure(
                     logged::Outcome::Unanswered,
                     ErrorType::Unanswered,
-                    "the answer did not reach CloudFormation",
+                    "the response did not reach CloudFormation",
                 ))
             }
         }
     }
 
-    fn answered(&self, caller: &Caller) -> Option<String> {
+    fn last_response(&self, caller: &Caller) -> Option<String> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (request, body) = last.as_ref()?;
         (*request == caller.request_id && !request.is_empty()).then(|| body.clone())
     }
 
-    async fn work(&self, event: &Value, caller: &Caller, deadline: Deadline) -> Outcome {
-        // An update that fails is rolled back, and must be what it was.
+    async fn work(&self, event: &Value, caller: &Caller, deadline: Deadline) -> ResourceResult {
+        // An update that fails is rolled back and must keep its id.
         let id = if caller.physical_resource_id.is_empty() { NOTHING } else { &caller.physical_resource_id };
         let outcome = match Action::read(event) {
-            Err(problem) => Outcome { physical_resource_id: id.to_owned(), result: Err(problem.into()) },
-            Ok(action) => Job { clients: &self.clients, deadline, id: id.to_owned() }.run(action).await,
+            Err(problem) => {
+                ResourceResult { physical_resource_id: id.to_owned(), result: Err(problem.into()) }
+            }
+            Ok(action) => {
+                RequestHandler { clients: &self.clients, deadline, id: id.to_owned() }.run(action).await
+            }
         };
         match &outcome.result {
             Ok(_) => {
@@ -156,55 +160,55 @@ impl Attach {
 }
 
 /// One request.
-struct Job<'a> {
+struct RequestHandler<'a> {
     clients: &'a Clients,
     deadline: Deadline,
-    /// The id to answer with.
+    /// The physical id for the response.
     id: String,
 }
 
-/// One attempt reads and writes at most twice each, and waits for Cognito to show it.
-const EACH: Duration = Duration::from_secs(20);
-/// What a move to another pool leaves of its time, to be taken back in when it fails: that is when time runs out.
-const TAKE_BACK: Duration = Duration::from_secs(15);
-/// The pause before the second attempt; it doubles with every further one. IAM needs some seconds until everybody
-/// knows of a role that was only just made.
+/// One attempt reads and writes at most twice each, and waits until Cognito shows the change.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+/// The time that a move to another pool reserves to undo itself if it fails.
+const UNDO_RESERVE: Duration = Duration::from_secs(15);
+/// The pause before the second attempt; it doubles with every further one. IAM needs some seconds until a new role is
+/// known everywhere.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-impl Job<'_> {
-    async fn run(mut self, action: Action) -> Outcome {
+impl RequestHandler<'_> {
+    async fn run(mut self, action: Action) -> ResourceResult {
         let result = match action {
             Action::Nothing => Ok(None),
             Action::Check { pool, email_is_username } => {
-                self.persist(|| self.check(&pool, email_is_username)).await.map(Some)
+                self.retry(|| self.check(&pool, email_is_username)).await.map(Some)
             }
             Action::Attach { wanted, memory } => {
-                self.attach(&wanted, memory).await.map(|name| Some(about(name)))
+                self.attach(&wanted, memory).await.map(|name| Some(email_is_username(name)))
             }
             Action::AttachAgain { wanted, former, before } => self
-                .persist(|| self.attach_again(&wanted, &former, &before))
+                .retry(|| self.attach_again(&wanted, &former, &before))
                 .await
-                .map(|name| Some(about(name))),
+                .map(|name| Some(email_is_username(name))),
             Action::Detach { pool, ours, before } => {
-                self.persist(|| self.detach(&pool, &ours, &before)).await.map(|()| None)
+                self.retry(|| self.detach(&pool, &ours, &before)).await.map(|()| None)
             }
         };
-        Outcome { physical_resource_id: self.id, result }
+        ResourceResult { physical_resource_id: self.id, result }
     }
 
-    /// Whether pre-sign-up may trust the addresses of this pool. Nobody is asked where it does not want to, so that a
-    /// rollback to that cannot fail.
-    async fn check(&self, pool: &str, email_is_username: bool) -> Result<Told, Problem> {
+    /// Whether pre-sign-up may trust the email addresses of this pool. With `EmailIsUsername=false` there is no call, so
+    /// that a rollback to it cannot fail.
+    async fn check(&self, pool: &str, email_is_username: bool) -> Result<ResourceAttribute, RequestError> {
         if email_is_username {
             plan::trusted(&self.read(pool).await?)?;
         }
         Ok(("Trusted", email_is_username))
     }
 
-    /// The first attachment. From the moment in which the pool may have changed, the id is what was there before.
-    async fn attach(&mut self, wanted: &Properties, mut memory: Memory) -> Result<SignInName, Problem> {
+    /// The first attachment. As soon as the pool may have changed, the id holds what was attached before.
+    async fn attach(&mut self, wanted: &Properties, mut memory: Memory) -> Result<EmailSignIn, RequestError> {
         let moves = self.id != NOTHING;
-        let deadline = if moves { self.deadline.before(TAKE_BACK) } else { self.deadline };
+        let deadline = if moves { self.deadline.before(UNDO_RESERVE) } else { self.deadline };
         let mut id = None;
         let mut pause = Pause::default();
         let result = loop {
@@ -215,19 +219,19 @@ impl Job<'_> {
             }
         };
         match id {
-            Some(_) if result.is_err() && moves => self.take_back(wanted, &memory).await,
+            Some(_) if result.is_err() && moves => self.undo_move(wanted, &memory).await,
             Some(id) => self.id = id,
             None => {}
         }
         result
     }
 
-    /// A move to another pool has failed: CloudFormation goes back to the former one, and never asks for this one
-    /// again.
-    async fn take_back(&self, wanted: &Properties, memory: &Memory) {
-        let undone = self.persist(|| self.detach(&wanted.pool, &wanted.triggers, &memory.before)).await;
+    /// Detaches from the new pool after a failed move: CloudFormation rolls back to the former pool and sends no further
+    /// request for this one.
+    async fn undo_move(&self, wanted: &Properties, memory: &Memory) {
+        let undone = self.retry(|| self.detach(&wanted.pool, &wanted.triggers, &memory.before)).await;
         if let Err(problem) = undone {
-            tracing::error!(user_pool = wanted.pool, reason = %problem, "triggers may be left: detach them by hand");
+            tracing::error!(user_pool = wanted.pool, reason = %problem, "could not undo the move to this user pool: detach its Lambda triggers with `cognito-triggers detach`");
         }
     }
 
@@ -236,42 +240,44 @@ impl Job<'_> {
         wanted: &Properties,
         memory: &mut Memory,
         id: &mut Option<String>,
-    ) -> Result<SignInName, Problem> {
+    ) -> Result<EmailSignIn, RequestError> {
         let pool = self.read(&wanted.pool).await?;
         let plan = plan::attach(&pool, wanted, memory)?;
-        let untouched = id.replace(memory.to_id().map_err(plan::Why::from)?);
+        let untouched = id.replace(memory.to_id().map_err(plan::Rejection::from)?);
         if let Err(problem) = self.write(&plan).await {
             if problem.wrote_nothing() {
                 *id = untouched;
             }
             return Err(problem);
         }
-        Ok(pool.sign_in_name())
+        Ok(pool.email_sign_in())
     }
 
-    /// The same pool again, perhaps with other functions.
+    /// Attaches to the same pool again, perhaps other functions.
     async fn attach_again(
         &self,
         wanted: &Properties,
         former: &Triggers,
         before: &Triggers,
-    ) -> Result<SignInName, Problem> {
+    ) -> Result<EmailSignIn, RequestError> {
         let mut pool = self.read(&wanted.pool).await?;
-        let let_go = plan::let_go(&pool, wanted, former, before);
-        let (mut take, mut given_up) = plan::attach_again(let_go.after(), wanted, former, before)?;
-        if !let_go.is_empty() {
-            self.write(&let_go).await?;
+        let released = plan::release(&pool, wanted, former, before);
+        let (mut take, mut given_up) = plan::attach_again(released.after(), wanted, former, before)?;
+        if !released.is_empty() {
+            self.write(&released).await?;
             pool = self.read(&wanted.pool).await?;
             (take, given_up) = plan::attach_again(&pool, wanted, former, before)?;
         }
         for refusal in given_up {
-            tracing::warn!("somebody else took a place of this stack's, and keeps it: {refusal}");
+            tracing::warn!(
+                "another function replaced one of this stack's, and the stack leaves it in place: {refusal}"
+            );
         }
         self.write(&take).await?;
-        Ok(pool.sign_in_name())
+        Ok(pool.email_sign_in())
     }
 
-    async fn detach(&self, pool: &str, ours: &Triggers, before: &Triggers) -> Result<(), Problem> {
+    async fn detach(&self, pool: &str, ours: &Triggers, before: &Triggers) -> Result<(), RequestError> {
         let pool = match self.read(pool).await {
             Err(problem) if problem.is_no_pool() => return Ok(()),
             other => other?,
@@ -279,19 +285,19 @@ impl Job<'_> {
         self.write(&Plan::detach(&pool, ours, before)).await
     }
 
-    async fn read(&self, pool: &str) -> Result<Description, Problem> {
+    async fn read(&self, pool: &str) -> Result<Description, RequestError> {
         Ok(control::read(self.clients, pool).await?)
     }
 
-    async fn write(&self, plan: &Plan) -> Result<(), Problem> {
+    async fn write(&self, plan: &Plan) -> Result<(), RequestError> {
         for remark in &plan.remarks {
             tracing::warn!("{remark}");
         }
         for change in &plan.changes {
-            // Before, so that it is known whatever becomes of the answer.
-            tracing::info!(user_pool = plan.before().id(), change = %change, "changing a trigger");
+            // Before the call, so that the log has it even if the response gets lost.
+            tracing::info!(user_pool = plan.before().id(), change = %change, "changing a Lambda trigger");
         }
-        // Even nothing cannot be written in a pool with unknown members.
+        // In a pool with unknown members, even an empty plan cannot be written.
         if plan.is_empty() {
             Ok(())
         } else {
@@ -299,8 +305,8 @@ impl Job<'_> {
         }
     }
 
-    /// Tries again, as long as there is time and hope.
-    async fn persist<T>(&self, attempt: impl AsyncFn() -> Result<T, Problem>) -> Result<T, Problem> {
+    /// Retries temporary errors until the deadline.
+    async fn retry<T>(&self, attempt: impl AsyncFn() -> Result<T, RequestError>) -> Result<T, RequestError> {
         let mut pause = Pause::default();
         loop {
             match in_time(self.deadline, attempt()).await {
@@ -313,9 +319,9 @@ impl Job<'_> {
 
 async fn in_time<T>(
     deadline: Deadline,
-    attempt: impl Future<Output = Result<T, Problem>>,
-) -> Result<T, Problem> {
-    timeout(EACH.min(deadline.left()), attempt).await.unwrap_or(Err(Problem::NoTime))
+    attempt: impl Future<Output = Result<T, RequestError>>,
+) -> Result<T, RequestError> {
+    timeout(ATTEMPT_TIMEOUT.min(deadline.left()), attempt).await.unwrap_or(Err(RequestError::TimedOut))
 }
 
 /// The pauses between attempts.
@@ -328,11 +334,11 @@ impl Default for Pause {
 }
 
 impl Pause {
-    /// Waits, if there is time and hope for another attempt; tells whether there is.
-    async fn before_another(&mut self, problem: &Problem, deadline: Deadline) -> bool {
-        let again = problem.may_pass() && deadline.left() > self.0;
+    /// Waits if another attempt is possible before the deadline. Returns whether it is.
+    async fn before_another(&mut self, problem: &RequestError, deadline: Deadline) -> bool {
+        let again = problem.is_temporary() && deadline.left() > self.0;
         if again {
-            tracing::warn!(reason = %problem, "tried in vain, and will try again");
+            tracing::warn!(reason = %problem, "an attempt failed and will be retried");
             sleep(self.0).await;
             self.0 *= 2;
         }
@@ -340,9 +346,9 @@ impl Pause {
     }
 }
 
-/// The body of the answer. At most 4,096 bytes: "Custom resource response objects", AWS CloudFormation user guide.
-fn answer(caller: &Caller, outcome: &Outcome) -> String {
-    let mut answer = json!({
+/// The body of the response. At most 4,096 bytes: "Custom resource response objects", AWS CloudFormation user guide.
+fn response_body(caller: &Caller, outcome: &ResourceResult) -> String {
+    let mut body = json!({
         "Status": if outcome.result.is_ok() { "SUCCESS" } else { "FAILED" },
         "PhysicalResourceId": outcome.physical_resource_id,
         "StackId": caller.stack_id,
@@ -354,10 +360,10 @@ fn answer(caller: &Caller, outcome: &Outcome) -> String {
         Ok(Some((name, value))) => Some(("Data", json!({ *name: value.to_string() }))),
         Err(problem) => Some(("Reason", problem.reason().into())),
     };
-    if let (Some(members), Some((name, value))) = (answer.as_object_mut(), more) {
+    if let (Some(members), Some((name, value))) = (body.as_object_mut(), more) {
         members.insert(name.to_owned(), value);
     }
-    answer.to_string()
+    body.to_string()
 }
 
 fn failure(outcome: logged::Outcome, error_type: ErrorType, message: &str) -> Failure {

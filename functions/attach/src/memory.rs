@@ -1,13 +1,13 @@
-//! What was in the pool before, kept where CloudFormation keeps it for us: in the resource's physical id.
+//! What was attached to the pool before, stored in the resource's physical id.
 //!
-//! The id is told again with every later request, and lives exactly as long as what it has to be remembered for.
+//! CloudFormation sends the id with every later request, and keeps it exactly as long as the resource exists.
 
 use pool::description::Description;
-use pool::triggers::{Slot, Triggers};
+use pool::triggers::{LambdaConfigMember, Triggers};
 use serde_json::{Map, Value, json};
 use shared::arn::unqualified;
 
-/// The id of a resource that has nothing to undo: deleting it calls nobody, so it cannot fail.
+/// The id of a resource that has nothing to undo: deleting it needs no call, so it cannot fail.
 pub const NOTHING: &str = "nothing-attached";
 
 /// "can be up to 1 KB in size".
@@ -15,54 +15,58 @@ pub const NOTHING: &str = "nothing-attached";
 /// Source: "Custom resource response objects", AWS CloudFormation user guide.
 const LONGEST_ID: usize = 1024;
 
-/// What was in our slots of one pool.
+/// What was attached to one pool before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Memory {
     /// The pool's id.
     pub pool: String,
-    /// What was there before the first of ours.
+    /// What was attached before ours.
     pub before: Triggers,
-    /// What is remembered of the pool from which the resource moved here, for as long as the move may be rolled back.
+    /// The same for the pool from which the resource moved here, because the move may be rolled back.
     pub from: Option<Box<Self>>,
 }
 
-/// The names of the functions that were there are too long to be remembered.
+/// The ARNs of the previous functions are too long for the id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("what is attached to the pool now has names too long to be remembered ({0} bytes of {LONGEST_ID})")]
+#[error(
+    "the ARNs of the functions that are attached to the user pool are too long to store ({0} bytes of {LONGEST_ID})"
+)]
 pub struct TooLong(usize);
 
 impl Memory {
-    /// Nothing was there, as far as is known.
+    /// Nothing is known to have been attached.
     #[must_use]
     pub fn new(pool: String) -> Self {
         Self { pool, before: Triggers::default(), from: None }
     }
 
-    /// Notes what is in the pool. Where that is ours already, an earlier look knows better.
+    /// Records what is attached to the pool. If that is ours, an earlier record stays.
     ///
-    /// All slots are noted, those too that are not wanted now: an update may want them later, and must not change
-    /// the id. The key is ours where a sender of ours reads with it: it may have been the owner's before.
-    pub fn note(&mut self, pool: &Description, ours: &Triggers) {
+    /// All members are recorded, also those that are not wanted now: an update may want them later and must not change
+    /// the id. The key is ours if an attached sender of ours uses it. Otherwise it is the owner's.
+    pub fn record(&mut self, pool: &Description, ours: &Triggers) {
         let now = pool.triggers();
-        // As it stands there: a version of the events may belong to it.
+        // The whole value: it may include an event version.
         let (seen, known) = (now.to_lambda_config(), self.before.to_lambda_config());
-        let our_sender =
-            Slot::ALL.into_iter().filter(|slot| slot.is_sender()).any(|slot| is(slot, &now, ours));
-        let before: Map<_, _> = Slot::ALL
+        let our_sender = LambdaConfigMember::ALL
             .into_iter()
-            .filter_map(|slot| {
-                let own = is(slot, &now, ours) && (slot != Slot::Key || our_sender);
+            .filter(|member| member.is_sender())
+            .any(|member| is(member, &now, ours));
+        let before: Map<_, _> = LambdaConfigMember::ALL
+            .into_iter()
+            .filter_map(|member| {
+                let own = is(member, &now, ours) && (member != LambdaConfigMember::Key || our_sender);
                 let source = if own { &known } else { &seen };
-                Some((slot.member().to_owned(), source.get(slot.member())?.clone()))
+                Some((member.name().to_owned(), source.get(member.name())?.clone()))
             })
             .collect();
         self.before = Triggers::from_lambda_config(&Value::Object(before));
     }
 
-    /// The id that says all this.
+    /// The physical id.
     ///
     /// # Errors
-    /// When CloudFormation would not take it.
+    /// When it is longer than CloudFormation accepts.
     pub fn to_id(&self) -> Result<String, TooLong> {
         let mut id = self.to_json();
         if let (Some(members), Some(from)) = (id.as_object_mut(), &self.from) {
@@ -76,7 +80,7 @@ impl Memory {
         json!({ "pool": self.pool, "before": self.before.to_lambda_config() })
     }
 
-    /// Reads an id; `None` for one that is not of [`Self::to_id`].
+    /// Reads an id, `None` if [`Self::to_id`] did not write it.
     #[must_use]
     pub fn read(id: &str) -> Option<Self> {
         let memory: Value = serde_json::from_str(id).ok()?;
@@ -92,8 +96,7 @@ impl Memory {
         })
     }
 
-    /// What to remember of `pool` when the resource moves there: this one, or what is known already where the move
-    /// goes back.
+    /// The record for `pool` when the resource moves there. If the move goes back, it is the former record.
     #[must_use]
     pub fn moved(mut self, pool: &str) -> Self {
         match self.from.take() {
@@ -103,9 +106,9 @@ impl Memory {
     }
 }
 
-/// Whether both have the same function or key in a slot; versions and aliases count as one.
-pub(crate) fn is(slot: Slot, one: &Triggers, other: &Triggers) -> bool {
-    one.arn(slot).zip(other.arn(slot)).is_some_and(|(one, other)| unqualified(one) == unqualified(other))
+/// Whether both have the same function or key in a member; versions and aliases count as one.
+pub(crate) fn is(member: LambdaConfigMember, one: &Triggers, other: &Triggers) -> bool {
+    one.arn(member).zip(other.arn(member)).is_some_and(|(one, other)| unqualified(one) == unqualified(other))
 }
 
 #[cfg(test)]
@@ -118,8 +121,11 @@ mod tests {
     const KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
     fn all(name: &str, key: &str) -> Triggers {
-        Slot::ALL.into_iter().fold(Triggers::default(), |triggers, slot| {
-            triggers.with(slot, &if slot == Slot::Key { key.to_owned() } else { format!("{FUNCTION}{name}") })
+        LambdaConfigMember::ALL.into_iter().fold(Triggers::default(), |triggers, member| {
+            triggers.with(
+                member,
+                &if member == LambdaConfigMember::Key { key.to_owned() } else { format!("{FUNCTION}{name}") },
+            )
         })
     }
 
@@ -133,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_comes_back() {
+    fn a_memory_is_written_and_read() {
         let memory =
             Memory { before: all("theirs", KEY), ..Memory::new("eu-central-1_Example01".to_owned()) };
         let id = memory.to_id().unwrap();
@@ -148,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_usual_length_fit_and_the_longest_do_not() {
+    fn function_names_of_usual_length_fit_and_the_longest_do_not() {
         let before = |name: &str| Memory {
             before: all(name, KEY),
             ..Memory::new("eu-central-1_Example01".to_owned())
@@ -159,35 +165,35 @@ mod tests {
     }
 
     #[test]
-    fn ours_is_never_what_was_there_before() {
+    fn our_functions_are_never_recorded_as_previous() {
         let (ours, theirs) = (all("ours", KEY), all("theirs", KEY.replace("key/1", "key/2").as_str()));
         let mut memory = Memory::new(String::new());
-        memory.note(&pool(&ours), &ours);
-        assert_eq!(memory.before, Triggers::default(), "the first delivery's answer was lost");
-        memory.note(&pool(&theirs), &ours);
+        memory.record(&pool(&ours), &ours);
+        assert_eq!(memory.before, Triggers::default(), "the first delivery's response was lost");
+        memory.record(&pool(&theirs), &ours);
         assert_eq!(memory.before, theirs);
-        memory.note(&pool(&ours), &ours);
-        assert_eq!(memory.before, theirs, "an earlier look knows better");
+        memory.record(&pool(&ours), &ours);
+        assert_eq!(memory.before, theirs, "the earlier record stays");
         let newer = json!({ "CustomEmailSender": { "LambdaArn": "arn:theirs", "LambdaVersion": "V2_0" } });
-        memory.note(&pool(&Triggers::from_lambda_config(&newer)), &ours);
-        assert_eq!(memory.before.to_lambda_config(), newer, "with all that belongs to it");
-        memory.note(&pool(&Triggers::default()), &ours);
-        assert_eq!(memory.before, Triggers::default(), "somebody took them off meanwhile");
+        memory.record(&pool(&Triggers::from_lambda_config(&newer)), &ours);
+        assert_eq!(memory.before.to_lambda_config(), newer, "with all its members");
+        memory.record(&pool(&Triggers::default()), &ours);
+        assert_eq!(memory.before, Triggers::default(), "they were detached since");
     }
 
     #[test]
-    fn the_owners_key_is_the_owners_though_ours_use_it() {
-        let (ours, key) = (all("ours", KEY), Triggers::default().with(Slot::Key, KEY));
+    fn the_owners_key_is_recorded_although_our_senders_use_it() {
+        let (ours, key) = (all("ours", KEY), Triggers::default().with(LambdaConfigMember::Key, KEY));
         let mut memory = Memory::new(String::new());
-        memory.note(&pool(&key), &ours);
+        memory.record(&pool(&key), &ours);
         assert_eq!(memory.before, key);
-        memory.note(&pool(&ours), &ours);
-        assert_eq!(memory.before, key, "an earlier look knows better");
+        memory.record(&pool(&ours), &ours);
+        assert_eq!(memory.before, key, "the earlier record stays");
     }
 
     proptest! {
         #[test]
-        fn an_id_that_is_not_ours_is_no_memory_and_no_panic(id in ".*") {
+        fn another_id_is_not_a_memory_and_never_panics(id in ".*") {
             prop_assert!(Memory::read(&id).is_none_or(|memory| memory.to_id().is_ok()));
         }
     }

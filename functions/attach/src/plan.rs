@@ -1,30 +1,32 @@
-//! What becomes of the pool, decided without a call.
+//! What to change in the pool, decided without a call.
 
-use pool::description::{Description, SignInName};
-use pool::plan::{Foreign, Plan, Refusal};
-use pool::triggers::{Slot, Triggers};
+use pool::description::{Description, EmailSignIn};
+use pool::plan::{OnConflict, Plan, Refusal};
+use pool::triggers::{LambdaConfigMember, Triggers};
 
 use crate::memory::{Memory, TooLong, is};
 use crate::request::Properties;
 
-/// Why nothing may be changed.
+/// Rejection the pool is not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
-    /// Somebody said that the e-mail address is the user name.
+pub enum Rejection {
+    /// `EmailIsUsername=true`, although email is not the only sign-in attribute.
     #[error("EmailIsUsername=true is wrong: {0}")]
-    AddressIsNoUserName(&'static str),
-    /// What would have to be put back cannot be remembered.
+    EmailIsNotUsername(&'static str),
+    /// The previous functions could not be restored, because the id cannot hold them.
     #[error(transparent)]
     TooLong(#[from] TooLong),
     /// The rules of the control plane.
     #[error("{}", join(.0))]
     Refused(Vec<Refusal>),
-    /// `ReplaceTriggers` promises to put back what was there, which the id must hold, and an update keeps the id.
-    #[error("{slot} holds another function, {arn}, which came after this stack and so would not be put back")]
-    CannotBePutBack {
-        /// The slot.
-        slot: Slot,
-        /// What is in it.
+    /// `ReplaceTriggers` restores only what the id holds, and an update keeps the id.
+    #[error(
+        "{member} points to another function, {arn}, which was attached after this stack and could not be restored"
+    )]
+    CannotBeRestored {
+        /// The member.
+        member: LambdaConfigMember,
+        /// The attached function.
         arn: String,
     },
 }
@@ -33,13 +35,14 @@ fn join(refusals: &[Refusal]) -> String {
     refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Whether the pool is one in which nobody's address can be taken from him, as somebody says.
+/// Checks that email is the only sign-in attribute, so that Cognito keeps email addresses unique.
 ///
-/// Trust fails closed: with an alias, the function would confirm whoever signs up with the address of another.
+/// It fails closed: with an alias, pre-sign-up would confirm an attacker who signs up with the email address of
+/// another user.
 ///
 /// # Errors
-/// When it is not so.
-pub fn trusted(pool: &Description) -> Result<(), Why> {
+/// When it is not.
+pub fn check_email_is_username(pool: &Description) -> Result<(), Rejection> {
     let lists = |member| {
         pool.members()
             .get(member)
@@ -47,49 +50,49 @@ pub fn trusted(pool: &Description) -> Result<(), Why> {
             .is_some_and(|names| names.iter().any(|name| name == "email"))
     };
     if lists("AliasAttributes") {
-        Err(Why::AddressIsNoUserName("in this user pool the e-mail address is an alias (AliasAttributes)"))
+        Err(Rejection::EmailIsNotUsername("email is an alias attribute of this user pool (AliasAttributes)"))
     } else {
-        match pool.sign_in_name() {
-            SignInName::Email => Ok(()),
-            SignInName::EmailOrPhone => Err(Why::AddressIsNoUserName(
-                "users of this user pool may also sign up with a phone number (UsernameAttributes), so the address is \
-                 not what Cognito keeps unique",
+        match pool.email_sign_in() {
+            EmailSignIn::Only => Ok(()),
+            EmailSignIn::OrPhone => Err(Rejection::EmailIsNotUsername(
+                "users of this user pool may also sign up with a phone number (UsernameAttributes), so Cognito does not \
+                 keep their email addresses unique",
             )),
-            SignInName::EmailAlias | SignInName::NotEmail => {
-                Err(Why::AddressIsNoUserName("UsernameAttributes of this user pool does not list email"))
-            }
+            EmailSignIn::Alias | EmailSignIn::No => Err(Rejection::EmailIsNotUsername(
+                "email is not a sign-in attribute of this user pool (UsernameAttributes)",
+            )),
         }
     }
 }
 
-fn trusted_if_said(pool: &Description, wanted: &Properties) -> Result<(), Why> {
-    if wanted.email_is_username { trusted(pool) } else { Ok(()) }
+fn check_if_set(pool: &Description, wanted: &Properties) -> Result<(), Rejection> {
+    if wanted.email_is_username { check_email_is_username(pool) } else { Ok(()) }
 }
 
 /// The first attachment.
 ///
 /// # Errors
-/// When somebody else's functions are there and may not be replaced, or could not be put back later.
-pub fn attach(pool: &Description, wanted: &Properties, memory: &mut Memory) -> Result<Plan, Why> {
-    trusted_if_said(pool, wanted)?;
-    memory.note(pool, &wanted.triggers);
+/// When other functions are attached that must not be replaced, or could not be restored later.
+pub fn attach(pool: &Description, wanted: &Properties, memory: &mut Memory) -> Result<Plan, Rejection> {
+    check_if_set(pool, wanted)?;
+    memory.record(pool, &wanted.triggers);
     memory.to_id()?;
-    let foreign = if wanted.replace { Foreign::Replace } else { Foreign::Refuse };
-    feasible(Plan::attach(pool, &wanted.triggers, &Triggers::default(), foreign))
+    let on_conflict = if wanted.replace { OnConflict::Replace } else { OnConflict::Refuse };
+    feasible(Plan::attach(pool, &wanted.triggers, &Triggers::default(), on_conflict))
 }
 
-/// What an update lets go: slots of ours that it does not want any more get back what was there before.
+/// What an update detaches: members that it no longer wants get back their previous functions.
 #[must_use]
-pub fn let_go(pool: &Description, wanted: &Properties, former: &Triggers, before: &Triggers) -> Plan {
-    let dropped = only(former, |slot| wanted.triggers.arn(slot).is_none());
+pub fn release(pool: &Description, wanted: &Properties, former: &Triggers, before: &Triggers) -> Plan {
+    let dropped = only(former, |member| wanted.triggers.arn(member).is_none());
     Plan::detach(pool, &dropped, before)
 }
 
-/// What an update takes, and what of its wishes it has given up.
+/// What an update attaches, and what it leaves to other functions.
 ///
-/// Somebody who took a slot of ours meanwhile keeps it, or CloudFormation could neither go on nor roll back. What is
-/// newly wanted follows the rules of the first attachment, but only what is remembered can be replaced. What was put
-/// back keeps its place without `ReplaceTriggers`: a rollback that wants it again cannot be told from a wish.
+/// A function that replaced ours stays attached, because CloudFormation could otherwise neither go on nor roll back.
+/// Newly wanted members follow the rules of the first attachment, but only functions in the memory can be replaced.
+/// Without `ReplaceTriggers` a restored function stays: a rollback cannot be told from a new request.
 ///
 /// # Errors
 /// As with [`attach`].
@@ -98,72 +101,72 @@ pub fn attach_again(
     wanted: &Properties,
     former: &Triggers,
     before: &Triggers,
-) -> Result<(Plan, Vec<Refusal>), Why> {
-    trusted_if_said(pool, wanted)?;
+) -> Result<(Plan, Vec<Refusal>), Rejection> {
+    check_if_set(pool, wanted)?;
     let now = pool.triggers();
     let mut triggers = wanted.triggers.clone();
     let mut given_up = Vec::new();
     loop {
-        // Ours of before, and those of others that can be put back. What is given up stays as it is.
-        let known = only(&now, |slot| {
-            triggers.arn(slot).is_some()
-                && (is(slot, &now, former) || wanted.replace && is(slot, &now, before))
+        // Our former functions, and other functions that can be restored. What is given up stays as it is.
+        let known = only(&now, |member| {
+            triggers.arn(member).is_some()
+                && (is(member, &now, former) || wanted.replace && is(member, &now, before))
         });
-        let plan = Plan::attach(pool, &triggers, &known, Foreign::Refuse);
+        let plan = Plan::attach(pool, &triggers, &known, OnConflict::Refuse);
         let gives_way =
-            |refusal: &&Refusal| lost(refusal, former) || !wanted.replace && was_put_back(refusal, before);
+            |refusal: &&Refusal| is_lost(refusal, former) || !wanted.replace && was_restored(refusal, before);
         let Some(refusal) = plan.refusals.iter().find(gives_way).cloned() else {
-            return Ok((may_be_put_back(plan, wanted)?, given_up));
+            return Ok((check_restorable(plan, wanted)?, given_up));
         };
         triggers = match &refusal {
-            Refusal::Occupied { slot, .. } => only(&triggers, |other| other != *slot),
-            _ => only(&triggers, |slot| !slot.is_sender() && slot != Slot::Key),
+            Refusal::Occupied { member, .. } => only(&triggers, |other| other != *member),
+            _ => only(&triggers, |member| !member.is_sender() && member != LambdaConfigMember::Key),
         };
-        // A key alone has nobody to use it.
-        if !triggers.functions().any(|(slot, _)| slot.is_sender()) {
-            triggers = only(&triggers, |slot| slot != Slot::Key);
+        // Without a sender, no function uses the key.
+        if !triggers.functions().any(|(member, _)| member.is_sender()) {
+            triggers = only(&triggers, |member| member != LambdaConfigMember::Key);
         }
         given_up.push(refusal);
     }
 }
 
-/// Whether the refusal is about a slot that was ours.
-fn lost(refusal: &Refusal, former: &Triggers) -> bool {
+/// Whether the refusal is about a member that pointed to our function.
+fn is_lost(refusal: &Refusal, former: &Triggers) -> bool {
     match refusal {
-        Refusal::Occupied { slot, .. } => former.arn(*slot).is_some(),
-        Refusal::KeyInUse { .. } => former.arn(Slot::Key).is_some(),
+        Refusal::Occupied { member, .. } => former.arn(*member).is_some(),
+        Refusal::KeyInUse { .. } => former.arn(LambdaConfigMember::Key).is_some(),
         Refusal::NoKey | Refusal::EmailByCognito | Refusal::UnknownMembers(_) => false,
     }
 }
 
-/// Whether the refusal is about exactly what was there before the first of ours.
-fn was_put_back(refusal: &Refusal, before: &Triggers) -> bool {
+/// Whether the refusal is about exactly the function that was attached before ours.
+fn was_restored(refusal: &Refusal, before: &Triggers) -> bool {
     match refusal {
-        Refusal::Occupied { slot, arn } | Refusal::KeyInUse { slot, arn, .. } => {
-            before.arn(*slot) == Some(arn)
+        Refusal::Occupied { member, arn } | Refusal::KeyInUse { member, arn, .. } => {
+            before.arn(*member) == Some(arn)
         }
         Refusal::NoKey | Refusal::EmailByCognito | Refusal::UnknownMembers(_) => false,
     }
 }
 
-fn may_be_put_back(plan: Plan, wanted: &Properties) -> Result<Plan, Why> {
+fn check_restorable(plan: Plan, wanted: &Properties) -> Result<Plan, Rejection> {
     match plan.refusals.first() {
-        Some(Refusal::Occupied { slot, arn }) if wanted.replace => {
-            Err(Why::CannotBePutBack { slot: *slot, arn: arn.clone() })
+        Some(Refusal::Occupied { member, arn }) if wanted.replace => {
+            Err(Rejection::CannotBeRestored { member: *member, arn: arn.clone() })
         }
         _ => feasible(plan),
     }
 }
 
-fn feasible(plan: Plan) -> Result<Plan, Why> {
-    if plan.refusals.is_empty() { Ok(plan) } else { Err(Why::Refused(plan.refusals)) }
+fn feasible(plan: Plan) -> Result<Plan, Rejection> {
+    if plan.refusals.is_empty() { Ok(plan) } else { Err(Rejection::Refused(plan.refusals)) }
 }
 
-fn only(triggers: &Triggers, keep: impl Fn(Slot) -> bool) -> Triggers {
-    Slot::ALL
+fn only(triggers: &Triggers, keep: impl Fn(LambdaConfigMember) -> bool) -> Triggers {
+    LambdaConfigMember::ALL
         .into_iter()
-        .filter(|slot| keep(*slot))
-        .fold(Triggers::default(), |kept, slot| kept.with(slot, triggers.arn(slot).unwrap_or_default()))
+        .filter(|member| keep(*member))
+        .fold(Triggers::default(), |kept, member| kept.with(member, triggers.arn(member).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -188,23 +191,23 @@ mod tests {
         Description::parse(json!({ "UserPool": pool }).to_string().as_bytes()).unwrap()
     }
 
-    fn holding(slots: Slots<'_>) -> Description {
-        pool(&json!({ "LambdaConfig": triggers(slots).to_lambda_config() }))
+    fn holding(members: Members<'_>) -> Description {
+        pool(&json!({ "LambdaConfig": triggers(members).to_lambda_config() }))
     }
 
-    fn triggers(slots: Slots<'_>) -> Triggers {
-        slots.iter().fold(Triggers::default(), |triggers, (slot, arn)| triggers.with(*slot, arn))
+    fn triggers(members: Members<'_>) -> Triggers {
+        members.iter().fold(Triggers::default(), |triggers, (member, arn)| triggers.with(*member, arn))
     }
 
-    fn wanted(slots: Slots<'_>, replace: bool) -> Properties {
+    fn wanted(members: Members<'_>, replace: bool) -> Properties {
         let pool = "eu-central-1_Example01".to_owned();
-        Properties { pool, triggers: triggers(slots), replace, email_is_username: false }
+        Properties { pool, triggers: triggers(members), replace, email_is_username: false }
     }
 
-    use Slot::{CustomEmailSender as Email, CustomSmsSender as Sms, Key, PreSignUp};
+    use LambdaConfigMember::{CustomEmailSender as Email, CustomSmsSender as Sms, Key, PreSignUp};
 
     #[test]
-    fn an_address_is_a_user_name_only_where_nobody_can_take_it() {
+    fn email_is_the_username_only_if_it_is_the_only_sign_in_attribute() {
         for (members, expected) in [
             (json!({ "UsernameAttributes": ["email"] }), true),
             (json!({ "UsernameAttributes": ["phone_number", "email"] }), false),
@@ -216,30 +219,30 @@ mod tests {
             (json!({ "AliasAttributes": ["preferred_username"], "UsernameAttributes": ["email"] }), true),
         ] {
             let says_so = Properties { email_is_username: true, ..wanted(&[(PreSignUp, OURS)], false) };
-            assert_eq!(trusted_if_said(&pool(&members), &says_so).is_ok(), expected, "{members}");
+            assert_eq!(check_if_set(&pool(&members), &says_so).is_ok(), expected, "{members}");
             assert!(
-                trusted_if_said(&pool(&members), &wanted(&[(PreSignUp, OURS)], false)).is_ok(),
-                "nobody says so"
+                check_if_set(&pool(&members), &wanted(&[(PreSignUp, OURS)], false)).is_ok(),
+                "EmailIsUsername=false"
             );
         }
     }
 
-    type Slots<'a> = &'a [(Slot, &'a str)];
+    type Members<'a> = &'a [(LambdaConfigMember, &'a str)];
 
-    /// What an update makes of a pool, and how much it gives up.
+    /// The Lambda triggers after an update, and how many it gives up.
     #[track_caller]
     fn check(
-        now: Slots<'_>,
-        (wanted, former, before): (&Properties, Slots<'_>, Slots<'_>),
-        expected: Result<(Slots<'_>, usize), Why>,
+        now: Members<'_>,
+        (wanted, former, before): (&Properties, Members<'_>, Members<'_>),
+        expected: Result<(Members<'_>, usize), Rejection>,
     ) {
         let found = attach_again(&holding(now), wanted, &triggers(former), &triggers(before));
         let found = found.map(|(plan, given_up)| (plan.after().triggers(), given_up.len()));
-        assert_eq!(found, expected.map(|(slots, given_up)| (triggers(slots), given_up)), "{now:?}");
+        assert_eq!(found, expected.map(|(members, given_up)| (triggers(members), given_up)), "{now:?}");
     }
 
     #[test]
-    fn an_update_takes_what_is_free_ours_or_remembered() {
+    fn an_update_attaches_to_free_own_and_restorable_members() {
         let senders = [(Email, OURS), (Sms, OURS), (Key, OUR_KEY)];
         let keep = wanted(&senders, false);
         let replace = wanted(&senders, true);
@@ -248,36 +251,36 @@ mod tests {
         let email = [(Email, OURS), (Key, OUR_KEY)];
         check(&email, (&keep, &email, &[]), Ok((&senders, 0)));
         let occupied = [(Email, OURS), (Sms, THEIRS), (Key, OUR_KEY)];
-        let refusal = Refusal::Occupied { slot: Sms, arn: THEIRS.to_owned() };
-        check(&occupied, (&keep, &email, &[]), Err(Why::Refused(vec![refusal])));
+        let refusal = Refusal::Occupied { member: Sms, arn: THEIRS.to_owned() };
+        check(&occupied, (&keep, &email, &[]), Err(Rejection::Refused(vec![refusal])));
         check(&occupied, (&replace, &email, &[(Sms, THEIRS)]), Ok((&senders, 0)));
-        let unknown = Why::CannotBePutBack { slot: Sms, arn: THEIRS.to_owned() };
+        let unknown = Rejection::CannotBeRestored { member: Sms, arn: THEIRS.to_owned() };
         check(&occupied, (&replace, &email, &[]), Err(unknown));
     }
 
     #[test]
-    fn a_rollback_gives_way_to_what_was_put_back() {
+    fn a_rollback_keeps_restored_functions() {
         let theirs = [(Sms, THEIRS), (Key, THEIR_KEY)];
         let keep = wanted(&[(PreSignUp, OURS), (Sms, OURS), (Key, OUR_KEY)], false);
         let now = [(PreSignUp, OURS), (Sms, THEIRS), (Key, THEIR_KEY)];
         check(&now, (&keep, &[(PreSignUp, OURS)], &theirs), Ok((&now, 1)));
         let both = wanted(&[(Email, OURS), (Sms, OURS), (Key, OUR_KEY)], false);
         check(&theirs, (&both, &[], &theirs), Ok((&theirs, 2)));
-        // With the word of somebody it is taken again.
+        // With ReplaceTriggers=true it is replaced again.
         let replace = wanted(&[(Sms, OURS), (Key, OUR_KEY)], true);
         check(&theirs, (&replace, &[], &theirs), Ok((&[(Sms, OURS), (Key, OUR_KEY)], 0)));
-        let refusal = Refusal::Occupied { slot: PreSignUp, arn: THEIRS.to_owned() };
+        let refusal = Refusal::Occupied { member: PreSignUp, arn: THEIRS.to_owned() };
         let other = [(PreSignUp, THEIRS)];
-        check(&other, (&keep, &[], &theirs), Err(Why::Refused(vec![refusal])));
+        check(&other, (&keep, &[], &theirs), Err(Rejection::Refused(vec![refusal])));
     }
 
     #[test]
-    fn an_update_gives_way_to_whoever_took_a_place_of_ours() {
+    fn an_update_keeps_functions_that_replaced_ours() {
         let senders = [(Email, OURS), (Sms, OURS), (Key, OUR_KEY)];
         let keep = wanted(&senders, false);
         let one = [(Email, THEIRS), (Sms, OURS), (Key, OUR_KEY)];
         check(&one, (&keep, &senders, &[]), Ok((&one, 1)));
-        // With a key of their own, ours can read nothing any more; the other places are not lost with it.
+        // With another key, our senders cannot decrypt. The other members are not affected.
         let key = [(Email, THEIRS), (Sms, OURS), (Key, THEIR_KEY)];
         check(&key, (&keep, &senders, &[]), Ok((&key, 2)));
         let all = [(PreSignUp, OURS), (Email, THEIRS), (Sms, THEIRS), (Key, THEIR_KEY)];

@@ -1,4 +1,4 @@
-//! What went wrong, in words that CloudFormation shows to whoever deploys: what it is about, and the remedy.
+//! Errors of a request, with a reason that CloudFormation shows to the operator: what failed, why, and what to do.
 
 use std::fmt;
 
@@ -6,98 +6,98 @@ use pool::aws::{CallError, Kind};
 use pool::control;
 use pool::plan::Refusal;
 
-use crate::plan::Why;
+use crate::plan::Rejection;
 use crate::request::Malformed;
 
-/// What went wrong.
+/// Rejection a request failed.
 #[derive(Debug)]
-pub enum Problem {
+pub enum RequestError {
     /// The request cannot be read.
     Malformed(Malformed),
-    /// Nothing may be changed.
-    Refused(Why),
-    /// A call failed, or the pool is not what was written.
+    /// The change is rejected before any call that writes.
+    Refused(Rejection),
+    /// A call failed, or the pool differs from what was written.
     Control(control::Error),
-    /// The time was up.
-    NoTime,
+    /// The deadline passed.
+    TimedOut,
 }
 
-impl From<Malformed> for Problem {
+impl From<Malformed> for RequestError {
     fn from(malformed: Malformed) -> Self {
         Self::Malformed(malformed)
     }
 }
 
-impl From<Why> for Problem {
-    fn from(why: Why) -> Self {
+impl From<Rejection> for RequestError {
+    fn from(why: Rejection) -> Self {
         Self::Refused(why)
     }
 }
 
-impl From<control::Error> for Problem {
+impl From<control::Error> for RequestError {
     fn from(error: control::Error) -> Self {
         match error {
-            control::Error::Refused(refusals) => Self::Refused(Why::Refused(refusals)),
+            control::Error::Refused(refusals) => Self::Refused(Rejection::Refused(refusals)),
             other => Self::Control(other),
         }
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for RequestError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::Malformed(malformed) => malformed.to_string(),
             Self::Refused(why) => why.to_string(),
             Self::Control(error) => error.to_string(),
-            Self::NoTime => "Cognito did not answer in time".to_owned(),
+            Self::TimedOut => "Cognito did not respond in time".to_owned(),
         };
         formatter.write_str(&without_addresses(&text))
     }
 }
 
-/// In bytes: with the remedy and everything else that an answer holds, written as JSON, below its limit of 4,096.
+/// In bytes: with the remedy and the other members, the response as JSON stays below its limit of 4,096.
 const LONGEST: usize = 1000;
 
-impl Problem {
-    /// Whether another attempt may go better.
+impl RequestError {
+    /// Whether a retry may succeed.
     #[must_use]
-    pub fn may_pass(&self) -> bool {
+    pub fn is_temporary(&self) -> bool {
         match self {
-            // What was written is found when the pool is read again.
-            Self::NoTime
+            // The retry reads the pool again and finds what was written.
+            Self::TimedOut
             | Self::Control(control::Error::ChangedMeanwhile(_) | control::Error::NotReadAgain(_)) => true,
             // Cognito may show a change late.
             Self::Control(control::Error::Differs(found)) => {
                 found.iter().all(|one| one.member.split('.').next() == Some("LambdaConfig"))
             }
             Self::Control(control::Error::Call(error)) => match error.kind() {
-                // A permission that was only just given is not known everywhere at once.
-                Kind::Denied | Kind::Throttled | Kind::Conflict | Kind::Unanswered => true,
-                // So does Cognito say it where somebody else refused, such as KMS.
-                Kind::Refused => error.message().is_some_and(|message| denied_action(message).is_some()),
+                // IAM needs some seconds until a new permission is known everywhere.
+                Kind::Denied | Kind::Throttled | Kind::Conflict | Kind::NoResponse => true,
+                // Cognito reports an access denied error of another service, such as KMS, like this.
+                Kind::Rejected => error.message().is_some_and(|message| denied_action(message).is_some()),
                 Kind::NotFound => false,
             },
             Self::Malformed(_) | Self::Refused(_) | Self::Control(_) => false,
         }
     }
 
-    /// Whether the pool is certainly as it was.
+    /// Whether the pool was certainly not changed.
     #[must_use]
     pub fn wrote_nothing(&self) -> bool {
         match self {
             Self::Malformed(_) | Self::Refused(_) => true,
             Self::Control(error) => error.was_written() == Some(false),
-            Self::NoTime => false,
+            Self::TimedOut => false,
         }
     }
 
-    /// Whether there is no such user pool.
+    /// Whether the user pool does not exist.
     #[must_use]
-    pub fn is_no_pool(&self) -> bool {
+    pub fn is_pool_not_found(&self) -> bool {
         matches!(self, Self::Control(control::Error::Call(error)) if error.kind() == Kind::NotFound)
     }
 
-    /// What CloudFormation shows.
+    /// The reason that CloudFormation shows.
     #[must_use]
     pub fn reason(&self) -> String {
         let mut problem = self.to_string();
@@ -112,12 +112,12 @@ impl Problem {
             Self::Malformed(_) => "Deploy the template of this version.".to_owned(),
             Self::Refused(why) => remedy_of_refusal(why).to_owned(),
             Self::Control(control::Error::Call(error)) => remedy_of_call(error),
-            Self::NoTime
+            Self::TimedOut
             | Self::Control(control::Error::ChangedMeanwhile(_) | control::Error::NotReadAgain(_)) => {
-                "Look at the user pool with `cognito-triggers diff`, then deploy again.".to_owned()
+                "Check the user pool with `cognito-triggers diff`, then deploy again.".to_owned()
             }
             Self::Control(control::Error::Differs(_)) => {
-                "Compare the user pool with what you know of it; `cognito-triggers diff` shows its triggers."
+                "Check the settings of the user pool; `cognito-triggers diff` compares its Lambda triggers."
                     .to_owned()
             }
             Self::Control(control::Error::Malformed(_) | control::Error::Refused(_)) => {
@@ -127,27 +127,29 @@ impl Problem {
     }
 }
 
-fn remedy_of_refusal(why: &Why) -> &'static str {
+fn remedy_of_refusal(why: &Rejection) -> &'static str {
     match why {
-        Why::AddressIsNoUserName(_) => {
-            "Deploy with EmailIsUsername=false: trusted users then type a code like everybody else."
+        Rejection::EmailIsNotUsername(_) => {
+            "Deploy with EmailIsUsername=false: trusted users then enter a code like all others."
         }
-        Why::TooLong(_) => "Deploy with AttachTriggers=false, and attach with `cognito-triggers attach`.",
-        Why::CannotBePutBack { .. } => "Take it off the user pool first.",
-        Why::Refused(refusals) => match refusals.first() {
+        Rejection::TooLong(_) => {
+            "Deploy with AttachTriggers=false, and attach with `cognito-triggers attach`."
+        }
+        Rejection::CannotBeRestored { .. } => "Remove it from the user pool, then deploy again.",
+        Rejection::Refused(refusals) => match refusals.first() {
             Some(Refusal::Occupied { .. }) => {
-                "Take it off, or deploy with ReplaceTriggers=true: then it is put back when the stack is deleted."
+                "Remove it from the user pool, or deploy with ReplaceTriggers=true, which restores it when the stack is deleted."
             }
             Some(Refusal::KeyInUse { .. }) => {
                 "Deploy with that key as CodeKeyArn, or let this stack send those messages too."
             }
             Some(Refusal::EmailByCognito) => {
-                "Let the pool send through SES (EmailSendingAccount DEVELOPER), or deploy with EmailDelivery=sender."
+                "Let the user pool send through SES (EmailSendingAccount DEVELOPER), or deploy with EmailDelivery=sender."
             }
             Some(Refusal::NoKey) => "Deploy the template of this version.",
             Some(Refusal::UnknownMembers(_)) | None => {
-                "Deploy a newer version of this project, or attach and detach with `cognito-triggers`, which can be \
-                 told what to do with them; after that nothing is left to do here."
+                "Deploy a newer version of this project, or attach and detach with `cognito-triggers` and --unknown-fields: \
+                 this deployment then changes nothing in the user pool."
             }
         },
     }
@@ -160,19 +162,20 @@ fn remedy_of_call(error: &CallError) -> String {
     }
     match error.kind() {
         Kind::Denied => {
-            format!("Allow {role} what it asks for, and see that the key policy lets IAM decide.")
+            format!("Allow {role} this action, and check that the key policy delegates to IAM.")
         }
         Kind::NotFound => {
             "UserPoolId must name a user pool in the account and Region of this stack.".to_owned()
         }
-        Kind::Refused => {
-            "Cognito does not take back a setting that it shows: mend that in the user pool first.".to_owned()
+        Kind::Rejected => {
+            "Cognito rejects a setting that the user pool has: fix it in the user pool, then deploy again."
+                .to_owned()
         }
-        Kind::Throttled | Kind::Conflict | Kind::Unanswered => "Deploy again later.".to_owned(),
+        Kind::Throttled | Kind::Conflict | Kind::NoResponse => "Deploy again later.".to_owned(),
     }
 }
 
-/// What IAM says is missing: "… is not authorized to perform: ACTION on resource: ARN …".
+/// The missing permission in IAM's message: "… is not authorized to perform: ACTION on resource: ARN …".
 fn denied_action(message: &str) -> Option<(&str, &str)> {
     let (_, rest) = message.split_once("to perform: ")?;
     let (action, rest) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -180,7 +183,7 @@ fn denied_action(message: &str) -> Option<(&str, &str)> {
     Some((action, resource.unwrap_or("the resource")))
 }
 
-/// Cognito's own words may quote a setting, and so the address that the pool sends from.
+/// Cognito's message may quote a setting, such as the pool's FROM address.
 fn without_addresses(text: &str) -> String {
     let number = |word: &str| word.starts_with('+') && word.bytes().filter(u8::is_ascii_digit).count() > 4;
     let shown = |word| if str::contains(word, '@') || number(word) { "…" } else { word };
@@ -192,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_iam_says_is_missing_is_read() {
+    fn the_missing_permission_is_read_from_the_message() {
         for (message, expected) in [
             (
                 "User: arn:aws:sts::123456789012:assumed-role/r/s is not authorized to perform: kms:CreateGrant on \
@@ -208,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_numbers_are_left_out_and_arns_are_not() {
+    fn addresses_and_phone_numbers_are_masked_and_arns_are_not() {
         let arn = "arn:aws:iam::123456789012:role/a";
         assert_eq!(
             without_addresses(&format!("from Ann <ann@example.com>, +12065550123 or {arn} + 1")),
@@ -217,11 +220,11 @@ mod tests {
     }
 
     #[test]
-    fn a_long_problem_is_cut_and_its_remedy_is_not() {
+    fn a_long_error_is_cut_and_its_remedy_is_not() {
         let names: Vec<_> = (0..200).map(|number| format!("Setting{number}")).collect();
-        let reason = Problem::from(Why::Refused(vec![Refusal::UnknownMembers(names)])).reason();
+        let reason = RequestError::from(Rejection::Refused(vec![Refusal::UnknownMembers(names)])).reason();
         assert!(reason.contains("Setting1,") && !reason.contains("Setting199"), "{reason}");
-        assert!(reason.ends_with("after that nothing is left to do here."), "{reason}");
+        assert!(reason.ends_with("this deployment then changes nothing in the user pool."), "{reason}");
         assert!(reason.len() < 1500);
     }
 }

@@ -1,17 +1,17 @@
-//! What CloudFormation asks for.
+//! CloudFormation's request.
 //!
 //! Source: "Custom resource request objects", AWS CloudFormation user guide.
 
-use pool::triggers::{Slot, Triggers};
+use pool::triggers::{LambdaConfigMember, Triggers};
 use serde_json::Value;
 
 use crate::memory::{Memory, NOTHING};
 use crate::response_url::ResponseUrl;
 
-/// To whom the answer goes, and what it has to repeat.
+/// Where the response goes, and the members that it must repeat.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Where CloudFormation waits for the answer.
+    /// Where CloudFormation waits for the response.
     pub response_url: ResponseUrl,
     /// `StackId`.
     pub stack_id: String,
@@ -23,42 +23,42 @@ pub struct Caller {
     pub physical_resource_id: String,
 }
 
-/// What is to be done.
+/// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// See whether what is said of a pool is true, before any function acts on it.
+    /// Check `EmailIsUsername` before a function relies on it.
     Check {
         /// The pool's id.
         pool: String,
-        /// Somebody says that nobody's address can be taken from him in this pool.
+        /// The value to check.
         email_is_username: bool,
     },
-    /// Attach to a pool that this resource has nothing to do with so far.
+    /// Attach to a pool that is new to this resource.
     Attach {
-        /// What is wanted.
+        /// What to attach.
         wanted: Properties,
-        /// What is known so far of the pool, and of the one that the resource belongs to now.
+        /// The memory of the pool, and of the one that the resource belongs to now.
         memory: Memory,
     },
     /// Attach to the same pool again, perhaps other functions.
     AttachAgain {
-        /// What is wanted now.
+        /// What to attach.
         wanted: Properties,
         /// What was attached until now.
         former: Triggers,
-        /// What was there before the first of ours.
+        /// What was attached before ours.
         before: Triggers,
     },
-    /// Put back what was there.
+    /// Detach and restore what was attached before.
     Detach {
         /// The pool's id.
         pool: String,
         /// What was attached.
         ours: Triggers,
-        /// What was there before.
+        /// What was attached before ours.
         before: Triggers,
     },
-    /// The resource was never made, or has nothing to undo.
+    /// The resource was never created, or has nothing to undo.
     Nothing,
 }
 
@@ -69,22 +69,22 @@ pub struct Properties {
     pub pool: String,
     /// The four functions as they apply, and the key.
     pub triggers: Triggers,
-    /// `ReplaceTriggers`: functions of others make way.
+    /// `ReplaceTriggers`: other functions are replaced.
     pub replace: bool,
-    /// `EmailIsUsername`: somebody says that nobody's address can be taken from him in this pool.
+    /// `EmailIsUsername`: email is the only sign-in attribute of the pool.
     pub email_is_username: bool,
 }
 
-/// A request that makes no sense; names the member.
+/// A request that is not valid. The text names the member.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the request of CloudFormation cannot be read: {0}")]
+#[error("the request of CloudFormation is not valid: {0}")]
 pub struct Malformed(pub &'static str);
 
-const NO_POOL: Malformed = Malformed("UserPoolId is missing");
-const NO_TRUST: Malformed = Malformed("EmailIsUsername is neither true nor false");
+const NO_POOL: Malformed = Malformed("UserPoolId must be set");
+const NO_EMAIL_IS_USERNAME: Malformed = Malformed("EmailIsUsername must be `true` or `false`");
 
 impl Caller {
-    /// As far as the request says it; `None` where nobody can be answered.
+    /// Reads the members that exist, `None` if there is no valid `ResponseURL`.
     #[must_use]
     pub fn read(event: &Value) -> Option<Self> {
         Some(Self {
@@ -98,18 +98,18 @@ impl Caller {
 }
 
 impl Action {
-    /// Reads what is asked for.
+    /// Reads the request.
     ///
     /// # Errors
-    /// When a member is missing or wrong. A request to delete what was never made is understood whatever else is in
-    /// it, or the stack could never be deleted.
+    /// When a member is missing or wrong. A request to delete a resource that was never created is always valid, because
+    /// the stack could otherwise never be deleted.
     pub fn read(event: &Value) -> Result<Self, Malformed> {
         let id = text(event, "PhysicalResourceId").unwrap_or_default();
         let properties = event.get("ResourceProperties").unwrap_or(&Value::Null);
         match text(event, "RequestType").as_deref() {
             Some("Create" | "Update") if flag(properties, "CheckOnly") == Some(true) => Ok(Self::Check {
                 pool: text(properties, "UserPoolId").ok_or(NO_POOL)?,
-                email_is_username: flag(properties, "EmailIsUsername").ok_or(NO_TRUST)?,
+                email_is_username: flag(properties, "EmailIsUsername").ok_or(NO_EMAIL_IS_USERNAME)?,
             }),
             Some("Create") => {
                 let wanted = Properties::read(properties)?;
@@ -125,12 +125,12 @@ impl Action {
                 ours: triggers(properties),
                 before: Memory::read(&id).map(|memory| memory.before).unwrap_or_default(),
             }),
-            _ => Err(Malformed("RequestType is none of Create, Update and Delete")),
+            _ => Err(Malformed("RequestType must be `Create`, `Update` or `Delete`")),
         }
     }
 
-    /// An update may name another pool. The memory says which one this resource belongs to: when a move to another
-    /// pool is rolled back, the old properties name that other one.
+    /// An update may name another pool. The memory names the pool that this resource belongs to: when a move to
+    /// another pool is rolled back, the old properties name that other pool.
     fn update(id: &str, wanted: Properties, old: &Value) -> Self {
         let old_pool = text(old, "UserPoolId");
         let memory = Memory::read(id).unwrap_or_else(|| Memory::new(old_pool.clone().unwrap_or_default()));
@@ -147,30 +147,30 @@ impl Properties {
     fn read(properties: &Value) -> Result<Self, Malformed> {
         let triggers = triggers(properties);
         if triggers.functions().next().is_none() {
-            return Err(Malformed("no function is named"));
+            return Err(Malformed("the ARN of at least one function must be set"));
         }
         Ok(Self {
             pool: text(properties, "UserPoolId").ok_or(NO_POOL)?,
             triggers,
             replace: flag(properties, "ReplaceTriggers")
-                .ok_or(Malformed("ReplaceTriggers is neither true nor false"))?,
-            email_is_username: flag(properties, "EmailIsUsername").ok_or(NO_TRUST)?,
+                .ok_or(Malformed("ReplaceTriggers must be `true` or `false`"))?,
+            email_is_username: flag(properties, "EmailIsUsername").ok_or(NO_EMAIL_IS_USERNAME)?,
         })
     }
 }
 
 fn triggers(properties: &Value) -> Triggers {
-    Slot::ALL.into_iter().fold(Triggers::default(), |triggers, slot| {
-        triggers.with(slot, &text(properties, slot.member()).unwrap_or_default())
+    LambdaConfigMember::ALL.into_iter().fold(Triggers::default(), |triggers, member| {
+        triggers.with(member, &text(properties, member.name()).unwrap_or_default())
     })
 }
 
-/// CloudFormation writes every value as a text.
+/// CloudFormation sends every value as a string.
 fn flag(properties: &Value, name: &str) -> Option<bool> {
     text(properties, name)?.parse().ok()
 }
 
-/// A text that is not empty.
+/// A string that is not empty.
 fn text(value: &Value, name: &str) -> Option<String> {
     value.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
@@ -196,12 +196,12 @@ mod tests {
     }
 
     fn wanted(pool: &str) -> Properties {
-        let triggers = Triggers::default().with(Slot::PreSignUp, OURS);
+        let triggers = Triggers::default().with(LambdaConfigMember::PreSignUp, OURS);
         Properties { pool: pool.to_owned(), triggers, replace: false, email_is_username: true }
     }
 
     fn id(pool: &str) -> String {
-        let before = Triggers::default().with(Slot::PreSignUp, THEIRS);
+        let before = Triggers::default().with(LambdaConfigMember::PreSignUp, THEIRS);
         Memory { before, ..Memory::new(pool.to_owned()) }.to_id().expect("a short one")
     }
 
@@ -211,9 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_be_done_follows_from_the_request_and_the_memory_in_the_id() {
-        let before = Triggers::default().with(Slot::PreSignUp, THEIRS);
-        let ours = Triggers::default().with(Slot::PreSignUp, OURS);
+    fn the_action_follows_from_the_request_and_the_memory_in_the_id() {
+        let before = Triggers::default().with(LambdaConfigMember::PreSignUp, THEIRS);
+        let ours = Triggers::default().with(LambdaConfigMember::PreSignUp, OURS);
         let create = json!({ "RequestType": "Create", "ResourceProperties": properties("a_1") });
         let attach = |memory| Action::Attach { wanted: wanted("a_1"), memory };
         check(&create, &Ok(attach(Memory::new("a_1".to_owned()))));
@@ -236,15 +236,15 @@ mod tests {
         let from = Some(Box::new(memory("b_2")));
         let moved = Memory { from, ..Memory::new("a_1".to_owned()) };
         check(&update(&id("b_2"), "b_2", "a_1"), &Ok(attach(moved)));
-        // The move to another pool went well, and is taken back because of another resource.
+        // The move to another pool succeeded, and is rolled back because of another resource.
         let moved = memory("a_1").moved("b_2").to_id().expect("a short one");
         check(&update(&moved, "b_2", "a_1"), &Ok(attach(memory("a_1"))));
-        // The move to another pool failed, and is taken back.
+        // The move to another pool failed, and is rolled back.
         check(&update(&id("a_1"), "b_2", "a_1"), &Ok(again(&Triggers::default(), &before)));
         let delete = |id: &str| json!({ "RequestType": "Delete", "PhysicalResourceId": id, "ResourceProperties": properties("a_1") });
         let detach = |before: Triggers| Action::Detach { pool: "a_1".to_owned(), ours: ours.clone(), before };
         check(&delete(&id("a_1")), &Ok(detach(before)));
-        // CloudFormation made this id itself, because no answer came.
+        // CloudFormation generated this id because it got no response.
         check(&delete("triggers-AttachedTriggers-1A2B3C4D5E6F"), &Ok(detach(Triggers::default())));
         check(&delete(NOTHING), &Ok(Action::Nothing));
     }
@@ -261,39 +261,39 @@ mod tests {
         let check_only = |email_is_username| Ok(Action::Check { pool: "a_1".to_owned(), email_is_username });
         check(&checked("Create", "true"), &check_only(true));
         check(&checked("Update", "false"), &check_only(false));
-        check(&checked("Create", "perhaps"), &Err(NO_TRUST));
+        check(&checked("Create", "perhaps"), &Err(NO_EMAIL_IS_USERNAME));
         check(&checked("Delete", "true"), &Ok(Action::Nothing));
     }
 
     #[test]
-    fn what_was_never_made_is_deleted_whatever_the_properties_are() {
+    fn a_resource_that_was_never_created_is_deleted_with_any_properties() {
         let delete = json!({ "RequestType": "Delete", "PhysicalResourceId": NOTHING });
         check(&delete, &Ok(Action::Nothing));
     }
 
     #[test]
-    fn a_malformed_request_is_refused_by_the_name_of_the_member() {
+    fn the_error_of_an_invalid_request_names_the_member() {
         let create = |name: &str, value: Value| {
             let mut properties = properties("a_1");
             properties[name] = value;
             json!({ "RequestType": "Create", "ResourceProperties": properties })
         };
         for (event, problem) in [
-            (json!({}), "RequestType is none of Create, Update and Delete"),
-            (json!([]), "RequestType is none of Create, Update and Delete"),
-            (json!({ "RequestType": "Create" }), "no function is named"),
-            (create("UserPoolId", json!("")), "UserPoolId is missing"),
-            (create("UserPoolId", json!(7)), "UserPoolId is missing"),
-            (create("PreSignUp", Value::Null), "no function is named"),
-            (create("ReplaceTriggers", json!("yes")), "ReplaceTriggers is neither true nor false"),
-            (create("EmailIsUsername", Value::Null), "EmailIsUsername is neither true nor false"),
+            (json!({}), "RequestType must be `Create`, `Update` or `Delete`"),
+            (json!([]), "RequestType must be `Create`, `Update` or `Delete`"),
+            (json!({ "RequestType": "Create" }), "the ARN of at least one function must be set"),
+            (create("UserPoolId", json!("")), "UserPoolId must be set"),
+            (create("UserPoolId", json!(7)), "UserPoolId must be set"),
+            (create("PreSignUp", Value::Null), "the ARN of at least one function must be set"),
+            (create("ReplaceTriggers", json!("yes")), "ReplaceTriggers must be `true` or `false`"),
+            (create("EmailIsUsername", Value::Null), "EmailIsUsername must be `true` or `false`"),
         ] {
             check(&event, &Err(Malformed(problem)));
         }
     }
 
     #[test]
-    fn nobody_is_answered_without_an_address_and_others_as_far_as_they_say_who_they_are() {
+    fn a_response_needs_an_address_and_repeats_only_the_members_that_exist() {
         assert!(Caller::read(&json!({ "StackId": "stack" })).is_none());
         assert!(Caller::read(&json!({ "ResponseURL": "ftp://example.com/" })).is_none());
         let caller = Caller::read(&json!({ "ResponseURL": "https://example.com/", "RequestId": 7 })).unwrap();

@@ -1,4 +1,4 @@
-//! Puts the answer where CloudFormation waits for it: a presigned address of S3.
+//! Sends the response to CloudFormation's presigned S3 URL.
 //!
 //! Source: "Custom resource response objects", AWS CloudFormation user guide.
 
@@ -12,7 +12,7 @@ use aws_smithy_types::body::SdkBody;
 use sender::time::Deadline;
 use tokio::time::{sleep, timeout};
 
-/// Whoever knows the address can answer in our place, so it shows itself to nobody.
+/// A secret: it lets anyone send the response. So it cannot be printed.
 #[derive(Clone)]
 pub struct ResponseUrl(String);
 
@@ -25,46 +25,46 @@ impl fmt::Debug for ResponseUrl {
 impl FromStr for ResponseUrl {
     type Err = &'static str;
 
-    /// Takes addresses with TLS, and without it those of this machine, where stand-ins listen.
+    /// Accepts https URLs, and http URLs of this machine for emulators.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url: http::Uri = text.parse().map_err(|_| "is no address")?;
+        let url: http::Uri = text.parse().map_err(|_| "must be a URL")?;
         match (url.scheme_str(), url.host()) {
             (Some("https"), Some(_)) | (Some("http"), Some("127.0.0.1" | "localhost")) => {
                 Ok(Self(text.to_owned()))
             }
-            _ => Err("is no https address"),
+            _ => Err("must be an https URL"),
         }
     }
 }
 
-/// Each attempt may take that long; S3 answers within a fraction of it.
-const EACH: Duration = Duration::from_secs(5);
+/// The timeout of one attempt. S3 needs a fraction of it.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause before the second attempt; it doubles with every further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const ATTEMPTS: u32 = 6;
 
-/// No attempt was taken: the last status, or none where there was no answer.
+/// No attempt succeeded: the last HTTP status, if there was a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotTaken(pub Option<u16>);
+pub struct NotDelivered(pub Option<u16>);
 
-/// Puts the answer, several times if need be. The same answer twice does no harm.
+/// Sends the response, with retries. Sending it twice does no harm.
 ///
 /// # Errors
-/// When none was taken before the deadline.
+/// When no attempt succeeded before the deadline.
 pub async fn put(
     connector: &SharedHttpConnector,
     url: &ResponseUrl,
     body: &str,
     deadline: Deadline,
-) -> Result<(), NotTaken> {
+) -> Result<(), NotDelivered> {
     let mut pause = FIRST_PAUSE;
-    let mut last = NotTaken(None);
+    let mut last = NotDelivered(None);
     for attempt in 1..=ATTEMPTS {
-        let sent = timeout(EACH.min(deadline.left()), connector.call(request(url, body)?)).await;
+        let sent = timeout(ATTEMPT_TIMEOUT.min(deadline.left()), connector.call(request(url, body)?)).await;
         last = match sent {
             Ok(Ok(answer)) if answer.status().is_success() => return Ok(()),
-            Ok(Ok(answer)) => NotTaken(Some(answer.status().as_u16())),
-            Ok(Err(_)) | Err(_) => NotTaken(None),
+            Ok(Ok(answer)) => NotDelivered(Some(answer.status().as_u16())),
+            Ok(Err(_)) | Err(_) => NotDelivered(None),
         };
         if attempt == ATTEMPTS || deadline.left() < pause {
             break;
@@ -75,11 +75,11 @@ pub async fn put(
     Err(last)
 }
 
-/// Without a content type: the signature was made without one.
-fn request(url: &ResponseUrl, body: &str) -> Result<HttpRequest, NotTaken> {
+/// Without a content type, because the URL was signed without one.
+fn request(url: &ResponseUrl, body: &str) -> Result<HttpRequest, NotDelivered> {
     let mut request = HttpRequest::new(SdkBody::from(body));
-    request.set_method("PUT").map_err(|_| NotTaken(None))?;
-    request.set_uri(url.0.as_str()).map_err(|_| NotTaken(None))?;
+    request.set_method("PUT").map_err(|_| NotDelivered(None))?;
+    request.set_uri(url.0.as_str()).map_err(|_| NotDelivered(None))?;
     request.headers_mut().insert("content-length", body.len().to_string());
     Ok(request)
 }
@@ -89,8 +89,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_taken_with_tls_or_from_this_machine_and_never_shown() {
-        for (text, taken) in [
+    fn https_urls_and_local_urls_are_accepted_and_never_printed() {
+        for (text, accepted) in [
             (
                 "https://cloudformation-custom-resource-response-eucentral1.s3.eu-central-1.amazonaws.com/a?X=b",
                 true,
@@ -105,7 +105,7 @@ mod tests {
             ("", false),
         ] {
             let url = text.parse::<ResponseUrl>();
-            assert_eq!(url.is_ok(), taken, "{text}");
+            assert_eq!(url.is_ok(), accepted, "{text}");
             assert!(!format!("{url:?}").contains("4566"));
         }
     }

@@ -1,4 +1,4 @@
-//! The pool as it was, in a file that is there before anything is changed.
+//! A backup of the pool, written before anything is changed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -12,7 +12,7 @@ use pool::triggers::Triggers;
 
 use crate::Error;
 
-/// Where a backup goes when nobody says: `eu-central-1_Example01-2026-11-22T085500Z.json`.
+/// The default path of a backup: `eu-central-1_Example01-2026-11-22T085500Z.json`.
 pub(super) fn default_path(pool: &Description) -> PathBuf {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let time = DateTime::from_secs(i64::try_from(seconds).unwrap_or_default());
@@ -20,15 +20,15 @@ pub(super) fn default_path(pool: &Description) -> PathBuf {
     format!("{}-{time}.json", pool.id()).into()
 }
 
-/// Writes what `aws cognito-idp describe-user-pool` would print. It is on the disk when this returns.
+/// Writes the output of `aws cognito-idp describe-user-pool`, and syncs it to disk.
 ///
 /// # Errors
-/// When there is such a file already, or it cannot be written.
+/// When the file already exists or cannot be written.
 pub(super) fn write(path: &Path, pool: &Description) -> Result<(), Error> {
     let name = path.display();
     let fail =
         |error: io::Error| Error::Io(io::Error::new(error.kind(), format!("cannot write {name}: {error}")));
-    // Templates of messages and addresses of senders are nobody else's business.
+    // Only the operator may read message templates and sender addresses.
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
     serde_json::to_writer_pretty(&mut file, &pool.to_json()).map_err(|error| fail(error.into()))?;
     file.write_all(b"\n").and_then(|()| file.sync_all()).map_err(fail)?;
@@ -36,7 +36,7 @@ pub(super) fn write(path: &Path, pool: &Description) -> Result<(), Error> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)
 }
 
-/// What was attached when a backup was made.
+/// The Lambda triggers in a backup.
 ///
 /// # Errors
 /// When it cannot be read, or is a backup of another pool.

@@ -1,9 +1,9 @@
-//! What a stack wants to be attached, and to which pool.
+//! What a stack attaches, and to which pool.
 
 use pool::aws::Clients;
 use pool::control;
-use pool::description::{Description, SignInName};
-use pool::triggers::{Slot, Triggers};
+use pool::description::{Description, EmailSignIn};
+use pool::triggers::{LambdaConfigMember, Triggers};
 use serde_json::Value;
 use shared::arn::function_name;
 
@@ -12,35 +12,35 @@ use crate::aws::{Aws, AwsError, Call, Kind};
 use crate::cloudformation::{Stack, Stacks};
 use crate::{Common, Error};
 
-/// A stack, and the way to its Region.
+/// A stack with the clients for its Region.
 pub(super) struct Deployment {
     pub(super) aws: Aws,
     pub(super) clients: Clients,
     pub(super) stack: Stack,
     pub(super) pool_id: String,
-    /// What belongs into the pool's slots.
+    /// The functions and the key to attach.
     pub(super) wanted: Triggers,
 }
 
-/// The value that a parameter of the stack ought to have for this pool.
-pub(super) struct Parameter {
+/// The value that `EmailIsUsername` should have for this pool.
+pub(super) struct ParameterCheck {
     pub(super) value: &'static str,
     pub(super) why: &'static str,
-    /// The value that the functions have; none where the stack has no such parameter.
+    /// The value that the functions have, `None` if the stack has no such parameter.
     pub(super) deployed: Option<String>,
-    /// The stack made a pool of its own, for which the functions take `true` for granted.
+    /// The stack has its own pool, for which the value is always `true`.
     pub(super) own_pool: bool,
 }
 
-/// The parameter that tells the functions that nobody can take over somebody else's address.
+/// The parameter that lets the functions rely on unique email addresses.
 pub(super) const EMAIL_IS_USERNAME: &str = "EmailIsUsername";
 
-/// Outputs that name what is attached; `CustomMessage` is one only where Cognito sends messages itself.
-const OUTPUTS: [(Slot, &str); 4] = [
-    (Slot::PreSignUp, "PreSignUpFunctionArn"),
-    (Slot::CustomEmailSender, "CustomEmailSenderFunctionArn"),
-    (Slot::CustomSmsSender, "CustomSmsSenderFunctionArn"),
-    (Slot::Key, "CodeKeyArn"),
+/// The outputs with the ARNs to attach. `CustomMessage` is attached only if Cognito sends messages itself.
+const OUTPUTS: [(LambdaConfigMember, &str); 4] = [
+    (LambdaConfigMember::PreSignUp, "PreSignUpFunctionArn"),
+    (LambdaConfigMember::CustomEmailSender, "CustomEmailSenderFunctionArn"),
+    (LambdaConfigMember::CustomSmsSender, "CustomSmsSenderFunctionArn"),
+    (LambdaConfigMember::Key, "CodeKeyArn"),
 ];
 
 impl Deployment {
@@ -50,75 +50,77 @@ impl Deployment {
         let wanted = wanted(&stack)?;
         let pool_id = target.user_pool_id.clone().or_else(|| stack.outputs.get("UserPoolId").cloned());
         let pool_id = pool_id.ok_or_else(|| {
-            Error::Usage("the stack names no user pool: name it with --user-pool-id".to_owned())
+            Error::Usage("the stack has no output UserPoolId: set --user-pool-id".to_owned())
         })?;
         let clients = Clients::new(aws.config());
         Ok(Self { aws, clients, stack, pool_id, wanted })
     }
 
-    /// The pool as it is.
+    /// Reads the pool.
     pub(super) async fn read(&self) -> Result<Description, Error> {
         control::read(&self.clients, &self.pool_id).await.map_err(|error| self.failure(error))
     }
 
-    /// Functions of this stack that it does not want to be attached any more.
+    /// Functions of this stack that are no longer attached by it.
     ///
-    /// A function that is gone is recognized by the name that CloudFormation gave it.
+    /// A deleted function is recognized by the name that CloudFormation generated.
     pub(super) fn former(&self, pool: &Description) -> Triggers {
         let now = pool.triggers();
         let mut former = Triggers::default();
-        for (slot, logical_id) in [
-            (Slot::CustomMessage, "CustomMessageFunction"),
-            (Slot::CustomEmailSender, "CustomEmailSenderFunction"),
-            (Slot::CustomSmsSender, "CustomSmsSenderFunction"),
+        for (member, logical_id) in [
+            (LambdaConfigMember::CustomMessage, "CustomMessageFunction"),
+            (LambdaConfigMember::CustomEmailSender, "CustomEmailSenderFunction"),
+            (LambdaConfigMember::CustomSmsSender, "CustomSmsSenderFunction"),
         ] {
-            if self.wanted.arn(slot).is_some() {
+            if self.wanted.arn(member).is_some() {
                 continue;
             }
-            if let Some(arn) = now.arn(slot).filter(|arn| is_named(arn, &self.stack.name, logical_id)) {
-                former = former.with(slot, arn);
+            if let Some(arn) = now.arn(member).filter(|arn| is_named(arn, &self.stack.name, logical_id)) {
+                former = former.with(member, arn);
             } else if let Some(arn) = self.stack.outputs.get(&format!("{logical_id}Arn")) {
-                former = former.with(slot, arn);
+                former = former.with(member, arn);
             }
         }
-        // A key that no sender needs any more goes with the senders.
+        // A key that no sender needs is removed with the senders.
         let sender_goes =
-            former.functions().any(|(slot, arn)| slot.is_sender() && now.arn(slot) == Some(arn));
-        match now.arn(Slot::Key) {
-            Some(key) if sender_goes && self.wanted.arn(Slot::Key).is_none() => former.with(Slot::Key, key),
+            former.functions().any(|(member, arn)| member.is_sender() && now.arn(member) == Some(arn));
+        match now.arn(LambdaConfigMember::Key) {
+            Some(key) if sender_goes && self.wanted.arn(LambdaConfigMember::Key).is_none() => {
+                former.with(LambdaConfigMember::Key, key)
+            }
             _ => former,
         }
     }
 
-    /// Everything of this stack that may be attached.
+    /// Every function of this stack that may be attached.
     pub(super) fn ours(&self, pool: &Description) -> Triggers {
         let former = self.former(pool);
-        let arn = |slot| self.wanted.arn(slot).or_else(|| former.arn(slot));
-        Slot::ALL
+        let arn = |member| self.wanted.arn(member).or_else(|| former.arn(member));
+        LambdaConfigMember::ALL
             .into_iter()
-            .fold(Triggers::default(), |ours, slot| ours.with(slot, arn(slot).unwrap_or_default()))
+            .fold(Triggers::default(), |ours, member| ours.with(member, arn(member).unwrap_or_default()))
     }
 
-    /// What the functions are to be told about the user names of the pool.
-    pub(super) fn email_is_username(&self, pool: &Description) -> Parameter {
-        let (value, why) = match pool.sign_in_name() {
-            SignInName::Email => ("true", "the e-mail address is the user name"),
-            SignInName::EmailOrPhone => (
+    /// The value of `EmailIsUsername` for the pool.
+    pub(super) fn email_is_username(&self, pool: &Description) -> ParameterCheck {
+        let (value, why) = match pool.email_sign_in() {
+            EmailSignIn::Only => ("true", "email is the sign-in attribute"),
+            EmailSignIn::OrPhone => (
                 "false",
-                "users may also sign up with a phone number, so the address is not what Cognito keeps unique",
+                "users may also sign up with a phone number, so Cognito does not keep email addresses unique",
             ),
-            SignInName::EmailAlias => {
-                ("false", "the e-mail address is an alias, which Cognito gives to whoever verifies it last")
+            EmailSignIn::Alias => {
+                ("false", "email is an alias attribute, which Cognito moves to the user who verifies it last")
             }
-            SignInName::NotEmail => ("false", "the e-mail address is not the user name"),
+            EmailSignIn::No => ("false", "email is not a sign-in attribute of the user pool"),
         };
         let parameter = |name: &str| self.stack.parameters.get(name).cloned();
         let own_pool = parameter("UserPoolId").is_none_or(|id| id.is_empty());
         let deployed = if own_pool { Some("true".to_owned()) } else { parameter(EMAIL_IS_USERNAME) };
-        Parameter { value, why, deployed, own_pool }
+        ParameterCheck { value, why, deployed, own_pool }
     }
 
-    /// A failure of the control plane that is one of AWS; others are shown as they are.
+    /// Describes an error of the control plane.
     pub(super) fn failure(&self, error: control::Error) -> Error {
         let control::Error::Call(error) = error else {
             return AwsError::new(Kind::Other, error.to_string()).into();
@@ -129,15 +131,15 @@ impl Deployment {
     }
 }
 
-impl Parameter {
-    /// Whether the functions may confirm users whose address is somebody else's.
+impl ParameterCheck {
+    /// Whether the functions could confirm a user with the email address of another user.
     pub(super) fn is_dangerous(&self) -> bool {
         self.value == "false" && self.deployed.as_deref() == Some("true")
     }
 }
 
-/// Whether CloudFormation gave a function this name: `<stack>-<logical id>-<suffix>`, of which it cuts the logical id
-/// where a name would be longer than 64 characters.
+/// Whether CloudFormation gave a function this name: `<stack>-<logical id>-<suffix>`, which cuts the logical id
+/// if the name would be longer than 64 characters.
 fn is_named(arn: &str, stack: &str, logical_id: &str) -> bool {
     const SHORTEST: usize = 8;
     let name = function_name(arn);
@@ -146,7 +148,7 @@ fn is_named(arn: &str, stack: &str, logical_id: &str) -> bool {
     id.len() >= SHORTEST && logical_id.starts_with(id) && !suffix.is_empty() && !suffix.contains('-')
 }
 
-/// A stack for an existing pool says what is to be attached; for its own pool it attaches that itself.
+/// What the stack attaches: the output `LambdaConfigToAttach` of a stack for an existing pool, else its functions.
 fn wanted(stack: &Stack) -> Result<Triggers, AwsError> {
     let Stack { outputs, parameters, .. } = stack;
     if let Some(config) = outputs.get("LambdaConfigToAttach") {
@@ -158,13 +160,14 @@ fn wanted(stack: &Stack) -> Result<Triggers, AwsError> {
     }
     let arn = |name: &str| outputs.get(name).map(String::as_str).unwrap_or_default();
     let mut wanted =
-        OUTPUTS.iter().fold(Triggers::default(), |wanted, (slot, name)| wanted.with(*slot, arn(name)));
+        OUTPUTS.iter().fold(Triggers::default(), |wanted, (member, name)| wanted.with(*member, arn(name)));
     let by_cognito = |name: &str| parameters.get(name).is_some_and(|value| value == "cognito");
     if by_cognito("EmailDelivery") || by_cognito("SmsDelivery") {
-        wanted = wanted.with(Slot::CustomMessage, arn("CustomMessageFunctionArn"));
+        wanted = wanted.with(LambdaConfigMember::CustomMessage, arn("CustomMessageFunctionArn"));
     }
-    if wanted.arn(Slot::PreSignUp).is_none() {
-        let text = "the stack has no output PreSignUpFunctionArn: is it a stack of the Cognito triggers?";
+    if wanted.arn(LambdaConfigMember::PreSignUp).is_none() {
+        let text =
+            "the stack has no output PreSignUpFunctionArn: check that it is a stack of the Cognito triggers";
         return Err(AwsError::new(Kind::NotFound, text));
     }
     Ok(wanted)
@@ -175,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_function_is_known_by_its_name_even_where_that_was_cut() {
+    fn a_deleted_function_is_recognized_by_its_name_even_if_it_was_cut() {
         let is_ours = |name: &str| {
             let arn = format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}");
             is_named(&arn, "shop-triggers", "CustomEmailSenderFunction")

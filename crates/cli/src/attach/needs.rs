@@ -1,4 +1,4 @@
-//! Whether these credentials may do what a plan needs, asked beforehand.
+//! Whether these credentials have the permissions that a plan needs.
 
 use pool::plan::Plan;
 use serde::Serialize;
@@ -12,14 +12,14 @@ use crate::sts;
 pub(super) struct Need {
     pub(super) action: &'static str,
     pub(super) resource: String,
-    /// `None`: it could not be found out.
+    /// `None` if it could not be checked.
     pub(super) allowed: Option<bool>,
-    /// Why not, or why it could not be found out.
+    /// Why not, or why it could not be checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) remark: Option<String>,
 }
 
-/// Asks IAM about each need. What IAM does not tell is named as not checked.
+/// Asks IAM about each permission.
 pub(super) async fn check(aws: &Aws, plan: &Plan) -> Vec<Need> {
     let principal = principal(aws).await;
     let policies = Policies::new(aws);
@@ -31,14 +31,14 @@ pub(super) async fn check(aws: &Aws, plan: &Plan) -> Vec<Need> {
     for (action, resource) in plan.needs() {
         let allowed = match &principal {
             Ok(Principal::Root) => Ok(true),
-            Ok(Principal::Is(arn)) => policies.allow(arn, action, &resource, &context).await,
+            Ok(Principal::Named(arn)) => policies.allow(arn, action, &resource, &context).await,
             Err(error) => Err(error.clone()),
         };
         let remark = match &allowed {
             Err(error) => Some(error.to_string()),
-            // Of a key's policy IAM knows nothing.
+            // IAM does not evaluate the key's policy.
             Ok(false) if action == "kms:CreateGrant" => {
-                Some("not by the caller's own policies; the key's policy may".to_owned())
+                Some("the caller's own policies do not allow it, but the key's policy may".to_owned())
             }
             Ok(_) => None,
         };
@@ -49,7 +49,7 @@ pub(super) async fn check(aws: &Aws, plan: &Plan) -> Vec<Need> {
 }
 
 impl Need {
-    pub(super) fn sentence(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let answer = match (self.allowed, &self.remark) {
             (Some(true), _) => "allowed".to_owned(),
             (Some(false), _) => "denied".to_owned(),
@@ -60,21 +60,21 @@ impl Need {
     }
 }
 
-/// Whose policies decide.
+/// The principal whose policies apply.
 enum Principal {
-    /// The account's own user may do everything.
+    /// The root user has every permission.
     Root,
-    Is(String),
+    Named(String),
 }
 
-/// The user or role behind the credentials: a session of a role is known by the role's name alone.
+/// The user or role behind the credentials: the ARN of a role's session has only the role's name.
 async fn principal(aws: &Aws) -> Result<Principal, AwsError> {
     let caller = sts::caller(aws).await?;
     if caller.ends_with(":root") {
         return Ok(Principal::Root);
     }
-    let Some((_, role)) = caller.split_once(":assumed-role/") else { return Ok(Principal::Is(caller)) };
+    let Some((_, role)) = caller.split_once(":assumed-role/") else { return Ok(Principal::Named(caller)) };
     let role = role.split('/').next().unwrap_or_default();
     let arn = Policies::new(aws).role_arn(role).await?;
-    Ok(Principal::Is(arn.unwrap_or(caller)))
+    Ok(Principal::Named(arn.unwrap_or(caller)))
 }

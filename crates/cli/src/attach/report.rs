@@ -1,4 +1,4 @@
-//! What `attach`, `detach` and `diff` show.
+//! The output of `attach`, `detach` and `diff`.
 
 use std::path::Path;
 
@@ -8,20 +8,20 @@ use pool::policy::Effect;
 use serde::Serialize;
 use shared::arn::function_name;
 
-use super::deployment::{Deployment, EMAIL_IS_USERNAME, Parameter};
+use super::deployment::{Deployment, EMAIL_IS_USERNAME, ParameterCheck};
 use super::needs::Need;
 use crate::output::{Output, Tone};
 
-/// Everything that there is to show, and the document for programs.
+/// The output as text, and as JSON for programs.
 #[derive(Serialize)]
-pub(super) struct Report {
+pub(super) struct PoolReport {
     command: &'static str,
     user_pool_id: String,
     #[serde(skip)]
     pool_name: String,
     stack: String,
-    changes: Vec<Change>,
-    pub(super) permissions: Vec<Permission>,
+    changes: Vec<MemberChange>,
+    pub(super) permissions: Vec<FunctionPermission>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) needs: Vec<Need>,
     refusals: Vec<String>,
@@ -29,24 +29,26 @@ pub(super) struct Report {
     hints: Vec<&'static str>,
     remarks: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameter: Option<Advice>,
-    outcome: Outcome,
+    parameter: Option<ParameterAdvice>,
+    #[serde(rename = "outcome")]
+    status: ChangeStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
     backup: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Change {
-    slot: &'static str,
+struct MemberChange {
+    #[serde(rename = "slot")]
+    member: &'static str,
     from: Option<String>,
     to: Option<String>,
 }
 
 /// Whether Cognito may invoke a function.
 #[derive(Serialize)]
-pub(super) struct Permission {
+pub(super) struct FunctionPermission {
     function: String,
-    state: State,
+    state: PermissionState,
     /// What an unknown state depends on.
     #[serde(rename = "condition", skip_serializing_if = "Option::is_none")]
     condition_key: Option<String>,
@@ -54,7 +56,7 @@ pub(super) struct Permission {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum State {
+enum PermissionState {
     Allowed,
     AllowedToAccount,
     AllowedToAnyPool,
@@ -72,7 +74,7 @@ enum State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Outcome {
+enum ChangeStatus {
     NothingToDo,
     Refused,
     WouldChange,
@@ -81,7 +83,7 @@ enum Outcome {
 
 /// The value that a parameter of the stack should have.
 #[derive(Serialize)]
-struct Advice {
+struct ParameterAdvice {
     name: &'static str,
     value: &'static str,
     why: &'static str,
@@ -92,92 +94,98 @@ struct Advice {
     own_pool: bool,
 }
 
-impl Permission {
+impl FunctionPermission {
     pub(super) fn new(function: &str, permission: InvokePermission) -> Self {
         let (state, condition_key) = match permission {
-            InvokePermission::Allowed(PermittedPools::Named) => (State::Allowed, None),
-            InvokePermission::Allowed(PermittedPools::OfAccount) => (State::AllowedToAccount, None),
-            InvokePermission::Allowed(PermittedPools::OfEveryAccount) => (State::AllowedToAnyPool, None),
-            InvokePermission::NotAllowed { .. } => (State::Missing, None),
-            InvokePermission::Denied => (State::Denied, None),
+            InvokePermission::Allowed(PermittedPools::Named) => (PermissionState::Allowed, None),
+            InvokePermission::Allowed(PermittedPools::OfAccount) => (PermissionState::AllowedToAccount, None),
+            InvokePermission::Allowed(PermittedPools::OfEveryAccount) => {
+                (PermissionState::AllowedToAnyPool, None)
+            }
+            InvokePermission::NotAllowed { .. } => (PermissionState::Missing, None),
+            InvokePermission::Denied => (PermissionState::Denied, None),
             InvokePermission::Unknown { effect: Effect::Allow, condition_key } => {
-                (State::AllowedUnderCondition, Some(condition_key))
+                (PermissionState::AllowedUnderCondition, Some(condition_key))
             }
             InvokePermission::Unknown { effect: Effect::Deny, condition_key } => {
-                (State::AllowedUnlessDenied, Some(condition_key))
+                (PermissionState::AllowedUnlessDenied, Some(condition_key))
             }
         };
         Self { function: function.to_owned(), state, condition_key }
     }
 
-    /// A permission that `attach` once added.
+    /// A permission that `attach` added earlier.
     pub(super) fn added_before(function: &str) -> Self {
-        Self { function: function.to_owned(), state: State::AddedBefore, condition_key: None }
+        Self { function: function.to_owned(), state: PermissionState::AddedBefore, condition_key: None }
     }
 
     /// Whether `attach` adds a statement.
     pub(super) fn is_missing(&self) -> bool {
-        matches!(self.state, State::Missing | State::AllowedUnderCondition)
+        matches!(self.state, PermissionState::Missing | PermissionState::AllowedUnderCondition)
     }
 
     /// Whether `attach` has to add a statement, or a statement denies the invocation.
     fn is_wrong(&self) -> bool {
-        self.is_missing() || self.state == State::Denied
+        self.is_missing() || self.state == PermissionState::Denied
     }
 
-    fn sentence(&self) -> String {
+    fn summary(&self) -> String {
         let name = function_name(&self.function);
         let key = self.condition_key.as_deref().unwrap_or_default();
         match self.state {
-            State::AllowedUnderCondition => format!(
+            PermissionState::AllowedUnderCondition => format!(
                 "{name} may be invoked by this pool only if a condition on {key} holds, which cannot be evaluated here"
             ),
-            State::AllowedUnlessDenied => format!(
+            PermissionState::AllowedUnlessDenied => format!(
                 "{name} may be invoked by this pool, unless a Deny statement of its policy applies: its condition on \
                  {key} cannot be evaluated here"
             ),
-            state => format!("{name} {}", state.sentence()),
+            state => format!("{name} {}", state.summary()),
         }
     }
 
     fn tone(&self) -> Tone {
         match self.state {
-            State::Allowed | State::AllowedToAccount | State::AddedBefore => Tone::Plain,
-            State::Added | State::Removed => Tone::Good,
-            State::AllowedToAnyPool
-            | State::AllowedUnderCondition
-            | State::AllowedUnlessDenied
-            | State::Missing
-            | State::Denied => Tone::Warning,
+            PermissionState::Allowed | PermissionState::AllowedToAccount | PermissionState::AddedBefore => {
+                Tone::Plain
+            }
+            PermissionState::Added | PermissionState::Removed => Tone::Good,
+            PermissionState::AllowedToAnyPool
+            | PermissionState::AllowedUnderCondition
+            | PermissionState::AllowedUnlessDenied
+            | PermissionState::Missing
+            | PermissionState::Denied => Tone::Warning,
         }
     }
 }
 
-impl State {
-    fn sentence(self) -> &'static str {
+impl PermissionState {
+    fn summary(self) -> &'static str {
         match self {
             Self::Allowed | Self::AllowedUnderCondition | Self::AllowedUnlessDenied | Self::AddedBefore => {
                 "may be invoked by this pool"
             }
             Self::AllowedToAccount => "may be invoked by every user pool of its account",
-            Self::AllowedToAnyPool => "may be invoked by any user pool: its policy names none",
+            Self::AllowedToAnyPool => {
+                "may be invoked by every user pool of every account: its policy has no condition"
+            }
             Self::Missing => "may not be invoked by this pool",
-            Self::Denied => "may not be invoked by this pool: a statement of its policy forbids it",
-            Self::Added => "may be invoked by this pool from now on",
-            Self::Removed => "may not be invoked by this pool any more",
+            Self::Denied => "may not be invoked by this pool: a Deny statement of its policy applies",
+            Self::Added => "may now be invoked by this pool",
+            Self::Removed => "may no longer be invoked by this pool",
         }
     }
 }
 
-impl Report {
+impl PoolReport {
     pub(super) fn new(
         command: &'static str,
         stack: &Deployment,
         plan: &Plan,
-        permissions: Vec<Permission>,
+        permissions: Vec<FunctionPermission>,
     ) -> Self {
-        let changes = plan.changes.iter().map(|change| Change {
-            slot: change.slot.member(),
+        let changes = plan.changes.iter().map(|change| MemberChange {
+            member: change.member.name(),
             from: change.from_arn().map(str::to_owned),
             to: change.to_arn().map(str::to_owned),
         });
@@ -193,63 +201,65 @@ impl Report {
             hints: Vec::new(),
             remarks: plan.remarks.iter().map(ToString::to_string).collect(),
             parameter: None,
-            outcome: Outcome::WouldChange,
+            status: ChangeStatus::WouldChange,
             backup: None,
         }
     }
 
-    pub(super) fn parameter(&mut self, parameter: Parameter) {
+    pub(super) fn parameter(&mut self, parameter: ParameterCheck) {
         let dangerous = parameter.is_dangerous();
-        let Parameter { value, why, deployed, own_pool } = parameter;
-        self.parameter = Some(Advice { name: EMAIL_IS_USERNAME, value, why, deployed, dangerous, own_pool });
+        let ParameterCheck { value, why, deployed, own_pool } = parameter;
+        self.parameter =
+            Some(ParameterAdvice { name: EMAIL_IS_USERNAME, value, why, deployed, dangerous, own_pool });
     }
 
     pub(super) fn refusals(&mut self, refusals: Vec<Refusal>) {
         for refusal in refusals {
             let hint = match refusal {
-                Refusal::Occupied { .. } => "--replace takes the place of another function.",
+                Refusal::Occupied { .. } => "Add --replace to replace another function.",
                 Refusal::KeyInUse { .. } => "Deploy the stack with that key as CodeKeyArn.",
                 Refusal::EmailByCognito => {
-                    "Let the pool send through SES (EmailSendingAccount DEVELOPER), or deploy with \
+                    "Let the user pool send through SES (EmailSendingAccount DEVELOPER), or deploy with \
                      EmailDelivery=sender."
                 }
                 Refusal::UnknownMembers(_) => {
-                    "--unknown-fields keep writes unknown settings back as they are, drop leaves them out."
+                    "Add --unknown-fields keep to write unknown settings back unchanged, or drop to leave them out."
                 }
-                Refusal::NoKey => "Is it a stack of the Cognito triggers?",
+                Refusal::NoKey => "Check that it is a stack of the Cognito triggers.",
             };
             self.refuse(refusal.to_string(), hint);
         }
     }
 
-    /// Refuses what would be worse than no functions: trust in addresses that belong to others, and sign-ups that fail.
-    pub(super) fn refuse_harm(&mut self) {
+    /// Refuses changes that would be worse than none: trust in email addresses of other users, and failing sign-ups.
+    pub(super) fn refuse_unsafe(&mut self) {
         let parameter = self.parameter.as_ref().filter(|advice| advice.dangerous);
-        if let Some(Advice { name, own_pool, .. }) = parameter {
+        if let Some(ParameterAdvice { name, own_pool, .. }) = parameter {
             let (wrong, hint) = if *own_pool {
-                (
-                    "true, which a stack without UserPoolId takes for granted,",
-                    "Deploy a stack with UserPoolId.",
-                )
+                ("true, the value of every stack without UserPoolId,", "Deploy a stack with UserPoolId.")
             } else {
                 ("true", "Deploy the stack with EmailIsUsername=false.")
             };
             self.refuse(format!("{name}={wrong} is wrong for this user pool"), hint);
         }
-        let denied = |one: &&Permission| one.state == State::Denied;
-        let denied: Vec<_> = self.permissions.iter().filter(denied).map(Permission::sentence).collect();
+        let denied = |one: &&Permission| one.state == PermissionState::Denied;
+        let denied: Vec<_> =
+            self.permissions.iter().filter(denied).map(FunctionPermission::summary).collect();
         for text in denied {
-            self.refuse(text, "Take that statement out of the function's policy.");
+            self.refuse(text, "Remove that statement from the function's policy.");
         }
     }
 
-    /// Refuses to put back functions that Cognito may not invoke, or that are gone.
-    pub(super) fn refuse_to_restore(&mut self, permissions: &[Permission]) {
+    /// Refuses to restore functions that do not exist or that Cognito may not invoke.
+    pub(super) fn refuse_to_restore(&mut self, permissions: &[FunctionPermission]) {
         for permission in permissions {
             if permission.is_wrong() {
-                let hint = "Leave out --restore: then the places are left empty.";
+                let hint = "Leave out --restore to leave these Lambda triggers empty.";
                 self.refuse(
-                    format!("what would be put back is gone or forbidden: {}", permission.sentence()),
+                    format!(
+                        "a function to restore does not exist, or Cognito may not invoke it: {}",
+                        permission.summary()
+                    ),
                     hint,
                 );
             }
@@ -274,48 +284,54 @@ impl Report {
 
     /// For a command that changes nothing.
     pub(super) fn end(&mut self, nothing_to_do: bool) {
-        self.outcome = match () {
-            () if self.is_refused() => Outcome::Refused,
-            () if nothing_to_do => Outcome::NothingToDo,
-            () => Outcome::WouldChange,
+        self.status = if self.is_refused() {
+            ChangeStatus::Refused
+        } else if nothing_to_do {
+            ChangeStatus::NothingToDo
+        } else {
+            ChangeStatus::WouldChange
         };
     }
 
     pub(super) fn done(&mut self, functions: &[String], backup: Option<&Path>) {
-        let state = if self.command == "detach" { State::Removed } else { State::Added };
+        let state = if self.command == "detach" { PermissionState::Removed } else { PermissionState::Added };
         for function in functions {
             self.permissions.retain(|permission| &permission.function != function);
-            self.permissions.push(Permission { function: function.clone(), state, condition_key: None });
+            self.permissions.push(FunctionPermission {
+                function: function.clone(),
+                state,
+                condition_key: None,
+            });
         }
-        self.outcome = Outcome::Changed;
+        self.status = ChangeStatus::Changed;
         self.backup = backup.map(|path| path.display().to_string());
     }
 
-    /// Whether anything is not as the stack wants it.
+    /// Whether the pool differs from the stack.
     pub(super) fn drift(&mut self) -> bool {
-        // That a policy names no pool is nothing that `attach` could mend.
-        let permissions = self.permissions.iter().any(Permission::is_wrong);
+        // `attach` does not narrow a policy that allows every pool.
+        let permissions = self.permissions.iter().any(FunctionPermission::is_wrong);
         let parameter = self.parameter.as_ref().is_some_and(|advice| advice.dangerous);
         let drift = permissions || parameter || self.is_refused() || !self.changes.is_empty();
-        self.outcome = if drift { Outcome::WouldChange } else { Outcome::NothingToDo };
+        self.status = if drift { ChangeStatus::WouldChange } else { ChangeStatus::NothingToDo };
         drift
     }
 
     pub(super) fn show(&self, output: &mut Output) -> std::io::Result<()> {
-        let dry = match self.outcome {
-            Outcome::WouldChange => " Dry run: nothing is changed.",
-            Outcome::Refused => " Nothing is changed.",
-            Outcome::NothingToDo | Outcome::Changed => "",
+        let dry = match self.status {
+            ChangeStatus::WouldChange => " Dry run: nothing is changed.",
+            ChangeStatus::Refused => " Nothing is changed.",
+            ChangeStatus::NothingToDo | ChangeStatus::Changed => "",
         };
         output.text(Tone::Strong, 0, &format!("{}.{dry}", self.headline()))?;
         self.show_changes(output)?;
         self.show_permissions(output)?;
-        if self.outcome == Outcome::WouldChange && !self.needs.is_empty() {
+        if self.status == ChangeStatus::WouldChange && !self.needs.is_empty() {
             output.text(Tone::Plain, 0, "")?;
             output.text(Tone::Plain, 0, "These credentials need")?;
             for need in &self.needs {
                 let tone = if need.allowed == Some(true) { Tone::Plain } else { Tone::Warning };
-                output.text(tone, 4, &format!("  {}", need.sentence()))?;
+                output.text(tone, 4, &format!("  {}", need.summary()))?;
                 output.text(Tone::Plain, 4, &format!("    {}", need.resource))?;
             }
         }
@@ -330,7 +346,7 @@ impl Report {
 
     /// As [`Self::show`], for `diff`.
     pub(super) fn show_drift(&self, output: &mut Output) -> std::io::Result<()> {
-        let drift = self.outcome == Outcome::WouldChange;
+        let drift = self.status == ChangeStatus::WouldChange;
         let verb = if drift { "differ" } else { "agree" };
         output.text(Tone::Strong, 0, &format!("{} {verb}.", self.headline()))?;
         self.show_changes(output)?;
@@ -361,14 +377,14 @@ impl Report {
     }
 
     fn show_changes(&self, output: &mut Output) -> std::io::Result<()> {
-        let (from, to) = match (self.command, self.outcome) {
+        let (from, to) = match (self.command, self.status) {
             ("diff", _) => ("is", "wanted"),
-            (_, Outcome::Changed) => ("was", "is"),
+            (_, ChangeStatus::Changed) => ("was", "is"),
             _ => ("is", "would be"),
         };
-        for Change { slot, from: before, to: after } in &self.changes {
+        for MemberChange { member, from: before, to: after } in &self.changes {
             output.text(Tone::Plain, 0, "")?;
-            output.text(Tone::Strong, 0, slot)?;
+            output.text(Tone::Strong, 0, member)?;
             let nothing = "nothing";
             output.text(Tone::Plain, 4, &format!("  {from}: {}", before.as_deref().unwrap_or(nothing)))?;
             output.text(Tone::Plain, 4, &format!("  {to}: {}", after.as_deref().unwrap_or(nothing)))?;
@@ -382,15 +398,15 @@ impl Report {
         }
         output.text(Tone::Plain, 0, "")?;
         for permission in &self.permissions {
-            let mut text = permission.sentence();
+            let mut text = permission.summary();
             match permission.state {
                 _ if permission.is_missing()
                     && self.command == "attach"
-                    && self.outcome == Outcome::WouldChange =>
+                    && self.status == ChangeStatus::WouldChange =>
                 {
                     text.push_str(": the permission would be added");
                 }
-                State::AddedBefore => text.push_str(": that permission would be removed"),
+                PermissionState::AddedBefore => text.push_str(": the permission would be removed"),
                 _ => {}
             }
             output.text(permission.tone(), 2, &text)?;
@@ -403,7 +419,8 @@ impl Report {
             output.text(Tone::Plain, 0, "")?;
             output.text(Tone::Warning, 2, &format!("{remark}."))?;
         }
-        let Some(Advice { name, value, why, deployed, dangerous, own_pool }) = &self.parameter else {
+        let Some(ParameterAdvice { name, value, why, deployed, dangerous, own_pool }) = &self.parameter
+        else {
             return Ok(());
         };
         output.text(Tone::Plain, 0, "")?;
@@ -414,7 +431,7 @@ impl Report {
             Some(_) if *dangerous && *own_pool => (
                 Tone::Warning,
                 format!(
-                    "A stack without UserPoolId has functions for its own pool ({name}=true), deploy one with \
+                    "The functions of a stack without UserPoolId are for its own pool ({name}=true), deploy one with \
                      UserPoolId and {name}={value}: {why}."
                 ),
             ),
@@ -429,20 +446,20 @@ impl Report {
 
     fn show_end(&self, output: &mut Output) -> std::io::Result<()> {
         let detach = self.command == "detach";
-        match self.outcome {
-            Outcome::Refused => Ok(()),
-            Outcome::NothingToDo if detach => {
-                output.text(Tone::Good, 0, "Nothing of the stack is attached: there is nothing to do.")
+        match self.status {
+            ChangeStatus::Refused => Ok(()),
+            ChangeStatus::NothingToDo if detach => {
+                output.text(Tone::Good, 0, "No function of the stack is attached: there is nothing to do.")
             }
-            Outcome::NothingToDo => {
+            ChangeStatus::NothingToDo => {
                 output.text(Tone::Good, 0, "Everything is attached already: there is nothing to do.")
             }
-            Outcome::WouldChange => output.text(Tone::Plain, 0, "Run it with --apply to do so."),
-            Outcome::Changed => {
+            ChangeStatus::WouldChange => output.text(Tone::Plain, 0, "Add --apply to make these changes."),
+            ChangeStatus::Changed => {
                 let done = if detach { "Detached" } else { "Attached" };
                 output.text(Tone::Good, 0, &format!("{done}; all other settings are as they were."))?;
                 let Some(backup) = &self.backup else { return Ok(()) };
-                output.text(Tone::Plain, 0, &format!("The settings before are in {backup}."))
+                output.text(Tone::Plain, 0, &format!("The previous settings are in {backup}."))
             }
         }
     }
