@@ -104,6 +104,7 @@ impl Report {
         writeln!(self.figures, "{line}").expect("room in a string");
     }
 
+    #[expect(clippy::print_stdout, reason = "a test shows its figures with `--nocapture`")]
     fn finish(self) {
         println!("{}", self.figures);
         assert!(self.over.is_empty(), "over budget:\n{}", self.over);
@@ -147,7 +148,7 @@ async fn warm_events_keep_to_their_system_calls_and_connections() {
         let mut totals: Vec<u64> = lines[2..].iter().map(|line| line.values().sum()).collect();
         totals.sort_unstable();
         let median = totals[totals.len() / 2];
-        println!("{function}: {:?}", lines.last());
+        writeln!(report.figures, "{function}, the last event: {:?}", lines.last()).expect("room in a string");
         report.compare(function, "system calls for a warm event", median, limits.system_calls);
         report.compare(function, "connections of a process", connections, limits.connections);
     }

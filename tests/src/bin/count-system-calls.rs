@@ -49,6 +49,7 @@ fn become_traced(program: &OsString) -> ExitCode {
     panic!("cannot start {}: {}", program.display(), Command::new(program).exec());
 }
 
+#[expect(clippy::zombie_processes, reason = "`waitpid` below waits for it")]
 fn trace(output: &OsString, program: &OsString) -> ExitCode {
     let mut output = File::create(output).expect("a file that can be written");
     let this = std::env::current_exe().expect("the path of this program");
@@ -76,7 +77,7 @@ fn trace(output: &OsString, program: &OsString) -> ExitCode {
                             }
                             inside.insert(thread, call.number);
                         }
-                        Some(number) if !waits(number) && call.result != -(libc::EAGAIN as i64) => {
+                        Some(number) if !waits(number) && call.result != -i64::from(libc::EAGAIN) => {
                             *counts.entry(number).or_default() += 1;
                         }
                         Some(_) => {}
