@@ -9,6 +9,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::Value;
 use shared::arn::{Arn, region_of};
+use shared::outcome::ErrorType;
 use shared::policy::{Decision, RefuseReason};
 use shared::recipient::RecipientHasher;
 use shared::trigger::{MessageKind, Trigger};
@@ -21,7 +22,7 @@ use crate::cognito::{LogDelivery, Pools};
 use crate::deployment::Deployment;
 use crate::lambda::Configuration;
 use crate::logs::{Line, Logs};
-use crate::record::{OUR_ERRORS, Record, harmless};
+use crate::record::{Record, harmless};
 use crate::shell::quote;
 use crate::sqs::Queue;
 
@@ -620,10 +621,10 @@ fn error(
     for line in lines {
         let fields: Value = serde_json::from_str(&line.text).unwrap_or_default();
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
-        let kind = text("error.type").and_then(|kind| OUR_ERRORS.into_iter().find(|known| *known == kind));
+        let kind = text("error.type").and_then(|kind| kind.parse::<ErrorType>().ok());
         let said = text("message").unwrap_or_default();
         settings = said.strip_prefix("invalid configuration: ").map(variables).or(settings);
-        let count = kinds.entry(kind.unwrap_or("other")).or_default();
+        let count = kinds.entry(kind.map_or("other", ErrorType::name)).or_default();
         *count = count.saturating_add(1);
     }
     let at = shown(last.time);
