@@ -200,7 +200,7 @@ impl RequestHandler<'_> {
     /// that a rollback to it cannot fail.
     async fn check(&self, pool: &str, email_is_username: bool) -> Result<ResourceAttribute, RequestError> {
         if email_is_username {
-            plan::trusted(&self.read(pool).await?)?;
+            plan::check_email_is_username(&self.read(pool).await?)?;
         }
         Ok(("Trusted", email_is_username))
     }
@@ -279,7 +279,7 @@ impl RequestHandler<'_> {
 
     async fn detach(&self, pool: &str, ours: &Triggers, before: &Triggers) -> Result<(), RequestError> {
         let pool = match self.read(pool).await {
-            Err(problem) if problem.is_no_pool() => return Ok(()),
+            Err(problem) if problem.is_pool_not_found() => return Ok(()),
             other => other?,
         };
         self.write(&Plan::detach(&pool, ours, before)).await
