@@ -31,11 +31,11 @@ pub(super) struct Condition {
 
 /// What a condition says to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Yes,
-    No,
-    /// The operator is none that is known here.
-    Unclear,
+pub(super) enum ConditionResult {
+    Fulfilled,
+    NotFulfilled,
+    /// The operator is unknown here.
+    Unknown,
 }
 
 impl Policy {
@@ -122,7 +122,7 @@ impl Statement {
 
 impl Condition {
     /// Whether a text fulfils it.
-    pub(super) fn holds_for(&self, text: &str) -> Verdict {
+    pub(super) fn holds_for(&self, text: &str) -> ConditionResult {
         let operator = self.operator.strip_suffix("IfExists").unwrap_or(&self.operator);
         let operator = operator.rsplit(':').next().unwrap_or(operator);
         let any = |test: &dyn Fn(&str) -> bool| self.values.iter().any(|value| test(value));
@@ -133,9 +133,9 @@ impl Condition {
             "StringNotEqualsIgnoreCase" => !any(&|value| value.eq_ignore_ascii_case(text)),
             "StringLike" | "ArnLike" | "ArnEquals" => any(&|value| matches(value, text)),
             "StringNotLike" | "ArnNotLike" | "ArnNotEquals" => !any(&|value| matches(value, text)),
-            _ => return Verdict::Unclear,
+            _ => return ConditionResult::Unknown,
         };
-        if fulfilled { Verdict::Yes } else { Verdict::No }
+        if fulfilled { ConditionResult::Fulfilled } else { ConditionResult::NotFulfilled }
     }
 }
 
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_condition(operator: &str, value: &str, text: &str, expected: Verdict) {
+    fn check_condition(operator: &str, value: &str, text: &str, expected: ConditionResult) {
         let condition =
             Condition { operator: operator.to_owned(), key: String::new(), values: vec![value.to_owned()] };
         assert_eq!(condition.holds_for(text), expected, "{operator} {value} {text}");
@@ -238,16 +238,16 @@ mod tests {
 
     #[test]
     fn a_condition_says_yes_no_or_that_it_is_unknown() {
-        check_condition("StringEquals", "a", "a", Verdict::Yes);
-        check_condition("StringEquals", "a*", "ab", Verdict::No);
-        check_condition("StringLike", "a*", "ab", Verdict::Yes);
-        check_condition("ArnEquals", "arn:*", "arn:x", Verdict::Yes);
-        check_condition("ArnLikeIfExists", "arn:y", "arn:x", Verdict::No);
-        check_condition("ForAnyValue:StringLike", "arn:*", "arn:x", Verdict::Yes);
-        check_condition("StringNotEquals", "a", "b", Verdict::Yes);
-        check_condition("StringNotLike", "a*", "ab", Verdict::No);
-        check_condition("StringEqualsIgnoreCase", "A", "a", Verdict::Yes);
-        check_condition("Bool", "true", "true", Verdict::Unclear);
+        check_condition("StringEquals", "a", "a", ConditionResult::Fulfilled);
+        check_condition("StringEquals", "a*", "ab", ConditionResult::NotFulfilled);
+        check_condition("StringLike", "a*", "ab", ConditionResult::Fulfilled);
+        check_condition("ArnEquals", "arn:*", "arn:x", ConditionResult::Fulfilled);
+        check_condition("ArnLikeIfExists", "arn:y", "arn:x", ConditionResult::NotFulfilled);
+        check_condition("ForAnyValue:StringLike", "arn:*", "arn:x", ConditionResult::Fulfilled);
+        check_condition("StringNotEquals", "a", "b", ConditionResult::Fulfilled);
+        check_condition("StringNotLike", "a*", "ab", ConditionResult::NotFulfilled);
+        check_condition("StringEqualsIgnoreCase", "A", "a", ConditionResult::Fulfilled);
+        check_condition("Bool", "true", "true", ConditionResult::Unknown);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What `--fix` can do: each step is one call, and the command of the AWS CLI that makes the same call.
+//! What `--fix` can run: each step is one call, and the AWS CLI command that makes the same call.
 
 use crate::aws::{Aws, AwsError};
 use crate::cognito::Pools;
@@ -6,9 +6,9 @@ use crate::lambda::Functions;
 use crate::shell::quote;
 use crate::{kms, ses, sns};
 
-/// One change, with all that it needs.
+/// One change, with everything that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(super) enum Step {
     /// `attribute` is `email_verified` or `phone_number_verified`.
     MarkVerified {
         region: String,
@@ -63,8 +63,8 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// The command of the AWS CLI, ready to paste into a shell.
-    pub(crate) fn command(&self) -> String {
+    /// The AWS CLI command, ready to paste into a shell.
+    pub(super) fn command(&self) -> String {
         let mut words = vec!["aws".to_owned()];
         words.extend(self.words().into_iter().map(|word| quote(&word)));
         words.join(" ")
@@ -119,7 +119,7 @@ impl Step {
         }
     }
 
-    /// Where it is done.
+    /// The Region of the call.
     fn region(&self) -> &str {
         match self {
             Self::MarkVerified { region, .. }
@@ -138,7 +138,7 @@ impl Step {
     /// Makes the call that the command makes.
     ///
     /// # Errors
-    /// When the service does not say that it did it.
+    /// When the call fails.
     pub(super) async fn run(&self, aws: &Aws) -> Result<(), AwsError> {
         let aws = &aws.in_region(self.region());
         let pools = Pools::new(aws);
@@ -165,12 +165,12 @@ impl Step {
     }
 }
 
-/// The Region in an ARN; empty where there is none.
+/// The Region in an ARN; empty if there is none.
 pub(super) fn region_of(arn: &str) -> &str {
     crate::aws::region_of(arn).unwrap_or_default()
 }
 
-/// The name of a statement that lets a pool invoke a function: that of `attach`, so that `detach` takes it out again.
+/// The id of the statement that lets a user pool invoke a function: the same as `attach` uses, so `detach` removes it.
 fn statement_id(pool_arn: &str) -> String {
     pool::permission::statement_id(pool_arn.rsplit('/').next().unwrap_or_default())
 }

@@ -1,49 +1,49 @@
-//! Whom the operator means: a user by name, `sub`, address, number or preferred name.
+//! Finds the user that the operator means: by username, `sub`, address, number or preferred username.
 
 use crate::aws::{Aws, AwsError, Kind};
 use crate::cognito::{Mfa, Pool, Pools, User};
 use crate::progress::Progress;
 
-/// What of a user the operator named.
+/// Which property of the user matches what the operator passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Named {
-    UserName,
+pub(super) enum MatchedBy {
+    Username,
     Sub,
     /// `email`, `phone_number`, `preferred_username`.
     Attribute(&'static str),
-    /// Cognito knows why: the user came from [`Pools::user`] and has the name in no attribute that we look at.
-    Otherwise,
+    /// [`Pools::user`] returned the user, but none of the attributes that are compared here has the text.
+    Unknown,
 }
 
 /// The result of the search.
 #[derive(Debug)]
-pub(crate) struct Found {
-    /// Whom the name means: nobody, one, or several in a pool where addresses are not unique.
+pub(super) struct UserLookup {
+    /// The users that match: none, one, or several in a user pool where addresses are not unique.
     pub(super) users: Result<Vec<User>, AwsError>,
-    /// Users who have the same address, but whom a sign-in with it does not mean.
+    /// Users with the same address that a sign-in with it doesn't select.
     pub(super) others: Vec<User>,
-    pub(super) named: Named,
-    /// Why the search has a gap: by list or by name alone nobody could look.
+    pub(super) matched_by: MatchedBy,
+    /// Why the search is incomplete: `ListUsers` or `AdminGetUser` failed.
     pub(super) gap: Option<AwsError>,
-    /// Why the second factors could not be asked for.
+    /// Why the user's MFA settings are unknown.
     pub(super) mfa: Result<(), AwsError>,
 }
 
-impl Found {
-    fn nobody(users: Result<Vec<User>, AwsError>) -> Self {
-        Self { users, others: Vec::new(), named: Named::Otherwise, gap: None, mfa: Ok(()) }
+impl UserLookup {
+    fn of(users: Result<Vec<User>, AwsError>) -> Self {
+        Self { users, others: Vec::new(), matched_by: MatchedBy::Unknown, gap: None, mfa: Ok(()) }
     }
 }
 
-/// Looks for the user: by lists first, for those make nobody an active user; by name or alias where they find nobody
-/// or are not allowed.
+/// Looks for the user: with `ListUsers` first, because it doesn't count towards monthly active users (MAUs), then with
+/// `AdminGetUser` if that finds no user or is denied.
 pub(super) async fn find(
     aws: &Aws,
     pool_id: &str,
     pool: Option<&Pool>,
     asked: &str,
     progress: &Progress,
-) -> Found {
+) -> UserLookup {
     let search = &Search { pools: Pools::new(aws), pool_id, progress };
     let lower = Some(asked.to_lowercase()).filter(|lower| lower != asked);
     for text in [Some(asked), lower.as_deref()].into_iter().flatten() {
@@ -64,7 +64,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Everybody who goes by that text.
+    /// All users with that text as username or attribute.
     async fn lists(&self, text: &str) -> Result<Vec<User>, AwsError> {
         let list = async |attribute: &str, value: Option<&str>| match value {
             Some(value) => self.progress.of(self.pools.users_with(self.pool_id, attribute, value)).await,
@@ -87,32 +87,32 @@ impl Search<'_> {
         Ok(users)
     }
 
-    /// The user by name or alias. `listing` is why the lists could not be asked.
-    async fn by_name(&self, text: &str, lower: Option<&str>, listing: Option<AwsError>) -> Found {
+    /// The user by username or alias. `listing` is why `ListUsers` failed.
+    async fn by_name(&self, text: &str, lower: Option<&str>, listing: Option<AwsError>) -> UserLookup {
         for name in [Some(text), lower].into_iter().flatten() {
             match self.progress.of(self.pools.user(self.pool_id, name)).await {
                 Ok(user) => {
-                    let named = named(&user, name);
-                    return Found { named, gap: listing, ..Found::nobody(Ok(vec![user])) };
+                    let matched_by = matched_by(&user, name);
+                    return UserLookup { matched_by, gap: listing, ..UserLookup::of(Ok(vec![user])) };
                 }
                 Err(error) if error.kind == Kind::NotFound => {}
                 Err(error) => {
                     return match listing {
                         Some(listing) => {
                             let text = format!("{}; {}", listing.text, error.text);
-                            Found::nobody(Err(AwsError::new(error.kind, text)))
+                            UserLookup::of(Err(AwsError::new(error.kind, text)))
                         }
-                        // By the lists nobody is there.
-                        None => Found { gap: Some(error), ..Found::nobody(Ok(Vec::new())) },
+                        // `ListUsers` worked and returned no user.
+                        None => UserLookup { gap: Some(error), ..UserLookup::of(Ok(Vec::new())) },
                     };
                 }
             }
         }
-        Found { gap: listing, ..Found::nobody(Ok(Vec::new())) }
+        UserLookup { gap: listing, ..UserLookup::of(Ok(Vec::new())) }
     }
 
-    /// Asks for the second factors of the one user who was found, where the pool has any.
-    async fn with_mfa(&self, mut found: Found, pool: Option<&Pool>) -> Found {
+    /// Adds the MFA settings if exactly one user was found and MFA is on.
+    async fn with_mfa(&self, mut found: UserLookup, pool: Option<&Pool>) -> UserLookup {
         if pool.is_some_and(|pool| pool.mfa == "OFF") {
             return found;
         }
@@ -128,50 +128,50 @@ impl Search<'_> {
     }
 }
 
-/// Whom of those a sign-in with that text means.
-fn chosen(users: Vec<User>, text: &str, pool: Option<&Pool>) -> Found {
-    for exact in [Named::UserName, Named::Sub] {
-        if users.iter().any(|user| named(user, text) == exact) {
-            let (users, others) = users.into_iter().partition(|user| named(user, text) == exact);
-            return Found { others, named: exact, ..Found::nobody(Ok(users)) };
+/// Which of these users a sign-in with that text selects.
+fn chosen(users: Vec<User>, text: &str, pool: Option<&Pool>) -> UserLookup {
+    for exact in [MatchedBy::Username, MatchedBy::Sub] {
+        if users.iter().any(|user| matched_by(user, text) == exact) {
+            let (users, others) = users.into_iter().partition(|user| matched_by(user, text) == exact);
+            return UserLookup { others, matched_by: exact, ..UserLookup::of(Ok(users)) };
         }
     }
-    let named = users.first().map_or(Named::Otherwise, |user| named(user, text));
-    let owns = |user: &User| match (named, pool) {
-        (Named::Attribute(attribute), Some(pool)) => is_name(pool, attribute) && user.verified(attribute),
+    let matched_by = users.first().map_or(MatchedBy::Unknown, |user| matched_by(user, text));
+    let owns = |user: &User| match (matched_by, pool) {
+        (MatchedBy::Attribute(attribute), Some(pool)) => is_name(pool, attribute) && user.verified(attribute),
         _ => false,
     };
     // An alias belongs to the one user whose address is verified.
     if users.len() > 1 && users.iter().filter(|user| owns(user)).count() == 1 {
         let (users, others) = users.into_iter().partition(owns);
-        return Found { others, named, ..Found::nobody(Ok(users)) };
+        return UserLookup { others, matched_by, ..UserLookup::of(Ok(users)) };
     }
-    Found { named, ..Found::nobody(Ok(users)) }
+    UserLookup { matched_by, ..UserLookup::of(Ok(users)) }
 }
 
-/// Whether the pool takes that attribute in the place of the user name.
+/// Whether the user pool accepts that attribute instead of the username.
 pub(super) fn is_name(pool: &Pool, attribute: &str) -> bool {
     pool.aliases.iter().chain(&pool.username_attributes).any(|name| name == attribute)
 }
 
-fn named(user: &User, text: &str) -> Named {
+fn matched_by(user: &User, text: &str) -> MatchedBy {
     let is = |value: &str| value.to_lowercase() == text.to_lowercase();
     if is(&user.name) {
-        return Named::UserName;
+        return MatchedBy::Username;
     }
     let number = number(text);
     if number.is_some() && user.attribute("phone_number") == number.as_deref() {
-        return Named::Attribute("phone_number");
+        return MatchedBy::Attribute("phone_number");
     }
     let has = |attribute: &str| user.attribute(attribute).is_some_and(is);
     match ["sub", "email", "preferred_username"].into_iter().find(|attribute| has(attribute)) {
-        Some("sub") => Named::Sub,
-        Some(attribute) => Named::Attribute(attribute),
-        None => Named::Otherwise,
+        Some("sub") => MatchedBy::Sub,
+        Some(attribute) => MatchedBy::Attribute(attribute),
+        None => MatchedBy::Unknown,
     }
 }
 
-/// A text that was meant as a number, as Cognito has numbers: without spaces, hyphens, dots and brackets.
+/// A phone number as Cognito stores it: without spaces, hyphens, dots and brackets.
 pub(super) fn number(text: &str) -> Option<String> {
     let digits = text.strip_prefix('+')?;
     let digits: String = digits.chars().filter(|character| !" -.()/".contains(*character)).collect();
@@ -210,22 +210,22 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(users: &[User], text: &str, pool: &Pool, expected: &[&str], others: &[&str], how: Named) {
+    fn check(users: &[User], text: &str, pool: &Pool, expected: &[&str], others: &[&str], how: MatchedBy) {
         let found = chosen(users.to_vec(), text, Some(pool));
         assert_eq!(names(&found.users.unwrap()), expected);
         assert_eq!(names(&found.others), others);
-        assert_eq!(found.named, how);
+        assert_eq!(found.matched_by, how);
     }
 
     #[test]
-    fn a_user_name_wins_over_an_attribute() {
+    fn a_username_takes_precedence_over_an_attribute() {
         let users = [ann("1", "true"), user("ann@example.com", &[])];
-        check(&users, "ann@example.com", &alias_pool(), &["ann@example.com"], &["1"], Named::UserName);
+        check(&users, "ann@example.com", &alias_pool(), &["ann@example.com"], &["1"], MatchedBy::Username);
     }
 
     #[test]
-    fn an_alias_belongs_to_the_one_user_whose_address_is_verified() {
-        let email = Named::Attribute("email");
+    fn an_alias_belongs_to_the_only_user_with_a_verified_address() {
+        let email = MatchedBy::Attribute("email");
         let users = [ann("1", "false"), ann("2", "true"), ann("3", "false")];
         check(&users, "ann@example.com", &alias_pool(), &["2"], &["1", "3"], email);
         check(&users, "ann@example.com", &Pool::default(), &["1", "2", "3"], &[], email);
@@ -234,14 +234,14 @@ mod tests {
     }
 
     #[test]
-    fn a_sub_and_a_number_in_any_spelling_are_recognised() {
+    fn a_sub_and_a_number_in_any_spelling_are_recognized() {
         let users = [user("ann", &[("sub", SUB), ("phone_number", "+12065550123")])];
-        check(&users, SUB, &Pool::default(), &["ann"], &[], Named::Sub);
-        check(&users, "+1 (206) 555-0123", &Pool::default(), &["ann"], &[], Named::Attribute("phone_number"));
+        check(&users, SUB, &Pool::default(), &["ann"], &[], MatchedBy::Sub);
+        check(&users, "+1 (206) 555-0123", &Pool::default(), &["ann"], &[], MatchedBy::Attribute("phone_number"));
     }
 
     #[test]
-    fn only_what_may_be_a_number_or_a_sub_is_looked_for_as_one() {
+    fn only_numbers_and_uuids_are_searched_as_numbers_and_subs() {
         assert_eq!(number("+1 (206) 555-01.23").as_deref(), Some("+12065550123"));
         for text in ["", "+", "12065550123", "+1206x", "ann"] {
             assert_eq!(number(text), None);
