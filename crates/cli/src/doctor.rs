@@ -30,10 +30,11 @@ mod user;
 use std::collections::BTreeMap;
 
 use clap::Args;
+use shared::trigger::Trigger;
 
 use crate::aws::{Aws, AwsError, Kind};
 use crate::cognito::{Pool, Pools};
-use crate::deployment::{Deployment, Trigger};
+use crate::deployment::Deployment;
 use crate::lambda::{Configuration, Functions};
 use crate::output::Output;
 use crate::progress::Progress;

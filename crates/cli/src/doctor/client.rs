@@ -235,7 +235,11 @@ mod tests {
         check(vec![], &[(FOUND, Level::Cause, "the user pool has no app client: no app can request a code")]);
         check(
             vec![Err(AwsError::new(Kind::NotFound, "no"))],
-            &[(FOUND, Level::Cause, "the user pool pool has no app client with that id: every call with it fails")],
+            &[(
+                FOUND,
+                Level::Cause,
+                "the user pool pool has no app client with that id: every call with it fails",
+            )],
         );
     }
 

@@ -62,10 +62,13 @@ impl Conclusion {
 
     /// The conclusion in one or two sentences.
     pub(super) fn sentence(&self) -> String {
-        const NEXT: &str = "Check the junk folder; the log of the sender has the id of the accepted message (message.id).";
+        const NEXT: &str =
+            "Check the junk folder; the log of the sender has the id of the accepted message (message.id).";
         let counts = self.counts();
         match &self.diagnosis {
-            Diagnosis::Causes(causes) => format!("No code arrives because: {}. ({counts})", causes.join("; ")),
+            Diagnosis::Causes(causes) => {
+                format!("No code arrives because: {}. ({counts})", causes.join("; "))
+            }
             Diagnosis::Warnings(warnings) => {
                 format!("No cause was found. Possible reasons: {}. ({counts})", warnings.join("; "))
             }

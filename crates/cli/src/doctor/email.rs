@@ -23,7 +23,9 @@ const EMAIL_FORMAT: &str = "https://docs.aws.amazon.com/ses/latest/dg/send-email
 pub(super) async fn check(subject: &Subject<'_>) -> Vec<Finding> {
     let pool = match subject.pool {
         Ok(pool) => pool,
-        Err(error) => return vec![Finding::not_checked(CheckId::EmailSender, "what sends the emails", error)],
+        Err(error) => {
+            return vec![Finding::not_checked(CheckId::EmailSender, "what sends the emails", error)];
+        }
     };
     let sender = EmailSender::of(subject, pool);
     let recipient = subject.email();

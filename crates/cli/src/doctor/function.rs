@@ -1,6 +1,8 @@
 //! A function that the user pool invokes, and the commands about it.
 
-use crate::deployment::{Deployment, Trigger};
+use shared::trigger::Trigger;
+
+use crate::deployment::Deployment;
 use crate::shell::quote;
 
 /// A function that the user pool invokes.
@@ -11,10 +13,6 @@ pub(super) struct AttachedFunction<'a> {
 }
 
 impl AttachedFunction<'_> {
-    pub(super) fn is_sender(self) -> bool {
-        matches!(self.trigger, Trigger::CustomEmailSender | Trigger::CustomSmsSender)
-    }
-
     /// What the user or the operator sees if it fails.
     pub(super) fn consequence(self) -> &'static str {
         match self.trigger {

@@ -15,11 +15,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use shared::recipient::RecipientHasher;
+use shared::trigger::Trigger;
 
 use super::finding::Finding;
 use super::subject::Subject;
 use crate::aws::AwsError;
-use crate::deployment::Trigger;
 use crate::logs::{Line, Logs};
 
 /// Log entries that are enough to tell what happened.

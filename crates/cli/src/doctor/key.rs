@@ -4,6 +4,8 @@ mod decrypt;
 mod grants;
 mod state;
 
+use shared::trigger::Trigger;
+
 use super::finding::{Finding, Level};
 use super::function::{AttachedFunction, attach_command};
 use super::policy::{ConditionResult, Policy, Statement};
@@ -11,7 +13,6 @@ use super::registry::CheckId;
 use super::subject::Subject;
 use crate::aws::{AwsError, Kind};
 use crate::cognito::Pool;
-use crate::deployment::Trigger;
 use crate::iam::Policies;
 use crate::kms::{Grant, Key, Keys};
 
@@ -110,12 +111,7 @@ impl<'a> KeyFacts<'a> {
         Self { configured, key, grants, policy, roles: [first, second].into_iter().flatten().collect() }
     }
 
-    fn findings(
-        &self,
-        subject: &Subject<'_>,
-        pool: &Pool,
-        senders: &[AttachedFunction<'_>],
-    ) -> Vec<Finding> {
+    fn findings(&self, subject: &Subject<'_>, pool: &Pool, senders: &[AttachedFunction<'_>]) -> Vec<Finding> {
         let key = match &self.key {
             Ok(key) => key,
             Err(error) if error.kind == Kind::NotFound => {

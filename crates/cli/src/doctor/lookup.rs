@@ -237,7 +237,14 @@ mod tests {
     fn a_sub_and_a_number_in_any_spelling_are_recognized() {
         let users = [user("ann", &[("sub", SUB), ("phone_number", "+12065550123")])];
         check(&users, SUB, &Pool::default(), &["ann"], &[], MatchedBy::Sub);
-        check(&users, "+1 (206) 555-0123", &Pool::default(), &["ann"], &[], MatchedBy::Attribute("phone_number"));
+        check(
+            &users,
+            "+1 (206) 555-0123",
+            &Pool::default(),
+            &["ann"],
+            &[],
+            MatchedBy::Attribute("phone_number"),
+        );
     }
 
     #[test]

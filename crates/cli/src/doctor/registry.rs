@@ -96,7 +96,8 @@ const DESCRIBE_OPTED_OUT_NUMBERS: Call = Call::new("sms-voice", "DescribeOptedOu
 const DESCRIBE_PHONE_NUMBERS: Call = Call::new("sms-voice", "DescribePhoneNumbers");
 const DESCRIBE_POOLS: Call = Call::new("sms-voice", "DescribePools");
 const DESCRIBE_SPEND_LIMITS: Call = Call::new("sms-voice", "DescribeSpendLimits");
-const DESCRIBE_VERIFIED_DESTINATION_NUMBERS: Call = Call::new("sms-voice", "DescribeVerifiedDestinationNumbers");
+const DESCRIBE_VERIFIED_DESTINATION_NUMBERS: Call =
+    Call::new("sms-voice", "DescribeVerifiedDestinationNumbers");
 
 const GET_METRIC_DATA: Call = Call::new("cloudwatch", "GetMetricData");
 const FILTER_LOG_EVENTS: Call = Call::new("logs", "FilterLogEvents");
@@ -122,7 +123,13 @@ pub(super) struct Check {
 }
 
 impl Check {
-    const fn new(name: &'static str, area: Area, worst: Level, question: &'static str, calls: &'static [Call]) -> Self {
+    const fn new(
+        name: &'static str,
+        area: Area,
+        worst: Level,
+        question: &'static str,
+        calls: &'static [Call],
+    ) -> Self {
         Self { name, area, question, worst, calls, end_user_messaging: &[], dns: &[] }
     }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use shared::config::{ConfigError, Settings};
 use shared::domain::Denial;
+use shared::trigger::Trigger;
 
 use super::contact::Contact;
 use super::finding::{Finding, Level};
 use super::registry::CheckId;
-use crate::deployment::Trigger;
 use crate::output::plain;
 
 /// Why settings of a function can't be read.
@@ -90,8 +90,7 @@ pub(super) fn blocked_domain(
         Denial::Disposable | Denial::Unreadable => String::new(),
     };
     let message = channel.message();
-    let summary =
-        format!("{} sends {address} no {message}: {}{entry}", function.package(), denial.explain());
+    let summary = format!("{} sends {address} no {message}: {}{entry}", function.package(), denial.explain());
     Some(
         Finding::cause(check, summary)
             .advice(format!("If the address is legitimate, change {parameter} and deploy the stack again."))

@@ -26,7 +26,9 @@ impl Mitigation {
         Some(match self {
             Self::Fallback => "the sender uses its fallback instead".to_owned(),
             Self::OtherChannel { used: Some(used), .. } => format!("this user's codes go {}", used.by()),
-            Self::OtherChannel { affected, used: None } => format!("this user gets no codes {}", affected.by()),
+            Self::OtherChannel { affected, used: None } => {
+                format!("this user gets no codes {}", affected.by())
+            }
             Self::DeliveredLater => "a later message to this user was accepted".to_owned(),
             Self::SentByFunction => return None,
         })
@@ -90,6 +92,9 @@ mod tests {
         let mitigated = |finding| mitigate(finding, Mitigation::Fallback);
         assert_eq!(mitigated(Finding::ok(CheckId::EmailQuota, "fine")).summary, "fine");
         let finding = mitigated(Finding::cause(CheckId::EmailQuota, "used up"));
-        assert_eq!((finding.level, finding.summary.as_str()), (Level::Warning, "used up; the sender uses its fallback instead"));
+        assert_eq!(
+            (finding.level, finding.summary.as_str()),
+            (Level::Warning, "used up; the sender uses its fallback instead")
+        );
     }
 }

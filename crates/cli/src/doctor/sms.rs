@@ -11,6 +11,7 @@ mod sns;
 use std::collections::BTreeMap;
 
 use shared::phone::{Country, PhoneNumber, SmsPermission, SmsRefusal, Territory};
+use shared::trigger::Trigger;
 
 use super::contact::Contact;
 use super::finding::Finding;
@@ -19,7 +20,6 @@ use super::settings::{blocked_domain, read};
 use super::subject::Subject;
 use super::user::OWN_CONTACT;
 use crate::cognito::Pool;
-use crate::deployment::Trigger;
 use crate::output::plain;
 use crate::shell::quote;
 use sender::{Provider, SmsRoute, SmsSender};

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use shared::trigger::Trigger;
+
 use super::lookup::{self, UserLookup};
 use crate::aws::{Aws, AwsError};
 use crate::cognito::{Pool, User};
-use crate::deployment::{Deployment, Trigger};
+use crate::deployment::Deployment;
 use crate::lambda::Configuration;
 use crate::progress::Progress;
 

@@ -5,12 +5,13 @@ mod function;
 mod permission;
 mod retries;
 
+use shared::trigger::Trigger;
+
 use super::finding::Finding;
 use super::function::AttachedFunction;
 use super::registry::CheckId;
 use super::subject::Subject;
 use crate::aws::AwsError;
-use crate::deployment::Trigger;
 use crate::lambda::{Configuration, EventInvoke, Functions};
 
 /// What Lambda returned about a function.
@@ -57,7 +58,7 @@ pub(super) async fn check(subject: &Subject<'_>) -> Vec<Finding> {
 async fn facts<'a>(subject: &Subject<'a>, attached: AttachedFunction<'a>) -> FunctionFacts<'a> {
     let functions = &Functions::new(subject.aws);
     let event_invoke = async {
-        if attached.is_sender() {
+        if attached.trigger.is_sender() {
             Some(subject.progress.of(functions.event_invoke(attached.arn)).await)
         } else {
             None

@@ -32,5 +32,4 @@ pub(super) async fn check(subject: &Subject<'_>) -> Vec<Finding> {
 }
 
 /// When a contact may be marked as verified.
-pub(super) const OWN_CONTACT: &str =
-    "Only if you know that the contact belongs to the user (anyone who receives the code can take over the account):";
+pub(super) const OWN_CONTACT: &str = "Only if you know that the contact belongs to the user (anyone who receives the code can take over the account):";

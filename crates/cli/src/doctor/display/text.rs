@@ -1,8 +1,8 @@
 //! The report for people.
 
+use crate::doctor::conclusion::Conclusion;
 use crate::doctor::event::Event;
 use crate::doctor::finding::{Evidence, Finding, Level, Remedy};
-use crate::doctor::conclusion::Conclusion;
 use crate::doctor::registry::{Area, Call, CheckId};
 use crate::output::{Output, Tone};
 
@@ -72,7 +72,10 @@ impl Text<'_> {
             "Until then, an administrator can set a password, either permanent or temporary (to be changed at the next \
              sign-in):",
         )?;
-        conclusion.workaround.iter().try_for_each(|command| self.output.row(Tone::Plain, &format!("  {command}")))
+        conclusion
+            .workaround
+            .iter()
+            .try_for_each(|command| self.output.row(Tone::Plain, &format!("  {command}")))
     }
 }
 
@@ -85,7 +88,8 @@ pub(crate) fn list_checks(output: &mut Output) -> std::io::Result<()> {
         output.text(Tone::Strong, 0, area.title())?;
         for check in CheckId::ALL.iter().map(|id| id.check()).filter(|check| check.area == area) {
             output.text(Tone::Plain, 4, &format!("  {}: {}", check.name, check.question))?;
-            let actions = |calls: &[Call]| calls.iter().map(|call| call.action()).collect::<Vec<_>>().join(", ");
+            let actions =
+                |calls: &[Call]| calls.iter().map(|call| call.action()).collect::<Vec<_>>().join(", ");
             if !check.calls.is_empty() {
                 output.text(Tone::Plain, 6, &format!("    {}", actions(check.calls)))?;
             }

@@ -17,14 +17,14 @@ const LABELS: usize = 7;
 
 /// What receivers are asked to do with email that passes neither SPF nor DKIM for the domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Request {
+pub(super) enum Request {
     None,
     Quarantine,
     Reject,
 }
 
 impl Request {
-    pub(super) fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Quarantine => "quarantine",

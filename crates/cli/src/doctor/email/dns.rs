@@ -58,7 +58,8 @@ pub(super) fn finding(
         }
         Ok(Mailbox::Hosts(hosts)) => {
             let host = hosts.iter().find(|host| !host.is_empty()).map_or("", String::as_str);
-            Finding::ok(CHECK, format!("{domain} receives email")).evidence(format!("DNS has the MX record {host}"))
+            Finding::ok(CHECK, format!("{domain} receives email"))
+                .evidence(format!("DNS has the MX record {host}"))
         }
         Ok(Mailbox::NoHost(true)) => Finding::ok(CHECK, format!("{domain} may receive email"))
             .evidence("DNS has no MX record but an address record, which counts instead (RFC 5321, 5.1)"),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use shared::trigger::Trigger;
+
 use crate::aws::AwsError;
 use crate::cognito::Pool;
-use crate::deployment::Trigger;
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::CheckId;
 use crate::doctor::severity::{Mitigation, mitigate};

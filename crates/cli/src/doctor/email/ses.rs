@@ -21,7 +21,8 @@ const PRODUCTION_ACCESS: &str = "https://docs.aws.amazon.com/ses/latest/dg/reque
 const QUOTAS: &str = "https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas.html";
 const DKIM: &str = "https://docs.aws.amazon.com/ses/latest/dg/send-email-authentication-dkim.html";
 const MAIL_FROM: &str = "https://docs.aws.amazon.com/ses/latest/dg/mail-from.html";
-const SUPPRESSION_LIST: &str = "https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html";
+const SUPPRESSION_LIST: &str =
+    "https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html";
 
 /// The part of the quota from which on a warning is due.
 const NEARLY: f64 = 0.8;
@@ -118,7 +119,8 @@ fn is_simulator(to: &EmailAddress) -> bool {
 pub(super) fn findings(routes: &[(Route, RouteFacts)], to: Option<&EmailAddress>) -> Vec<Finding> {
     let Some((route, facts)) = routes.first() else { return Vec::new() };
     let findings = of_route(route, facts, to);
-    let fallback_works = routes.get(1).is_some_and(|(route, facts)| fallback_problems(route, facts).is_empty());
+    let fallback_works =
+        routes.get(1).is_some_and(|(route, facts)| fallback_problems(route, facts).is_empty());
     if !fallback_works {
         return findings;
     }
@@ -203,7 +205,9 @@ fn sending(region: &str, account: &Account) -> Finding {
             CheckId::EmailStanding,
             format!("AWS has stopped the account's SES in {region}"),
         )
-        .advice("The Reputation metrics page of the SES console shows why; only AWS Support can start it again.")
+        .advice(
+            "The Reputation metrics page of the SES console shows why; only AWS Support can start it again.",
+        )
         .evidence("ses:GetAccount returns EnforcementStatus SHUTDOWN")
         .source(GET_ACCOUNT);
     }
@@ -212,11 +216,14 @@ fn sending(region: &str, account: &Account) -> Finding {
             .evidence("ses:GetAccount returns SendingEnabled true")
             .source(GET_ACCOUNT);
     }
-    Finding::cause(CheckId::EmailSending, format!("sending is paused for the whole account in SES in {region}"))
-        .step(Step::ResumeSending { region: region.to_owned() })
-        .advice("Find out first who or what paused it and why: an alarm on bounces may have.")
-        .evidence("ses:GetAccount returns SendingEnabled false")
-        .source(GET_ACCOUNT)
+    Finding::cause(
+        CheckId::EmailSending,
+        format!("sending is paused for the whole account in SES in {region}"),
+    )
+    .step(Step::ResumeSending { region: region.to_owned() })
+    .advice("Find out first who or what paused it and why: an alarm on bounces may have.")
+    .evidence("ses:GetAccount returns SendingEnabled false")
+    .source(GET_ACCOUNT)
 }
 
 fn sandbox(
@@ -259,7 +266,8 @@ fn sandbox(
         )
         .command(leave),
         (_, None) | (None, Some(_)) => {
-            Finding::warning(CHECK, format!("{no_access}: SES sends only to verified recipients")).command(leave)
+            Finding::warning(CHECK, format!("{no_access}: SES sends only to verified recipients"))
+                .command(leave)
         }
     };
     finding
@@ -419,7 +427,9 @@ fn mail_from(identity: &Identity, region: &str) -> Finding {
         ("SUCCESS", _) => Finding::ok(CHECK, format!("the MAIL FROM domain {domain} of {name} works")),
         (_, true) => Finding::cause(
             CHECK,
-            format!("the MAIL FROM domain {domain} isn't set up ({status}): until then SES sends nothing for {name}"),
+            format!(
+                "the MAIL FROM domain {domain} isn't set up ({status}): until then SES sends nothing for {name}"
+            ),
         ),
         (_, false) => Finding::warning(
             CHECK,
@@ -449,8 +459,10 @@ fn of_configuration_set(region: &str, name: &str, set: Option<&ConfigurationSet>
     const CHECK: CheckId = CheckId::EmailConfigurationSet;
     let named = format!("--configuration-set-name {} --region {}", quote(name), quote(region));
     let finding = match set {
-        Some(set) if set.sending => Finding::ok(CHECK, format!("sending is on in the configuration set {name}"))
-            .evidence("ses:GetConfigurationSet returns SendingEnabled true"),
+        Some(set) if set.sending => {
+            Finding::ok(CHECK, format!("sending is on in the configuration set {name}"))
+                .evidence("ses:GetConfigurationSet returns SendingEnabled true")
+        }
         Some(_) => Finding::cause(CHECK, format!("sending is off in the configuration set {name}"))
             .command(format!("aws sesv2 put-configuration-set-sending-options --sending-enabled {named}"))
             .evidence("ses:GetConfigurationSet returns SendingEnabled false"),
@@ -483,8 +495,9 @@ fn of_suppression(
         other => other,
     };
     let step = Step::RemoveSuppression { region: region.to_owned(), address: address.clone() };
-    let listed =
-        format!("{address} has been on the SES suppression list in {region} since {since}, because {because}");
+    let listed = format!(
+        "{address} has been on the SES suppression list in {region} since {since}, because {because}"
+    );
     let answer = format!("ses:GetSuppressedDestination returns Reason {reason} and LastUpdateTime {since}");
     if is_applied(reason, facts) {
         Finding::cause(CHECK, format!("{listed}: SES sends it nothing"))

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use shared::trigger::Trigger;
 
 use super::{MAX_LINES, timestamp};
 use crate::aws::AwsError;
-use crate::deployment::Trigger;
 use crate::doctor::finding::Finding;
 use crate::doctor::registry::CheckId;
 use crate::doctor::startup;
@@ -79,8 +79,9 @@ fn finding(
         if starts {
             Finding::warning(ERRORS, format!("{summary}; with its current settings it starts"))
         } else {
-            Finding::cause(ERRORS, summary)
-                .advice("Fix the parameters with these names and deploy the stack again: docs/configuration.md.")
+            Finding::cause(ERRORS, summary).advice(
+                "Fix the parameters with these names and deploy the stack again: docs/configuration.md.",
+            )
         }
     } else {
         let counts: Vec<_> = counts.iter().map(|(error, count)| format!("{error} {count}")).collect();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::aws::AwsError;
 use crate::deployment::Deployment;
-use crate::doctor::finding::{Finding, Level};
+use crate::doctor::finding::Finding;
 use crate::doctor::registry::CheckId;
 use crate::doctor::severity::{Mitigation, mitigate};
 use crate::doctor::subject::Subject;
@@ -99,10 +99,8 @@ fn not_empty(
 ) -> Finding {
     const RECEIVED: &str =
         "sqs:ReceiveMessage, without hiding messages; matched by username, sub, address and number";
-    let events = format!(
-        "the on-failure queue holds {depth} failed {}",
-        if depth == 1 { "event" } else { "events" }
-    );
+    let events =
+        format!("the on-failure queue holds {depth} failed {}", if depth == 1 { "event" } else { "events" });
     let finding = match read {
         Ok(read) => match of_user.first() {
             Some(FailedEvent { description, .. }) => Finding::cause(

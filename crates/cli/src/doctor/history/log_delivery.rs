@@ -37,8 +37,11 @@ fn finding(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) ->
         let arn = arn.strip_suffix(":*").unwrap_or(arn);
         let group = arn.split(':').nth(6).unwrap_or(arn);
         let region = arn.split(':').nth(3).unwrap_or_default();
-        return Finding::ok(LOG_DELIVERY, format!("{logged}; read them with:"))
-            .command(format!("aws logs tail {} --since 1d --region {}", quote(group), quote(region)));
+        return Finding::ok(LOG_DELIVERY, format!("{logged}; read them with:")).command(format!(
+            "aws logs tail {} --since 1d --region {}",
+            quote(group),
+            quote(region)
+        ));
     }
     let parts: Vec<_> = pool_arn.unwrap_or_default().split(':').collect();
     let (partition, region, account) = match parts.as_slice() {

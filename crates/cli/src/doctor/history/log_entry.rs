@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use serde_json::Value;
-use shared::message::MessageKind;
+use shared::trigger::MessageKind;
 
 use super::old_lines;
 use crate::logs::Line;

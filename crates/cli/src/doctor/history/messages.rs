@@ -1,10 +1,11 @@
 //! What happened to the last messages to the user, according to the senders' logs.
 
+use shared::trigger::Trigger;
+
 use super::failed_events::LastSent;
 use super::log_entry::{InvocationEnd, LogEntry};
 use super::{lines_about, recipient_hash, timestamp};
 use crate::aws::AwsError;
-use crate::deployment::Trigger;
 use crate::doctor::contact::Contact;
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::CheckId;
@@ -41,14 +42,16 @@ pub(super) async fn check(subject: &Subject<'_>, logs: &Logs) -> Messages {
     );
     let channels: Vec<_> = [email, sms].into_iter().flatten().collect();
     let used = state::channels(subject);
-    let finding =
-        |channel: &ChannelLog<'_>| Some(for_channel(channel.finding(subject)?, channel.contact, used.as_deref()));
+    let finding = |channel: &ChannelLog<'_>| {
+        Some(for_channel(channel.finding(subject)?, channel.contact, used.as_deref()))
+    };
     let mut findings: Vec<_> = channels.iter().filter_map(finding).collect();
     let silent = channels.iter().all(|channel| channel.entries.as_ref().is_ok_and(Vec::is_empty));
     if findings.is_empty() && !channels.is_empty() && silent {
         findings.push(not_invoked(subject, &channels));
     }
-    let last_sent = channels.iter().filter_map(|channel| Some((channel.name(), channel.last_sent()?))).collect();
+    let last_sent =
+        channels.iter().filter_map(|channel| Some((channel.name(), channel.last_sent()?))).collect();
     Messages { findings, last_sent }
 }
 
@@ -165,7 +168,7 @@ impl ChannelLog<'_> {
                 format!("the last {word} to this user{kind} wasn't sent at {at}: {reason}"),
             )
             .advice("For each reason, docs/troubleshooting.md says what to do."),
-            InvocationEnd::Failed(class, reason) => self.failed(
+            InvocationEnd::Failed(class, reason) => Self::failed(
                 subject,
                 class,
                 &format!("the last {word} to this user{kind} failed at {at}: {reason}"),
@@ -173,7 +176,7 @@ impl ChannelLog<'_> {
         }
     }
 
-    fn failed(&self, subject: &Subject<'_>, class: &str, summary: &str) -> Finding {
+    fn failed(subject: &Subject<'_>, class: &str, summary: &str) -> Finding {
         let finding = Finding::cause(MESSAGES, format!("{summary} (class {class})"));
         match (class, subject.deployment) {
             ("transient" | "ambiguous", _) => finding
@@ -200,8 +203,12 @@ fn not_invoked(subject: &Subject<'_>, channels: &[ChannelLog<'_>]) -> Finding {
     let names: Vec<_> = channels.iter().map(|channel| channel.configuration.name.as_str()).collect();
     let nothing = format!("{} logged nothing about this user in the last {hours} h", names.join(" and "));
     let finding = if channels.iter().any(|channel| channel.hides_sent) {
-        Finding::new(MESSAGES, Level::NotChecked, format!("{nothing}, but their LOG_LEVEL hides sent messages"))
-            .advice("To log sent messages too, deploy the stack with LogLevel=info.")
+        Finding::new(
+            MESSAGES,
+            Level::NotChecked,
+            format!("{nothing}, but their LOG_LEVEL hides sent messages"),
+        )
+        .advice("To log sent messages too, deploy the stack with LogLevel=info.")
     } else {
         Finding::warning(
             MESSAGES,

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 use shared::policy::{Decision, RefuseReason};
+use shared::trigger::Trigger;
 
 use super::{lines_about, recipient_hash, timestamp};
-use crate::deployment::Trigger;
 use crate::doctor::finding::Finding;
 use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
@@ -52,7 +52,9 @@ fn decision(subject: &Subject<'_>, address: &str, line: &Line, hash: &str) -> Op
             SIGN_UP,
             format!("the sign-up of this address at {at} was confirmed without a code, so none was sent"),
         ),
-        _ => Finding::ok(SIGN_UP, format!("the sign-up of this address at {at} was accepted and needs a code")),
+        _ => {
+            Finding::ok(SIGN_UP, format!("the sign-up of this address at {at} was accepted and needs a code"))
+        }
     })
 }
 
@@ -61,8 +63,9 @@ fn refusal(message: &str) -> &'static str {
     let reasons =
         [RefuseReason::Denied, RefuseReason::Disposable, RefuseReason::Unreadable, RefuseReason::Closed];
     let sentences = reasons.map(|reason| Decision::Refuse(reason).explain());
-    let beginning =
-        |sentence: &'static str| sentence.split_once(" list of ").map_or(sentence, |(beginning, _)| beginning);
+    let beginning = |sentence: &'static str| {
+        sentence.split_once(" list of ").map_or(sentence, |(beginning, _)| beginning)
+    };
     sentences.into_iter().find(|sentence| message.starts_with(beginning(sentence))).unwrap_or("refused")
 }
 

@@ -143,7 +143,9 @@ pub(super) fn finding(
         Some(KeyPolicyDecision::DelegatesToIam) => {
             finding.evidence("kms:GetKeyPolicy delegates to IAM").source(KEY_POLICY_PAGE)
         }
-        _ => finding.evidence(format!("kms:GetKeyPolicy, kms:Decrypt for {role_arn}")).source(KEY_POLICY_PAGE),
+        _ => {
+            finding.evidence(format!("kms:GetKeyPolicy, kms:Decrypt for {role_arn}")).source(KEY_POLICY_PAGE)
+        }
     };
     match allowed {
         Ok(allowed) => finding.evidence(format!(
@@ -190,7 +192,10 @@ mod tests {
             &statement("Allow", &test_condition("StringEquals", other)),
             &KeyPolicyDecision::AllowsOtherPools(vec![other.to_owned()]),
         );
-        check_policy(&format!("{DELEGATES},{}", statement("Deny", "")), &KeyPolicyDecision::Denies(Vec::new()));
+        check_policy(
+            &format!("{DELEGATES},{}", statement("Deny", "")),
+            &KeyPolicyDecision::Denies(Vec::new()),
+        );
         check_policy(
             &format!("{DELEGATES},{}", statement("Deny", &test_condition("StringNotEquals", other))),
             &KeyPolicyDecision::Denies(vec![other.to_owned()]),

@@ -79,7 +79,10 @@ pub(super) fn finding(
         }
         GrantState::OtherPools(pools) => Finding::cause(
             GRANT,
-            format!("Cognito can encrypt codes with the key only for {}, not for this user pool", pools.join(", ")),
+            format!(
+                "Cognito can encrypt codes with the key only for {}, not for this user pool",
+                pools.join(", ")
+            ),
         ),
         GrantState::Possible(count) => Finding::warning(
             GRANT,
@@ -140,7 +143,9 @@ pub(super) fn denied_by_policy(policy: &Policy, pool: &Pool, key_arn: &str) -> O
                     )
                     .evidence("kms:GetKeyPolicy: a Deny takes precedence over every grant")
                     .source(KEY_POLICY_PAGE)
-                    .advice("Remove that statement from the key policy, or exempt this user pool. The policy:")
+                    .advice(
+                        "Remove that statement from the key policy, or exempt this user pool. The policy:",
+                    )
                     .command(show_policy(key_arn)),
                 );
             }
@@ -196,11 +201,17 @@ mod tests {
         check_grants(&[], &GrantState::Missing);
         check_grants(&[grant_of(cognito, "GenerateDataKey", own)], &GrantState::Granted);
         check_grants(&[grant_of(cognito, "GenerateDataKeyWithoutPlaintext", None)], &GrantState::Granted);
-        check_grants(&[grant_of("cognito-idp.eu-central-1.amazonaws.com", "Encrypt", own)], &GrantState::Granted);
+        check_grants(
+            &[grant_of("cognito-idp.eu-central-1.amazonaws.com", "Encrypt", own)],
+            &GrantState::Granted,
+        );
         check_grants(&[grant_of(account, "Encrypt", own)], &GrantState::Granted);
         check_grants(&[grant_of(account, "Encrypt", None)], &GrantState::Possible(1));
         check_grants(&[grant_of(cognito, "Decrypt", own)], &GrantState::Missing);
-        check_grants(&[grant_of("dynamodb.eu-central-1.amazonaws.com", "Encrypt", None)], &GrantState::Missing);
+        check_grants(
+            &[grant_of("dynamodb.eu-central-1.amazonaws.com", "Encrypt", None)],
+            &GrantState::Missing,
+        );
         check_grants(
             &[grant_of(cognito, "Encrypt", Some("eu-central-1_Other")), grant_of(account, "Decrypt", None)],
             &GrantState::OtherPools(vec!["eu-central-1_Other".to_owned()]),
@@ -214,13 +225,22 @@ mod tests {
                 r#"{{"Effect":"Deny","Principal":{principal},"Action":"{action}","Resource":"*"{condition}}}"#
             );
             let policy = Policy::parse(&format!(r#"{{"Statement":{statement}}}"#)).expect("a policy");
-            assert_eq!(denied_by_policy(&policy, &test_pool(), "").map(|finding| finding.level), expected, "{statement}");
+            assert_eq!(
+                denied_by_policy(&policy, &test_pool(), "").map(|finding| finding.level),
+                expected,
+                "{statement}"
+            );
         };
         check("kms:GenerateDataKey*", r#""*""#, "", Some(Level::Cause));
         check("kms:*", r#"{"Service":"cognito-idp.amazonaws.com"}"#, "", Some(Level::Cause));
         check("kms:*", r#"{"Service":"sqs.amazonaws.com"}"#, "", None);
         check("kms:Decrypt", r#""*""#, "", None);
-        check("kms:Encrypt", r#""*""#, &test_condition("StringNotEquals", "eu-central-1_Other"), Some(Level::Cause));
+        check(
+            "kms:Encrypt",
+            r#""*""#,
+            &test_condition("StringNotEquals", "eu-central-1_Other"),
+            Some(Level::Cause),
+        );
         check("kms:Encrypt", r#""*""#, &test_condition("StringNotEquals", "eu-central-1_Example01"), None);
         // A Deny whose condition isn't understood is not forgotten.
         let unknown = r#","Condition":{"Bool":{"aws:ViaAWSService":"false"}}"#;

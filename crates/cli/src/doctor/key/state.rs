@@ -104,8 +104,10 @@ pub(super) fn state(key: &Key) -> Finding {
                 .step(Step::CancelKeyDeletion { key_arn: key_arn() })
                 .step(Step::EnableKey { key_arn: key_arn() })
         }
-        "PendingImport" => cause("the KMS key of the codes has no key material: it expired or was never imported")
-            .advice("Import the key material again: aws kms import-key-material."),
+        "PendingImport" => {
+            cause("the KMS key of the codes has no key material: it expired or was never imported")
+                .advice("Import the key material again: aws kms import-key-material.")
+        }
         "Unavailable" => cause("the custom key store of the KMS key is not connected")
             .advice("Connect it again: aws kms connect-custom-key-store."),
         other => Finding::warning(STATE, format!("the KMS key of the codes is in the state {other}")),

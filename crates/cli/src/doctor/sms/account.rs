@@ -12,9 +12,13 @@ const NEARLY: f64 = 0.8;
 /// How much of the month's SMS spend limit is used.
 pub(super) fn spend(service: &str, region: &str, limit: f64, spent: f64) -> Finding {
     const CHECK: CheckId = CheckId::SmsSpend;
-    let usage = format!("USD {spent:.2} of the monthly SMS spend limit of USD {limit:.2} ({service} in {region})");
+    let usage =
+        format!("USD {spent:.2} of the monthly SMS spend limit of USD {limit:.2} ({service} in {region})");
     if spent >= limit {
-        Finding::cause(CHECK, format!("the account has spent {usage}: no SMS is sent for the rest of the month"))
+        Finding::cause(
+            CHECK,
+            format!("the account has spent {usage}: no SMS is sent for the rest of the month"),
+        )
     } else if spent >= NEARLY * limit {
         Finding::warning(CHECK, format!("the account has nearly reached its limit: {usage}"))
     } else {

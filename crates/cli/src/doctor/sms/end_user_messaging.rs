@@ -107,18 +107,18 @@ pub(super) fn findings(
             format!("aws pinpoint-sms-voice-v2 {words} --region {}", quote(region))
         },
     ));
-    if let Some(origination) = &facts.origination {
-        findings.push(match origination {
-            Ok(origination) => origination(region, origination.as_ref(), number),
-            Err(error) => {
-                Finding::not_checked(CheckId::SmsOrigination, "the origination identity", error)
-            }
+    if let Some(identity) = &facts.origination {
+        findings.push(match identity {
+            Ok(identity) => origination(region, identity.as_ref(), number),
+            Err(error) => Finding::not_checked(CheckId::SmsOrigination, "the origination identity", error),
         });
     }
     if let (Some(number), Some((list, opted_out))) = (number, &facts.opted_out) {
         findings.push(match opted_out {
             Ok(opted_out) => opt_out(region, list, number, *opted_out),
-            Err(error) => Finding::not_checked(CheckId::SmsOptedOut, "whether the number has opted out", error),
+            Err(error) => {
+                Finding::not_checked(CheckId::SmsOptedOut, "whether the number has opted out", error)
+            }
         });
     }
     findings
@@ -130,7 +130,8 @@ fn spend_of_messaging(region: &str, facts: &MessagingFacts) -> Finding {
     let (limit, spent) = match (&facts.limit, &facts.spent) {
         (Ok(limit), Ok(Some(spent))) => (*limit, *spent),
         (Ok(_), Ok(None)) => {
-            let summary = "this month's SMS spend: not checked, the metric TextMessageMonthlySpend has no data";
+            let summary =
+                "this month's SMS spend: not checked, the metric TextMessageMonthlySpend has no data";
             return Finding::new(CHECK, Level::NotChecked, summary)
                 .evidence("cloudwatch:GetMetricData returns no value")
                 .source(SPEND_PAGE);
@@ -154,11 +155,7 @@ fn spend_of_messaging(region: &str, facts: &MessagingFacts) -> Finding {
     }
 }
 
-fn origination(
-    region: &str,
-    origination: Option<&Origination>,
-    number: Option<&PhoneNumber>,
-) -> Finding {
+fn origination(region: &str, origination: Option<&Origination>, number: Option<&PhoneNumber>) -> Finding {
     const CHECK: CheckId = CheckId::SmsOrigination;
     let Some(Origination { status, country, international, .. }) = origination else {
         return Finding::cause(
@@ -201,7 +198,8 @@ fn opt_out(region: &str, list: &str, number: &PhoneNumber, opted_out: bool) -> F
     let number = number.expose();
     let evidence = format!("sms-voice:DescribeOptedOutNumbers for {number} and the opt-out list {list}");
     if !opted_out {
-        return Finding::ok(CHECK, format!("{number} hasn't opted out of the account's SMS")).evidence(evidence);
+        return Finding::ok(CHECK, format!("{number} hasn't opted out of the account's SMS"))
+            .evidence(evidence);
     }
     Finding::cause(CHECK, format!("{number} has opted out of the account's SMS, for example by replying STOP"))
         .command(format!(

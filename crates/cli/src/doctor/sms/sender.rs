@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use shared::trigger::Trigger;
+
 use crate::aws::AwsError;
 use crate::cognito::{Pool, SmsSettings};
-use crate::deployment::Trigger;
 use crate::doctor::contact::Contact;
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::CheckId;
@@ -21,10 +22,15 @@ const CUSTOM_SENDER: &str =
 /// What sends the user pool's SMS.
 pub(super) enum SmsSender<'a> {
     /// The function custom-sms-sender.
-    Function { variables: &'a BTreeMap<String, String>, route: SmsRoute },
+    Function {
+        variables: &'a BTreeMap<String, String>,
+        route: SmsRoute,
+    },
     /// Another function, or one whose settings can't be read.
     Unknown(Option<&'a AwsError>),
-    Cognito { route: SmsRoute },
+    Cognito {
+        route: SmsRoute,
+    },
     /// The user pool can't send SMS.
     Nothing,
 }

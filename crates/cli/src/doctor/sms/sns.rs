@@ -33,11 +33,7 @@ pub(super) struct SnsFacts {
     originations: Option<Result<Vec<OriginationNumber>, AwsError>>,
 }
 
-pub(super) async fn facts(
-    subject: &Subject<'_>,
-    route: &SmsRoute,
-    number: Option<&PhoneNumber>,
-) -> SnsFacts {
+pub(super) async fn facts(subject: &Subject<'_>, route: &SmsRoute, number: Option<&PhoneNumber>) -> SnsFacts {
     let (sns, progress) = (&Sns::new(subject.aws, &route.region), subject.progress);
     let (attributes, spent, (sandbox, verified), opted_out, originations) = tokio::join!(
         progress.of(sns.attributes()),

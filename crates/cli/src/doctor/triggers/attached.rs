@@ -1,7 +1,9 @@
 //! Which functions the user pool invokes, and whether they are the stack's.
 
+use shared::trigger::Trigger;
+
 use crate::cognito::Pool;
-use crate::deployment::{Deployment, Trigger};
+use crate::deployment::Deployment;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::attach_command;
 use crate::doctor::registry::CheckId;
@@ -52,7 +54,9 @@ pub(super) fn attached(pool: &Pool, deployment: Option<&Deployment>) -> Vec<Find
             format!("the user pool invokes {names} of the stack {}", deployment.stack)
         }
         (false, None) => format!("the user pool invokes {names}; the stack isn't known"),
-        (true, None) => "the user pool invokes no function: Cognito writes and sends every message".to_owned(),
+        (true, None) => {
+            "the user pool invokes no function: Cognito writes and sends every message".to_owned()
+        }
         (true, Some(_)) => return findings,
     };
     findings.insert(
@@ -64,7 +68,7 @@ pub(super) fn attached(pool: &Pool, deployment: Option<&Deployment>) -> Vec<Find
 }
 
 fn missing(trigger: Trigger, pool: &Pool, deployment: &Deployment) -> Finding {
-    let (stack, name, member) = (&deployment.stack, trigger.package(), trigger.slot());
+    let (stack, name, member) = (&deployment.stack, trigger.package(), trigger.lambda_config_member());
     let consequence = match trigger {
         Trigger::PreSignUp => "every sign-up is accepted, and needs Cognito's normal code",
         Trigger::CustomMessage => "Cognito uses its own texts",
@@ -85,7 +89,7 @@ fn missing(trigger: Trigger, pool: &Pool, deployment: &Deployment) -> Finding {
 }
 
 fn other_function(trigger: Trigger, attached: &str, pool: &Pool, deployment: &Deployment) -> Finding {
-    let (member, stack) = (trigger.slot(), &deployment.stack);
+    let (member, stack) = (trigger.lambda_config_member(), &deployment.stack);
     Finding::warning(
         ATTACHED,
         format!("{member} of the user pool is {attached}, which doesn't belong to the stack {stack}"),
@@ -103,10 +107,12 @@ fn other_function(trigger: Trigger, attached: &str, pool: &Pool, deployment: &De
 fn version(trigger: Trigger, attached: &str) -> Option<Finding> {
     let version = attached.strip_prefix(unqualified(attached))?.strip_prefix(':')?;
     version.bytes().all(|byte| byte.is_ascii_digit()).then(|| {
-        let member = trigger.slot();
+        let member = trigger.lambda_config_member();
         Finding::warning(
             ATTACHED,
-            format!("{member} of the user pool is version {version} of its function: deployments don't change it"),
+            format!(
+                "{member} of the user pool is version {version} of its function: deployments don't change it"
+            ),
         )
         .advice("Attach the function itself or an alias.")
         .evidence("Cognito's guide describes functions and aliases, not versions")
@@ -126,7 +132,7 @@ pub(super) fn channels(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
     let writes = |channel: &str| channels.split(',').any(|name| name.trim() == channel);
     for (trigger, sender, channel) in &senders {
         let Some(sender) = sender else { continue };
-        let member = trigger.slot();
+        let member = trigger.lambda_config_member();
         if sender.version != VERSION {
             findings.push(
                 Finding::warning(

@@ -24,21 +24,17 @@ pub(super) fn absent(
 ) -> Option<Finding> {
     let error = configuration?.as_ref().err()?;
     (error.kind == Kind::NotFound).then_some(())?;
-    let summary = format!(
-        "the user pool invokes {}, which doesn't exist: {}",
-        attached.arn,
-        attached.consequence()
-    );
+    let summary =
+        format!("the user pool invokes {}, which doesn't exist: {}", attached.arn, attached.consequence());
     let finding = Finding::cause(FUNCTION, summary)
         .evidence(format!(
             "lambda:GetFunctionConfiguration returned ResourceNotFoundException for {}",
-            attached.trigger.slot()
+            attached.trigger.lambda_config_member()
         ))
         .evidence("Cognito then returns: invocation failed due to error AccessDeniedException");
     Some(match subject.deployment {
-        Some(deployment) if is_of_stack(attached, deployment) => {
-            finding.advice("The stack's function was deleted outside of CloudFormation: deploy the stack again.")
-        }
+        Some(deployment) if is_of_stack(attached, deployment) => finding
+            .advice("The stack's function was deleted outside of CloudFormation: deploy the stack again."),
         // `attach` replaces another function only with this option.
         Some(deployment) => finding.command(format!("{} --replace", attach_command(&pool.id, deployment))),
         None => finding.advice("Deploy the function again, or remove it from the pool's LambdaConfig."),
@@ -107,7 +103,9 @@ fn last_update(configuration: &Configuration) -> Option<Finding> {
         let reason = last_update_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         Finding::warning(
             FUNCTION,
-            format!("the last deployment of {name} failed{reason}: the previous code and settings are still used"),
+            format!(
+                "the last deployment of {name} failed{reason}: the previous code and settings are still used"
+            ),
         )
         .evidence("lambda:GetFunctionConfiguration: LastUpdateStatus Failed")
         .source(STATES_PAGE)

@@ -88,15 +88,17 @@ pub(super) fn finding(
                 account: account_of(&pool.arn).to_owned(),
             })
         }
-        InvokePermission::Denied => finding
-            .advice("Remove that statement with aws lambda remove-permission, or in the stack that added it."),
+        InvokePermission::Denied => finding.advice(
+            "Remove that statement with aws lambda remove-permission, or in the stack that added it.",
+        ),
         InvokePermission::Allowed | InvokePermission::AnyPool | InvokePermission::Unknown(_) => finding,
     }
 }
 
 fn invoke_permission(policy: Option<&str>, pool_arn: &str) -> InvokePermission {
     let Some(policy) = policy.and_then(Policy::parse) else { return InvokePermission::NoPolicy };
-    let statements = policy.about("lambda:InvokeFunction").filter(|statement| statement.names_service(COGNITO));
+    let statements =
+        policy.about("lambda:InvokeFunction").filter(|statement| statement.names_service(COGNITO));
     let (mut others, mut allowed, mut any_pool) = (Vec::new(), false, false);
     let (mut unknown_allow, mut unknown_deny) = (None, None);
     for statement in statements {
@@ -208,6 +210,9 @@ mod tests {
         check(&[unknown_deny.clone(), statement("Allow", "")], &unknown_result);
         check(&[unknown_deny], &InvokePermission::Missing);
         check(&[own, statement("Deny", "")], &InvokePermission::Denied);
-        check(&[wild, statement("Deny", r#""ArnLike":{"aws:SourceArn":"arn:other"}"#)], &InvokePermission::Allowed);
+        check(
+            &[wild, statement("Deny", r#""ArnLike":{"aws:SourceArn":"arn:other"}"#)],
+            &InvokePermission::Allowed,
+        );
     }
 }

@@ -78,7 +78,8 @@ pub(super) fn findings(
     }
     let evidence = match answer {
         Ok(None) => {
-            "lambda:GetFunctionEventInvokeConfig returns no configuration, so Lambda's defaults apply".to_owned()
+            "lambda:GetFunctionEventInvokeConfig returns no configuration, so Lambda's defaults apply"
+                .to_owned()
         }
         _ => format!(
             "lambda:GetFunctionEventInvokeConfig: MaximumRetryAttempts {}, MaximumEventAgeInSeconds {}, OnFailure {}",

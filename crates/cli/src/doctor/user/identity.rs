@@ -17,8 +17,7 @@ const ATTRIBUTES: &str =
     "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html";
 const ERRORS: &str =
     "https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pool-managing-errors.html";
-const CASE: &str =
-    "https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UsernameConfigurationType.html";
+const CASE: &str = "https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UsernameConfigurationType.html";
 
 /// What users of the pool can sign in with.
 pub(super) fn sign_in_attributes(pool: &Result<Pool, AwsError>, pool_id: &str) -> Finding {
@@ -77,7 +76,9 @@ fn found(asked: &str, user: &User) -> Finding {
     };
     Finding::ok(CheckId::UserFound, summary).evidence(match user.mfa {
         Some(_) => "AdminGetUser returned the user; the call counts towards monthly active users (MAUs)",
-        None => "ListUsers returned the user, filtered by username, address, number, sub and preferred username",
+        None => {
+            "ListUsers returned the user, filtered by username, address, number, sub and preferred username"
+        }
     })
 }
 
@@ -98,7 +99,8 @@ fn unknown(subject: &Subject<'_>, pool: Option<&Pool>, clients: Option<&Clients>
         ));
     }
     if !telling.is_empty() {
-        finding = finding.advice(format!("With {}, Cognito returns UserNotFoundException.", titles(&telling)));
+        finding =
+            finding.advice(format!("With {}, Cognito returns UserNotFoundException.", titles(&telling)));
     }
     finding = finding
         .advice("Check that the app uses this user pool and Region. The user pools of the Region:")
@@ -118,7 +120,9 @@ fn unknown(subject: &Subject<'_>, pool: Option<&Pool>, clients: Option<&Clients>
         );
     }
     finding
-        .evidence("ListUsers, filtered by username, address, number, sub and preferred username, returned no user")
+        .evidence(
+            "ListUsers, filtered by username, address, number, sub and preferred username, returned no user",
+        )
         .evidence("AdminGetUser, which resolves aliases, returned UserNotFoundException or failed")
         .source(ERRORS)
 }
@@ -196,7 +200,9 @@ fn alias(subject: &Subject<'_>, user: &User, matched_by: MatchedBy, pool: &Pool)
     let finding = if !is_name(pool, attribute) {
         Finding::warning(
             CheckId::UserAlias,
-            format!("the user pool doesn't accept the {noun} instead of the username: an app must pass {name}"),
+            format!(
+                "the user pool doesn't accept the {noun} instead of the username: an app must pass {name}"
+            ),
         )
     } else if pool.aliases.iter().any(|alias| alias == attribute)
         && attribute != "preferred_username"

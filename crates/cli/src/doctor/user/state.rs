@@ -148,8 +148,7 @@ impl UserState<'_> {
             other => Finding::warning(CHECK, format!("{}: an unknown status", plain(other))).source(USER_TYPE),
         };
         // If the pool sends no code at all, `sign_up_code` offers the confirmation.
-        let confirm =
-            status == "UNCONFIRMED" && pool.is_none_or(|pool| self.sign_up_contact(pool).is_some());
+        let confirm = status == "UNCONFIRMED" && pool.is_none_or(|pool| self.sign_up_contact(pool).is_some());
         let finding = if confirm { finding.step(self.confirm()) } else { finding };
         finding.evidence(format!("the user's status is {}", plain(status)))
     }
@@ -198,13 +197,11 @@ impl UserState<'_> {
         .evidence("a sign-in returns PasswordResetRequiredException")
         .source(PASSWORDS);
         match pool.map(|pool| self.recovery(pool)) {
-            Some(Recovery::Contact(..)) => {
-                finding.advice("Send a new code:").step(Step::ResetPassword {
-                    region: self.region(),
-                    pool_id: self.pool_id(),
-                    user: self.name(),
-                })
-            }
+            Some(Recovery::Contact(..)) => finding.advice("Send a new code:").step(Step::ResetPassword {
+                region: self.region(),
+                pool_id: self.pool_id(),
+                user: self.name(),
+            }),
             _ => finding,
         }
     }
@@ -321,21 +318,23 @@ impl UserState<'_> {
             plain(&self.active_mfa().join(", ")),
             plain(preferred)
         );
-        let contacts: Vec<Contact> =
-            [Contact::Phone, Contact::Email].into_iter().filter(|contact| self.uses_for_mfa(*contact)).collect();
+        let contacts: Vec<Contact> = [Contact::Phone, Contact::Email]
+            .into_iter()
+            .filter(|contact| self.uses_for_mfa(*contact))
+            .collect();
         let missing = contacts.iter().find(|contact| self.user.attribute(contact.attribute()).is_none());
         let finding = if let Some(contact) = missing {
             let noun = attribute_in_words(contact.attribute());
-            Finding::cause(
-                CHECK,
-                format!("MFA codes go {}, but the user has no {noun}", contact.by()),
-            )
-            .advice(format!("Set the user's {noun}, or turn off that MFA method for the user."))
+            Finding::cause(CHECK, format!("MFA codes go {}, but the user has no {noun}", contact.by()))
+                .advice(format!("Set the user's {noun}, or turn off that MFA method for the user."))
         } else if contacts.is_empty() {
             Finding::ok(CHECK, "none of the user's MFA methods sends a code")
         } else {
             let ways: Vec<&str> = contacts.iter().map(|contact| contact.by()).collect();
-            Finding::ok(CHECK, format!("MFA codes go {}; they are valid for 3 to 15 minutes", ways.join(" or ")))
+            Finding::ok(
+                CHECK,
+                format!("MFA codes go {}; they are valid for 3 to 15 minutes", ways.join(" or ")),
+            )
         };
         finding.evidence(of_pool).evidence(of_user).source(QUOTAS)
     }
@@ -389,9 +388,8 @@ impl UserState<'_> {
                 Recovery::Nothing(_) => return None,
             },
         };
-        channels.extend(
-            contacts.into_iter().filter(|contact| pool.mfa != "OFF" && self.uses_for_mfa(*contact)),
-        );
+        channels
+            .extend(contacts.into_iter().filter(|contact| pool.mfa != "OFF" && self.uses_for_mfa(*contact)));
         Some(channels)
     }
 
@@ -486,7 +484,9 @@ impl UserState<'_> {
             let missing = missing.join(" or the ");
             Finding::cause(
                 CHECK,
-                format!("the sign-up code goes to the {missing}, but the user has none: Cognito sends nothing"),
+                format!(
+                    "the sign-up code goes to the {missing}, but the user has none: Cognito sends nothing"
+                ),
             )
             .step(self.confirm())
         };
@@ -689,5 +689,4 @@ mod tests {
         assert_eq!(levels("Ep"), [Level::Ok, Level::Ok]);
         assert_eq!(levels("ep"), [Level::Warning, Level::Warning]);
     }
-
 }
