@@ -13,7 +13,7 @@ mod cli_attach;
 mod cli_doctor;
 mod cli_doctor_email;
 mod cli_doctor_sms;
-mod cli_doctor_trail;
+mod cli_doctor_history;
 mod cli_doctor_triggers;
 mod cli_event;
 mod cli_explain;

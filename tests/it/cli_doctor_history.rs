@@ -10,7 +10,7 @@ use tests::mock_aws::{CUSTOM_EMAIL_SENDER, MockAws, PHONE, POOL, RECIPIENT_HASH_
 
 use crate::cli_doctor_triggers::{assert_harmless, assert_narrow, findings, is_ok};
 
-const TITLE: &str = "What happened";
+const TITLE: &str = "History";
 
 /// 2026-11-21 10:00:00 UTC, in milliseconds.
 const TEN: i64 = 1_795_255_200_000;
@@ -140,7 +140,7 @@ const CASES: &[(&str, &str, Change)] = &[
         let message = "did not send a message: the limit of SMS_MAX_PER_NUMBER_HOURLY is reached";
         logged(world, SMS, vec![line(PHONE, message, &json!({}))]);
     }),
-    ("a country, and codes go by e-mail", "warning", |world| {
+    ("a country, and codes go by email", "warning", |world| {
         let message = "did not send a message: the number is in US, which is not among the allowed countries";
         logged(world, SMS, vec![line(PHONE, message, &json!({}))]);
     }),
@@ -193,19 +193,19 @@ const CASES: &[(&str, &str, Change)] = &[
     }),
     ("the sign-up was confirmed", "ok", |world| decided(world, "confirmed: …", "confirm")),
     ("the sign-up went on", "ok", |world| decided(world, "unchanged: …", "pass-through")),
-    ("a dead letter of the user", "CAUSE", |world| {
+    ("a failed event of the user", "CAUSE", |world| {
         world.fail_events([
             failed("somebody", "bea@example.org", &send_failed()),
             failed(SUB, "old@example.com", &send_failed()),
             failed("somebody", USER, &json!({ "errorType": "bea@example.org" })),
         ]);
     }),
-    ("a dead letter of the user, and a later message", "warning", |world| {
+    ("a failed event of the user, and a later message", "warning", |world| {
         world
             .fail_events([failed(SUB, USER, &send_failed()).replace("2026-11-21T10:00", "2026-11-21T09:59")]);
         told(world, "sent an e-mail", &json!({}));
     }),
-    ("dead letters of others", "warning", |world| {
+    ("failed events of other users", "warning", |world| {
         world.fail_events([failed("somebody", "bea@example.org", &send_failed()), "no record".to_owned()]);
     }),
     ("a queue that may not be read", "warning", |world| {
@@ -272,7 +272,7 @@ fn delivery(world: &MockAws, configurations: &Value) {
 }
 
 #[tokio::test]
-async fn everything_that_can_have_happened_is_told() {
+async fn every_history_is_reported() {
     let mut shown = String::new();
     let healthy = findings(&doctor(&MockAws::start(), &[]).await, TITLE);
     for (name, word, change) in CASES {
@@ -293,11 +293,11 @@ async fn everything_that_can_have_happened_is_told() {
         }
         writeln!(shown, "# {name}\n{}\n", new.join("\n")).expect("a text");
     }
-    assert_snapshot!("doctor, what happened", shown);
+    assert_snapshot!("doctor, history", shown);
 }
 
 #[tokio::test]
-async fn each_conclusion_has_its_reasons() {
+async fn each_conclusion_has_evidence() {
     let world = MockAws::start();
     told(&world, "sent an e-mail", &json!({}));
     world.fail_events([failed(SUB, USER, &send_failed())]);
@@ -307,7 +307,7 @@ async fn each_conclusion_has_its_reasons() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_asked_is_named_and_the_rest_goes_on() {
+async fn a_denied_call_is_named_and_the_other_checks_run() {
     for action in
         ["logs:FilterLogEvents", "sqs:GetQueueAttributes", "cognito-idp:GetLogDeliveryConfiguration"]
     {
@@ -332,7 +332,7 @@ async fn a_log_group_that_does_not_exist_holds_no_lines() {
 }
 
 #[tokio::test]
-async fn the_logs_are_asked_for_the_hash_and_for_so_many_hours() {
+async fn the_logs_are_searched_for_the_hash_and_the_hours() {
     let world = MockAws::start();
     doctor(&world, &["--hours", "2"]).await;
     let asked = world.asked("logs:FilterLogEvents");
@@ -353,7 +353,7 @@ async fn the_logs_are_asked_for_the_hash_and_for_so_many_hours() {
 }
 
 #[tokio::test]
-async fn the_queue_is_read_with_its_own_role_and_hides_nothing() {
+async fn the_queue_is_read_with_its_own_role_and_no_message_is_hidden() {
     let world = MockAws::start();
     world.fail_events([failed(SUB, USER, &send_failed())]);
     doctor(&world, &[]).await;
@@ -367,7 +367,7 @@ async fn the_queue_is_read_with_its_own_role_and_hides_nothing() {
 }
 
 #[tokio::test]
-async fn a_user_who_does_not_exist_is_looked_for_by_what_was_asked() {
+async fn a_user_that_does_not_exist_is_searched_by_the_argument() {
     let world = MockAws::start();
     world.change_users(Vec::clear);
     decided(&world, "refused: the e-mail domain is on DENIED_EMAIL_DOMAINS", "refuse");
