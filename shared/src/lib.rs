@@ -4,6 +4,7 @@
 //! Whatever it needs from outside comes in as an argument, so every decision can be tested as a table.
 
 pub mod address;
+pub mod arn;
 pub mod config;
 pub mod disposable;
 pub mod domain;

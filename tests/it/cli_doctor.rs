@@ -369,7 +369,10 @@ async fn the_conclusion_names_every_cause_and_a_workaround() {
     place.world.refuse("kms:DescribeKey", 400, "NotFoundException");
     let report = report(&place, &[USER]).await;
     let verdict = report["verdict"].as_str().expect("a text");
-    assert!(verdict.starts_with("No code arrives because: only an administrator can reset a password"), "{verdict}");
+    assert!(
+        verdict.starts_with("No code arrives because: only an administrator can reset a password"),
+        "{verdict}"
+    );
     assert!(verdict.contains("; the user pool's key"), "{verdict}");
     assert!(verdict.contains("(2 causes"), "{verdict}");
     let output = doctor(&place, &[USER]).await;
@@ -448,7 +451,11 @@ async fn many_app_clients_are_checked_concurrently() {
     });
     let output = doctor(&place, &[USER]).await;
     assert!(words(section(&output)).contains("60 app clients checked; the user pool has more"), "{output:?}");
-    assert!(words(section(&output)).contains("and 56 more: for an unknown user, Cognito returns UserNotFoundException"), "{output:?}");
+    assert!(
+        words(section(&output))
+            .contains("and 56 more: for an unknown user, Cognito returns UserNotFoundException"),
+        "{output:?}"
+    );
     assert_eq!(place.world.asked("cognito-idp:DescribeUserPoolClient").len(), 60);
 }
 

@@ -388,7 +388,9 @@ async fn the_mailbox_simulator_needs_no_production_access() {
     // Without an MX record the address of the domain counts.
     place.dns.add("simulator.amazonses.com", Record::Address);
     let words = words(&section(&place.doctor(SUB, &[]).await, "Email"));
-    assert!(words.contains("no production access to SES in eu-central-1, but the mailbox simulator needs none"));
+    assert!(
+        words.contains("no production access to SES in eu-central-1, but the mailbox simulator needs none")
+    );
     assert!(words.contains("ok simulator.amazonses.com may receive email"), "{words}");
 }
 

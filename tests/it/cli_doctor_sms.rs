@@ -356,7 +356,12 @@ async fn a_verified_number_is_ok_in_the_sandbox() {
         }] }))
     });
     let words = words(&section(&place.doctor(SUB, &[]).await, "SMS"));
-    assert!(words.contains(&format!("SMS sandbox of End User Messaging SMS in eu-central-1, and {PHONE} is verified there")), "{words}");
+    assert!(
+        words.contains(&format!(
+            "SMS sandbox of End User Messaging SMS in eu-central-1, and {PHONE} is verified there"
+        )),
+        "{words}"
+    );
 }
 
 #[tokio::test]

@@ -224,7 +224,7 @@ fn conclude(areas: &[AreaFindings], subject: &Subject<'_>) -> Conclusion {
 
 /// The Region in the id of a user pool; empty if there is none.
 fn region_of_pool(pool_id: &str) -> &str {
-    pool_id.split_once('_').map_or("", |(region, _)| region)
+    shared::arn::region_of_user_pool(pool_id).unwrap_or_default()
 }
 
 /// What Lambda returns about each function: those that the user pool invokes, else those of the stack.

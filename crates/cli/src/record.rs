@@ -9,6 +9,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use shared::arn::{Arn, LambdaFunction};
 use shared::event::Event;
 use shared::trigger::{MessageKind, Request, Trigger};
 
@@ -175,27 +176,21 @@ pub(crate) struct FunctionArn {
 
 impl FunctionArn {
     fn parse(arn: &str) -> Option<Self> {
-        let parts: Vec<_> = arn.split(':').collect();
-        let (region, account, name, qualifier) = match parts.as_slice() {
-            ["arn", _, "lambda", region, account, "function", name] => (region, account, name, "$LATEST"),
-            ["arn", _, "lambda", region, account, "function", name, qualifier] => {
-                (region, account, name, *qualifier)
-            }
-            _ => return None,
-        };
+        let parsed = Arn::parse(arn)?;
+        let LambdaFunction { name, qualifier, .. } = parsed.lambda_function()?;
+        let qualifier = qualifier.unwrap_or("$LATEST");
         let is_word = |text: &str| {
             !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         };
-        let is_known = parts.get(1).is_some_and(|partition| is_word(partition))
-            && is_word(region)
-            && account.len() == 12
-            && account.bytes().all(|byte| byte.is_ascii_digit())
+        let is_known = is_word(parsed.partition())
+            && is_word(parsed.region())
+            && parsed.is_regional()
             && is_word(name)
             && (qualifier == "$LATEST" || is_word(qualifier));
         is_known.then(|| Self {
-            region: (*region).to_owned(),
-            account: (*account).to_owned(),
-            name: (*name).to_owned(),
+            region: parsed.region().to_owned(),
+            account: parsed.account().to_owned(),
+            name: name.to_owned(),
             invocable: arn.strip_suffix(":$LATEST").unwrap_or(arn).to_owned(),
         })
     }

@@ -6,9 +6,9 @@
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
+use shared::arn::KeyArn;
 use shared::message::Messages;
 
-use crate::kms::KeyArn;
 use crate::report::{Outcome, Report};
 
 /// The member of the event that asks for a dry run.

@@ -8,6 +8,7 @@ use runtime::Failure;
 use runtime::metrics::{Metric, Metrics, milliseconds};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use shared::arn::KeyArn;
 use shared::event::EventError;
 use shared::message::{Messages, RenderError};
 use shared::phone::Country;
@@ -17,7 +18,7 @@ use shared::recipient::RecipientHash;
 use crate::dry_run;
 use crate::errors::{CallFailure, FailureClass};
 use crate::job::{Job, Reason};
-use crate::kms::{DecryptError, KeyArn};
+use crate::kms::DecryptError;
 use crate::record::Before;
 
 /// How an invocation ended.

@@ -50,5 +50,5 @@ pub(super) fn lambda_command(command: &str, arn: &str) -> String {
 
 /// The account in an ARN; empty if there is none.
 pub(super) fn account_of(arn: &str) -> &str {
-    arn.split(':').nth(4).unwrap_or_default()
+    shared::arn::account_of(arn).unwrap_or_default()
 }

@@ -4,6 +4,7 @@ mod decrypt;
 mod grants;
 mod state;
 
+use shared::arn::Arn;
 use shared::trigger::Trigger;
 
 use super::finding::{Finding, Level};
@@ -166,7 +167,7 @@ impl<'a> KeyFacts<'a> {
 }
 
 fn is_alias(arn: &str) -> bool {
-    arn.split(':').nth(5).is_some_and(|resource| resource.starts_with("alias/"))
+    Arn::parse(arn).is_some_and(|arn| arn.resource().starts_with("alias/"))
 }
 
 /// What a statement's conditions say about codes of a user pool.

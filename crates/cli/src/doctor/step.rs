@@ -1,5 +1,7 @@
 //! What `--fix` can run: each step is one call, and the AWS CLI command that makes the same call.
 
+use shared::arn::Arn;
+
 use crate::aws::{Aws, AwsError};
 use crate::cognito::Pools;
 use crate::lambda::Functions;
@@ -167,10 +169,10 @@ impl Step {
 
 /// The Region in an ARN; empty if there is none.
 pub(super) fn region_of(arn: &str) -> &str {
-    crate::aws::region_of(arn).unwrap_or_default()
+    shared::arn::region_of(arn).unwrap_or_default()
 }
 
 /// The id of the statement that lets a user pool invoke a function: the same as `attach` uses, so `detach` removes it.
 fn statement_id(pool_arn: &str) -> String {
-    pool::permission::statement_id(pool_arn.rsplit('/').next().unwrap_or_default())
+    pool::permission::statement_id(Arn::parse(pool_arn).and_then(Arn::user_pool_id).unwrap_or_default())
 }

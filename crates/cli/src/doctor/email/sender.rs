@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use shared::arn::{Arn, region_of};
 use shared::trigger::Trigger;
 
 use crate::aws::AwsError;
@@ -85,8 +86,8 @@ impl<'a> EmailSender<'a> {
             return Self::CognitoDefault;
         }
         let arn = pool.email.source_arn.as_deref().unwrap_or_default();
-        let identity = arn.split_once("identity/").map(|(_, name)| name).unwrap_or_default();
-        let region = arn.split(':').nth(3).filter(|region| !region.is_empty());
+        let identity = Arn::parse(arn).and_then(Arn::ses_identity).unwrap_or_default();
+        let region = region_of(arn);
         Self::Developer {
             route: Route {
                 region: region.unwrap_or_else(|| subject.region()).to_owned(),

@@ -1,5 +1,7 @@
 //! Whether Cognito logs the messages that it couldn't deliver itself.
 
+use shared::arn::{Arn, region_of};
+
 use crate::cognito::{LogDelivery, Pools};
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::CheckId;
@@ -34,19 +36,17 @@ fn finding(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) ->
         let Some(arn) = &delivery.log_group_arn else {
             return Finding::ok(LOG_DELIVERY, format!("{logged}, but not to CloudWatch Logs"));
         };
-        let arn = arn.strip_suffix(":*").unwrap_or(arn);
-        let group = arn.split(':').nth(6).unwrap_or(arn);
-        let region = arn.split(':').nth(3).unwrap_or_default();
+        let group = Arn::parse(arn).and_then(Arn::log_group).unwrap_or(arn);
+        let region = region_of(arn).unwrap_or_default();
         return Finding::ok(LOG_DELIVERY, format!("{logged}; read them with:")).command(format!(
             "aws logs tail {} --since 1d --region {}",
             quote(group),
             quote(region)
         ));
     }
-    let parts: Vec<_> = pool_arn.unwrap_or_default().split(':').collect();
-    let (partition, region, account) = match parts.as_slice() {
-        ["arn", partition, _, region, account, ..] => (*partition, *region, *account),
-        _ => ("aws", "REGION", "ACCOUNT"),
+    let (partition, region, account) = match pool_arn.and_then(Arn::parse) {
+        Some(arn) => (arn.partition(), arn.region(), arn.account()),
+        None => ("aws", "REGION", "ACCOUNT"),
     };
     let group = format!("/aws/vendedlogs/cognito/{pool_id}");
     let arn = format!("arn:{partition}:logs:{region}:{account}:log-group:{group}");

@@ -1,5 +1,7 @@
 //! Whether the senders can decrypt codes with the key.
 
+use shared::arn::function_name;
+
 use super::{
     CONTEXT_CONDITION, Conditions, GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, SenderRole, conditions,
     except, exempted, show_policy,
@@ -10,7 +12,6 @@ use crate::doctor::function::account_of;
 use crate::doctor::policy::Policy;
 use crate::doctor::registry::CheckId;
 use crate::kms::Grant;
-use crate::lambda::name_of;
 
 const DECRYPT: CheckId = CheckId::TriggersDecrypt;
 
@@ -102,7 +103,7 @@ pub(super) fn finding(
     key_arn: &str,
 ) -> Finding {
     let SenderRole { sender, role_arn, allowed } = role;
-    let name = name_of(sender.arn);
+    let name = function_name(sender.arn);
     let decision = policy.map(|policy| key_policy_decision(policy, role_arn, pool));
     let cause = |reason: &str| {
         Finding::cause(DECRYPT, format!("{name} can't decrypt codes of this user pool: {reason}"))

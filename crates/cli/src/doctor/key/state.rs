@@ -1,5 +1,7 @@
 //! Whether the key is the senders' key, and usable.
 
+use shared::arn::function_name;
+
 use super::SENDER_PAGE;
 use crate::cognito::Pool;
 use crate::doctor::finding::Finding;
@@ -8,7 +10,6 @@ use crate::doctor::registry::CheckId;
 use crate::doctor::step::{Step, region_of};
 use crate::doctor::subject::Subject;
 use crate::kms::Key;
-use crate::lambda::name_of;
 
 const KEY: CheckId = CheckId::TriggersKey;
 const STATE: CheckId = CheckId::TriggersKeyState;
@@ -24,7 +25,7 @@ pub(super) fn same_key(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for sender in senders {
-        let name = name_of(sender.arn);
+        let name = function_name(sender.arn);
         // A function of another project need not have the setting.
         let Some(senders_key) = subject.setting(sender.trigger, "CODE_KEY_ARN") else { continue };
         if senders_key != key_arn {

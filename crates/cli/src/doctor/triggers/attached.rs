@@ -1,5 +1,6 @@
 //! Which functions the user pool invokes, and whether they are the stack's.
 
+use shared::arn::{function_name, unqualified};
 use shared::trigger::Trigger;
 
 use crate::cognito::Pool;
@@ -8,7 +9,6 @@ use crate::doctor::finding::Finding;
 use crate::doctor::function::attach_command;
 use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
-use crate::lambda::{name_of, unqualified};
 use crate::shell::quote;
 
 const ATTACHED: CheckId = CheckId::TriggersAttached;
@@ -44,7 +44,7 @@ pub(super) fn attached(pool: &Pool, deployment: Option<&Deployment>) -> Vec<Find
             }
             (Some(attached), _) => {
                 findings.extend(version(trigger, attached));
-                matching.push(name_of(attached));
+                matching.push(function_name(attached));
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Whether Lambda can run a function.
 
+use shared::arn::{function_name, unqualified};
+
 use crate::aws::{AwsError, Kind};
 use crate::cognito::Pool;
 use crate::deployment::Deployment;
@@ -8,7 +10,7 @@ use crate::doctor::function::{AttachedFunction, attach_command, lambda_command};
 use crate::doctor::registry::CheckId;
 use crate::doctor::startup;
 use crate::doctor::subject::Subject;
-use crate::lambda::{Configuration, name_of, unqualified};
+use crate::lambda::Configuration;
 
 const FUNCTION: CheckId = CheckId::TriggersFunction;
 const SETTINGS: CheckId = CheckId::TriggersSettings;
@@ -52,7 +54,7 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     match configuration {
         Some(Err(error)) => {
-            let what = format!("state and settings of {}", name_of(attached.arn));
+            let what = format!("state and settings of {}", function_name(attached.arn));
             vec![Finding::not_checked(FUNCTION, &what, error)]
         }
         Some(Ok(configuration)) => {
@@ -151,7 +153,7 @@ pub(super) fn concurrency(
     attached: AttachedFunction<'_>,
     reserved: &Result<Option<i32>, AwsError>,
 ) -> Option<Finding> {
-    let name = name_of(attached.arn);
+    let name = function_name(attached.arn);
     match reserved {
         Ok(Some(0)) => Some(
             Finding::cause(

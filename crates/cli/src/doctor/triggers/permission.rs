@@ -1,5 +1,7 @@
 //! Whether Cognito can invoke a function for a user pool.
 
+use shared::arn::{function_name, unqualified};
+
 use crate::aws::AwsError;
 use crate::cognito::Pool;
 use crate::doctor::finding::Finding;
@@ -7,7 +9,6 @@ use crate::doctor::function::{AttachedFunction, account_of};
 use crate::doctor::policy::{ConditionResult, Policy, Statement};
 use crate::doctor::registry::CheckId;
 use crate::doctor::step::Step;
-use crate::lambda::{name_of, unqualified};
 
 const PERMISSION: CheckId = CheckId::TriggersPermission;
 
@@ -38,7 +39,7 @@ pub(super) fn finding(
     policy: &Result<Option<String>, AwsError>,
     pool: &Pool,
 ) -> Finding {
-    let name = name_of(attached.arn);
+    let name = function_name(attached.arn);
     let policy = match policy {
         Ok(policy) => policy.as_deref(),
         Err(error) => {

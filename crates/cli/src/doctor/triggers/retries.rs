@@ -1,10 +1,12 @@
 //! What happens to events that a sender fails with.
 
+use shared::arn::function_name;
+
 use crate::aws::AwsError;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::{AttachedFunction, lambda_command};
 use crate::doctor::registry::CheckId;
-use crate::lambda::{EventInvoke, name_of};
+use crate::lambda::EventInvoke;
 
 const RETRIES: CheckId = CheckId::TriggersRetries;
 
@@ -20,7 +22,7 @@ pub(super) fn findings(
     attached: AttachedFunction<'_>,
     answer: &Result<Option<EventInvoke>, AwsError>,
 ) -> Vec<Finding> {
-    let name = name_of(attached.arn);
+    let name = function_name(attached.arn);
     let settings = match answer {
         Ok(settings) => settings.clone().unwrap_or_default(),
         Err(error) => {
