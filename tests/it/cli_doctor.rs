@@ -741,6 +741,59 @@ async fn the_help_fits_the_terminal() {
     assert_snapshot!("help of doctor", output.stdout);
 }
 
+#[tokio::test]
+async fn without_a_user_pool_both_options_are_named() {
+    let output = tests::cli::run(&["doctor", USER], &[]).await;
+    assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{output:?}");
+    let text = words(&output.stderr);
+    assert!(text.contains("--user-pool-id") && text.contains("--stack-name"), "{output:?}");
+    assert!(!text.contains(USER), "{output:?}");
+    // Neither is the user optional.
+    let output = tests::cli::run(&["doctor", "--stack-name", STACK], &[]).await;
+    assert_eq!(output.code, Some(2), "{output:?}");
+}
+
+/// The list of checks as a table: the registry is in the tool.
+fn table(checks: &Value) -> String {
+    let mut table = "| Check | Question | IAM actions | Worst level |\n|---|---|---|---|\n".to_owned();
+    for check in checks.as_array().expect("a list") {
+        let text = |member: &str| check[member].as_str().expect("a text");
+        let list = |member: &str, name: fn(&Value) -> &str| {
+            let entries = check[member].as_array().expect("a list").iter();
+            let names: Vec<_> = entries.map(|entry| format!("`{}`", name(entry))).collect();
+            names.join(", ")
+        };
+        let actions = |member| list(member, |entry| entry["action"].as_str().expect("a text"));
+        let mut needs = vec![actions("calls")];
+        if check["end_user_messaging"] != json!([]) {
+            needs.push(format!("with AWS End User Messaging SMS: {}", actions("end_user_messaging")));
+        }
+        if check["dns"] != json!([]) {
+            needs.push(format!("none (DNS: {})", list("dns", |entry| entry.as_str().expect("a text"))));
+        }
+        needs.retain(|text| !text.is_empty());
+        let needs = if needs.is_empty() { "none".to_owned() } else { needs.join("; ") };
+        let (_, anchor) = text("docs").split_once('#').expect("an anchor");
+        let (name, question, worst) = (text("check"), text("question"), text("worst"));
+        writeln!(table, "| <a id=\"{anchor}\"></a>`{name}` | {question} | {needs} | {worst} |")
+            .expect("text");
+    }
+    table
+}
+
+#[tokio::test]
+async fn the_documentation_lists_every_check() {
+    let output = tests::cli::run(&["doctor", "--list-checks", "--format", "json"], &[]).await;
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output:?}");
+    let checks: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    crate::docs::hold("operating.md", "cli_doctor.rs", &table(&checks));
+    let output = tests::cli::run(&["doctor", "--list-checks"], &[]).await;
+    assert_80_columns(&output.stdout);
+    for check in checks.as_array().expect("a list") {
+        assert!(output.stdout.contains(check["check"].as_str().expect("a text")), "{check}");
+    }
+}
+
 /// The commands of the documentation's section, with what it shows below each: parts, between lines of `…`.
 fn tour() -> Vec<(Vec<String>, Vec<String>)> {
     let page = include_str!("../../docs/operating.md");
