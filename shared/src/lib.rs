@@ -11,6 +11,7 @@ pub mod domain;
 pub mod event;
 pub mod locale;
 pub mod message;
+pub mod outcome;
 pub mod phone;
 mod phone_table;
 pub mod policy;

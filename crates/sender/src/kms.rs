@@ -10,6 +10,7 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use aws_types::SdkConfig;
 use shared::arn::KeyArn;
+use shared::outcome::FailureClass;
 use shared::secret::Code;
 use tokio::join;
 use tokio::task::yield_now;
@@ -17,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::aws::Service;
 use crate::envelope::{Envelope, EnvelopeError, Suite, looks_like_direct_kms_ciphertext};
-use crate::errors::{CallFailure, FailureClass};
+use crate::errors::CallFailure;
 use crate::time::{Attempts, Deadline, random};
 
 /// Why a code could not be decrypted, in plain words with what to do. Holds nothing of the code.
