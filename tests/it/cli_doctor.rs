@@ -23,7 +23,8 @@ fn healthy() -> Place {
     let place = Place::new();
     let hash = RecipientHasher::new(RECIPIENT_HASH_KEY.as_bytes()).hash(USER).to_string();
     let line = json!({
-        "message": "sent an e-mail",
+        "message": "sent an email",
+        "outcome": "sent",
         "message.kind": "forgot-password",
         "message.id": "0102018c-aaaa-bbbb-000000",
         "recipient.hash": hash,

@@ -113,7 +113,8 @@ pub(crate) fn words(text: &str) -> String {
 
 /// Commands and addresses of pages are one line each, so that they can be copied; everything else wraps.
 pub(crate) fn assert_width(text: &str) {
-    let is_whole = |line: &&str| ["aws ", "see https://"].iter().any(|start| line.trim_start().starts_with(start));
+    let is_whole =
+        |line: &&str| ["aws ", "see https://"].iter().any(|start| line.trim_start().starts_with(start));
     for line in text.lines().filter(|line| !is_whole(line)) {
         assert!(line.chars().count() <= 80 || !line.trim().contains(' '), "{line}");
     }

@@ -160,6 +160,34 @@ const CASES: &[(&str, &str, Change)] = &[
             &json!({ "level": "ERROR", "error.type": "SendFailed", "error.class": "transient" }),
         );
     }),
+    ("sent, by its outcome", "ok", |world| {
+        told(world, "any sentence", &json!({ "outcome": "sent", "message.id": "0102018c-aaaa-bbbb-000000" }));
+    }),
+    ("an SMS limit, by its outcome", "CAUSE", |world| {
+        codes_go_by_sms(world);
+        let fields = json!({
+            "outcome": "sms-limit",
+            "outcome.reason": "the limit of SMS_MAX_PER_NUMBER_HOURLY is reached",
+        });
+        logged(world, SMS, vec![line(PHONE, "any sentence", &fields)]);
+    }),
+    ("a failure, by its outcome", "CAUSE", |world| {
+        let fields = json!({
+            "level": "ERROR",
+            "outcome": "failed",
+            "outcome.reason": "SES throttled the request",
+            "error.type": "SendFailed",
+            "error.class": "transient",
+        });
+        told(world, "any sentence", &fields);
+    }),
+    ("a failure whose reason has an address", "CAUSE", |world| {
+        let fields = json!({ "outcome": "blocked", "outcome.reason": "bea@example.org is blocked" });
+        told(world, "any sentence", &fields);
+    }),
+    ("a dry run is no message", "warning", |world| {
+        told(world, "any sentence", &json!({ "outcome": "dry-run" }));
+    }),
     ("words that are none of ours", "CAUSE", |world| {
         told(
             world,
@@ -191,6 +219,13 @@ const CASES: &[(&str, &str, Change)] = &[
     ("the sign-up was refused for its domain", "CAUSE", |world| {
         decided(world, "refused: the e-mail domain is on DENIED_EMAIL_DOMAINS", "refuse");
     }),
+    ("the sign-up was refused, by its outcome", "CAUSE", |world| {
+        let fields = json!({
+            "outcome": "sign-up-refused",
+            "outcome.reason": "refused: the email domain is on DENIED_EMAIL_DOMAINS",
+        });
+        logged(world, "pre-sign-up", vec![line(USER, "any sentence", &fields)]);
+    }),
     ("the sign-up was confirmed", "ok", |world| decided(world, "confirmed: …", "confirm")),
     ("the sign-up went on", "ok", |world| decided(world, "unchanged: …", "pass-through")),
     ("a failed event of the user", "CAUSE", |world| {
@@ -221,6 +256,17 @@ const CASES: &[(&str, &str, Change)] = &[
     ("a function did not start, and now would", "warning", |world| {
         let message = "invalid configuration: FROM_ADDRESS is not set";
         answer(world, EMAIL, true, vec![json!({ "level": "ERROR", "message": message })]);
+    }),
+    ("a function does not start, by its error type", "CAUSE", |world| {
+        let fields = json!({
+            "level": "ERROR",
+            "message": "any sentence",
+            "outcome": "not-started",
+            "outcome.reason": "FROM_ADDRESS is not set; DENIED_EMAIL_DOMAINS entry 1 `bea@example.org` is no domain",
+            "error.type": "InvalidConfiguration",
+        });
+        answer(world, EMAIL, true, vec![fields]);
+        world.set_variable(CUSTOM_EMAIL_SENDER, "FROM_ADDRESS", None);
     }),
     ("errors of any kind", "warning", |world| {
         let error = |kind: &str| json!({ "level": "ERROR", "message": "918273", "error.type": kind });

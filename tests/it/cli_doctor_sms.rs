@@ -338,7 +338,10 @@ async fn a_verified_number_is_ok_in_the_sandbox() {
         }
     });
     let text = words(&section(&place.doctor(SUB, &[]).await, "SMS"));
-    assert!(text.contains(&format!("SMS sandbox of SNS in eu-central-1, and {PHONE} is verified there")), "{text}");
+    assert!(
+        text.contains(&format!("SMS sandbox of SNS in eu-central-1, and {PHONE} is verified there")),
+        "{text}"
+    );
     place.messaging(NUMBER_ARN);
     place.world.change("sms-voice:DescribeAccountAttributes", |answer| {
         answer["AccountAttributes"][0]["Value"] = json!("SANDBOX");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use shared::outcome::ErrorType;
 use shared::trigger::Trigger;
 
 use super::{MAX_LINES, timestamp};
@@ -14,7 +15,6 @@ use crate::doctor::startup;
 use crate::doctor::subject::Subject;
 use crate::lambda::Configuration;
 use crate::logs::{Line, Logs};
-use crate::record::OUR_ERRORS;
 use crate::shell::quote;
 
 const ERRORS: CheckId = CheckId::HistoryErrors;
@@ -66,10 +66,10 @@ fn finding(
     for line in lines {
         let fields: Value = serde_json::from_str(&line.text).unwrap_or_default();
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
-        let error = text("error.type").and_then(|error| OUR_ERRORS.into_iter().find(|known| *known == error));
-        let message = text("message").unwrap_or_default();
-        settings = message.strip_prefix("invalid configuration: ").map(variables).or(settings);
-        let count = counts.entry(error.unwrap_or("other")).or_default();
+        let error = text("error.type").and_then(|error| error.parse::<ErrorType>().ok());
+        settings =
+            invalid_settings(error, text("outcome.reason"), text("message")).map(variables).or(settings);
+        let count = counts.entry(error.map_or("other", ErrorType::name)).or_default();
         *count = count.saturating_add(1);
     }
     let at = timestamp(last.time);
@@ -100,6 +100,23 @@ fn finding(
                 quote(region)
             )),
     )
+}
+
+/// What a function that didn't start says about its settings.
+fn invalid_settings<'a>(
+    error: Option<ErrorType>,
+    reason: Option<&'a str>,
+    message: Option<&'a str>,
+) -> Option<&'a str> {
+    const OLD: &str = "invalid configuration: ";
+    match error {
+        Some(ErrorType::InvalidConfiguration) => {
+            let reason = reason.or(message)?;
+            Some(reason.strip_prefix(OLD).unwrap_or(reason))
+        }
+        Some(_) => None,
+        None => message?.strip_prefix(OLD),
+    }
 }
 
 /// The variables that a configuration error names. The rest of the error may quote a value.

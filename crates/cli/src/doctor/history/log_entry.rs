@@ -3,10 +3,12 @@
 use std::time::SystemTime;
 
 use serde_json::Value;
+use shared::outcome::{FailureClass, Outcome};
 use shared::trigger::MessageKind;
 
 use super::old_lines;
 use crate::logs::Line;
+use crate::record::harmless;
 
 /// How an invocation for the user ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub(super) enum InvocationEnd {
     /// Because of a setting or the recipient; the reason.
     NotSent(String),
     /// With the class of the failure and the reason.
-    Failed(&'static str, String),
+    Failed(FailureClass, String),
 }
 
 /// One log entry about the user.
@@ -39,9 +41,46 @@ impl LogEntry {
         let kind = text("message.kind")
             .and_then(|kind| MessageKind::ALL.into_iter().map(MessageKind::name).find(|name| *name == kind));
         let message_id = text("message.id").filter(|id| is_message_id(id)).map(str::to_owned);
-        let end = old_lines::end(text("message")?, text("error.class"), message_id)?;
+        let class = text("error.class").and_then(|class| class.parse().ok());
+        let end = match text("outcome") {
+            Some(outcome) => end(outcome.parse().ok()?, text("outcome.reason"), class, message_id)?,
+            None => old_lines::end(text("message")?, class, message_id)?,
+        };
         Some(Self { time: line.time, kind, end })
     }
+}
+
+/// What an outcome means to the user; `None` if it is about no message.
+fn end(
+    outcome: Outcome,
+    reason: Option<&str>,
+    class: Option<FailureClass>,
+    message_id: Option<String>,
+) -> Option<InvocationEnd> {
+    let reason = || reason.map_or_else(|| "see the log for the reason".to_owned(), harmless);
+    Some(match outcome {
+        Outcome::Sent => InvocationEnd::Sent(message_id),
+        Outcome::Duplicate => InvocationEnd::Duplicate,
+        Outcome::InProgress => InvocationEnd::InProgress,
+        Outcome::Expired => InvocationEnd::Expired,
+        Outcome::Blocked | Outcome::SmsLimit | Outcome::Recipient | Outcome::Malformed => {
+            InvocationEnd::NotSent(reason())
+        }
+        Outcome::Failed => InvocationEnd::Failed(class.unwrap_or(FailureClass::Configuration), reason()),
+        Outcome::NothingToSend
+        | Outcome::DryRun
+        | Outcome::SignUpConfirmed
+        | Outcome::SignUpPassedOn
+        | Outcome::SignUpUnchanged
+        | Outcome::SignUpRefused
+        | Outcome::MessageWritten
+        | Outcome::MessageUnchanged
+        | Outcome::RequestSucceeded
+        | Outcome::RequestFailed
+        | Outcome::Unanswered
+        | Outcome::NotStarted
+        | Outcome::Panicked => return None,
+    })
 }
 
 /// Ids of SES, SNS and End User Messaging are letters, digits and hyphens.
@@ -52,6 +91,40 @@ fn is_message_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[track_caller]
+    fn check(fields: &Value, expected: Option<&InvocationEnd>) {
+        let line = Line { time: std::time::UNIX_EPOCH, text: fields.to_string() };
+        assert_eq!(LogEntry::read(&line, "h").map(|entry| entry.end).as_ref(), expected, "{fields}");
+    }
+
+    #[test]
+    fn the_outcome_decides_and_not_the_sentence() {
+        let line = |outcome: &str, reason: &str| {
+            serde_json::json!({
+                "recipient.hash": "h",
+                "message": "any sentence",
+                "outcome": outcome,
+                "outcome.reason": reason,
+                "error.class": "transient",
+            })
+        };
+        check(&line("sent", ""), Some(&InvocationEnd::Sent(None)));
+        check(&line("duplicate", ""), Some(&InvocationEnd::Duplicate));
+        check(&line("in-progress", ""), Some(&InvocationEnd::InProgress));
+        check(&line("expired", ""), Some(&InvocationEnd::Expired));
+        check(&line("sms-limit", "the limit"), Some(&InvocationEnd::NotSent("the limit".to_owned())));
+        let failed = InvocationEnd::Failed(FailureClass::Transient, "throttled".to_owned());
+        check(&line("failed", "throttled"), Some(&failed));
+        check(&line("dry-run", ""), None);
+        check(&line("a word of a later version", ""), None);
+        // A reason never shows a person, whatever the function logged.
+        let hidden = LogEntry::read(
+            &Line { time: std::time::UNIX_EPOCH, text: line("blocked", "ann@example.com").to_string() },
+            "h",
+        );
+        assert!(!format!("{hidden:?}").contains("ann@"), "{hidden:?}");
+    }
 
     #[test]
     fn only_what_looks_like_a_message_id_is_shown() {

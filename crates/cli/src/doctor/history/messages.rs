@@ -1,5 +1,6 @@
 //! What happened to the last messages to the user, according to the senders' logs.
 
+use shared::outcome::FailureClass;
 use shared::trigger::Trigger;
 
 use super::failed_events::LastSent;
@@ -106,7 +107,7 @@ impl ChannelLog<'_> {
                         "log entries of {name} about this user: not checked, its RECIPIENT_HASH_KEY is empty or unknown"
                     ),
                 )
-                .advice("Deploy the stack with its own RECIPIENT_HASH_KEY to make log entries searchable.")
+    .advice("Deploy the stack again: it sets the key, and later log entries can be found.")
                 .evidence("without the key, each process of the function uses a random one"),
             );
         };
@@ -170,16 +171,16 @@ impl ChannelLog<'_> {
             .advice("For each reason, docs/troubleshooting.md says what to do."),
             InvocationEnd::Failed(class, reason) => Self::failed(
                 subject,
-                class,
+                *class,
                 &format!("the last {word} to this user{kind} failed at {at}: {reason}"),
             ),
         }
     }
 
-    fn failed(subject: &Subject<'_>, class: &str, summary: &str) -> Finding {
+    fn failed(subject: &Subject<'_>, class: FailureClass, summary: &str) -> Finding {
         let finding = Finding::cause(MESSAGES, format!("{summary} (class {class})"));
         match (class, subject.deployment) {
-            ("transient" | "ambiguous", _) => finding
+            (FailureClass::Transient | FailureClass::Ambiguous, _) => finding
                 .advice("Lambda retries. If the failure persists, ask the user to request a new code."),
             (_, Some(deployment)) => finding
                 .advice("Fix what the reason names. Then list the failed events, and send them again with --send:")

@@ -2,6 +2,9 @@
 //!
 //! The sentences of those versions don't change any more. Remove this file one release after the field `outcome`.
 
+use shared::outcome::FailureClass;
+use shared::policy::{Decision, RefuseReason};
+
 use super::log_entry::InvocationEnd;
 use crate::record::harmless;
 
@@ -30,13 +33,10 @@ const REASONS: [&str; 18] = [
     "DynamoDB did not keep the record: ",
 ];
 
-/// The classes of failures.
-const CLASSES: [&str; 4] = ["transient", "recipient", "configuration", "ambiguous"];
-
 /// How the invocation ended; `None` if the sentence isn't the final entry of an invocation.
 pub(super) fn end(
     message: &str,
-    error_class: Option<&str>,
+    class: Option<FailureClass>,
     message_id: Option<String>,
 ) -> Option<InvocationEnd> {
     if message == "sent an e-mail" || message == "sent an SMS" {
@@ -47,7 +47,7 @@ pub(super) fn end(
         "it was dealt with by an earlier invocation" => InvocationEnd::Duplicate,
         "another invocation is sending it" => InvocationEnd::InProgress,
         "its code is no longer valid" => InvocationEnd::Expired,
-        _ => match error_class.and_then(|class| CLASSES.into_iter().find(|known| *known == class)) {
+        _ => match class {
             Some(class) => InvocationEnd::Failed(class, known(reason)),
             None => InvocationEnd::NotSent(known(reason)),
         },
@@ -60,6 +60,17 @@ fn known(reason: &str) -> String {
         return harmless(reason);
     }
     "see the log for the reason".to_owned()
+}
+
+/// Why pre-sign-up refused a sign-up. The date of the list of disposable domains may differ.
+pub(super) fn refusal(message: &str) -> &'static str {
+    let reasons =
+        [RefuseReason::Denied, RefuseReason::Disposable, RefuseReason::Unreadable, RefuseReason::Closed];
+    let sentences = reasons.map(|reason| Decision::Refuse(reason).explain());
+    let beginning = |sentence: &'static str| {
+        sentence.split_once(" list of ").map_or(sentence, |(beginning, _)| beginning)
+    };
+    sentences.into_iter().find(|sentence| message.starts_with(beginning(sentence))).unwrap_or("refused")
 }
 
 #[cfg(test)]
@@ -78,5 +89,12 @@ mod tests {
         for person in ["ann@example.com", "+12065550123"] {
             assert!(!known(&format!("SES did not take the message: {person}")).contains(person));
         }
+    }
+
+    #[test]
+    fn only_known_refusals_are_shown() {
+        let sentence = Decision::Refuse(RefuseReason::Closed).explain();
+        assert_eq!(refusal(sentence), sentence);
+        assert_eq!(refusal("ann@example.com"), "refused");
     }
 }
