@@ -262,7 +262,7 @@ const CASES: &[(&str, &str, Change)] = &[
             "level": "ERROR",
             "message": "any sentence",
             "outcome": "not-started",
-            "outcome.reason": "FROM_ADDRESS is not set; DENIED_EMAIL_DOMAINS entry 1 `bea@example.org` is no domain",
+            "settings": "FROM_ADDRESS, DENIED_EMAIL_DOMAINS, bea@example.org",
             "error.type": "InvalidConfiguration",
         });
         answer(world, EMAIL, true, vec![fields]);

@@ -67,8 +67,7 @@ fn finding(
         let fields: Value = serde_json::from_str(&line.text).unwrap_or_default();
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         let error = text("error.type").and_then(|error| error.parse::<ErrorType>().ok());
-        settings =
-            invalid_settings(error, text("outcome.reason"), text("message")).map(variables).or(settings);
+        settings = invalid_settings(error, text("settings"), text("message")).map(variables).or(settings);
         let count = counts.entry(error.map_or("other", ErrorType::name)).or_default();
         *count = count.saturating_add(1);
     }
@@ -105,13 +104,13 @@ fn finding(
 /// What a function that didn't start says about its settings.
 fn invalid_settings<'a>(
     error: Option<ErrorType>,
-    reason: Option<&'a str>,
+    settings: Option<&'a str>,
     message: Option<&'a str>,
 ) -> Option<&'a str> {
     const OLD: &str = "invalid configuration: ";
     match error {
         Some(ErrorType::InvalidConfiguration) => {
-            let reason = reason.or(message)?;
+            let reason = settings.or(message)?;
             Some(reason.strip_prefix(OLD).unwrap_or(reason))
         }
         Some(_) => None,
@@ -122,8 +121,8 @@ fn invalid_settings<'a>(
 /// The variables that a configuration error names. The rest of the error may quote a value.
 fn variables(problems: &str) -> String {
     let names: Vec<_> = problems
-        .split("; ")
-        .filter_map(|problem| problem.split(' ').next())
+        .split([';', ','])
+        .filter_map(|problem| problem.trim().split(' ').next())
         .filter(|name| name.len() > 3 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
         .collect();
     if names.is_empty() { "see the log".to_owned() } else { names.join(", ") }
