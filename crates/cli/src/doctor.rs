@@ -21,6 +21,7 @@ mod client;
 mod email;
 mod history;
 mod key;
+mod policy;
 mod sms;
 mod startup;
 mod triggers;
