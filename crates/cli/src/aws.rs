@@ -3,6 +3,20 @@
 //! Unlike the functions, which run inside Lambda only, the tool takes credentials from wherever the AWS CLI does:
 //! variables, profiles, single sign-on, roles, the metadata of an instance.
 
+pub(crate) mod cloudformation;
+pub(crate) mod cloudwatch;
+pub(crate) mod cognito;
+pub(crate) mod end_user_messaging;
+pub(crate) mod iam;
+pub(crate) mod kms;
+pub(crate) mod lambda;
+pub(crate) mod logs;
+pub(crate) mod secrets_manager;
+pub(crate) mod ses;
+pub(crate) mod sns;
+pub(crate) mod sqs;
+pub(crate) mod sts;
+
 use std::error::Error as StdError;
 use std::time::Duration;
 
@@ -17,7 +31,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use crate::Common;
-use crate::output::plain;
+use crate::terminal::output::plain;
 
 /// A configured way to AWS: Region, credentials, timeouts.
 #[derive(Debug, Clone)]

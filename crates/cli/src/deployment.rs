@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::aws::cloudformation::Stacks;
 use crate::aws::{Aws, AwsError, Kind};
-use crate::cloudformation::Stacks;
 
 /// The four triggers, in the order in which a user meets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

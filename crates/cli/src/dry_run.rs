@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::aws::AwsError;
+use crate::aws::lambda::Functions;
 use crate::event::{Function, Kind, Recipe, set_dry_run};
-use crate::lambda::Functions;
 
 /// What a dry run found out.
 #[derive(Debug, Default, Deserialize)]

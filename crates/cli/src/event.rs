@@ -13,10 +13,10 @@ use shared::phone::PhoneNumber;
 use shared::policy::SignUpSource;
 use zeroize::Zeroizing;
 
+use crate::aws::cloudformation::Stacks;
+use crate::aws::kms::Keys;
 use crate::aws::{Aws, AwsError, region_of};
-use crate::cloudformation::Stacks;
-use crate::kms::Keys;
-use crate::output::{Output, Tone, plain};
+use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]

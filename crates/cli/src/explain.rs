@@ -18,10 +18,10 @@ use shared::policy::{
     Contacts, Decision, PassReason, RefuseReason, SignUpPolicy, SignUpSettings, SignUpSource,
 };
 
+use crate::aws::cloudformation::Stacks;
+use crate::aws::lambda::Functions;
 use crate::aws::{Aws, AwsError, Kind};
-use crate::cloudformation::Stacks;
-use crate::lambda::Functions;
-use crate::output::{Output, Tone, plain};
+use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]

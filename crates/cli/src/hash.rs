@@ -8,10 +8,11 @@ use shared::phone::PhoneNumber;
 use shared::recipient::RecipientHasher;
 use zeroize::Zeroizing;
 
+use crate::aws::cloudformation::Stacks;
+use crate::aws::secrets_manager;
 use crate::aws::{Aws, AwsError, Kind, region_of};
-use crate::cloudformation::Stacks;
-use crate::output::{Output, Tone};
-use crate::{Common, End, Error, secrets_manager};
+use crate::terminal::output::{Output, Tone};
+use crate::{Common, End, Error};
 
 /// The key's name in the environment and in the template.
 const KEY_VARIABLE: &str = "RECIPIENT_HASH_KEY";

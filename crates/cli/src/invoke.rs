@@ -6,12 +6,12 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::aws::cloudformation::Stacks;
+use crate::aws::lambda::{Answer, Functions};
 use crate::aws::{Aws, AwsError, Kind as ErrorKind, region_of};
-use crate::cloudformation::Stacks;
 use crate::dry_run::{Findings, knows_dry_runs};
 use crate::event::{Draft, Function, Kind, set_dry_run};
-use crate::lambda::{Answer, Functions};
-use crate::output::{Output, Tone, plain};
+use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]

@@ -6,44 +6,29 @@
 
 mod attach;
 mod aws;
-mod cloudformation;
-mod cloudwatch;
-mod cognito;
 mod completions;
 mod deployment;
 mod dns;
 mod doctor;
 mod dry_run;
-mod end_user_messaging;
 mod event;
 mod explain;
 mod hash;
-mod iam;
 mod invoke;
-mod kms;
-mod lambda;
-mod logs;
 mod man;
-mod output;
-mod progress;
 mod record;
 mod redrive;
-mod secrets_manager;
-mod ses;
-mod shell;
 mod smoke;
-mod sns;
-mod sqs;
 mod status;
 mod stop;
-mod sts;
+mod terminal;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::aws::{AwsError, Kind};
-use crate::output::Output;
+use crate::terminal::output::Output;
 
 /// What the tool is called.
 const NAME: &str = "cognito-triggers";

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use shared::event::Event;
 use shared::message::{MessageKind, MessageTrigger, Request};
 
-use crate::output::plain;
+use crate::terminal::output::plain;
 
 /// An event of a custom sender that failed for good.
 pub(crate) struct Record<'a> {

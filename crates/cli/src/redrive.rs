@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 use serde::Serialize;
 
+use crate::aws::cloudformation::Stacks;
+use crate::aws::lambda::Functions;
+use crate::aws::sqs::{Facts, Message, Queue};
 use crate::aws::{Aws, AwsError, Kind};
-use crate::cloudformation::Stacks;
-use crate::lambda::Functions;
-use crate::output::{Output, Tone};
 use crate::record::{NotOurs, Record};
-use crate::sqs::{Facts, Message, Queue};
 use crate::stop::Stop;
+use crate::terminal::output::{Output, Tone};
 use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]

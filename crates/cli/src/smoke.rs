@@ -17,14 +17,14 @@ use shared::message::MessageKind;
 use shared::phone::{CountryAllowlist, PhoneNumber, SmsPermission};
 use shared::policy::{Contacts, SignUpSettings, SignUpSource};
 
+use crate::aws::cloudformation::Stacks;
+use crate::aws::lambda::{Answer, Functions};
+use crate::aws::ses::Ses;
 use crate::aws::{Aws, AwsError, Kind as ErrorKind};
-use crate::cloudformation::Stacks;
 use crate::dry_run::{Findings, Message, knows_dry_runs};
 use crate::event::{Function, Kind, Recipe, Sealer, random_code, set_dry_run, simulator};
-use crate::lambda::{Answer, Functions};
-use crate::output::{Output, Tone, plain};
-use crate::ses::Ses;
 use crate::smoke::verdict::Verdict;
+use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]

@@ -6,7 +6,6 @@ mod clock;
 mod deployment;
 mod look;
 mod report;
-mod table;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,9 +15,9 @@ use self::clock::HOUR;
 use self::deployment::Deployment;
 use self::look::Shell;
 use self::report::{Report, Unknown};
+use crate::aws::cloudformation::Stacks;
 use crate::aws::{Aws, AwsError, Kind};
-use crate::cloudformation::Stacks;
-use crate::output::Output;
+use crate::terminal::output::Output;
 use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]

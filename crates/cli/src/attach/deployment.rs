@@ -7,8 +7,8 @@ use pool::triggers::{Slot, Triggers};
 use serde_json::Value;
 
 use super::Target;
+use crate::aws::cloudformation::{Stack, Stacks};
 use crate::aws::{Aws, AwsError, Call, Kind};
-use crate::cloudformation::{Stack, Stacks};
 use crate::{Common, Error};
 
 /// A stack, and the way to its Region.

@@ -17,13 +17,13 @@ use super::finding::{Finding, Level};
 use super::step::Step;
 use super::user::OWN;
 use crate::aws::AwsError;
-use crate::cognito::Pool;
+use crate::aws::cognito::Pool;
+use crate::aws::ses::{Account, ConfigurationSet, Identity, MailFrom, Ses, Suppression};
 use crate::deployment::Trigger;
 use crate::dns::{Dns, DnsFailure};
-use crate::output::plain;
-use crate::progress::Progress;
-use crate::ses::{Account, ConfigurationSet, Identity, MailFrom, Ses, Suppression};
-use crate::shell::quote;
+use crate::terminal::output::plain;
+use crate::terminal::progress::Progress;
+use crate::terminal::shell::quote;
 use dmarc::{Found, Policy, Request};
 
 const SENDER: &str = "email.sender";

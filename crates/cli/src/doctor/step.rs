@@ -1,10 +1,10 @@
 //! What `--fix` can do: each step is one call, and the command of the AWS CLI that makes the same call.
 
+use crate::aws::cognito::Pools;
+use crate::aws::lambda::Functions;
 use crate::aws::{Aws, AwsError};
-use crate::cognito::Pools;
-use crate::lambda::Functions;
-use crate::shell::quote;
-use crate::{kms, ses, sns};
+use crate::aws::{kms, ses, sns};
+use crate::terminal::shell::quote;
 
 /// One change, with all that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use super::finding::Finding;
 use super::policy::{Policy, Statement, Verdict};
 use super::step::Step;
 use super::{Subject, key, startup};
+use crate::aws::cognito::Pool;
+use crate::aws::lambda::{Configuration, EventInvoke, Functions, name_of, unqualified};
 use crate::aws::{AwsError, Kind};
-use crate::cognito::Pool;
 use crate::deployment::{Deployment, Trigger};
-use crate::lambda::{Configuration, EventInvoke, Functions, name_of, unqualified};
-use crate::shell::quote;
+use crate::terminal::shell::quote;
 
 const ATTACHED: &str = "triggers.attached";
 const CHANNEL: &str = "triggers.channel";

@@ -6,10 +6,10 @@ use shared::locale::Locale;
 use shared::message::MessageKind;
 use shared::policy::Decision;
 
+use crate::aws::lambda::Answer;
+use crate::aws::ses::Ses;
 use crate::dry_run::Findings;
-use crate::lambda::Answer;
-use crate::output::plain;
-use crate::ses::Ses;
+use crate::terminal::output::plain;
 
 /// Whether something was proved.
 #[derive(Debug, PartialEq, Eq, Serialize)]

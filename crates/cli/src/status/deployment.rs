@@ -1,8 +1,8 @@
 //! What a stack consists of, as far as its numbers are concerned.
 
+use crate::aws::cloudformation::Stack;
+use crate::aws::cloudwatch::{Series, Statistic};
 use crate::aws::{AwsError, Kind};
-use crate::cloudformation::Stack;
-use crate::cloudwatch::{Series, Statistic};
 
 /// A function of the bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use super::clock;
 use super::deployment::{Deployment, Function, Package, SmsService};
 use super::report::{Mail, Report, SmsSpend};
 use crate::Common;
-use crate::cloudwatch::Alarm;
-use crate::output::plain;
+use crate::aws::cloudwatch::Alarm;
 use crate::redrive::words;
-use crate::shell::quote;
+use crate::terminal::output::plain;
+use crate::terminal::shell::quote;
 
 /// Of a limit, from which it is worth a word: time is left to have it raised.
 const NEARLY: f64 = 0.8;

@@ -9,13 +9,13 @@ use super::ask::{Answer, Answers};
 use super::chart::chart;
 use super::deployment::{Deployment, OF_LAMBDA, Package, SmsService};
 use super::look::{Look, Shell, looks};
-use super::table::{self, table};
 use super::{Window, clock, whole};
+use crate::aws::cloudwatch::{Alarm, Point};
+use crate::aws::ses;
 use crate::aws::{AwsError, Kind};
-use crate::cloudwatch::{Alarm, Point};
-use crate::output::{Output, Tone};
 use crate::redrive::words;
-use crate::ses;
+use crate::terminal::output::{Output, Tone};
+use crate::terminal::table::{self, table};
 
 /// The last day. What is `None` was not asked for, or is among `not_known`.
 #[derive(Serialize)]

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::aws::{Aws, AwsError, Call, Kind};
-use crate::output::plain;
+use crate::terminal::output::plain;
 
 /// Lambda in one Region.
 pub(crate) struct Functions {
