@@ -17,3 +17,4 @@ pub mod pumping;
 pub mod recipient;
 pub mod secret;
 pub mod segments;
+pub mod trigger;

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, context};
 use unicode_general_category::{GeneralCategory, get_general_category};
@@ -16,133 +15,9 @@ use unicode_general_category::{GeneralCategory, get_general_category};
 use crate::config::MessageSettings;
 use crate::locale::Locale;
 use crate::secret::Code;
+use crate::trigger::MessageKind;
 
 include!(concat!(env!("OUT_DIR"), "/templates.rs"));
-
-/// What a message is about. Every kind has texts in every language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MessageKind {
-    /// Somebody signed up and confirms the address or number.
-    SignUp,
-    /// The same once more, with a new code.
-    ResendCode,
-    /// A password is to be reset.
-    ForgotPassword,
-    /// An address or number was changed and is confirmed.
-    UpdateUserAttribute,
-    /// A signed-in user confirms an address or number.
-    VerifyUserAttribute,
-    /// A code to sign in with: second factor or passwordless.
-    Authentication,
-    /// An administrator created the user: user name and temporary password.
-    AdminCreateUser,
-}
-
-impl MessageKind {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::SignUp,
-        Self::ResendCode,
-        Self::ForgotPassword,
-        Self::UpdateUserAttribute,
-        Self::VerifyUserAttribute,
-        Self::Authentication,
-        Self::AdminCreateUser,
-    ];
-
-    /// The folder of its templates, and its name in logs and tags.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SignUp => "sign-up",
-            Self::ResendCode => "resend-code",
-            Self::ForgotPassword => "forgot-password",
-            Self::UpdateUserAttribute => "update-user-attribute",
-            Self::VerifyUserAttribute => "verify-user-attribute",
-            Self::Authentication => "authentication",
-            Self::AdminCreateUser => "admin-create-user",
-        }
-    }
-
-    /// Whether Cognito can confirm by link instead of code: sign-up and its resend, nothing else.
-    ///
-    /// Source: "Custom message Lambda trigger", Amazon Cognito developer guide.
-    #[must_use]
-    pub fn can_be_link(self) -> bool {
-        matches!(self, Self::SignUp | Self::ResendCode)
-    }
-
-    /// For how long what the message carries can be used at most, from the moment that Cognito made it.
-    ///
-    /// Codes to sign in with are valid for 3 to 15 minutes, by a setting of the app client. `None` for invitations:
-    /// how long a temporary password lives is a setting of the user pool, up to a year.
-    ///
-    /// Source: "Quotas in Amazon Cognito", code validity, Amazon Cognito developer guide.
-    #[must_use]
-    pub fn validity(self) -> Option<Duration> {
-        Some(match self {
-            Self::SignUp | Self::ResendCode | Self::UpdateUserAttribute | Self::VerifyUserAttribute => {
-                Duration::from_hours(24)
-            }
-            Self::ForgotPassword => Duration::from_hours(1),
-            Self::Authentication => Duration::from_mins(15),
-            Self::AdminCreateUser => return None,
-        })
-    }
-
-    fn from_suffix(suffix: &str) -> Option<Self> {
-        match suffix {
-            "SignUp" => Some(Self::SignUp),
-            "ResendCode" => Some(Self::ResendCode),
-            "ForgotPassword" => Some(Self::ForgotPassword),
-            "UpdateUserAttribute" => Some(Self::UpdateUserAttribute),
-            "VerifyUserAttribute" => Some(Self::VerifyUserAttribute),
-            "Authentication" => Some(Self::Authentication),
-            "AdminCreateUser" => Some(Self::AdminCreateUser),
-            _ => None,
-        }
-    }
-}
-
-/// Which message trigger a function serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessageTrigger {
-    /// `CustomMessage_*`.
-    CustomMessage,
-    /// `CustomEmailSender_*`.
-    CustomEmailSender,
-    /// `CustomSMSSender_*`; AWS's tables also spell it `CustomSmsSender_*`.
-    CustomSmsSender,
-}
-
-/// What a message trigger asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// A message of that kind.
-    Message(MessageKind),
-    /// A notice of threat protection. It carries neither a code nor an address, so there is nothing to send.
-    AccountTakeOverNotification,
-}
-
-impl MessageTrigger {
-    /// What the trigger source asks for, `None` when it is not one of this trigger's.
-    #[must_use]
-    pub fn request(self, trigger_source: &str) -> Option<Request> {
-        let (prefix, suffix) = trigger_source.split_once('_')?;
-        let ours = match self {
-            Self::CustomMessage => prefix == "CustomMessage",
-            Self::CustomEmailSender => prefix == "CustomEmailSender",
-            Self::CustomSmsSender => matches!(prefix, "CustomSMSSender" | "CustomSmsSender"),
-        };
-        match suffix {
-            _ if !ours => None,
-            "AccountTakeOverNotification" if self != Self::CustomMessage => {
-                Some(Request::AccountTakeOverNotification)
-            }
-            _ => MessageKind::from_suffix(suffix).map(Request::Message),
-        }
-    }
-}
 
 /// What is filled in: the clear text that a user needs, or Cognito's placeholder for it.
 ///
@@ -749,28 +624,6 @@ mod tests {
 
     fn all() -> impl Iterator<Item = (MessageKind, Locale)> {
         MessageKind::ALL.into_iter().flat_map(|kind| Locale::all().map(move |locale| (kind, locale)))
-    }
-
-    #[track_caller]
-    fn check_source(trigger: MessageTrigger, source: &str, expected: Option<Request>) {
-        assert_eq!(trigger.request(source), expected, "{source}");
-    }
-
-    #[test]
-    fn every_trigger_source_asks_for_its_message() {
-        use MessageTrigger::{CustomEmailSender, CustomMessage, CustomSmsSender};
-        let sign_up = Some(Request::Message(MessageKind::SignUp));
-        check_source(CustomMessage, "CustomMessage_SignUp", sign_up);
-        check_source(CustomEmailSender, "CustomEmailSender_SignUp", sign_up);
-        check_source(CustomSmsSender, "CustomSMSSender_SignUp", sign_up);
-        check_source(CustomSmsSender, "CustomSmsSender_SignUp", sign_up);
-        check_source(CustomSmsSender, "CustomEmailSender_SignUp", None);
-        check_source(CustomMessage, "CustomMessage_Future", None);
-        check_source(CustomMessage, "CustomMessage", None);
-        check_source(CustomMessage, "CustomMessage_AccountTakeOverNotification", None);
-        let take_over = Some(Request::AccountTakeOverNotification);
-        check_source(CustomEmailSender, "CustomEmailSender_AccountTakeOverNotification", take_over);
-        check_source(CustomSmsSender, "CustomSMSSender_AccountTakeOverNotification", take_over);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::config::Settings;
 use crate::disposable::BlockedDomains;
 use crate::disposable::list_date;
 use crate::domain::{Denial, DomainAllowlist};
+use crate::trigger::SignUpSource;
 
 /// Who may sign up, and who is confirmed without a code.
 #[derive(Clone, Debug)]
@@ -48,30 +49,6 @@ impl FromStr for SignUpMode {
             "closed" => Ok(Self::Closed),
             "review" => Ok(Self::Review),
             _ => Err("is none of `open`, `closed`, `review`"),
-        }
-    }
-}
-
-/// Which operation asks. Any other trigger source is none of this function's business.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignUpSource {
-    /// Somebody signs up: `PreSignUp_SignUp`.
-    SelfSignUp,
-    /// An administrator creates the user, and decides: `PreSignUp_AdminCreateUser`.
-    Administrator,
-    /// The first sign-in through an identity provider: `PreSignUp_ExternalProvider`.
-    ExternalProvider,
-}
-
-impl SignUpSource {
-    /// The source that Cognito names, `None` for those that are unknown here.
-    #[must_use]
-    pub fn from_trigger_source(trigger_source: &str) -> Option<Self> {
-        match trigger_source {
-            "PreSignUp_SignUp" => Some(Self::SelfSignUp),
-            "PreSignUp_AdminCreateUser" => Some(Self::Administrator),
-            "PreSignUp_ExternalProvider" => Some(Self::ExternalProvider),
-            _ => None,
         }
     }
 }
@@ -465,13 +442,6 @@ mod tests {
             check(&policy, provider, "ann@example.org", "", PassThrough(PassReason::ExternalProvider));
             check(&policy, provider, "", "", PassThrough(PassReason::ExternalProvider));
             check(&policy, provider, "ann@evil.example", "", Refuse(RefuseReason::Denied));
-        }
-    }
-
-    #[test]
-    fn other_trigger_sources_are_unknown() {
-        for source in ["PreSignUp_", "PreSignUp_Future", "presignup_signup", "CustomMessage_SignUp", ""] {
-            assert_eq!(SignUpSource::from_trigger_source(source), None);
         }
     }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::function::{Function, Init, Invocation};
+use tests::mock_aws::{
+    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, MockAws, POOL, PRE_SIGN_UP, SENDER,
+};
 use tests::presigned::{Presigned, SIGNATURE};
 use tests::service::Reply;
 use tests::tls::Tls;
-use tests::world::{
-    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, POOL, PRE_SIGN_UP, SENDER, World,
-};
 
 const DESCRIBE: &str = "cognito-idp:DescribeUserPool";
 const UPDATE: &str = "cognito-idp:UpdateUserPool";
@@ -24,7 +24,7 @@ const LONG: Duration = Duration::from_mins(1);
 
 /// The function between Cognito and CloudFormation.
 pub(crate) struct Stage {
-    pub(crate) world: World,
+    pub(crate) world: MockAws,
     answers: Presigned,
     function: Function,
 }
@@ -32,12 +32,12 @@ pub(crate) struct Stage {
 impl Stage {
     /// A pool with many settings and without triggers.
     pub(crate) async fn start() -> Self {
-        let world = World::start();
+        let world = MockAws::start();
         world.existing_pool();
         Self::with(world, &[]).await
     }
 
-    async fn with(world: World, more: &[(&str, &str)]) -> Self {
+    async fn with(world: MockAws, more: &[(&str, &str)]) -> Self {
         let answers = Presigned::start(None);
         let function = start(&world, more).await;
         Self { world, answers, function }
@@ -110,7 +110,7 @@ impl Stage {
     }
 }
 
-async fn start(world: &World, more: &[(&str, &str)]) -> Function {
+async fn start(world: &MockAws, more: &[(&str, &str)]) -> Function {
     let endpoint = [("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", world.url())];
     let function = Function::start("attach", &[&endpoint, more].concat());
     assert_eq!(function.init_outcome().await, Init::Ready, "{}", function.stdout());
@@ -701,7 +701,7 @@ async fn the_answer_is_tried_several_times_and_a_failure_to_answer_is_one_of_the
 #[tokio::test]
 async fn the_answer_goes_out_over_tls() {
     let tls = Tls::new();
-    let world = World::start();
+    let world = MockAws::start();
     world.existing_pool();
     let ca_file = tls.ca_file().to_str().expect("a path").to_owned();
     let mut stage = Stage::with(world, &[("SSL_CERT_FILE", &ca_file)]).await;

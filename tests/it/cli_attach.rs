@@ -9,10 +9,10 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::cli::Output;
-use tests::service::Reply;
-use tests::world::{
-    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, POOL, PRE_SIGN_UP, STACK, World,
+use tests::mock_aws::{
+    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, MockAws, POOL, PRE_SIGN_UP, STACK,
 };
+use tests::service::Reply;
 
 const UPDATE: &str = "cognito-idp:UpdateUserPool";
 const DESCRIBE: &str = "cognito-idp:DescribeUserPool";
@@ -21,13 +21,13 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/triggers-UserPoolSmsRole";
 
 /// An existing pool that nothing is attached to, and a place for backups.
 struct Stage {
-    world: World,
+    world: MockAws,
     folder: TempDir,
 }
 
 impl Stage {
     fn set() -> Self {
-        let world = World::start();
+        let world = MockAws::start();
         world.existing_pool();
         // What the stack's own permissions do is a matter of the stack.
         world.change_pool(|pool| {
@@ -415,7 +415,7 @@ async fn the_parameter_for_the_user_names_follows_from_the_pool() {
 
 #[tokio::test]
 async fn functions_of_a_stack_with_its_own_pool_are_not_attached_to_one_with_aliases() {
-    let stage = Stage { world: World::start(), folder: TempDir::new().expect("a temporary folder") };
+    let stage = Stage { world: MockAws::start(), folder: TempDir::new().expect("a temporary folder") };
     stage.world.change_pool(|pool| {
         pool["LambdaConfig"] = json!({});
         pool["UsernameAttributes"] = json!(["email", "phone_number"]);

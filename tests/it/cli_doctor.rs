@@ -8,10 +8,10 @@ use insta::assert_snapshot;
 use serde_json::{Map, Value, json};
 use shared::recipient::RecipientHasher;
 use tests::cli::Output;
-use tests::service::Reply;
-use tests::world::{
-    CLIENT, CUSTOM_EMAIL_SENDER, KEY_ARN, PHONE, POOL, RECIPIENT_HASH_KEY, STACK, SUB, USER, World,
+use tests::mock_aws::{
+    CLIENT, CUSTOM_EMAIL_SENDER, KEY_ARN, MockAws, PHONE, POOL, RECIPIENT_HASH_KEY, STACK, SUB, USER,
 };
+use tests::service::Reply;
 
 use crate::cli_doctor_email::Place;
 
@@ -114,15 +114,15 @@ fn assert_80_columns(text: &str) {
     }
 }
 
-fn set_status(world: &World, status: &'static str) {
+fn set_status(world: &MockAws, status: &'static str) {
     world.change_user(|user| user["UserStatus"] = json!(status));
 }
 
-fn set_pool(world: &World, member: &'static str, value: Value) {
+fn set_pool(world: &MockAws, member: &'static str, value: Value) {
     world.change_pool(|pool| pool[member] = value);
 }
 
-fn recover_by(world: &World, names: &[&str]) {
+fn recover_by(world: &MockAws, names: &[&str]) {
     let mechanisms: Vec<Value> = names
         .iter()
         .enumerate()
@@ -131,21 +131,21 @@ fn recover_by(world: &World, names: &[&str]) {
     set_pool(world, "AccountRecoverySetting", json!({ "RecoveryMechanisms": mechanisms }));
 }
 
-fn second_factor(world: &World, factor: &'static str) {
+fn second_factor(world: &MockAws, factor: &'static str) {
     world.change_user(|user| {
         user["UserMFASettingList"] = json!([factor]);
         user["PreferredMfaSetting"] = json!(factor);
     });
 }
 
-fn unconfirmed(world: &World) {
+fn unconfirmed(world: &MockAws) {
     set_status(world, "UNCONFIRMED");
     world.set_attribute("email_verified", Some("false"));
     world.set_attribute("phone_number_verified", Some("false"));
 }
 
 /// One more user with the same address, who has not verified it.
-fn twin(world: &World) {
+fn twin(world: &MockAws) {
     world.change_users(|users| {
         let mut twin = users[0].clone();
         twin["Username"] = json!("bea");
@@ -155,7 +155,7 @@ fn twin(world: &World) {
     });
 }
 
-fn by_user_name(world: &World, aliases: &[&str]) {
+fn by_user_name(world: &MockAws, aliases: &[&str]) {
     world.change_pool(|pool| {
         pool.as_object_mut().expect("a pool").remove("UsernameAttributes");
         pool["AliasAttributes"] = json!(aliases);
@@ -164,7 +164,7 @@ fn by_user_name(world: &World, aliases: &[&str]) {
 }
 
 /// How something comes about.
-type Change = fn(&World);
+type Change = fn(&MockAws);
 
 /// What is wrong, how it comes about, and who is asked for.
 type Case = (&'static str, Change, &'static str);
@@ -594,7 +594,7 @@ fn is_change(operation: &str) -> bool {
         .any(|reads| name.starts_with(reads))
 }
 
-fn key_state(world: &World, state: &'static str) {
+fn key_state(world: &MockAws, state: &'static str) {
     world.change("kms:DescribeKey", move |answer| {
         assert_eq!(answer["KeyMetadata"]["Arn"], KEY_ARN);
         answer["KeyMetadata"]["KeyState"] = json!(state);

@@ -7,18 +7,18 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tests::cli::Output;
 use tests::dns::{Dns, Record};
+use tests::mock_aws::{CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, MockAws, POOL, SENDER, SUB, USER};
 use tests::service::Reply;
-use tests::world::{CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, POOL, SENDER, SUB, USER, World};
 
 /// An account and a DNS in which everything is as it should be.
 pub(crate) struct Place {
-    pub(crate) world: World,
+    pub(crate) world: MockAws,
     pub(crate) dns: Dns,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let (world, dns) = (World::start(), Dns::start());
+        let (world, dns) = (MockAws::start(), Dns::start());
         dns.add("example.com", Record::Mail("mx.example.com".to_owned()));
         dns.add("shop.example", Record::Mail("mx.shop.example".to_owned()));
         dns.add("_dmarc.shop.example", Record::Text("v=DMARC1; p=none".to_owned()));

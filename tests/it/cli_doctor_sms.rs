@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+use tests::mock_aws::{CUSTOM_SMS_SENDER, PHONE, SUB, USER, metrics};
 use tests::service::Reply;
-use tests::world::{CUSTOM_SMS_SENDER, PHONE, SUB, USER, metrics};
 
 use crate::cli_doctor_email::{Place, assert_width, section, words};
 

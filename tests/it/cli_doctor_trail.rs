@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use shared::recipient::RecipientHasher;
 use tests::cli::Output;
-use tests::world::{CUSTOM_EMAIL_SENDER, PHONE, POOL, RECIPIENT_HASH_KEY, STACK, SUB, USER, World};
+use tests::mock_aws::{CUSTOM_EMAIL_SENDER, MockAws, PHONE, POOL, RECIPIENT_HASH_KEY, STACK, SUB, USER};
 
 use crate::cli_doctor_triggers::{assert_harmless, assert_narrow, findings, is_ok};
 
@@ -19,7 +19,7 @@ fn hash(recipient: &str) -> String {
     RecipientHasher::new(RECIPIENT_HASH_KEY.as_bytes()).hash(recipient).to_string()
 }
 
-async fn doctor(world: &World, more: &[&str]) -> Output {
+async fn doctor(world: &MockAws, more: &[&str]) -> Output {
     let output = world.run(&[&["doctor", USER, "--stack-name", STACK], more].concat()).await;
     assert_harmless(&output);
     output
@@ -41,11 +41,11 @@ fn line(recipient: &str, message: &str, more: &Value) -> Value {
 }
 
 /// What a log group holds about a recipient, by the end of its name; the errors are another question.
-fn logged(world: &World, group: &'static str, lines: Vec<Value>) {
+fn logged(world: &MockAws, group: &'static str, lines: Vec<Value>) {
     answer(world, group, false, lines);
 }
 
-fn answer(world: &World, group: &'static str, errors: bool, lines: Vec<Value>) {
+fn answer(world: &MockAws, group: &'static str, errors: bool, lines: Vec<Value>) {
     world.answer_with("logs:FilterLogEvents", move |asked| {
         let name = asked["logGroupName"].as_str().unwrap_or_default();
         let about_errors = asked["filterPattern"].as_str().unwrap_or_default().contains("ERROR");
@@ -67,7 +67,7 @@ fn answer(world: &World, group: &'static str, errors: bool, lines: Vec<Value>) {
 const EMAIL: &str = "custom-email-sender";
 const SMS: &str = "custom-sms-sender";
 
-fn told(world: &World, message: &str, more: &Value) {
+fn told(world: &MockAws, message: &str, more: &Value) {
     logged(world, EMAIL, vec![line(USER, message, more)]);
 }
 
@@ -104,7 +104,7 @@ fn send_failed() -> Value {
     json!({ "errorType": "SendFailed", "errorMessage": sentence })
 }
 
-type Change = fn(&World);
+type Change = fn(&MockAws);
 
 /// What happened in a healthy account, and the word that the finding begins with.
 const CASES: &[(&str, &str, Change)] = &[
@@ -252,19 +252,19 @@ const CASES: &[(&str, &str, Change)] = &[
 ];
 
 /// Codes go to the phone first.
-fn codes_go_by_sms(world: &World) {
+fn codes_go_by_sms(world: &MockAws) {
     world.change_pool(|pool| {
         pool["AccountRecoverySetting"] =
             json!({ "RecoveryMechanisms": [{ "Name": "verified_phone_number", "Priority": 1 }] });
     });
 }
 
-fn decided(world: &World, message: &str, decision: &str) {
+fn decided(world: &MockAws, message: &str, decision: &str) {
     let line = line(USER, message, &json!({ "decision": decision, "trigger.source": "PreSignUp_SignUp" }));
     logged(world, "pre-sign-up", vec![line]);
 }
 
-fn delivery(world: &World, configurations: &Value) {
+fn delivery(world: &MockAws, configurations: &Value) {
     world.answer(
         "cognito-idp:GetLogDeliveryConfiguration",
         json!({ "LogDeliveryConfiguration": { "UserPoolId": POOL, "LogConfigurations": configurations } }),
@@ -274,9 +274,9 @@ fn delivery(world: &World, configurations: &Value) {
 #[tokio::test]
 async fn everything_that_can_have_happened_is_told() {
     let mut shown = String::new();
-    let healthy = findings(&doctor(&World::start(), &[]).await, TITLE);
+    let healthy = findings(&doctor(&MockAws::start(), &[]).await, TITLE);
     for (name, word, change) in CASES {
-        let world = World::start();
+        let world = MockAws::start();
         change(&world);
         let output = doctor(&world, &[]).await;
         let found = findings(&output, TITLE);
@@ -298,7 +298,7 @@ async fn everything_that_can_have_happened_is_told() {
 
 #[tokio::test]
 async fn each_conclusion_has_its_reasons() {
-    let world = World::start();
+    let world = MockAws::start();
     told(&world, "sent an e-mail", &json!({}));
     world.fail_events([failed(SUB, USER, &send_failed())]);
     let found = findings(&doctor(&world, &["--why"]).await, TITLE);
@@ -311,7 +311,7 @@ async fn what_may_not_be_asked_is_named_and_the_rest_goes_on() {
     for action in
         ["logs:FilterLogEvents", "sqs:GetQueueAttributes", "cognito-idp:GetLogDeliveryConfiguration"]
     {
-        let world = World::start();
+        let world = MockAws::start();
         world.refuse(action, 403, "AccessDeniedException");
         let found = findings(&doctor(&world, &[]).await, TITLE);
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -325,7 +325,7 @@ async fn what_may_not_be_asked_is_named_and_the_rest_goes_on() {
 
 #[tokio::test]
 async fn a_log_group_that_does_not_exist_holds_no_lines() {
-    let world = World::start();
+    let world = MockAws::start();
     world.refuse("logs:FilterLogEvents", 400, "ResourceNotFoundException");
     let found = findings(&doctor(&world, &[]).await, TITLE);
     assert!(found.iter().any(|one| one.contains("about this user in the last 24 h")), "{found:#?}");
@@ -333,7 +333,7 @@ async fn a_log_group_that_does_not_exist_holds_no_lines() {
 
 #[tokio::test]
 async fn the_logs_are_asked_for_the_hash_and_for_so_many_hours() {
-    let world = World::start();
+    let world = MockAws::start();
     doctor(&world, &["--hours", "2"]).await;
     let asked = world.asked("logs:FilterLogEvents");
     let since = |group: &str, pattern: &str| {
@@ -354,7 +354,7 @@ async fn the_logs_are_asked_for_the_hash_and_for_so_many_hours() {
 
 #[tokio::test]
 async fn the_queue_is_read_with_its_own_role_and_hides_nothing() {
-    let world = World::start();
+    let world = MockAws::start();
     world.fail_events([failed(SUB, USER, &send_failed())]);
     doctor(&world, &[]).await;
     let role = &world.asked("sts:AssumeRole")[0]["RoleArn"];
@@ -368,7 +368,7 @@ async fn the_queue_is_read_with_its_own_role_and_hides_nothing() {
 
 #[tokio::test]
 async fn a_user_who_does_not_exist_is_looked_for_by_what_was_asked() {
-    let world = World::start();
+    let world = MockAws::start();
     world.change_users(Vec::clear);
     decided(&world, "refused: the e-mail domain is on DENIED_EMAIL_DOMAINS", "refuse");
     let found = findings(&doctor(&world, &[]).await, TITLE);

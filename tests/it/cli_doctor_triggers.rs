@@ -7,9 +7,9 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tests::canary::assert_absent;
 use tests::cli::Output;
-use tests::world::{
-    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, POOL, PRE_SIGN_UP, RECIPIENT_HASH_KEY,
-    STACK, USER, World,
+use tests::mock_aws::{
+    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, MockAws, POOL, PRE_SIGN_UP,
+    RECIPIENT_HASH_KEY, STACK, USER,
 };
 
 /// The part of the text below a title: one entry for each finding.
@@ -59,7 +59,7 @@ pub(crate) fn assert_harmless(output: &Output) {
     assert_absent(&secrets, &format!("{}{}", output.stdout, output.stderr));
 }
 
-async fn doctor(world: &World, more: &[&str]) -> Output {
+async fn doctor(world: &MockAws, more: &[&str]) -> Output {
     let output = world.run(&[&["doctor", USER, "--stack-name", STACK], more].concat()).await;
     assert_harmless(&output);
     output
@@ -67,17 +67,17 @@ async fn doctor(world: &World, more: &[&str]) -> Output {
 
 const TITLE: &str = "The triggers";
 
-type Change = fn(&World);
+type Change = fn(&MockAws);
 
-fn lambda_config(world: &World, change: fn(&mut Value)) {
+fn lambda_config(world: &MockAws, change: fn(&mut Value)) {
     world.change_pool(|pool| change(&mut pool["LambdaConfig"]));
 }
 
-fn key(world: &World, member: &'static str, value: &'static str) {
+fn key(world: &MockAws, member: &'static str, value: &'static str) {
     world.change("kms:DescribeKey", move |answer| answer["KeyMetadata"][member] = json!(value));
 }
 
-fn function(world: &World, arn: &'static str, change: fn(&mut Value)) {
+fn function(world: &MockAws, arn: &'static str, change: fn(&mut Value)) {
     world.change("lambda:GetFunctionConfiguration", move |answer| {
         if answer["FunctionArn"] == arn {
             change(answer);
@@ -85,14 +85,14 @@ fn function(world: &World, arn: &'static str, change: fn(&mut Value)) {
     });
 }
 
-fn condition(world: &World, operator: &str, name: &str, value: &str) {
+fn condition(world: &MockAws, operator: &str, name: &str, value: &str) {
     world.change_permissions(CUSTOM_EMAIL_SENDER, |statements| {
         statements[0]["Condition"][operator][name] = json!(value);
     });
 }
 
 /// Another statement in the key's policy, about the e-mail sender's role.
-fn key_policy(world: &World, statements: &Value) {
+fn key_policy(world: &MockAws, statements: &Value) {
     let policy = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
     world.answer("kms:GetKeyPolicy", json!({ "Policy": policy, "PolicyName": "default" }));
 }
@@ -101,7 +101,7 @@ fn iam_decides() -> Value {
     json!({ "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::123456789012:root" }, "Action": "kms:*" })
 }
 
-fn simulate(world: &World, decision: &str) {
+fn simulate(world: &MockAws, decision: &str) {
     let result = json!({ "EvalActionName": "kms:Decrypt", "EvalDecision": decision });
     world.answer(
         "iam:SimulatePrincipalPolicy",
@@ -338,7 +338,7 @@ fn allowing(function: &str) -> String {
         "Principal": { "Service": "cognito-idp.amazonaws.com" },
         "Action": "lambda:InvokeFunction",
         "Resource": function,
-        "Condition": { "ArnLike": { "AWS:SourceArn": tests::world::POOL_ARN } },
+        "Condition": { "ArnLike": { "AWS:SourceArn": tests::mock_aws::POOL_ARN } },
     }] })
     .to_string()
 }
@@ -347,7 +347,7 @@ fn allowing(function: &str) -> String {
 async fn everything_that_can_be_wrong_with_the_triggers_is_found_and_mended() {
     let mut shown = String::new();
     for (name, word, change) in CASES {
-        let world = World::start();
+        let world = MockAws::start();
         change(&world);
         let output = doctor(&world, &[]).await;
         let found: Vec<_> = findings(&output, TITLE).into_iter().filter(|one| !is_ok(one)).collect();
@@ -362,7 +362,7 @@ async fn everything_that_can_be_wrong_with_the_triggers_is_found_and_mended() {
 
 #[tokio::test]
 async fn healthy_triggers_are_ok_and_each_conclusion_has_its_reasons() {
-    let world = World::start();
+    let world = MockAws::start();
     let output = doctor(&world, &["--why"]).await;
     let found = findings(&output, TITLE);
     assert!(found.iter().all(|one| is_ok(one)), "{found:#?}");
@@ -382,7 +382,7 @@ async fn what_may_not_be_asked_is_named_and_the_rest_goes_on() {
         "kms:GetKeyPolicy",
         "iam:SimulatePrincipalPolicy",
     ] {
-        let world = World::start();
+        let world = MockAws::start();
         world.refuse(action, 403, "AccessDeniedException");
         let found = findings(&doctor(&world, &[]).await, TITLE);
         let unchecked: Vec<_> = found.iter().filter(|one| one.starts_with("- ")).collect();
@@ -398,7 +398,7 @@ async fn what_may_not_be_asked_is_named_and_the_rest_goes_on() {
 
 #[tokio::test]
 async fn a_key_that_is_named_by_an_alias_is_followed() {
-    let world = World::start();
+    let world = MockAws::start();
     let alias = "arn:aws:kms:eu-central-1:123456789012:alias/triggers-codes";
     world.change_pool(|pool| pool["LambdaConfig"]["KMSKeyID"] = json!(alias));
     let metadata = json!({
@@ -418,7 +418,7 @@ async fn a_key_that_is_named_by_an_alias_is_followed() {
 
 #[tokio::test]
 async fn the_role_is_asked_about_with_the_pool_in_the_context() {
-    let world = World::start();
+    let world = MockAws::start();
     doctor(&world, &[]).await;
     let asked = world.asked("iam:SimulatePrincipalPolicy");
     assert_eq!(asked.len(), 2, "{asked:?}");
@@ -433,14 +433,14 @@ async fn the_role_is_asked_about_with_the_pool_in_the_context() {
 
 #[tokio::test]
 async fn each_function_is_described_once() {
-    let world = World::start();
+    let world = MockAws::start();
     doctor(&world, &[]).await;
     assert_eq!(world.asked("lambda:GetFunctionConfiguration").len(), 4);
 }
 
 #[tokio::test]
 async fn programs_get_every_check_by_its_name() {
-    let world = World::start();
+    let world = MockAws::start();
     let output = doctor(&world, &["--format", "json"]).await;
     let document: Value = serde_json::from_str(&output.stdout).expect("JSON");
     let checks: BTreeSet<_> = document["findings"]

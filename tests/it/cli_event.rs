@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tests::cli::Output;
 use tests::event::fixture;
 use tests::kms::Kms;
-use tests::world::{KEY_ARN, POOL, STACK, World};
+use tests::mock_aws::{KEY_ARN, MockAws, POOL, STACK};
 
 const EMAIL_SOURCE: &str = "CustomEmailSender_SignUp";
 
@@ -18,7 +18,7 @@ fn document(output: &Output) -> Value {
 }
 
 /// The code of an event, decrypted as a sender does it, if the stand-in for KMS was asked for exactly that context.
-fn opened(event: &Value, world: &World) -> String {
+fn opened(event: &Value, world: &MockAws) -> String {
     let code = STANDARD.decode(event["request"]["code"].as_str().expect("a code")).expect("base64");
     let envelope = Envelope::parse(code).expect("a message of the AWS Encryption SDK");
     let context: serde_json::Map<_, _> =
@@ -35,7 +35,7 @@ fn opened(event: &Value, world: &World) -> String {
 
 #[tokio::test]
 async fn every_trigger_source_is_listed_and_makes_an_event() {
-    let world = World::start();
+    let world = MockAws::start();
     let output = world.run(&["event", "--list"]).await;
     assert_eq!(output.code, Some(0));
     assert_snapshot!("event, list", output.stdout);
@@ -57,7 +57,7 @@ async fn every_trigger_source_is_listed_and_makes_an_event() {
 
 #[tokio::test]
 async fn a_code_is_encrypted_for_key_and_pool_of_the_stack() {
-    let world = World::start();
+    let world = MockAws::start();
     let arguments = ["event", EMAIL_SOURCE, "--stack-name", STACK, "--code", "51820364", "--dry-run"];
     let event = document(&world.run(&arguments).await);
     assert_eq!((&event["userPoolId"], &event["dryRun"]), (&json!(POOL), &json!(true)));
@@ -73,7 +73,7 @@ async fn a_code_is_encrypted_for_key_and_pool_of_the_stack() {
 
 #[tokio::test]
 async fn without_a_code_a_random_one_is_made() {
-    let world = World::start();
+    let world = MockAws::start();
     let arguments = ["event", EMAIL_SOURCE, "--key-arn", KEY_ARN, "--user-pool-id", "us-east-1_Example02"];
     let mut codes = Vec::new();
     for _ in 0..3 {
@@ -92,7 +92,7 @@ async fn without_a_code_a_random_one_is_made() {
 
 #[tokio::test]
 async fn kms_is_asked_in_the_region_of_the_key_or_at_the_endpoint_that_is_given() {
-    let world = World::start();
+    let world = MockAws::start();
     let elsewhere = KEY_ARN.replace("eu-central-1", "eu-west-1");
     world.answer(
         "kms:GenerateDataKey",
@@ -105,7 +105,7 @@ async fn kms_is_asked_in_the_region_of_the_key_or_at_the_endpoint_that_is_given(
     let _ = document(&world.run(&["event", EMAIL_SOURCE, "--key-arn", &elsewhere]).await);
     assert_eq!(world.regions("kms:GenerateDataKey"), ["eu-west-1"]);
 
-    let local = World::start();
+    let local = MockAws::start();
     let arguments = ["event", EMAIL_SOURCE, "--key-arn", KEY_ARN, "--kms-endpoint-url", local.url()];
     let _ = document(&world.run(&arguments).await);
     assert_eq!((world.calls().len(), local.calls().len()), (1, 1));
@@ -120,7 +120,7 @@ async fn an_event_without_a_code_needs_no_aws() {
 
 #[tokio::test]
 async fn an_event_of_a_file_is_sent_as_it_is_or_not_at_all() {
-    let world = World::start();
+    let world = MockAws::start();
     for option in
         ["--email", "--phone", "--locale", "--code", "--key-arn", "--user-pool-id", "--kms-endpoint-url"]
     {
@@ -134,7 +134,7 @@ async fn an_event_of_a_file_is_sent_as_it_is_or_not_at_all() {
 
 #[tokio::test]
 async fn what_makes_no_sense_is_said() {
-    let world = World::start();
+    let world = MockAws::start();
     for (arguments, said) in [
         (
             &["PostConfirmation_ConfirmSignUp"][..],

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_kms::primitives::{DateTime, DateTimeFormat};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use shared::message::MessageKind;
+use shared::trigger::MessageKind;
 use tests::canary::assert_absent;
 use tests::cli::{Output, credentials, interrupt, run, start};
 use tests::cloudformation::{CloudFormation, STACK};

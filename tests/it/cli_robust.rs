@@ -2,8 +2,8 @@
 //! Region, throttling, nonsense.
 
 use tests::cli::{Output, run};
+use tests::mock_aws::{MockAws, POOL, QUEUE_URL, STACK, USER};
 use tests::service::{Nobody, Reply};
-use tests::world::{POOL, QUEUE_URL, STACK, USER, World};
 
 /// A command line, and its exit code where everything is as it should be.
 struct Command {
@@ -58,9 +58,9 @@ fn words(text: &str) -> String {
 }
 
 /// Runs every command in an account that was prepared for it, with these variables besides.
-async fn each(prepare: impl Fn(&World), more: &[(&str, &str)], code: i32, says: &str) {
+async fn each(prepare: impl Fn(&MockAws), more: &[(&str, &str)], code: i32, says: &str) {
     for command in COMMANDS {
-        let world = World::start();
+        let world = MockAws::start();
         prepare(&world);
         check(command, &world.begin(command.arguments, more, "").end().await, code, says);
     }
@@ -69,7 +69,7 @@ async fn each(prepare: impl Fn(&World), more: &[(&str, &str)], code: i32, says: 
 #[tokio::test]
 async fn where_everything_is_as_it_should_be_every_command_works() {
     for command in COMMANDS {
-        let world = World::start();
+        let world = MockAws::start();
         let output = world.run(command.arguments).await;
         assert_eq!(output.code, Some(command.healthy), "{:?}: {output:?}", command.arguments);
         assert!(!world.calls().is_empty(), "{:?} asks AWS", command.arguments);
@@ -85,7 +85,7 @@ async fn without_a_network_aws_cannot_be_reached() {
 #[tokio::test]
 async fn without_credentials_the_ways_to_them_are_named() {
     for command in COMMANDS {
-        let world = World::start();
+        let world = MockAws::start();
         let env = [("AWS_REGION", "eu-central-1"), ("AWS_ENDPOINT_URL", world.url())];
         check(command, &run(command.arguments, &env).await, 3, "there are no AWS credentials");
         assert!(world.calls().is_empty(), "nothing was asked");
@@ -101,20 +101,20 @@ async fn without_a_region_the_ways_to_one_are_named() {
 
 #[tokio::test]
 async fn expired_credentials_are_called_that() {
-    let expire = |world: &World| world.always("*", &Reply::ExpiredCredentials);
+    let expire = |world: &MockAws| world.always("*", &Reply::ExpiredCredentials);
     each(expire, &[], 3, "the credentials have expired: sign in again").await;
 }
 
 #[tokio::test]
 async fn credentials_that_aws_does_not_know_are_called_that() {
-    let unknown = |world: &World| world.refuse("*", 403, "InvalidClientTokenId");
+    let unknown = |world: &MockAws| world.refuse("*", 403, "InvalidClientTokenId");
     each(unknown, &[], 3, "AWS does not know these credentials in eu-central-1").await;
 }
 
 #[tokio::test]
 async fn a_missing_permission_is_named() {
     for command in COMMANDS {
-        let world = World::start();
+        let world = MockAws::start();
         world.refuse("*", 403, "AccessDenied");
         let output = world.run(command.arguments).await;
         assert!(output.code == Some(3) || output.code == Some(1), "{:?}: {output:?}", command.arguments);
@@ -128,7 +128,7 @@ async fn a_missing_permission_is_named() {
 #[tokio::test]
 async fn in_another_region_there_is_nothing() {
     for command in without_a_region() {
-        let world = World::start();
+        let world = MockAws::start();
         let arguments = [command.arguments, &["--region", "eu-west-1"]].concat();
         check(command, &world.run(&arguments).await, 3, "eu-west-1");
     }
@@ -137,7 +137,7 @@ async fn in_another_region_there_is_nothing() {
 #[tokio::test]
 async fn a_slower_pace_is_kept_by_itself() {
     for command in COMMANDS {
-        let world = World::start();
+        let world = MockAws::start();
         world.script("*", [Reply::error(400, "ThrottlingException"), Reply::bare(503)]);
         let output = world.run(command.arguments).await;
         assert_eq!(output.code, Some(command.healthy), "{:?}: {output:?}", command.arguments);

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use tests::canary::assert_absent;
 use tests::cli::Output;
 use tests::function::{Function, Invocation};
-use tests::service::Reply;
-use tests::world::{
-    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, PRE_SIGN_UP, SENDER, STACK, World,
+use tests::mock_aws::{
+    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, MockAws, PRE_SIGN_UP, SENDER, STACK,
 };
+use tests::service::Reply;
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
@@ -23,7 +23,7 @@ const OPERATING: &str = include_str!("../../docs/operating.md");
 
 /// A deployed stack: the functions run, with the variables that the stand-in for Lambda tells.
 pub(crate) struct Deployment {
-    pub(crate) world: World,
+    pub(crate) world: MockAws,
     services: Services,
 }
 
@@ -32,7 +32,7 @@ type Running = Arc<BTreeMap<&'static str, Function>>;
 impl Deployment {
     /// With these variables changed, each of one function.
     pub(crate) fn start(changes: &[(&'static str, &'static str, &str)]) -> Self {
-        let (world, services) = (World::start(), Services::start());
+        let (world, services) = (MockAws::start(), Services::start());
         let stack: Value =
             serde_json::from_str(include_str!("../fixtures/stack.json")).expect("the fixture is JSON");
         let functions = [
@@ -330,7 +330,7 @@ async fn what_the_operator_may_not_do_is_named_and_the_rest_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sender_that_knows_no_dry_run_gets_nothing_that_it_could_send() {
-    let world = World::start();
+    let world = MockAws::start();
     // As every sender of an older version answers: with the event.
     let output = world.run(&["smoke", "--stack-name", STACK]).await;
     assert_found(

@@ -9,8 +9,8 @@ use runtime::metrics::Metric;
 use serde_json::{Value, json};
 use tests::canary::assert_absent;
 use tests::cli::Output;
+use tests::mock_aws::{MockAws, POOL, QUEUE_URL, REGION, STACK, metrics};
 use tests::service::Reply;
-use tests::world::{POOL, QUEUE_URL, REGION, STACK, World, metrics};
 
 const UNTIL: &str = "2026-11-22T12:00:00Z";
 const UTF_8: (&str, &str) = ("LANG", "en_US.UTF-8");
@@ -19,7 +19,7 @@ const EMAIL: &str = "custom-email-sender";
 const SMS: &str = "custom-sms-sender";
 
 /// Runs the command for the day before [`UNTIL`], on a terminal that shows all characters.
-async fn status(world: &World, more: &[&str]) -> Output {
+async fn status(world: &MockAws, more: &[&str]) -> Output {
     let arguments = [&["status", "--stack-name", STACK, "--until", UNTIL], more].concat();
     let output = world.begin(&arguments, &[UTF_8], "").end().await;
     let wide = output.stdout.lines().find(|line| line.chars().count() > 80);
@@ -46,7 +46,7 @@ fn document(output: &Output) -> Value {
 type Numbers = &'static [(&'static str, &'static str, &'static [f64])];
 
 /// Lets CloudWatch have these numbers of functions and, by name alone, of AWS's own services.
-fn counted(world: &World, numbers: Numbers) {
+fn counted(world: &MockAws, numbers: Numbers) {
     world.answer_with("cloudwatch:GetMetricData", move |request| {
         metrics(request, |namespace, metric, dimensions| {
             let function = match namespace {
@@ -87,7 +87,7 @@ const ORDINARY: Numbers = &[
 
 #[tokio::test]
 async fn an_ordinary_day_is_shown_at_a_glance() {
-    let world = World::start();
+    let world = MockAws::start();
     counted(&world, ORDINARY);
     let output = status(&world, &[]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
@@ -136,7 +136,7 @@ async fn an_ordinary_day_is_shown_at_a_glance() {
 
 #[tokio::test]
 async fn an_empty_day_is_all_zeros() {
-    let world = World::start();
+    let world = MockAws::start();
     let output = status(&world, &["--ascii"]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
     assert_snapshot!(output.stdout, @r"
@@ -220,8 +220,8 @@ const QUEUE_ALARM: &str = "Messages could not be delivered and wait in failed-ev
 const SPEND_ALARM: &str =
     "The SMS of this month have cost SmsSpendAlarmUsd; at the limit SNS sends none. See it.";
 
-fn bad_day() -> World {
-    let world = World::start();
+fn bad_day() -> MockAws {
+    let world = MockAws::start();
     counted(&world, BAD);
     world.fail_events((0..3).map(|number| json!({ "event": number }).to_string()));
     world.change("ses:GetAccount", |answer| {
@@ -378,7 +378,7 @@ async fn every_alarm_of_the_template_is_named_with_a_command() {
         .map(|id| format!("{id}Alarm"))
         .collect();
     assert!(alarms.len() > 10, "{alarms:?}");
-    let world = World::start();
+    let world = MockAws::start();
     let answer: Vec<_> = alarms
         .iter()
         .map(|id| alarm(&format!("{STACK}-{id}-1AB2CD3EF4GH"), "Something is wrong. Do this."))
@@ -407,7 +407,7 @@ async fn every_alarm_of_the_template_is_named_with_a_command() {
 
 #[tokio::test]
 async fn without_network_or_credentials_there_is_nothing_to_show() {
-    let mut world = World::start();
+    let mut world = MockAws::start();
     let arguments = ["status", "--stack-name", STACK];
     let without = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")];
     let output = world.begin(&arguments, &without, "").end().await;
@@ -424,7 +424,7 @@ async fn without_network_or_credentials_there_is_nothing_to_show() {
 
 #[tokio::test]
 async fn users_are_not_counted_where_that_is_not_wanted() {
-    let world = World::start();
+    let world = MockAws::start();
     let output = status(&world, &["--without-users"]).await;
     assert_eq!(output.code, Some(0));
     assert!(!output.stdout.contains("unconfirmed"), "{}", output.stdout);
@@ -446,7 +446,7 @@ const ASKED: [(&str, &str); 8] = [
 #[tokio::test]
 async fn what_may_not_be_asked_is_named_and_the_rest_is_shown() {
     for (denied, what) in ASKED {
-        let world = World::start();
+        let world = MockAws::start();
         counted(&world, ORDINARY);
         if denied.starts_with("sms-voice:") {
             with_end_user_messaging(&world);
@@ -470,7 +470,7 @@ async fn what_may_not_be_asked_is_named_and_the_rest_is_shown() {
 #[tokio::test]
 async fn a_run_that_learns_nothing_fails() {
     let check = async |status_code, error, all: &str, expected| {
-        let world = World::start();
+        let world = MockAws::start();
         world.refuse(all, status_code, error);
         let output = status(&world, &[]).await;
         assert_eq!(output.code, Some(expected), "{output:?}");
@@ -482,7 +482,7 @@ async fn a_run_that_learns_nothing_fails() {
     // The stack alone is no news.
     for (status_code, error, expected) in [(403, "AccessDeniedException", 3), (400, "ThrottlingException", 4)]
     {
-        let world = World::start();
+        let world = MockAws::start();
         for (operation, _) in &ASKED[1..] {
             world.refuse(operation, status_code, error);
         }
@@ -497,7 +497,7 @@ async fn a_run_that_learns_nothing_fails() {
 
 #[tokio::test]
 async fn another_stack_or_none_is_an_error() {
-    let world = World::start();
+    let world = MockAws::start();
     let output = world.run(&["status", "--stack-name", "another"]).await;
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(3)));
     assert!(output.stderr.starts_with("error: there is no stack another in eu-central-1"), "{output:?}");
@@ -510,7 +510,7 @@ async fn another_stack_or_none_is_an_error() {
 
 #[tokio::test]
 async fn more_than_10000_unconfirmed_users_are_counted_page_by_page() {
-    let world = World::start();
+    let world = MockAws::start();
     world.change_users(|users| {
         let user = |number: usize| {
             // Half of them signed up before the day began.
@@ -544,7 +544,7 @@ async fn more_than_10000_unconfirmed_users_are_counted_page_by_page() {
 
 #[tokio::test]
 async fn a_count_that_breaks_off_is_not_shown() {
-    let world = World::start();
+    let world = MockAws::start();
     world.answer_with("cognito-idp:ListUsers", |request| {
         if request.get("PaginationToken").is_some() {
             return Err(Reply::error(400, "TooManyRequestsException"));
@@ -560,7 +560,7 @@ async fn a_count_that_breaks_off_is_not_shown() {
 
 #[tokio::test]
 async fn data_that_comes_in_pages_are_put_together() {
-    let world = World::start();
+    let world = MockAws::start();
     world.answer_with("cloudwatch:GetMetricData", |request| {
         let second = request.get("NextToken").is_some();
         let mut answer = metrics(request, |namespace, metric, _| match (namespace, metric, second) {
@@ -582,7 +582,7 @@ async fn data_that_comes_in_pages_are_put_together() {
 
 #[tokio::test]
 async fn data_that_cloudwatch_could_not_read_are_not_taken_for_zeros() {
-    let world = World::start();
+    let world = MockAws::start();
     world.answer_with("cloudwatch:GetMetricData", |request| {
         let mut answer = metrics(request, |_, _, _| Vec::new());
         answer["MetricDataResults"][0]["StatusCode"] = json!("InternalError");
@@ -605,7 +605,7 @@ fn seconds(time: &Value) -> u64 {
 }
 
 /// The metrics that were asked for, as namespace, name and the values of the dimensions.
-fn asked_metrics(world: &World) -> BTreeSet<(String, String, String)> {
+fn asked_metrics(world: &MockAws) -> BTreeSet<(String, String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut found = BTreeSet::new();
     for request in world.asked("cloudwatch:GetMetricData") {
@@ -623,7 +623,7 @@ fn asked_metrics(world: &World) -> BTreeSet<(String, String, String)> {
 
 #[tokio::test]
 async fn every_count_of_the_functions_is_asked_for() {
-    let world = World::start();
+    let world = MockAws::start();
     status(&world, &[]).await;
     let metrics = asked_metrics(&world);
     for metric in
@@ -664,7 +664,7 @@ fn set_parameter(stack: &mut Value, name: &str, value: &str) {
     }
 }
 
-fn with_end_user_messaging(world: &World) {
+fn with_end_user_messaging(world: &MockAws) {
     world.change("cloudformation:DescribeStacks", |answer| {
         set_parameter(&mut answer["Stacks"][0], "SmsProvider", "end-user-messaging");
     });
@@ -672,7 +672,7 @@ fn with_end_user_messaging(world: &World) {
 
 #[tokio::test]
 async fn sms_over_end_user_messaging_have_a_limit_of_their_own() {
-    let world = World::start();
+    let world = MockAws::start();
     with_end_user_messaging(&world);
     counted(&world, &[("AWS/SMSVoice", "TextMessageMonthlySpend", &[3.5, 49.0])]);
     world.answer(
@@ -692,7 +692,7 @@ async fn sms_over_end_user_messaging_have_a_limit_of_their_own() {
 
 #[tokio::test]
 async fn what_the_stack_does_not_have_is_not_asked_for() {
-    let world = World::start();
+    let world = MockAws::start();
     world.change("cloudformation:DescribeStacks", |answer| {
         let stack = &mut answer["Stacks"][0];
         set_parameter(stack, "SmsDelivery", "none");
@@ -744,7 +744,7 @@ async fn what_the_stack_does_not_have_is_not_asked_for() {
 
 #[tokio::test]
 async fn ses_is_asked_where_the_sender_sends() {
-    let world = World::start();
+    let world = MockAws::start();
     world.change("cloudformation:DescribeStacks", |answer| {
         set_parameter(&mut answer["Stacks"][0], "SesRegion", "eu-west-1");
     });
@@ -767,7 +767,7 @@ async fn commands_are_for_the_region_of_this_one() {
 
 #[tokio::test]
 async fn the_hours_are_those_that_were_asked_for() {
-    let world = World::start();
+    let world = MockAws::start();
     for hours in [1, 72] {
         world.forget();
         let output = status(&world, &["--hours", &hours.to_string()]).await;
@@ -789,7 +789,7 @@ async fn the_hours_are_those_that_were_asked_for() {
 
 #[tokio::test]
 async fn the_chart_is_ascii_where_the_locale_is() {
-    let world = World::start();
+    let world = MockAws::start();
     counted(&world, ORDINARY);
     let arguments = ["status", "--stack-name", STACK, "--until", UNTIL];
     let plain = world.begin(&arguments, &[("LC_ALL", "C"), UTF_8], "").end().await;

@@ -308,7 +308,7 @@ async fn a_service_that_takes_a_message_and_says_that_it_failed_gets_it_twice() 
 #[tokio::test]
 async fn no_kind_of_message_goes_to_a_domain_that_is_denied_or_disposable() {
     let stage = Stage::new(&[("DENY_DISPOSABLE_EMAIL", "true")]);
-    for kind in shared::message::MessageKind::ALL {
+    for kind in shared::trigger::MessageKind::ALL {
         for address in ["ann@denied.example", "ann@DENIED.example.", "ann@mailinator.com"] {
             let mut event = fixture(&format!("custom-email-sender-{}", kind.name()));
             event["request"]["userAttributes"]["email"] = json!(address);

@@ -14,7 +14,7 @@ use tests::service::Reply;
 
 use crate::custom_sms_sender;
 use crate::docs;
-use crate::stage::{Channel, Stage, StandIn, ending, side_by_side};
+use crate::stage::{Channel, MockService, Stage, ending, side_by_side};
 
 /// `DynamoDB`'s answer to a condition that does not hold.
 const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
@@ -233,7 +233,7 @@ impl Case {
 
     async fn play(self, stage: &Stage) {
         let event = stage.channel.event();
-        let (service, attempts): (&dyn StandIn, _) = match self.service {
+        let (service, attempts): (&dyn MockService, _) = match self.service {
             Service::Kms => (&stage.kms, sender::kms::ATTEMPTS.number),
             Service::DynamoDb => (&stage.table, sender::store::ATTEMPTS.number),
             Service::SesV2 | Service::Sns | Service::EndUserMessaging => {
@@ -280,7 +280,7 @@ impl Case {
                 _ => panic!("{self:?}: {invocation:?}"),
             }
         }
-        for service in [&stage.kms as &dyn StandIn, &*stage.send, &stage.table] {
+        for service in [&stage.kms as &dyn MockService, &*stage.send, &stage.table] {
             service.clear();
         }
         stage.table.empty();

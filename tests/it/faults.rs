@@ -12,7 +12,7 @@ use tests::function::Invocation;
 use tests::service::Reply;
 
 use crate::docs;
-use crate::stage::{Channel, Stage, StandIn, ending, side_by_side};
+use crate::stage::{Channel, MockService, Stage, ending, side_by_side};
 
 /// Longer than an attempt to reach the table may take, shorter than one to reach KMS.
 const SLOW: Duration = Duration::from_millis(800);
@@ -200,7 +200,7 @@ impl Row {
         }
     }
 
-    fn service(self, stage: &mut Stage) -> &mut dyn StandIn {
+    fn service(self, stage: &mut Stage) -> &mut dyn MockService {
         match self.call {
             Call::Kms => &mut stage.kms,
             Call::Send => &mut *stage.send,
@@ -280,7 +280,7 @@ impl Row {
         if which == "first" {
             assert_eq!(stage.table.attempts(), self.channel.table_calls(), "{self:?}");
         }
-        for service in [&stage.kms as &dyn StandIn, &*stage.send, &stage.table] {
+        for service in [&stage.kms as &dyn MockService, &*stage.send, &stage.table] {
             service.clear();
         }
     }

@@ -10,7 +10,7 @@ use tests::service::Reply;
 use tokio::join;
 
 use crate::docs;
-use crate::stage::{Channel, Stage, StandIn, ending, side_by_side};
+use crate::stage::{Channel, MockService, Stage, ending, side_by_side};
 
 /// What was done last when the process is killed. `…Requested`: the service has read the request and done nothing;
 /// otherwise it has done it, and the process does not know.
@@ -69,7 +69,7 @@ impl Step {
     }
 
     /// The service that holds the request, and how many requests it answers before.
-    fn place(self, stage: &Stage) -> (&dyn StandIn, usize) {
+    fn place(self, stage: &Stage) -> (&dyn MockService, usize) {
         match self {
             Self::ClaimRequested | Self::Claimed => (&stage.table, 0),
             Self::DecryptRequested | Self::Decrypted => (&stage.kms, 0),

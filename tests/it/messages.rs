@@ -3,9 +3,10 @@
 use insta::assert_snapshot;
 use shared::config::MessageSettings;
 use shared::locale::Locale;
-use shared::message::{Content, Insert, MessageKind, Messages};
+use shared::message::{Content, Insert, Messages};
 use shared::secret::Code;
 use shared::segments::segments;
+use shared::trigger::MessageKind;
 
 #[test]
 fn every_message_in_every_language_reads_exactly_so() {

@@ -12,8 +12,8 @@ use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_event};
 use tests::function::Invocation;
 use tests::kms::KEY_ARN;
+use tests::mock_aws::{POOL, POOL_ARN, PRE_SIGN_UP};
 use tests::service::Reply;
-use tests::world::{POOL, POOL_ARN, PRE_SIGN_UP};
 
 use crate::attach_function::{Stage, properties, with};
 use crate::fixtures::deployed;

@@ -83,7 +83,7 @@ impl Channel {
 }
 
 /// A stand-in, whatever its protocol.
-pub(crate) trait StandIn: Send + Sync {
+pub(crate) trait MockService: Send + Sync {
     fn endpoint(&self) -> (&'static str, &str);
     fn script(&self, replies: Vec<Reply>);
     fn clear(&self);
@@ -94,7 +94,7 @@ pub(crate) trait StandIn: Send + Sync {
     fn open(&mut self);
 }
 
-impl<P: Protocol> StandIn for Service<P> {
+impl<P: Protocol> MockService for Service<P> {
     fn endpoint(&self) -> (&'static str, &str) {
         Self::endpoint(self)
     }
@@ -132,7 +132,7 @@ impl<P: Protocol> StandIn for Service<P> {
 pub(crate) struct Stage {
     pub(crate) channel: Channel,
     pub(crate) kms: Kms,
-    pub(crate) send: Box<dyn StandIn>,
+    pub(crate) send: Box<dyn MockService>,
     pub(crate) table: DynamoDb,
     pub(crate) function: Function,
 }
@@ -140,7 +140,7 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) fn start(channel: Channel) -> Self {
         let kms = Kms::start(KEY_ARN, None);
-        let send: Box<dyn StandIn> = match channel {
+        let send: Box<dyn MockService> = match channel {
             Channel::Ses | Channel::SesTwice => Box::new(Ses::start(None)),
             Channel::Sns => Box::new(Sns::start(None)),
             Channel::EndUserMessaging => Box::new(EndUserMessaging::start(None)),
@@ -181,7 +181,7 @@ impl Stage {
     }
 }
 
-fn process(channel: Channel, kms: &Kms, send: &dyn StandIn, table: &DynamoDb) -> Function {
+fn process(channel: Channel, kms: &Kms, send: &dyn MockService, table: &DynamoDb) -> Function {
     let settings: Vec<_> =
         channel.settings().into_iter().chain([kms.endpoint(), send.endpoint(), table.endpoint()]).collect();
     Function::start(channel.function(), &settings)

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use tests::cli;
 use tests::dns::{Dns, Record};
-use tests::world::{PRE_SIGN_UP, World};
+use tests::mock_aws::{MockAws, PRE_SIGN_UP};
 
 use crate::cli_smoke::Deployment;
 
@@ -25,7 +25,7 @@ cognito-triggers() {
 ";
 
 /// What happens to the account between two commands of the tour.
-fn meanwhile(world: &World, what: &str) {
+fn meanwhile(world: &MockAws, what: &str) {
     match what {
         "an existing pool" => world.existing_pool(),
         "neither contact is verified" => {
@@ -37,7 +37,7 @@ fn meanwhile(world: &World, what: &str) {
 }
 
 /// Plays a page's tour and writes it anew.
-async fn play(tour: &str, world: &World, folder: &Path) -> String {
+async fn play(tour: &str, world: &MockAws, folder: &Path) -> String {
     let dns = Dns::start();
     dns.add("example.com", Record::Mail("mx.example.com".to_owned()));
     dns.add("_dmarc.shop.example", Record::Text("v=DMARC1; p=none".to_owned()));

@@ -23,6 +23,7 @@ mod http;
 pub mod kms;
 pub mod lambda;
 pub mod metrics;
+pub mod mock_aws;
 pub mod presigned;
 pub mod rie;
 pub mod secrets_manager;
@@ -33,6 +34,5 @@ pub mod sns;
 pub mod sqs;
 pub mod sts;
 pub mod tls;
-pub mod world;
 
 pub use envelope_writer;

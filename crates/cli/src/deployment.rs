@@ -4,50 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::aws::cloudformation::Stacks;
 use crate::aws::{Aws, AwsError, Kind};
-
-/// The four triggers, in the order in which a user meets them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Trigger {
-    PreSignUp,
-    CustomMessage,
-    CustomEmailSender,
-    CustomSmsSender,
-}
-
-impl Trigger {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::PreSignUp, Self::CustomMessage, Self::CustomEmailSender, Self::CustomSmsSender];
-
-    /// The output of the stack that holds the function's ARN.
-    pub(crate) fn output(self) -> &'static str {
-        match self {
-            Self::PreSignUp => "PreSignUpFunctionArn",
-            Self::CustomMessage => "CustomMessageFunctionArn",
-            Self::CustomEmailSender => "CustomEmailSenderFunctionArn",
-            Self::CustomSmsSender => "CustomSmsSenderFunctionArn",
-        }
-    }
-
-    /// What `LambdaConfig` calls it.
-    pub(crate) fn slot(self) -> &'static str {
-        match self {
-            Self::PreSignUp => "PreSignUp",
-            Self::CustomMessage => "CustomMessage",
-            Self::CustomEmailSender => "CustomEmailSender",
-            Self::CustomSmsSender => "CustomSMSSender",
-        }
-    }
-
-    /// The package, and so the dimension of the function's metrics.
-    pub(crate) fn package(self) -> &'static str {
-        match self {
-            Self::PreSignUp => "pre-sign-up",
-            Self::CustomMessage => "custom-message",
-            Self::CustomEmailSender => "custom-email-sender",
-            Self::CustomSmsSender => "custom-sms-sender",
-        }
-    }
-}
+use shared::trigger::Trigger;
 
 /// A stack of the template.
 #[derive(Clone, Debug)]

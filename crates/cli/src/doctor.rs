@@ -26,11 +26,12 @@ use serde::Serialize;
 use crate::aws::cognito::{Pool, Pools, User};
 use crate::aws::lambda::{Configuration, Functions};
 use crate::aws::{Aws, AwsError, Kind};
-use crate::deployment::{Deployment, Trigger};
+use crate::deployment::Deployment;
 use crate::terminal::output::{Output, Tone, plain};
 use crate::terminal::progress::Progress;
 use crate::{Common, End, Error};
 use finding::{Finding, Level, Mend};
+use shared::trigger::Trigger;
 use user::Contact;
 use who::Found;
 

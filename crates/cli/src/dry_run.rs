@@ -1,10 +1,11 @@
 //! Dry runs of the senders: whether a function knows them, and what it answers (`crates/sender/src/dry_run.rs`).
 
 use serde::Deserialize;
+use shared::trigger::Trigger;
 
 use crate::aws::AwsError;
 use crate::aws::lambda::Functions;
-use crate::event::{Function, Kind, Recipe, set_dry_run};
+use crate::event::{Kind, Recipe, set_dry_run};
 
 /// What a dry run found out.
 #[derive(Debug, Default, Deserialize)]
@@ -64,7 +65,7 @@ impl Findings {
 pub(crate) async fn knows_dry_runs(
     functions: &Functions,
     function: &str,
-    role: Function,
+    role: Trigger,
 ) -> Result<Result<(), String>, AwsError> {
     let Some(kind) = Kind::of(role, "account-take-over-notification") else { return Ok(Ok(())) };
     let mut event = Recipe::default().event(kind);

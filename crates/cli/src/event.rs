@@ -8,9 +8,8 @@ use clap::Args;
 use envelope_writer::{SealSuite, Signer, Writer};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::message::{MessageKind, MessageTrigger, Request};
 use shared::phone::PhoneNumber;
-use shared::policy::SignUpSource;
+use shared::trigger::{MessageKind, Request, Trigger};
 use zeroize::Zeroizing;
 
 use crate::aws::cloudformation::Stacks;
@@ -134,8 +133,8 @@ impl Kind {
     }
 
     /// The event of that function for that message.
-    pub(crate) fn of(function: Function, message: &str) -> Option<Self> {
-        let name = format!("{}-{message}", function.name());
+    pub(crate) fn of(function: Trigger, message: &str) -> Option<Self> {
+        let name = format!("{}-{message}", function.package());
         KINDS.into_iter().find(|kind| kind.name == name)
     }
 
@@ -146,56 +145,6 @@ impl Kind {
             trigger_source: &'a str,
         }
         serde_json::from_str(self.text).map_or("", |source: Source<'_>| source.trigger_source)
-    }
-}
-
-/// A function of the bundle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Function {
-    PreSignUp,
-    CustomMessage,
-    EmailSender,
-    SmsSender,
-}
-
-impl Function {
-    /// The function that a trigger source is for.
-    pub(crate) fn of(trigger_source: &str) -> Option<Self> {
-        if SignUpSource::from_trigger_source(trigger_source).is_some() {
-            return Some(Self::PreSignUp);
-        }
-        [
-            (MessageTrigger::CustomMessage, Self::CustomMessage),
-            (MessageTrigger::CustomEmailSender, Self::EmailSender),
-            (MessageTrigger::CustomSmsSender, Self::SmsSender),
-        ]
-        .into_iter()
-        .find(|(trigger, _)| trigger.request(trigger_source).is_some())
-        .map(|(_, function)| function)
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::PreSignUp => "pre-sign-up",
-            Self::CustomMessage => "custom-message",
-            Self::EmailSender => "custom-email-sender",
-            Self::SmsSender => "custom-sms-sender",
-        }
-    }
-
-    /// The output of the stack that holds its ARN.
-    pub(crate) fn output(self) -> &'static str {
-        match self {
-            Self::PreSignUp => "PreSignUpFunctionArn",
-            Self::CustomMessage => "CustomMessageFunctionArn",
-            Self::EmailSender => "CustomEmailSenderFunctionArn",
-            Self::SmsSender => "CustomSmsSenderFunctionArn",
-        }
-    }
-
-    /// Whether it decrypts codes and sends messages.
-    pub(crate) fn is_sender(self) -> bool {
-        matches!(self, Self::EmailSender | Self::SmsSender)
     }
 }
 
@@ -406,7 +355,7 @@ impl Sealer {
 
 fn asks_for(event: &Value) -> Option<MessageKind> {
     let source = text(event, "/triggerSource");
-    [MessageTrigger::CustomEmailSender, MessageTrigger::CustomSmsSender].into_iter().find_map(|trigger| {
+    [Trigger::CustomEmailSender, Trigger::CustomSmsSender].into_iter().find_map(|trigger| {
         match trigger.request(source) {
             Some(Request::Message(kind)) => Some(kind),
             _ => None,
@@ -478,8 +427,8 @@ mod tests {
         }
         assert_eq!(BTreeSet::from(KINDS.map(|kind| kind.name.to_owned())), names);
         for kind in KINDS {
-            let function = Function::of(kind.trigger_source()).unwrap();
-            assert!(kind.name.starts_with(function.name()), "{kind:?}");
+            let function = Trigger::of_source(kind.trigger_source()).unwrap();
+            assert!(kind.name.starts_with(function.package()), "{kind:?}");
             assert_eq!(Recipe::default().event(kind)["triggerSource"], kind.trigger_source());
         }
     }

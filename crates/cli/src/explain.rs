@@ -14,9 +14,8 @@ use shared::config::Settings;
 use shared::disposable::BlockedDomains;
 use shared::domain::Denial;
 use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
-use shared::policy::{
-    Contacts, Decision, PassReason, RefuseReason, SignUpPolicy, SignUpSettings, SignUpSource,
-};
+use shared::policy::{Contacts, Decision, PassReason, RefuseReason, SignUpPolicy, SignUpSettings};
+use shared::trigger::SignUpSource;
 
 use crate::aws::cloudformation::Stacks;
 use crate::aws::lambda::Functions;

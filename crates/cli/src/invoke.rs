@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
+use shared::trigger::Trigger;
 
 use crate::aws::cloudformation::Stacks;
 use crate::aws::lambda::{Answer, Functions};
 use crate::aws::{Aws, AwsError, Kind as ErrorKind, region_of};
 use crate::dry_run::{Findings, knows_dry_runs};
-use crate::event::{Draft, Function, Kind, set_dry_run};
+use crate::event::{Draft, Kind, set_dry_run};
 use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
 
@@ -73,7 +74,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         (None, None) => return Err(Error::Usage("an event is needed: KIND or --event-file".to_owned())),
     };
     let source = event.get("triggerSource").and_then(Value::as_str).unwrap_or_default();
-    let role = Function::of(source);
+    let role = Trigger::of_source(source);
     let region = function_name.as_deref().and_then(region_of);
     let aws = Aws::load(common, region).await?;
     let function = match (function_name, stack) {
@@ -85,11 +86,11 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     };
     let functions = Functions::new(&aws);
     // What is not known to be harmless is treated as a sender.
-    let dry_run = !send && role.is_none_or(Function::is_sender);
+    let dry_run = !send && role.is_none_or(Trigger::is_sender);
     // Nor is a rehearsal counted as a sign-up.
-    set_dry_run(&mut event, dry_run || !send && role == Some(Function::PreSignUp));
+    set_dry_run(&mut event, dry_run || !send && role == Some(Trigger::PreSignUp));
     if dry_run {
-        let sender = role.unwrap_or(Function::EmailSender);
+        let sender = role.unwrap_or(Trigger::CustomEmailSender);
         if let Err(problem) = knows_dry_runs(&functions, &function, sender).await? {
             output.error(&problem);
             return Ok(End::LookAtIt);
@@ -106,13 +107,13 @@ fn read(path: &PathBuf) -> Result<Value, Error> {
     if event.is_object() { Ok(event) } else { Err(problem("an event is a JSON object".to_owned())) }
 }
 
-async fn of_stack(aws: &Aws, stack: &str, role: Option<Function>) -> Result<String, Error> {
+async fn of_stack(aws: &Aws, stack: &str, role: Option<Trigger>) -> Result<String, Error> {
     let role = role.ok_or_else(|| {
         Error::Usage("the event's triggerSource is none that is known: name the function".to_owned())
     })?;
     let mut outputs = Stacks::new(aws).outputs(stack).await?;
     outputs.remove(role.output()).ok_or_else(|| {
-        let text = format!("the stack has no output {}: it deploys no {}", role.output(), role.name());
+        let text = format!("the stack has no output {}: it deploys no {}", role.output(), role.package());
         AwsError::new(ErrorKind::NotFound, text).into()
     })
 }

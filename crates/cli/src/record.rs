@@ -10,7 +10,7 @@ use aws_smithy_types::date_time::Format;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use shared::event::Event;
-use shared::message::{MessageKind, MessageTrigger, Request};
+use shared::trigger::{MessageKind, Request, Trigger};
 
 use crate::terminal::output::plain;
 
@@ -121,7 +121,7 @@ impl<'a> Record<'a> {
 }
 
 fn subject(trigger_source: &str) -> Option<(Channel, Subject)> {
-    [(MessageTrigger::CustomEmailSender, Channel::Email), (MessageTrigger::CustomSmsSender, Channel::Sms)]
+    [(Trigger::CustomEmailSender, Channel::Email), (Trigger::CustomSmsSender, Channel::Sms)]
         .into_iter()
         .find_map(|(trigger, channel)| {
             let subject = match trigger.request(trigger_source)? {

@@ -13,16 +13,16 @@ use serde_json::Value;
 use shared::config::Settings;
 use shared::disposable::BlockedDomains;
 use shared::locale::Locale;
-use shared::message::MessageKind;
 use shared::phone::{CountryAllowlist, PhoneNumber, SmsPermission};
-use shared::policy::{Contacts, SignUpSettings, SignUpSource};
+use shared::policy::{Contacts, SignUpSettings};
+use shared::trigger::{MessageKind, SignUpSource, Trigger};
 
 use crate::aws::cloudformation::Stacks;
 use crate::aws::lambda::{Answer, Functions};
 use crate::aws::ses::Ses;
 use crate::aws::{Aws, AwsError, Kind as ErrorKind};
 use crate::dry_run::{Findings, Message, knows_dry_runs};
-use crate::event::{Function, Kind, Recipe, Sealer, random_code, set_dry_run, simulator};
+use crate::event::{Kind, Recipe, Sealer, random_code, set_dry_run, simulator};
 use crate::smoke::verdict::Verdict;
 use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
@@ -58,8 +58,8 @@ The exit code is 1 when a proof failed or could not be had.";
 pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
     let aws = Aws::load(common, None).await?;
     let outputs = Stacks::new(&aws).outputs(&options.stack_name).await?;
-    if !outputs.contains_key(Function::PreSignUp.output()) {
-        let name = Function::PreSignUp.output();
+    if !outputs.contains_key(Trigger::PreSignUp.output()) {
+        let name = Trigger::PreSignUp.output();
         let text = format!(
             "the stack {} has no output {name}: is it a stack of the Cognito triggers?",
             options.stack_name
@@ -79,8 +79,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     output.text(Tone::Strong, 0, &headline)?;
     let mut smoke =
         Smoke { functions: Functions::new(&aws), aws, outputs, options, output, proofs: Vec::new() };
-    for function in [Function::PreSignUp, Function::CustomMessage, Function::EmailSender, Function::SmsSender]
-    {
+    for function in Trigger::ALL {
         smoke.function(function).await?;
     }
     smoke.end()
@@ -118,7 +117,7 @@ struct Smoke<'a> {
 
 /// A function of the stack, with its settings as far as they can be read.
 struct Subject {
-    role: Function,
+    role: Trigger,
     arn: String,
     variables: Option<BTreeMap<String, String>>,
 }
@@ -143,12 +142,16 @@ impl Subject {
 }
 
 impl Smoke<'_> {
-    async fn function(&mut self, role: Function) -> Result<(), Error> {
+    async fn function(&mut self, role: Trigger) -> Result<(), Error> {
         self.output.text(Tone::Plain, 0, "")?;
         let Some(arn) = self.outputs.get(role.output()).cloned() else {
-            return Ok(self.output.text(Tone::Strong, 0, &format!("{}: not in this stack", role.name()))?);
+            return Ok(self.output.text(
+                Tone::Strong,
+                0,
+                &format!("{}: not in this stack", role.package()),
+            )?);
         };
-        self.output.text(Tone::Strong, 0, role.name())?;
+        self.output.text(Tone::Strong, 0, role.package())?;
         let variables = match self.functions.variables(&arn).await {
             Ok(variables) => Some(variables),
             Err(error) => {
@@ -158,14 +161,14 @@ impl Smoke<'_> {
         };
         let subject = Subject { role, arn, variables };
         match role {
-            Function::PreSignUp => self.pre_sign_up(&subject).await,
-            Function::CustomMessage => self.custom_message(&subject).await,
-            Function::EmailSender | Function::SmsSender => self.sender(&subject).await,
+            Trigger::PreSignUp => self.pre_sign_up(&subject).await,
+            Trigger::CustomMessage => self.custom_message(&subject).await,
+            Trigger::CustomEmailSender | Trigger::CustomSmsSender => self.sender(&subject).await,
         }
     }
 
     /// Notes a proof and prints its line.
-    fn note(&mut self, of: Function, what: &str, verdict: Verdict) -> Result<(), Error> {
+    fn note(&mut self, of: Trigger, what: &str, verdict: Verdict) -> Result<(), Error> {
         let (tone, word, detail) = match &verdict {
             Verdict::Ok(detail) => (Tone::Good, "ok     ", detail),
             Verdict::Failed(detail) => (Tone::Warning, "failed ", detail),
@@ -173,7 +176,7 @@ impl Smoke<'_> {
         };
         let colon = if detail.is_empty() { "" } else { ": " };
         self.output.text(tone, 12, &format!("  {word}  {what}{colon}{detail}"))?;
-        self.proofs.push(Proof { of: of.name(), what: what.to_owned(), verdict });
+        self.proofs.push(Proof { of: of.package(), what: what.to_owned(), verdict });
         Ok(())
     }
 
@@ -295,7 +298,7 @@ impl Smoke<'_> {
             }
         }
         self.foreign_code(subject, &sealer, phone).await?;
-        if subject.role == Function::EmailSender {
+        if subject.role == Trigger::CustomEmailSender {
             self.identity(way).await?;
         }
         if self.options.send {
@@ -328,7 +331,7 @@ impl Smoke<'_> {
 
     /// A number that the SMS sender may write to: nobody is written to in a dry run, so any of the country will do.
     fn number(&self, subject: &Subject) -> Option<String> {
-        if subject.role != Function::SmsSender {
+        if subject.role != Trigger::CustomSmsSender {
             return None;
         }
         if let Some(phone) = &self.options.phone {
@@ -344,19 +347,23 @@ impl Smoke<'_> {
         let regions: BTreeSet<_> = way.routes.iter().map(|route| route.region.as_str()).collect();
         let Some(from) = way.from.as_deref().filter(|_| !regions.is_empty()) else {
             let problem = "no dry run told where the e-mails come from".to_owned();
-            return self.note(Function::EmailSender, "its identity in SES", Verdict::Unknown(problem));
+            return self.note(Trigger::CustomEmailSender, "its identity in SES", Verdict::Unknown(problem));
         };
         for region in regions {
             let ses = Ses::new(&self.aws, region);
             let verdict = verdict::account(&ses).await;
-            self.note(Function::EmailSender, &format!("the account may send by SES in {region}"), verdict)?;
+            self.note(
+                Trigger::CustomEmailSender,
+                &format!("the account may send by SES in {region}"),
+                verdict,
+            )?;
             let verdict = verdict::identity(&ses, from, region).await;
-            self.note(Function::EmailSender, &format!("its identity in SES in {region}"), verdict)?;
+            self.note(Trigger::CustomEmailSender, &format!("its identity in SES in {region}"), verdict)?;
             let of_region = way.routes.iter().filter(|route| route.region == region);
             for name in of_region.filter_map(|route| route.configuration_set.as_deref()) {
                 let verdict = verdict::configuration_set(&ses, name, region).await;
                 let what = format!("its configuration set {} in {region}", plain(name));
-                self.note(Function::EmailSender, &what, verdict)?;
+                self.note(Trigger::CustomEmailSender, &what, verdict)?;
             }
         }
         Ok(())
@@ -364,7 +371,7 @@ impl Smoke<'_> {
 
     /// One message, really.
     async fn send(&mut self, subject: &Subject, sealer: &Sealer) -> Result<(), Error> {
-        if subject.role == Function::SmsSender {
+        if subject.role == Trigger::CustomSmsSender {
             let remark = "note: no SMS is sent: SNS has no simulator, and End User Messaging has simulator numbers \
                           for the United States only. `invoke CustomSMSSender_SignUp --send --phone NUMBER` sends one.";
             self.output.note(remark);

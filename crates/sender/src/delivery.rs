@@ -16,8 +16,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use shared::config::Settings;
 use shared::event::Event;
-use shared::message::{Content, MessageKind, MessageTrigger, Messages, RenderError};
+use shared::message::{Content, Messages, RenderError};
 use shared::pumping::LimitName;
+use shared::trigger::{MessageKind, Trigger};
 use tokio::join;
 
 use crate::dry_run::DRY_RUN;
@@ -219,7 +220,7 @@ impl Delivery {
     /// When the event is malformed, or the message was not sent for a reason that is not the recipient's.
     pub async fn handle(
         &self,
-        trigger: MessageTrigger,
+        trigger: Trigger,
         messages: &Messages,
         invocation: &Invocation,
         send: impl AsyncFnOnce(&Job, &mut Report<'_>) -> Outcome,

@@ -4,8 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use shared::event::{Event, EventError, Request};
 use shared::locale::{Locale, LocaleReason};
-use shared::message::{Content, Insert, MessageKind, MessageTrigger, Request as Wanted};
+use shared::message::{Content, Insert};
 use shared::secret::Code;
+use shared::trigger::{MessageKind, Request as Wanted, Trigger};
 
 use crate::kms::DecryptError;
 
@@ -65,7 +66,7 @@ impl Task {
     ///
     /// # Errors
     /// When a field that the message needs is absent or of the wrong type.
-    pub fn read(trigger: MessageTrigger, event: &Event, default_locale: Locale) -> Result<Self, EventError> {
+    pub fn read(trigger: Trigger, event: &Event, default_locale: Locale) -> Result<Self, EventError> {
         let kind = match trigger.request(event.trigger_source()) {
             None => {
                 let source = event.shown_trigger_source().to_owned();

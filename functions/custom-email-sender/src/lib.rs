@@ -24,8 +24,9 @@ use shared::config::Settings;
 use shared::disposable::BlockedDomains;
 use shared::domain::Denial;
 use shared::event::EventError;
-use shared::message::{Content, Email, MessageTrigger, Messages, RenderError};
+use shared::message::{Content, Email, Messages, RenderError};
 use shared::recipient::RecipientHasher;
+use shared::trigger::Trigger;
 
 use crate::mailbox::Mailbox;
 use crate::ses::{Route, Ses};
@@ -120,7 +121,7 @@ impl EmailSender {
     /// When the event is malformed, or the message was not sent for a reason that is not the recipient's.
     pub async fn handle(&self, invocation: Invocation) -> Result<Box<RawValue>, Failure> {
         let send = async |job: &Job, report: &mut Report<'_>| self.send(job, &invocation, report).await;
-        let trigger = MessageTrigger::CustomEmailSender;
+        let trigger = Trigger::CustomEmailSender;
         let answer = self.delivery.handle(trigger, &self.messages, &invocation, send).await?;
         Ok(answer.unwrap_or(invocation.event))
     }

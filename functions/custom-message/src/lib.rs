@@ -9,10 +9,8 @@ use serde_json::value::{RawValue, to_raw_value};
 use shared::config::Settings;
 use shared::event::{Answer, Event, EventError, Request};
 use shared::locale::Locale;
-use shared::message::{
-    Content, Insert, MessageKind, MessageTrigger, Messages, RenderError, Request as Wanted,
-    has_forbidden_character,
-};
+use shared::message::{Content, Insert, Messages, RenderError, has_forbidden_character};
+use shared::trigger::{MessageKind, Request as Wanted, Trigger};
 
 /// The settings of this function.
 #[derive(Debug)]
@@ -113,7 +111,7 @@ pub fn handle(config: &Config, invocation: Invocation) -> Box<RawValue> {
 fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValue>>, EventError> {
     let id = &invocation.request_id;
     let mut event = Event::parse(&invocation.event)?;
-    let kind = match MessageTrigger::CustomMessage.request(event.trigger_source()) {
+    let kind = match Trigger::CustomMessage.request(event.trigger_source()) {
         Some(Wanted::Message(kind)) => kind,
         Some(Wanted::AccountTakeOverNotification) | None => {
             tracing::warn!(

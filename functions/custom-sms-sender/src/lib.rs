@@ -27,11 +27,12 @@ use shared::disposable::BlockedDomains;
 use shared::domain::Denial;
 use shared::event::EventError;
 use shared::locale::Locale;
-use shared::message::{Content, Insert, MessageKind, MessageTrigger, Messages, RenderError, Sms};
+use shared::message::{Content, Insert, Messages, RenderError, Sms};
 use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
 use shared::pumping::SmsLimits;
 use shared::recipient::RecipientHasher;
 use shared::segments::segments;
+use shared::trigger::{MessageKind, Trigger};
 
 use crate::end_user_messaging::EndUserMessaging;
 use crate::guard::Guard;
@@ -269,7 +270,7 @@ impl SmsSender {
     /// When the event is malformed, or the message was not sent for a reason that is not the recipient's.
     pub async fn handle(&self, invocation: Invocation) -> Result<Box<RawValue>, Failure> {
         let send = async |job: &Job, report: &mut Report<'_>| self.send(job, &invocation, report).await;
-        let trigger = MessageTrigger::CustomSmsSender;
+        let trigger = Trigger::CustomSmsSender;
         let answer = self.delivery.handle(trigger, &self.messages, &invocation, send).await?;
         Ok(answer.unwrap_or(invocation.event))
     }

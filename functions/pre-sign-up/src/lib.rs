@@ -8,8 +8,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use shared::config::Settings;
 use shared::disposable::{LIST_DATE, LIST_LASTS_DAYS, list_age_days};
 use shared::event::{Answer, Event, EventError};
-use shared::policy::{Contacts, Decision, SignUpPolicy, SignUpSettings, SignUpSource};
+use shared::policy::{Contacts, Decision, SignUpPolicy, SignUpSettings};
 use shared::recipient::RecipientHasher;
+use shared::trigger::SignUpSource;
 
 /// The settings of this function.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use aws_sdk_cognitoidentityprovider::types::{
     AttributeType, DeliveryMediumType, LambdaConfigType, MessageActionType, PreventUserExistenceErrorTypes,
     RecoveryOptionNameType, UserPoolClientType, UserPoolType, UserType,
 };
+use shared::trigger::Trigger;
 
 use crate::aws::{Aws, AwsError, Call, Kind};
-use crate::deployment::Trigger;
 
 /// The user pools of one Region.
 #[derive(Clone)]

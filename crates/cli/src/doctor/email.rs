@@ -19,12 +19,12 @@ use super::user::OWN;
 use crate::aws::AwsError;
 use crate::aws::cognito::Pool;
 use crate::aws::ses::{Account, ConfigurationSet, Identity, MailFrom, Ses, Suppression};
-use crate::deployment::Trigger;
 use crate::dns::{Dns, DnsFailure};
 use crate::terminal::output::plain;
 use crate::terminal::progress::Progress;
 use crate::terminal::shell::quote;
 use dmarc::{Found, Policy, Request};
+use shared::trigger::Trigger;
 
 const SENDER: &str = "email.sender";
 const CUSTOM_MESSAGE: &str = "email.custom-message";

@@ -1,5 +1,7 @@
 //! The key of the codes: whether it is the right one and works, and whether Cognito and the senders may use it.
 
+use shared::trigger::Trigger;
+
 use super::Subject;
 use super::finding::{Finding, Level};
 use super::policy::{Policy, Statement, Verdict};
@@ -10,7 +12,7 @@ use crate::aws::iam::Policies;
 use crate::aws::kms::{Grant, Key, Keys};
 use crate::aws::lambda::name_of;
 use crate::aws::{AwsError, Kind};
-use crate::deployment::{Deployment, Trigger};
+use crate::deployment::Deployment;
 use crate::terminal::shell::quote;
 
 const KEY: &str = "triggers.key";

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use shared::phone::{Country, PhoneNumber, SmsPermission, SmsRefusal, Territory};
+use shared::trigger::Trigger;
 
 use super::email::{denied, read, region_of_pool};
 use super::finding::{Finding, Level};
@@ -17,7 +18,6 @@ use crate::aws::cloudwatch::{Spend, month_to_date_spend};
 use crate::aws::cognito::{Pool, SmsSettings};
 use crate::aws::end_user_messaging::{Destination, EndUserMessaging, Origination, SpendLimit};
 use crate::aws::sns::{Attributes, OriginationNumber, Sns};
-use crate::deployment::Trigger;
 use crate::terminal::output::plain;
 use crate::terminal::shell::quote;
 

@@ -9,8 +9,7 @@ use shared::address::EmailAddress;
 use shared::config::{MessageSettings, Settings};
 use shared::policy::SignUpSettings;
 use shared::pumping::SmsLimits;
-
-use crate::deployment::Trigger;
+use shared::trigger::Trigger;
 
 /// What is wrong with the variables of a function, in its own words; each part begins with a variable's name.
 ///

@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::Value;
-use shared::message::MessageKind;
 use shared::policy::{Decision, RefuseReason};
 use shared::recipient::RecipientHasher;
+use shared::trigger::{MessageKind, Trigger};
 
 use super::finding::Finding;
 use super::user::{self, Contact};
@@ -20,7 +20,7 @@ use crate::aws::cognito::{LogDelivery, Pools};
 use crate::aws::lambda::Configuration;
 use crate::aws::logs::{Line, Logs};
 use crate::aws::sqs::Queue;
-use crate::deployment::{Deployment, Trigger};
+use crate::deployment::Deployment;
 use crate::record::{OUR_ERRORS, Record, harmless};
 use crate::terminal::shell::quote;
 

@@ -1,5 +1,7 @@
 //! The triggers: which functions the pool invokes, whether it may and can, and what becomes of what fails.
 
+use shared::trigger::Trigger;
+
 use super::finding::Finding;
 use super::policy::{Policy, Statement, Verdict};
 use super::step::Step;
@@ -7,7 +9,7 @@ use super::{Subject, key, startup};
 use crate::aws::cognito::Pool;
 use crate::aws::lambda::{Configuration, EventInvoke, Functions, name_of, unqualified};
 use crate::aws::{AwsError, Kind};
-use crate::deployment::{Deployment, Trigger};
+use crate::deployment::Deployment;
 use crate::terminal::shell::quote;
 
 const ATTACHED: &str = "triggers.attached";
@@ -160,7 +162,7 @@ fn slots(pool: &Pool, deployment: Option<&Deployment>) -> Vec<Finding> {
 }
 
 fn missing(trigger: Trigger, pool: &Pool, deployment: &Deployment) -> Finding {
-    let (stack, name, slot) = (&deployment.stack, trigger.package(), trigger.slot());
+    let (stack, name, slot) = (&deployment.stack, trigger.package(), trigger.lambda_config_member());
     let subject = format!("the stack {stack} deploys {name}, but the pool does not invoke it");
     let finding = match trigger {
         Trigger::PreSignUp => Finding::warning(
@@ -190,7 +192,7 @@ fn missing(trigger: Trigger, pool: &Pool, deployment: &Deployment) -> Finding {
 }
 
 fn foreign(trigger: Trigger, attached: &str, pool: &Pool, deployment: &Deployment) -> Finding {
-    let (slot, stack) = (trigger.slot(), &deployment.stack);
+    let (slot, stack) = (trigger.lambda_config_member(), &deployment.stack);
     Finding::warning(
         ATTACHED,
         format!("{slot} of the pool is {attached}, which is not of the stack {stack}: that function decides"),
@@ -208,7 +210,7 @@ fn foreign(trigger: Trigger, attached: &str, pool: &Pool, deployment: &Deploymen
 fn frozen(trigger: Trigger, attached: &str) -> Option<Finding> {
     let version = attached.strip_prefix(unqualified(attached))?.strip_prefix(':')?;
     version.bytes().all(|byte| byte.is_ascii_digit()).then(|| {
-        let slot = trigger.slot();
+        let slot = trigger.lambda_config_member();
         Finding::warning(
             ATTACHED,
             format!(
@@ -232,7 +234,7 @@ fn channels(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
     let writes = |channel: &str| written.split(',').any(|name| name.trim() == channel);
     for (trigger, sender, channel) in &senders {
         let Some(sender) = sender else { continue };
-        let slot = trigger.slot();
+        let slot = trigger.lambda_config_member();
         if sender.version != VERSION {
             findings.push(
                 Finding::warning(
@@ -329,7 +331,7 @@ fn absent(attached: Attached<'_>, pool: &Pool, deployment: Option<&Deployment>) 
     )
     .why(format!(
         "lambda:GetFunctionConfiguration answered ResourceNotFoundException for {}",
-        attached.trigger.slot()
+        attached.trigger.lambda_config_member()
     ))
     .why("Cognito then says: invocation failed due to error AccessDeniedException");
     match deployment {

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::locale::Locale;
-use shared::message::MessageKind;
 use shared::policy::Decision;
+use shared::trigger::MessageKind;
 
 use crate::aws::lambda::Answer;
 use crate::aws::ses::Ses;

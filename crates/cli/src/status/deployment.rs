@@ -3,15 +3,7 @@
 use crate::aws::cloudformation::Stack;
 use crate::aws::cloudwatch::{Series, Statistic};
 use crate::aws::{AwsError, Kind};
-
-/// A function of the bundle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Package {
-    PreSignUp,
-    CustomMessage,
-    EmailSender,
-    SmsSender,
-}
+use shared::trigger::Trigger;
 
 /// What the senders count, by the names of `crates/runtime/src/metrics.rs`.
 const SENDER: &[&str] = &[
@@ -30,55 +22,25 @@ const SENDER: &[&str] = &[
     "RecordUnavailable",
 ];
 
-impl Package {
-    const ALL: [Self; 4] = [Self::PreSignUp, Self::CustomMessage, Self::EmailSender, Self::SmsSender];
-
-    /// Its name as the dimension of the metrics has it, and as it ends the function's name.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::PreSignUp => "pre-sign-up",
-            Self::CustomMessage => "custom-message",
-            Self::EmailSender => "custom-email-sender",
-            Self::SmsSender => "custom-sms-sender",
-        }
+/// How the logical ids of its alarms begin.
+pub(super) fn alarms(trigger: Trigger) -> &'static [&'static str] {
+    match trigger {
+        Trigger::PreSignUp => &["PreSignUp"],
+        Trigger::CustomMessage => &["CustomMessage"],
+        Trigger::CustomEmailSender => &["CustomEmailSender"],
+        Trigger::CustomSmsSender => &["CustomSmsSender", "SmsPumping"],
     }
+}
 
-    /// The stack's output with its ARN.
-    fn output(self) -> &'static str {
-        match self {
-            Self::PreSignUp => "PreSignUpFunctionArn",
-            Self::CustomMessage => "CustomMessageFunctionArn",
-            Self::EmailSender => "CustomEmailSenderFunctionArn",
-            Self::SmsSender => "CustomSmsSenderFunctionArn",
+/// What its function counts.
+pub(super) fn metrics(trigger: Trigger) -> Vec<&'static str> {
+    match trigger {
+        Trigger::PreSignUp => {
+            vec!["SignUpConfirmed", "SignUpPassedOn", "SignUpRefused", "SignUpUnchanged", "FailedMalformed"]
         }
-    }
-
-    /// How the names of its alarms begin.
-    pub(super) fn alarms(self) -> &'static [&'static str] {
-        match self {
-            Self::PreSignUp => &["PreSignUp"],
-            Self::CustomMessage => &["CustomMessage"],
-            Self::EmailSender => &["CustomEmailSender"],
-            Self::SmsSender => &["CustomSmsSender", "SmsPumping"],
-        }
-    }
-
-    /// What it counts.
-    pub(super) fn metrics(self) -> Vec<&'static str> {
-        match self {
-            Self::PreSignUp => {
-                vec![
-                    "SignUpConfirmed",
-                    "SignUpPassedOn",
-                    "SignUpRefused",
-                    "SignUpUnchanged",
-                    "FailedMalformed",
-                ]
-            }
-            Self::CustomMessage => vec!["MessageWritten", "MessageLeft"],
-            Self::EmailSender => [SENDER, &["FallbackUsed"]].concat(),
-            Self::SmsSender => [SENDER, &["PumpingBlocked"]].concat(),
-        }
+        Trigger::CustomMessage => vec!["MessageWritten", "MessageLeft"],
+        Trigger::CustomEmailSender => [SENDER, &["FallbackUsed"]].concat(),
+        Trigger::CustomSmsSender => [SENDER, &["PumpingBlocked"]].concat(),
     }
 }
 
@@ -88,7 +50,7 @@ pub(super) const OF_LAMBDA: [&str; 2] = ["Errors", "Throttles"];
 /// A deployed function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Function {
-    pub(super) package: Package,
+    pub(super) trigger: Trigger,
     /// Its name in Lambda.
     pub(super) name: String,
 }
@@ -141,26 +103,26 @@ impl Deployment {
     /// When the stack is another one.
     pub(super) fn of(stack: Stack, region: &str) -> Result<Self, AwsError> {
         let parameter = |name: &str| stack.parameters.get(name).map(String::as_str).unwrap_or_default();
-        let functions: Vec<_> = Package::ALL
+        let functions: Vec<_> = Trigger::ALL
             .into_iter()
-            .filter_map(|package| {
-                let (_, name) = stack.outputs.get(package.output())?.rsplit_once(':')?;
-                Some(Function { package, name: name.to_owned() })
+            .filter_map(|trigger| {
+                let (_, name) = stack.outputs.get(trigger.output())?.rsplit_once(':')?;
+                Some(Function { trigger, name: name.to_owned() })
             })
             .collect();
         if functions.is_empty() {
             let text = format!("the stack {} deploys none of the Cognito triggers", stack.name);
             return Err(AwsError::new(Kind::NotFound, text));
         }
-        let has = |package| functions.iter().any(|function| function.package == package);
-        let sms = match (has(Package::SmsSender), parameter("SmsDelivery"), parameter("SmsProvider")) {
+        let has = |trigger| functions.iter().any(|function| function.trigger == trigger);
+        let sms = match (has(Trigger::CustomSmsSender), parameter("SmsDelivery"), parameter("SmsProvider")) {
             (true, _, "end-user-messaging") => Some(SmsService::EndUserMessaging),
             (true, ..) | (false, "cognito", _) => Some(SmsService::Sns),
             _ => None,
         };
         let ses_region = Some(parameter("SesRegion")).filter(|region| !region.is_empty()).unwrap_or(region);
         Ok(Self {
-            ses: has(Package::EmailSender).then(|| ses_region.to_owned()),
+            ses: has(Trigger::CustomEmailSender).then(|| ses_region.to_owned()),
             queue: stack.outputs.get("OnFailureQueueUrl").cloned(),
             pool: stack.outputs.get("UserPoolId").cloned(),
             sms,
@@ -174,9 +136,9 @@ impl Deployment {
         // arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID
         let arn = stack.strip_prefix("arn:").and_then(|arn| arn.split('/').nth(1));
         let stack = arn.unwrap_or(stack);
-        let functions = Package::ALL.map(|package| {
-            let name = format!("{stack}-{}", package.name());
-            Function { package, name }
+        let functions = Trigger::ALL.map(|trigger| {
+            let name = format!("{stack}-{}", trigger.package());
+            Function { trigger, name }
         });
         let functions = functions.into();
         Self { stack: stack.to_owned(), functions, queue: None, pool: None, sms: None, ses: None }
@@ -185,10 +147,10 @@ impl Deployment {
     /// Everything that is counted, function after function: first what it counts itself, then what Lambda counts.
     pub(super) fn counted(&self) -> Vec<Series> {
         let of = |function: &Function| {
-            let own = function.package.metrics().into_iter().map(|metric| Series {
+            let own = metrics(function.trigger).into_iter().map(|metric| Series {
                 namespace: self.stack.clone(),
                 metric,
-                dimension: Some(("Function", function.package.name().to_owned())),
+                dimension: Some(("Function", function.trigger.package().to_owned())),
                 statistic: Statistic::Sum,
             });
             let of_lambda = OF_LAMBDA.map(|metric| Series {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use shared::trigger::Trigger;
 
 use super::clock;
-use super::deployment::{Deployment, Function, Package, SmsService};
+use super::deployment::{Deployment, Function, SmsService, alarms};
 use super::report::{Mail, Report, SmsSpend};
 use crate::Common;
 use crate::aws::cloudwatch::Alarm;
@@ -96,9 +97,9 @@ fn failed_events(report: &Report, shell: &Shell) -> Option<Look> {
 
 /// What the functions and Lambda counted that does not pass by itself.
 fn failures(report: &Report, function: &Function, shell: &Shell) -> Vec<Look> {
-    let name = function.package.name();
+    let name = function.trigger.package();
     let log = || shell.errors(&function.name, report.start);
-    let count = |metric| Some(report.total(function.package, metric)).filter(|number| *number > 0);
+    let count = |metric| Some(report.total(function.trigger, metric)).filter(|number| *number > 0);
     let configuration = count("FailedConfiguration").map(|number| Look {
         what: format!("{name} failed {} for a reason that no retry mends", many(number, "time")),
         command: log(),
@@ -108,7 +109,7 @@ fn failures(report: &Report, function: &Function, shell: &Shell) -> Vec<Look> {
         command: log(),
     });
     // Of the others an error is nothing new: a refused sign-up, or a failure that is counted above or passes.
-    let errors = count("Errors").filter(|_| function.package == Package::CustomMessage).map(|number| Look {
+    let errors = count("Errors").filter(|_| function.trigger == Trigger::CustomMessage).map(|number| Look {
         what: format!("{name} failed {}, which it never should", many(number, "time")),
         command: log(),
     });
@@ -189,7 +190,7 @@ fn of_alarm(report: &Report, alarm: &Alarm, deployment: &Deployment, shell: &She
     let function = deployment
         .functions
         .iter()
-        .find(|function| function.package.alarms().iter().any(|prefix| id.starts_with(prefix)));
+        .find(|function| alarms(function.trigger).iter().any(|prefix| id.starts_with(prefix)));
     let command = match (id, function) {
         ("FailedEventsAlarm", _) => shell.redrive(&report.stack),
         ("SmsPumpingAlarm", Some(function)) => shell.log(&function.name, r#""did not send""#, report.start),

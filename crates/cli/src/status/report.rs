@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+use shared::trigger::Trigger;
 
 use super::ask::{Answer, Answers};
 use super::chart::chart;
-use super::deployment::{Deployment, OF_LAMBDA, Package, SmsService};
+use super::deployment::{Deployment, OF_LAMBDA, SmsService, metrics};
 use super::look::{Look, Shell, looks};
 use super::{Window, clock, whole};
 use crate::aws::cloudwatch::{Alarm, Point};
@@ -46,7 +47,7 @@ pub(super) struct Report {
 #[derive(Serialize)]
 struct Counts {
     #[serde(skip)]
-    package: Package,
+    trigger: Trigger,
     function: &'static str,
     name: String,
     totals: BTreeMap<&'static str, u64>,
@@ -188,18 +189,18 @@ impl Report {
     }
 
     /// How often that happened; never, where that is not known.
-    pub(super) fn total(&self, package: Package, metric: &str) -> u64 {
-        self.counts(package).and_then(|counts| counts.totals.get(metric)).copied().unwrap_or_default()
+    pub(super) fn total(&self, trigger: Trigger, metric: &str) -> u64 {
+        self.counts(trigger).and_then(|counts| counts.totals.get(metric)).copied().unwrap_or_default()
     }
 
-    fn counts(&self, package: Package) -> Option<&Counts> {
-        self.functions.iter().flatten().find(|counts| counts.package == package)
+    fn counts(&self, trigger: Trigger) -> Option<&Counts> {
+        self.functions.iter().flatten().find(|counts| counts.trigger == trigger)
     }
 
     /// Hour for hour, all these of all these.
-    fn hourly(&self, packages: &[Package], metrics: &[&str]) -> Vec<u64> {
+    fn hourly(&self, triggers: &[Trigger], metrics: &[&str]) -> Vec<u64> {
         let mut sums = vec![0_u64; self.hours];
-        let counts = packages.iter().filter_map(|package| self.counts(*package));
+        let counts = triggers.iter().filter_map(|trigger| self.counts(*trigger));
         for values in counts.flat_map(|counts| metrics.iter().filter_map(|metric| counts.hourly.get(metric)))
         {
             for (sum, value) in sums.iter_mut().zip(values) {
@@ -246,10 +247,10 @@ impl Report {
         vec![self.messages(), self.by_cognito(), self.sign_ups(), self.lambda(), self.chart(ascii)]
     }
 
-    fn senders(&self) -> Vec<(&'static str, Package)> {
-        [("e-mail", Package::EmailSender), ("SMS", Package::SmsSender)]
+    fn senders(&self) -> Vec<(&'static str, Trigger)> {
+        [("e-mail", Trigger::CustomEmailSender), ("SMS", Trigger::CustomSmsSender)]
             .into_iter()
-            .filter(|(_, package)| self.counts(*package).is_some())
+            .filter(|(_, trigger)| self.counts(*trigger).is_some())
             .collect()
     }
 
@@ -259,26 +260,26 @@ impl Report {
             return Vec::new();
         }
         let row = |(label, metric): &(&str, &str)| {
-            let cells = senders.iter().map(|(_, package)| self.cell(*package, metric)).collect();
+            let cells = senders.iter().map(|(_, trigger)| self.cell(*trigger, metric)).collect();
             ((*label).to_owned(), cells)
         };
         let rare = RARE
             .iter()
-            .filter(|(_, metric)| senders.iter().any(|(_, package)| self.total(*package, metric) > 0));
+            .filter(|(_, metric)| senders.iter().any(|(_, trigger)| self.total(*trigger, metric) > 0));
         let here = MESSAGES
             .iter()
-            .filter(|(_, metric)| senders.iter().any(|(_, package)| counts_it(*package, metric)));
+            .filter(|(_, metric)| senders.iter().any(|(_, trigger)| counts_it(*trigger, metric)));
         let rows: Vec<_> = here.chain(rare).map(row).collect();
         let heads: Vec<_> = senders.iter().map(|(channel, _)| *channel).collect();
         table("Messages", &heads, &rows)
     }
 
-    fn cell(&self, package: Package, metric: &str) -> String {
-        if counts_it(package, metric) { self.total(package, metric).to_string() } else { "-".to_owned() }
+    fn cell(&self, trigger: Trigger, metric: &str) -> String {
+        if counts_it(trigger, metric) { self.total(trigger, metric).to_string() } else { "-".to_owned() }
     }
 
     fn by_cognito(&self) -> Vec<String> {
-        let rows = BY_COGNITO.map(|(label, metric)| (label, self.total(Package::CustomMessage, metric)));
+        let rows = BY_COGNITO.map(|(label, metric)| (label, self.total(Trigger::CustomMessage, metric)));
         if rows.iter().all(|(_, number)| *number == 0) {
             return Vec::new();
         }
@@ -293,7 +294,7 @@ impl Report {
         let mut rows: Vec<_> = SIGN_UPS
             .iter()
             .map(|(label, metric)| {
-                ((*label).to_owned(), vec![self.total(Package::PreSignUp, metric).to_string()])
+                ((*label).to_owned(), vec![self.total(Trigger::PreSignUp, metric).to_string()])
             })
             .collect();
         if self.asked_for_users {
@@ -307,7 +308,7 @@ impl Report {
         let functions = self.functions.iter().flatten();
         let rows: Vec<_> = functions
             .map(|counts| {
-                let cells = OF_LAMBDA.map(|metric| self.total(counts.package, metric).to_string());
+                let cells = OF_LAMBDA.map(|metric| self.total(counts.trigger, metric).to_string());
                 (counts.function.to_owned(), cells.to_vec())
             })
             .collect();
@@ -315,13 +316,13 @@ impl Report {
     }
 
     fn chart(&self, ascii: bool) -> Vec<String> {
-        const SENDERS: [Package; 2] = [Package::EmailSender, Package::SmsSender];
+        const SENDERS: [Trigger; 2] = [Trigger::CustomEmailSender, Trigger::CustomSmsSender];
         let mut rows = Vec::new();
         if !self.senders().is_empty() {
             rows.push(("sent", self.hourly(&SENDERS, &["Sent"])));
             rows.push(("failed", self.hourly(&SENDERS, &FAILED)));
         }
-        let by_cognito = self.hourly(&[Package::CustomMessage], &BY_COGNITO.map(|(_, metric)| metric));
+        let by_cognito = self.hourly(&[Trigger::CustomMessage], &BY_COGNITO.map(|(_, metric)| metric));
         if rows.is_empty() || by_cognito.iter().any(|number| *number > 0) {
             rows.push(("Cognito", by_cognito));
         }
@@ -420,22 +421,22 @@ fn command_lines(command: &str) -> Vec<String> {
     lines
 }
 
-fn counts_it(package: Package, metric: &str) -> bool {
-    package.metrics().contains(&metric)
+fn counts_it(trigger: Trigger, metric: &str) -> bool {
+    metrics(trigger).contains(&metric)
 }
 
 /// Puts the points where they belong: they come in the order of [`Deployment::counted`].
 fn counts(deployment: &Deployment, window: Window, points: &[Vec<Point>]) -> Vec<Counts> {
     let mut points = points.iter();
     let of = |function: &super::deployment::Function| {
-        let metrics = function.package.metrics().into_iter().chain(OF_LAMBDA);
+        let metrics = metrics(function.trigger).into_iter().chain(OF_LAMBDA);
         let hourly: BTreeMap<_, _> =
             metrics.zip(&mut points).map(|(metric, points)| (metric, by_hour(window, points))).collect();
         let total = |values: &Vec<u64>| values.iter().copied().fold(0, u64::saturating_add);
         let totals: BTreeMap<_, _> = hourly.iter().map(|(metric, values)| (*metric, total(values))).collect();
         Counts {
-            package: function.package,
-            function: function.package.name(),
+            trigger: function.trigger,
+            function: function.trigger.package(),
             name: function.name.clone(),
             hourly: hourly.into_iter().filter(|(metric, _)| totals.get(metric) != Some(&0)).collect(),
             totals,

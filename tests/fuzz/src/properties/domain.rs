@@ -5,7 +5,8 @@
 use shared::address::EmailAddress;
 use shared::disposable::BlockedDomains;
 use shared::domain::{Denial, DomainAllowlist, DomainDenylist, DomainPattern, EmailDomain};
-use shared::policy::{Contacts, Decision, SignUpMode, SignUpPolicy, SignUpSource};
+use shared::policy::{Contacts, Decision, SignUpMode, SignUpPolicy};
+use shared::trigger::SignUpSource;
 
 /// Checks one list with one address.
 pub fn check(text: &str) {

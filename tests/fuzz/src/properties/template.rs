@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use shared::config::MessageSettings;
 use shared::locale::Locale;
-use shared::message::{Content, Insert, MessageKind, Messages};
+use shared::message::{Content, Insert, Messages};
 use shared::secret::Code;
+use shared::trigger::MessageKind;
 
 /// The longest text that one part of a message may be, in bytes, whatever an override does: what a template may make,
 /// and room for what is filled in.

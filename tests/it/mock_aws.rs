@@ -6,13 +6,13 @@ use aws_sdk_cloudwatch::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use serde_json::json;
+use tests::mock_aws::{MockAws, metrics};
 use tests::service::Reply;
-use tests::world::{World, metrics};
 
 #[tokio::test]
 async fn cloudwatch_is_spoken_to_in_cbor() {
-    let world = World::start();
-    let client = client(&world);
+    let aws = MockAws::start();
+    let client = client(&aws);
     let now = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
     let ask = async || {
         let dimension = Dimension::builder().name("Function").value("custom-email-sender").build();
@@ -25,7 +25,7 @@ async fn cloudwatch_is_spoken_to_in_cbor() {
         request.start_time(DateTime::from(times.0)).end_time(DateTime::from(times.1)).send().await
     };
     assert!(ask().await.unwrap().metric_data_results()[0].values().is_empty());
-    world.answer_with("cloudwatch:GetMetricData", |request| {
+    aws.answer_with("cloudwatch:GetMetricData", |request| {
         metrics(request, |namespace, name, dimensions| {
             assert_eq!((namespace, name), ("triggers", "Sent"));
             assert_eq!(dimensions["Function"], "custom-email-sender");
@@ -40,15 +40,15 @@ async fn cloudwatch_is_spoken_to_in_cbor() {
     );
     let hour = |hour: i64| DateTime::from_secs(hour * 3600);
     assert_eq!(result.timestamps(), [hour(499_998), hour(499_999)]);
-    assert_eq!(world.asked("cloudwatch:GetMetricData")[0]["EndTime"], json!(1_800_000_000.0));
+    assert_eq!(aws.asked("cloudwatch:GetMetricData")[0]["EndTime"], json!(1_800_000_000.0));
 
-    world.script("cloudwatch:GetMetricData", [Reply::error(403, "AccessDenied"), Reply::ExpiredCredentials]);
+    aws.script("cloudwatch:GetMetricData", [Reply::error(403, "AccessDenied"), Reply::ExpiredCredentials]);
     for code in ["AccessDenied", "ExpiredToken"] {
         assert_eq!(ask().await.unwrap_err().code(), Some(code));
     }
 }
 
-fn client(world: &World) -> aws_sdk_cloudwatch::Client {
+fn client(aws: &MockAws) -> aws_sdk_cloudwatch::Client {
     let credentials = aws_sdk_cloudwatch::config::Credentials::new(
         tests::function::ACCESS_KEY_ID,
         tests::function::SECRET_ACCESS_KEY,
@@ -58,8 +58,8 @@ fn client(world: &World) -> aws_sdk_cloudwatch::Client {
     );
     let config = aws_sdk_cloudwatch::Config::builder()
         .behavior_version_latest()
-        .region(aws_sdk_cloudwatch::config::Region::new(tests::world::REGION))
-        .endpoint_url(world.url())
+        .region(aws_sdk_cloudwatch::config::Region::new(tests::mock_aws::REGION))
+        .endpoint_url(aws.url())
         .credentials_provider(credentials);
     aws_sdk_cloudwatch::Client::from_conf(config.build())
 }

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{Account, CREATED, array, invalid, not_found, text};
+use crate::mock_aws::model::{self, Operation};
+use crate::mock_aws::{CLIENT, KEY_ARN, POOL};
 use crate::service::Refusal;
-use crate::world::model::{self, Operation};
-use crate::world::{CLIENT, KEY_ARN, POOL};
 
 impl Account {
     pub(super) fn cognito(&mut self, name: &str, request: &Value) -> Result<Value, Refusal> {
@@ -30,13 +30,13 @@ impl Account {
             "DescribeUserPoolClient" => {
                 let client = text(request, "ClientId");
                 if client == CLIENT {
-                    Ok(json!({ "UserPoolClient": self.world["client"] }))
+                    Ok(json!({ "UserPoolClient": self.fixture["client"] }))
                 } else {
                     Err(not_found(format!("User pool client {client} does not exist.")))
                 }
             }
             "ListUserPoolClients" => {
-                let client = &self.world["client"];
+                let client = &self.fixture["client"];
                 let client =
                     json!({ "ClientId": CLIENT, "UserPoolId": POOL, "ClientName": client["ClientName"] });
                 Ok(json!({ "UserPoolClients": [client] }))
@@ -66,7 +66,7 @@ impl Account {
             pool.remove(name);
         }
         pool.retain(|name, _| !name.starts_with("Future"));
-        if let Some(defaults) = self.world["pool defaults"].as_object() {
+        if let Some(defaults) = self.fixture["pool defaults"].as_object() {
             pool.extend(defaults.clone());
         }
         for (name, value) in request.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
@@ -83,7 +83,7 @@ impl Account {
     /// Cognito lets itself encrypt codes for the pool, with the permission of whoever names the key.
     fn grant(&mut self) {
         if self.pool["LambdaConfig"]["KMSKeyID"] == KEY_ARN && self.grants.is_empty() {
-            self.grants = array(&self.world["grants"]);
+            self.grants = array(&self.fixture["grants"]);
         }
     }
 
@@ -175,7 +175,7 @@ impl Account {
 }
 
 /// Sets an attribute of a user, or removes it.
-pub(in crate::world) fn set_attribute(user: &mut Value, name: &str, value: Option<&str>) {
+pub(in crate::mock_aws) fn set_attribute(user: &mut Value, name: &str, value: Option<&str>) {
     let Some(attributes) = user.get_mut("Attributes").and_then(Value::as_array_mut) else { return };
     attributes.retain(|attribute| attribute["Name"] != name);
     attributes.extend(value.map(|value| json!({ "Name": name, "Value": value })));

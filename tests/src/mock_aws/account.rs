@@ -38,8 +38,8 @@ pub(super) struct Account {
     key_state: &'static str,
     grants: Vec<Value>,
     existing_pool: bool,
-    /// `tests/fixtures/world.json`.
-    world: Value,
+    /// `tests/fixtures/mock_aws.json`.
+    fixture: Value,
     /// `tests/fixtures/stack.json`.
     stack: Value,
 }
@@ -59,27 +59,27 @@ const CREATED: &str = "2026-11-01T08:00:00Z";
 impl Default for Account {
     fn default() -> Self {
         let read = |text| serde_json::from_str::<Value>(text).expect("the fixture is JSON");
-        let world = read(include_str!("../../fixtures/world.json"));
+        let fixture = read(include_str!("../../fixtures/mock_aws.json"));
         let stack = read(include_str!("../../fixtures/stack.json"));
         let functions = FUNCTIONS.map(|arn| (arn.to_owned(), function(&stack, arn))).into();
         let senders = [CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER];
         let event_invoke = senders.map(|arn| {
-            let mut configuration = world["event invoke configuration"].clone();
+            let mut configuration = fixture["event invoke configuration"].clone();
             configuration["FunctionArn"] = json!(format!("{arn}:$LATEST"));
             (arn.to_owned(), configuration)
         });
         Self {
-            pool: world["pool"].clone(),
-            users: vec![world["user"].clone()],
+            pool: fixture["pool"].clone(),
+            users: vec![fixture["user"].clone()],
             permissions: FUNCTIONS.map(|arn| (arn.to_owned(), vec![permission(arn)])).into(),
             messages: Vec::new(),
             functions,
             event_invoke: event_invoke.into(),
             log_delivery: Vec::new(),
             key_state: "Enabled",
-            grants: array(&world["grants"]),
+            grants: array(&fixture["grants"]),
             existing_pool: false,
-            world,
+            fixture,
             stack,
         }
     }
@@ -215,7 +215,7 @@ impl Account {
         })
     }
 
-    /// See `World::existing_pool`.
+    /// See `MockAws::existing_pool`.
     pub(super) fn existing_pool(&mut self) {
         self.existing_pool = true;
         self.pool["LambdaConfig"] = json!({});
@@ -225,7 +225,7 @@ impl Account {
 
     /// What a service answers by itself.
     pub(super) fn answer(&mut self, operation: Operation, request: &Value) -> Result<Value, Refusal> {
-        if let Some(answer) = self.world["answers"].get(operation.full_name()) {
+        if let Some(answer) = self.fixture["answers"].get(operation.full_name()) {
             return Ok(answer.clone());
         }
         match operation.service.prefix {
@@ -350,7 +350,7 @@ impl Account {
                 "MultiRegion": false,
             } }),
             "GetKeyPolicy" => {
-                json!({ "Policy": self.world["key policy"].to_string(), "PolicyName": "default" })
+                json!({ "Policy": self.fixture["key policy"].to_string(), "PolicyName": "default" })
             }
             "ListGrants" => json!({ "Grants": self.grants, "Truncated": false }),
             "CreateGrant" => {
@@ -663,7 +663,7 @@ fn cloudwatch(name: &str, request: &Value) -> Value {
     json!({ "MetricDataResults": results, "Messages": [] })
 }
 
-/// Data for `cloudwatch:GetMetricData`, for [`World::answer_with`](super::World::answer_with): `values` gives, for the
+/// Data for `cloudwatch:GetMetricData`, for [`MockAws::answer_with`](super::MockAws::answer_with): `values` gives, for the
 /// namespace, the name and the dimensions of a metric, its values from the start of the period on, one for each step.
 #[must_use]
 pub fn metrics(request: &Value, values: impl Fn(&str, &str, &BTreeMap<String, String>) -> Vec<f64>) -> Value {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use tests::cli::run;
-use tests::world::{STACK, USER, World};
+use tests::mock_aws::{MockAws, STACK, USER};
 
 const OPERATING: &str = include_str!("../../docs/operating.md");
 
@@ -141,7 +141,7 @@ async fn the_exit_codes_in_the_documentation_are_those_of_the_help() {
 
 #[tokio::test]
 async fn colours_appear_on_a_terminal_only() {
-    let world = World::start();
+    let world = MockAws::start();
     let explain = ["explain", USER, "--stack-name", STACK];
     let piped = world.run(&explain).await;
     assert_eq!(piped.code, Some(0), "{piped:?}");

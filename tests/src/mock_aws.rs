@@ -3,7 +3,7 @@
 //! A test changes what it is about, by the names of the API, whatever the protocol on the wire:
 //!
 //! ```ignore
-//! let world = World::start();
+//! let world = MockAws::start();
 //! world.change("ses:GetAccount", |answer| answer["SendingEnabled"] = json!(false));
 //! let output = world.run(&["doctor", USER]).await;
 //! ```
@@ -27,10 +27,10 @@ use tokio::sync::Semaphore;
 
 use crate::cli::{self, Output};
 use crate::http::{Answer, Handler, Request, Response, Server, patiently};
+use crate::mock_aws::account::Account;
+pub use crate::mock_aws::account::metrics;
+use crate::mock_aws::model::Operation;
 use crate::service::{Refusal, Reply, deliver};
-use crate::world::account::Account;
-pub use crate::world::account::metrics;
-use crate::world::model::Operation;
 
 /// The Region of everything.
 pub const REGION: &str = crate::function::REGION;
@@ -70,7 +70,7 @@ pub const SENDER: &str = "no-reply@shop.example";
 pub const RECIPIENT_HASH_KEY: &str = "a key for tests";
 
 /// An account at AWS. It ends when it is dropped, and fails the test then if it was told to answer what AWS could not.
-pub struct World {
+pub struct MockAws {
     state: Arc<State>,
     url: String,
     server: Server,
@@ -100,7 +100,7 @@ impl From<Result<Value, Reply>> for Given {
 /// Longer than the tool needs to get to its next request.
 const HOLD_LIMIT: Duration = Duration::from_secs(10);
 
-impl World {
+impl MockAws {
     /// Listens on a free port of 127.0.0.1. Everything is as it should be. Needs a running tokio runtime.
     #[must_use]
     pub fn start() -> Self {
@@ -335,7 +335,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for MockAws {
     fn drop(&mut self) {
         let faults = std::mem::take(&mut self.lock().faults);
         // A second panic would end the whole program.
@@ -463,7 +463,7 @@ mod tests {
 
     use super::*;
 
-    impl World {
+    impl MockAws {
         /// Makes a signed call of an operation with a target header.
         async fn call(&self, service: &str, target: &str, body: Value) -> (u16, Value) {
             let headers = vec![("x-amz-target".to_owned(), target.to_owned())];
@@ -539,7 +539,7 @@ mod tests {
 
     #[test]
     fn the_fixture_answers_only_what_is_known() {
-        let world: Value = serde_json::from_str(include_str!("../fixtures/world.json")).unwrap();
+        let world: Value = serde_json::from_str(include_str!("../fixtures/mock_aws.json")).unwrap();
         for name in world["answers"].as_object().unwrap().keys() {
             let _ = known(name);
         }
@@ -558,7 +558,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_pool_that_is_updated_loses_what_was_left_out() {
-        let world = World::start();
+        let world = MockAws::start();
         let before = world.pool();
         world.change_pool(|pool| pool["FutureSetting"] = json!("kept by whoever sends it back"));
         let update = json!({ "UserPoolId": POOL, "MfaConfiguration": "ON", "FutureOther": 1 });
@@ -578,7 +578,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_user_is_found_by_name_by_address_and_by_filter() {
-        let world = World::start();
+        let world = MockAws::start();
         for name in [SUB, USER, "ANN@EXAMPLE.COM"] {
             let (_, user) =
                 world.cognito("AdminGetUser", json!({ "UserPoolId": POOL, "Username": name })).await;
@@ -600,7 +600,7 @@ mod tests {
 
     #[tokio::test]
     async fn users_are_listed_page_by_page() {
-        let world = World::start();
+        let world = MockAws::start();
         world.change_users(|users| {
             let one = users[0].clone();
             users.extend((1..125).map(|_| one.clone()));
@@ -621,7 +621,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_test_sets_changes_computes_and_refuses_answers() {
-        let world = World::start();
+        let world = MockAws::start();
         let ask = async || world.cognito("DescribeUserPool", json!({ "UserPoolId": POOL })).await;
         world.change("cognito-idp:DescribeUserPool", |answer| answer["UserPool"]["Name"] = json!("changed"));
         assert_eq!(ask().await.1["UserPool"]["Name"], "changed");
@@ -653,7 +653,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_query_protocol_has_its_own_spelling() {
-        let world = World::start();
+        let world = MockAws::start();
         let role = "arn:aws:iam::123456789012:role/a";
         let form = format!(
             "Action=AssumeRole&RoleArn={role}&RoleSessionName=s&Tags.member.1.Key=k&Tags.member.1.Value=v"
@@ -676,7 +676,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_aws_would_not_take_is_refused() {
-        let world = World::start();
+        let world = MockAws::start();
         for (request, wrong) in [
             (json!({}), "cognito-idp:AdminGetUser always has UserPoolId"),
             (json!({ "UserPoolId": 1, "Username": SUB }), "cognito-idp:AdminGetUser.UserPoolId is a string"),
@@ -695,14 +695,14 @@ mod tests {
     #[tokio::test]
     #[should_panic(expected = "ses:GetAccount.SendQuota.Max is unknown")]
     async fn an_answer_that_aws_could_not_give_fails_the_test() {
-        let world = World::start();
+        let world = MockAws::start();
         world.answer("ses:GetAccount", json!({ "SendQuota": { "Max": 1 } }));
     }
 
     #[tokio::test]
     #[should_panic(expected = "cognito-idp:DescribeUserPool.UserPool.MfaConfiguration is one of")]
     async fn a_change_that_aws_could_not_make_fails_the_test() {
-        let world = World::start();
+        let world = MockAws::start();
         world.change_pool(|pool| pool["MfaConfiguration"] = json!("SOMETIMES"));
         let _ = world.cognito("DescribeUserPool", json!({ "UserPoolId": POOL })).await;
     }
