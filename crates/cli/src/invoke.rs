@@ -68,9 +68,13 @@ struct Report<'a> {
 pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
     let Options { kind, event_file, draft, function_name, send, log } = options;
     let stack = draft.stack_name.clone();
-    let mut event = match (kind, event_file) {
+    let (event, text) = match (kind, event_file) {
         (_, Some(path)) => read(&path)?,
-        (Some(kind), None) => draft.event(kind, common).await?,
+        (Some(kind), None) => {
+            let event = draft.event(kind, common).await?;
+            let text = event.to_string();
+            (event, text)
+        }
         (None, None) => return Err(Error::Usage("an event is needed: KIND or --event-file".to_owned())),
     };
     let source = event.get("triggerSource").and_then(Value::as_str).unwrap_or_default();
@@ -88,7 +92,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     // What is not known to be harmless is treated as a sender.
     let dry_run = !send && role.is_none_or(Trigger::is_sender);
     // Nor is a rehearsal counted as a sign-up.
-    set_dry_run(&mut event, dry_run || !send && role == Some(Trigger::PreSignUp));
+    let payload = payload(text, event, dry_run || !send && role == Some(Trigger::PreSignUp));
     if dry_run {
         let sender = role.unwrap_or(Trigger::CustomEmailSender);
         if let Err(problem) = knows_dry_runs(&functions, &function, sender).await? {
@@ -96,15 +100,23 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
             return Ok(End::LookAtIt);
         }
     }
-    let answer = functions.invoke(&function, &event.to_string(), dry_run).await?;
+    let answer = functions.invoke(&function, &payload, dry_run).await?;
     show(&function, dry_run, &answer, log, output)
 }
 
-fn read(path: &PathBuf) -> Result<Value, Error> {
+/// What Lambda gets: the text byte for byte unless `dryRun` has to be set or removed.
+fn payload(text: String, mut event: Value, dry_run: bool) -> String {
+    let unchanged = event.clone();
+    set_dry_run(&mut event, dry_run);
+    if event == unchanged { text } else { event.to_string() }
+}
+
+/// The event in a file, and the file's text.
+fn read(path: &PathBuf) -> Result<(Value, String), Error> {
     let problem = |problem: String| Error::Usage(format!("{}: {problem}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
     let event: Value = serde_json::from_str(&text).map_err(|error| problem(format!("no JSON: {error}")))?;
-    if event.is_object() { Ok(event) } else { Err(problem("an event is a JSON object".to_owned())) }
+    if event.is_object() { Ok((event, text)) } else { Err(problem("an event is a JSON object".to_owned())) }
 }
 
 async fn of_stack(aws: &Aws, stack: &str, role: Option<Trigger>) -> Result<String, Error> {
@@ -159,4 +171,25 @@ fn show(
         log: log.then_some(answer.log.as_str()),
     })?;
     Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, dry_run: bool, expected: &str) {
+        let event = serde_json::from_str(text).unwrap();
+        assert_eq!(payload(text.to_owned(), event, dry_run), expected);
+    }
+
+    #[test]
+    fn a_file_is_sent_as_it_is_unless_the_dry_run_changes() {
+        let text = "{ \"version\": \"1\",\n  \"userName\": \"\\u00e9\", \"number\": 1.50 }\n";
+        check(text, false, text);
+        let dry = "{ \"dryRun\": true }";
+        check(dry, true, dry);
+        check(dry, false, "{}");
+        check("{ \"a\": 1 }", true, "{\"a\":1,\"dryRun\":true}");
+    }
 }

@@ -51,8 +51,25 @@ pub(super) const OF_LAMBDA: [&str; 2] = ["Errors", "Throttles"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Function {
     pub(super) trigger: Trigger,
-    /// Its name in Lambda.
-    pub(super) name: String,
+    /// Its name in Lambda. CloudFormation makes it up, so it is known from the stack's outputs only.
+    pub(super) name: Option<String>,
+}
+
+impl Function {
+    /// Everything that is counted: first what it counts itself, then what Lambda counts under its name.
+    pub(super) fn counters(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let of_lambda = self.name.iter().flat_map(|_| OF_LAMBDA).collect::<Vec<_>>();
+        metrics(self.trigger).into_iter().chain(of_lambda)
+    }
+
+    fn series(&self, metric: &'static str, stack: &str) -> Series {
+        let (namespace, dimension) = match &self.name {
+            Some(name) if OF_LAMBDA.contains(&metric) => ("AWS/Lambda", ("FunctionName", name.clone())),
+            _ => (stack, ("Function", self.trigger.package().to_owned())),
+        };
+        let namespace = namespace.to_owned();
+        Series { namespace, metric, dimension: Some(dimension), statistic: Statistic::Sum }
+    }
 }
 
 /// Who delivers the SMS, and so counts what they cost.
@@ -107,7 +124,7 @@ impl Deployment {
             .into_iter()
             .filter_map(|trigger| {
                 let (_, name) = stack.outputs.get(trigger.output())?.rsplit_once(':')?;
-                Some(Function { trigger, name: name.to_owned() })
+                Some(Function { trigger, name: Some(name.to_owned()) })
             })
             .collect();
         if functions.is_empty() {
@@ -131,35 +148,20 @@ impl Deployment {
         })
     }
 
-    /// What can be known of a stack that CloudFormation says nothing about: names that follow from its own.
-    pub(super) fn guessed(stack: &str) -> Self {
+    /// What is known of a stack without `cloudformation:DescribeStacks`: the metrics under its name, but not the
+    /// functions' names in Lambda.
+    pub(super) fn by_name_only(stack: &str) -> Self {
         // arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID
         let arn = stack.strip_prefix("arn:").and_then(|arn| arn.split('/').nth(1));
         let stack = arn.unwrap_or(stack);
-        let functions = Trigger::ALL.map(|trigger| {
-            let name = format!("{stack}-{}", trigger.package());
-            Function { trigger, name }
-        });
-        let functions = functions.into();
+        let functions = Trigger::ALL.map(|trigger| Function { trigger, name: None }).into();
         Self { stack: stack.to_owned(), functions, queue: None, pool: None, sms: None, ses: None }
     }
 
-    /// Everything that is counted, function after function: first what it counts itself, then what Lambda counts.
+    /// Everything that is counted, function after function, in the order of [`Function::counters`].
     pub(super) fn counted(&self) -> Vec<Series> {
         let of = |function: &Function| {
-            let own = metrics(function.trigger).into_iter().map(|metric| Series {
-                namespace: self.stack.clone(),
-                metric,
-                dimension: Some(("Function", function.trigger.package().to_owned())),
-                statistic: Statistic::Sum,
-            });
-            let of_lambda = OF_LAMBDA.map(|metric| Series {
-                namespace: "AWS/Lambda".to_owned(),
-                metric,
-                dimension: Some(("FunctionName", function.name.clone())),
-                statistic: Statistic::Sum,
-            });
-            own.chain(of_lambda).collect::<Vec<_>>()
+            function.counters().map(|metric| function.series(metric, &self.stack)).collect::<Vec<_>>()
         };
         self.functions.iter().flat_map(of).collect()
     }
@@ -216,7 +218,7 @@ mod tests {
 
     #[test]
     fn an_alarm_of_a_stack_with_a_longer_name_is_another_stacks() {
-        let triggers = Deployment::guessed("triggers");
+        let triggers = Deployment::by_name_only("triggers");
         assert_eq!(triggers.alarm("triggers-FailedEventsAlarm-1AB2CD3EF4GH5"), Some("FailedEventsAlarm"));
         for other in
             ["triggers-prod-FailedEventsAlarm-1AB2", "triggersFailedEventsAlarm-1AB2", "triggers-", "other"]
@@ -228,6 +230,6 @@ mod tests {
     #[test]
     fn a_stack_may_be_named_by_its_arn() {
         let arn = "arn:aws:cloudformation:eu-central-1:123456789012:stack/triggers/0123-4567";
-        assert_eq!(Deployment::guessed(arn).stack, "triggers");
+        assert_eq!(Deployment::by_name_only(arn).stack, "triggers");
     }
 }
