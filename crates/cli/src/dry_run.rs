@@ -5,7 +5,7 @@ use shared::trigger::Trigger;
 
 use crate::aws::AwsError;
 use crate::aws::lambda::Functions;
-use crate::event::{Kind, Recipe, set_dry_run};
+use crate::event::{EventOverrides, Kind, set_dry_run};
 
 /// What a dry run found out.
 #[derive(Debug, Default, Deserialize)]
@@ -68,7 +68,7 @@ pub(crate) async fn knows_dry_runs(
     role: Trigger,
 ) -> Result<Result<(), String>, AwsError> {
     let Some(kind) = Kind::of(role, "account-take-over-notification") else { return Ok(Ok(())) };
-    let mut event = Recipe::default().event(kind);
+    let mut event = EventOverrides::default().event(kind);
     set_dry_run(&mut event, true);
     let answer = functions.invoke(function, &event.to_string(), true).await?;
     Ok(match (&answer.failure, Findings::read(&answer.payload)) {

@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::trigger::Trigger;
 
-use crate::aws::cloudformation::Stacks;
 use crate::aws::lambda::{Answer, Functions};
-use crate::aws::{Aws, AwsError, Kind as ErrorKind, region_of};
+use crate::aws::{Aws, region_of};
 use crate::dry_run::{Findings, knows_dry_runs};
 use crate::event::{Draft, Kind, set_dry_run};
+use crate::stack::Stack;
 use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
 
@@ -54,7 +54,7 @@ The exit code is 1 when the function failed, or when a dry run says that nothing
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report<'a> {
+struct InvokeDocument<'a> {
     function: &'a str,
     /// Whether a sender was kept from sending.
     dry_run: bool,
@@ -123,11 +123,9 @@ async fn of_stack(aws: &Aws, stack: &str, role: Option<Trigger>) -> Result<Strin
     let role = role.ok_or_else(|| {
         Error::Usage("the event's triggerSource is none that is known: name the function".to_owned())
     })?;
-    let mut outputs = Stacks::new(aws).outputs(stack).await?;
-    outputs.remove(role.output()).ok_or_else(|| {
-        let text = format!("the stack has no output {}: it deploys no {}", role.output(), role.package());
-        AwsError::new(ErrorKind::NotFound, text).into()
-    })
+    let stack = Stack::load(aws, stack).await?;
+    let arn = stack.required_function_arn(role, &format!("it deploys no {}", role.package()))?;
+    Ok(arn.to_owned())
 }
 
 fn show(
@@ -163,7 +161,7 @@ fn show(
         }
     }
     let end = if error.is_some() || refused { End::LookAtIt } else { End::Done };
-    output.json(&Report {
+    output.json(&InvokeDocument {
         function,
         dry_run,
         answer: document,

@@ -19,6 +19,7 @@ mod man;
 mod record;
 mod redrive;
 mod smoke;
+mod stack;
 mod status;
 mod stop;
 mod terminal;

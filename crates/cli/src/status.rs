@@ -15,8 +15,8 @@ use self::clock::HOUR;
 use self::deployment::Deployment;
 use self::look::Shell;
 use self::report::{Report, Unknown};
-use crate::aws::cloudformation::Stacks;
 use crate::aws::{Aws, AwsError, Kind};
+use crate::stack::Stack;
 use crate::terminal::output::Output;
 use crate::{Common, End, Error};
 
@@ -106,8 +106,8 @@ pub(crate) async fn run(
 
 /// What the stack consists of. If these credentials are denied that, what is known by its name, and the error.
 async fn deployment(aws: &Aws, stack: &str) -> Result<(Deployment, Option<AwsError>), AwsError> {
-    match Stacks::new(aws).describe(stack).await {
-        Ok(stack) => Ok((Deployment::of(stack, aws.region())?, None)),
+    match Stack::load(aws, stack).await {
+        Ok(stack) => Ok((Deployment::of(&stack, aws.region())?, None)),
         Err(error) if error.kind == Kind::Denied => Ok((Deployment::by_name_only(stack), Some(error))),
         Err(error) => Err(error),
     }

@@ -1,8 +1,8 @@
 //! What a stack consists of, as far as its numbers are concerned.
 
-use crate::aws::cloudformation::Stack;
 use crate::aws::cloudwatch::{Series, Statistic};
 use crate::aws::{AwsError, Kind};
+use crate::stack::Stack;
 use shared::trigger::Trigger;
 
 /// What the senders count, by the names of `crates/runtime/src/metrics.rs`.
@@ -118,33 +118,36 @@ impl Deployment {
     ///
     /// # Errors
     /// When the stack is another one.
-    pub(super) fn of(stack: Stack, region: &str) -> Result<Self, AwsError> {
-        let parameter = |name: &str| stack.parameters.get(name).map(String::as_str).unwrap_or_default();
+    pub(super) fn of(stack: &Stack, region: &str) -> Result<Self, AwsError> {
         let functions: Vec<_> = Trigger::ALL
             .into_iter()
             .filter_map(|trigger| {
-                let (_, name) = stack.outputs.get(trigger.output())?.rsplit_once(':')?;
-                Some(Function { trigger, name: Some(name.to_owned()) })
+                Some(Function { trigger, name: Some(stack.function_name(trigger)?.to_owned()) })
             })
             .collect();
         if functions.is_empty() {
-            let text = format!("the stack {} deploys none of the Cognito triggers", stack.name);
+            let text = format!("the stack {} deploys none of the Cognito triggers", stack.name());
             return Err(AwsError::new(Kind::NotFound, text));
         }
         let has = |trigger| functions.iter().any(|function| function.trigger == trigger);
-        let sms = match (has(Trigger::CustomSmsSender), parameter("SmsDelivery"), parameter("SmsProvider")) {
+        let sms = match (
+            has(Trigger::CustomSmsSender),
+            stack.parameter("SmsDelivery"),
+            stack.parameter("SmsProvider"),
+        ) {
             (true, _, "end-user-messaging") => Some(SmsService::EndUserMessaging),
             (true, ..) | (false, "cognito", _) => Some(SmsService::Sns),
             _ => None,
         };
-        let ses_region = Some(parameter("SesRegion")).filter(|region| !region.is_empty()).unwrap_or(region);
+        let ses_region =
+            Some(stack.parameter("SesRegion")).filter(|region| !region.is_empty()).unwrap_or(region);
         Ok(Self {
             ses: has(Trigger::CustomEmailSender).then(|| ses_region.to_owned()),
-            queue: stack.outputs.get("OnFailureQueueUrl").cloned(),
-            pool: stack.outputs.get("UserPoolId").cloned(),
+            queue: stack.queue_url().map(str::to_owned),
+            pool: stack.user_pool_id().map(str::to_owned),
             sms,
             functions,
-            stack: stack.name,
+            stack: stack.name().to_owned(),
         })
     }
 
@@ -185,21 +188,15 @@ mod tests {
     use super::*;
 
     fn stack(parameters: &[(&str, &str)], outputs: &[&str]) -> Stack {
-        let arn = |output: &&str| {
-            ((*output).to_owned(), format!("arn:aws:lambda:eu-central-1:123456789012:function:{output}"))
-        };
-        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Stack {
-            name: "triggers".to_owned(),
-            parameters: parameters.collect(),
-            outputs: outputs.iter().map(arn).collect(),
-        }
+        let arn = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-Function-AbC123xYz";
+        let outputs: Vec<_> = outputs.iter().map(|output| (*output, arn)).collect();
+        Stack::sample("triggers", parameters, &outputs)
     }
 
     #[test]
     fn the_sms_service_follows_from_who_sends() {
         let check = |parameters: &[(&str, &str)], outputs: &[&str], expected| {
-            let found = Deployment::of(stack(parameters, outputs), "eu-central-1").unwrap();
+            let found = Deployment::of(&stack(parameters, outputs), "eu-central-1").unwrap();
             assert_eq!(found.sms, expected, "{parameters:?}");
         };
         let (ours, without) =
@@ -213,7 +210,7 @@ mod tests {
 
     #[test]
     fn another_stack_is_refused() {
-        assert!(Deployment::of(stack(&[], &["Bucket"]), "eu-central-1").is_err());
+        assert!(Deployment::of(&stack(&[], &["Bucket"]), "eu-central-1").is_err());
     }
 
     #[test]
