@@ -2,13 +2,14 @@
 
 use clap::Args;
 use serde::Serialize;
+use shared::arn::region_of;
 use shared::phone::PhoneNumber;
 use shared::recipient::RecipientHasher;
 use zeroize::Zeroizing;
 
 use crate::aws::cloudformation::Stacks;
 use crate::aws::secrets_manager;
-use crate::aws::{Aws, AwsError, Kind, region_of};
+use crate::aws::{Aws, AwsError, Kind};
 use crate::terminal::input;
 use crate::terminal::output::{Output, Tone};
 use crate::{Common, End, Error};

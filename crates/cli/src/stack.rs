@@ -1,5 +1,6 @@
 //! A deployed stack of the template, as CloudFormation describes it.
 
+use shared::arn::Arn;
 use shared::trigger::Trigger;
 
 use crate::aws::cloudformation::{self, Stacks};
@@ -48,7 +49,7 @@ impl Stack {
 
     /// The name that CloudFormation made up for a function.
     pub(crate) fn function_name(&self, trigger: Trigger) -> Option<&str> {
-        self.function_arn(trigger)?.rsplit(':').next()
+        Some(Arn::parse(self.function_arn(trigger)?)?.lambda_function()?.name)
     }
 
     /// The user pool that the stack made or is attached to.

@@ -5,6 +5,7 @@ use std::path::Path;
 use pool::permission::Verdict;
 use pool::plan::{Plan, Refusal};
 use serde::Serialize;
+use shared::arn::function_name;
 
 use super::deployment::{Deployment, EMAIL_IS_USERNAME, Parameter};
 use super::needs::Need;
@@ -103,7 +104,7 @@ impl Permission {
     }
 
     fn sentence(&self) -> String {
-        format!("{} {}", self.function.rsplit(':').next().unwrap_or_default(), self.state.sentence())
+        format!("{} {}", function_name(&self.function), self.state.sentence())
     }
 
     fn tone(&self) -> Tone {

@@ -1,5 +1,6 @@
 //! The key of the codes: whether it is the right one and works, and whether Cognito and the senders may use it.
 
+use shared::arn::{Arn, function_name};
 use shared::trigger::Trigger;
 
 use super::Subject;
@@ -10,7 +11,6 @@ use super::triggers::{Attached, account_of, attach};
 use crate::aws::cognito::Pool;
 use crate::aws::iam::Policies;
 use crate::aws::kms::{Grant, Key, Keys};
-use crate::aws::lambda::name_of;
 use crate::aws::{AwsError, Kind};
 use crate::deployment::Deployment;
 use crate::terminal::shell::quote;
@@ -162,14 +162,14 @@ impl<'a> Answers<'a> {
 }
 
 fn is_alias(arn: &str) -> bool {
-    arn.split(':').nth(5).is_some_and(|resource| resource.starts_with("alias/"))
+    Arn::parse(arn).is_some_and(|arn| arn.resource().starts_with("alias/"))
 }
 
 /// The pool's key against the one that each sender is told.
 fn same(subject: &Subject<'_>, pool: &Pool, senders: &[Attached<'_>], key_arn: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for sender in senders {
-        let name = name_of(sender.arn);
+        let name = function_name(sender.arn);
         // A function of somebody else need not have the setting.
         let Some(told) = subject.setting(sender.trigger, "CODE_KEY_ARN") else { continue };
         if told != key_arn {
@@ -509,7 +509,7 @@ fn decrypts(
     pool: &Pool,
     key_arn: &str,
 ) -> Finding {
-    let name = name_of(sender.arn);
+    let name = function_name(sender.arn);
     let by_key = policy.map(|policy| key_policy(policy, role, pool));
     let cause =
         |why: &str| Finding::cause(DECRYPT, format!("{name} may not decrypt codes of this pool: {why}"));

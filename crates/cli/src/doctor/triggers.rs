@@ -1,5 +1,6 @@
 //! The triggers: which functions the pool invokes, whether it may and can, and what becomes of what fails.
 
+use shared::arn::{function_name, region_of, unqualified};
 use shared::trigger::Trigger;
 
 use super::finding::Finding;
@@ -7,7 +8,7 @@ use super::policy::{Policy, Statement, Verdict};
 use super::step::Step;
 use super::{Subject, key, startup};
 use crate::aws::cognito::Pool;
-use crate::aws::lambda::{Configuration, EventInvoke, Functions, name_of, unqualified};
+use crate::aws::lambda::{Configuration, EventInvoke, Functions};
 use crate::aws::{AwsError, Kind};
 use crate::deployment::Deployment;
 use crate::terminal::shell::quote;
@@ -140,7 +141,7 @@ fn slots(pool: &Pool, deployment: Option<&Deployment>) -> Vec<Finding> {
             }
             (Some(attached), _) => {
                 findings.extend(frozen(trigger, attached));
-                right.push(name_of(attached));
+                right.push(function_name(attached));
             }
         }
     }
@@ -290,7 +291,7 @@ fn left_to_cognito(deployment: &Deployment, writes: &impl Fn(&str) -> bool) -> b
 
 /// A command of the AWS CLI for a function.
 fn cli(command: &str, arn: &str) -> String {
-    let region = arn.split(':').nth(3).unwrap_or_default();
+    let region = region_of(arn).unwrap_or_default();
     format!("aws lambda {command} --function-name {} --region {}", quote(arn), quote(region))
 }
 
@@ -303,7 +304,7 @@ impl Answers<'_> {
                 return vec![absent(attached, pool, subject.deployment)];
             }
             Some(Err(error)) => {
-                let what = format!("state and settings of {}", name_of(attached.arn));
+                let what = format!("state and settings of {}", function_name(attached.arn));
                 findings.push(Finding::not_checked(FUNCTION, &what, error));
             }
             Some(Ok(configuration)) => {
@@ -419,7 +420,7 @@ fn usable(attached: Attached<'_>, configuration: &Configuration) -> Option<Findi
 }
 
 fn concurrency(attached: Attached<'_>, reserved: &Result<Option<i32>, AwsError>) -> Option<Finding> {
-    let name = name_of(attached.arn);
+    let name = function_name(attached.arn);
     match reserved {
         Ok(Some(0)) => Some(
             Finding::cause(
@@ -457,7 +458,7 @@ enum MayInvoke {
 }
 
 fn permission(attached: Attached<'_>, policy: &Result<Option<String>, AwsError>, pool: &Pool) -> Finding {
-    let name = name_of(attached.arn);
+    let name = function_name(attached.arn);
     let what = format!("whether Cognito may invoke {name}");
     let policy = match policy {
         Ok(policy) => policy.as_deref(),
@@ -511,7 +512,7 @@ fn permission(attached: Attached<'_>, policy: &Result<Option<String>, AwsError>,
 
 /// The account in an ARN; empty where there is none.
 pub(super) fn account_of(arn: &str) -> &str {
-    arn.split(':').nth(4).unwrap_or_default()
+    shared::arn::account_of(arn).unwrap_or_default()
 }
 
 fn may_invoke(policy: Option<&str>, pool_arn: &str) -> MayInvoke {
@@ -573,7 +574,7 @@ fn applies(statement: &Statement, pool_arn: &str) -> Applies {
 
 /// What becomes of an event of a sender that fails.
 fn retries(attached: Attached<'_>, answer: &Result<Option<EventInvoke>, AwsError>) -> Vec<Finding> {
-    let name = name_of(attached.arn);
+    let name = function_name(attached.arn);
     let settings = match answer {
         Ok(settings) => settings.clone().unwrap_or_default(),
         Err(error) => {

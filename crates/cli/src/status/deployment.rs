@@ -1,9 +1,11 @@
 //! What a stack consists of, as far as its numbers are concerned.
 
+use shared::arn::Arn;
+use shared::trigger::Trigger;
+
 use crate::aws::cloudwatch::{Series, Statistic};
 use crate::aws::{AwsError, Kind};
 use crate::stack::Stack;
-use shared::trigger::Trigger;
 
 /// What the senders count, by the names of `crates/runtime/src/metrics.rs`.
 const SENDER: &[&str] = &[
@@ -154,9 +156,7 @@ impl Deployment {
     /// What is known of a stack without `cloudformation:DescribeStacks`: the metrics under its name, but not the
     /// functions' names in Lambda.
     pub(super) fn by_name_only(stack: &str) -> Self {
-        // arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID
-        let arn = stack.strip_prefix("arn:").and_then(|arn| arn.split('/').nth(1));
-        let stack = arn.unwrap_or(stack);
+        let stack = Arn::parse(stack).and_then(Arn::stack_name).unwrap_or(stack);
         let functions = Trigger::ALL.map(|trigger| Function { trigger, name: None }).into();
         Self { stack: stack.to_owned(), functions, queue: None, pool: None, sms: None, ses: None }
     }
