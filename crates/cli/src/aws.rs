@@ -47,7 +47,7 @@ pub(crate) enum Kind {
     Throttled,
     /// A permission is missing; the text names it.
     Denied,
-    /// What was named is not there, or not to be seen from here.
+    /// The resource does not exist, or not in this account and Region.
     NotFound,
     /// The service will never take this request.
     Invalid,
@@ -130,7 +130,7 @@ impl Aws {
     }
 }
 
-/// What is not there is no error.
+/// Maps "not found" to `None`.
 pub(crate) fn if_any<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),

@@ -27,13 +27,13 @@ pub(crate) struct Findings {
 pub(crate) struct Message {
     /// The address that e-mails come from; what SMS come from, if it is not the service that chooses.
     pub(crate) from: Option<String>,
-    /// Of an e-mail.
+    /// Of an email.
     pub(crate) routes: Vec<Route>,
-    /// Of an e-mail.
+    /// Of an email.
     pub(crate) text_characters: usize,
     /// Of an SMS.
     pub(crate) characters: usize,
-    /// SMS that the text takes; none of an e-mail.
+    /// SMS that the text takes; none of an email.
     pub(crate) parts: Option<usize>,
 }
 

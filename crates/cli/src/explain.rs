@@ -415,7 +415,7 @@ impl SmsRules {
     fn verdict<'a>(&self, number: &'a str, address: &str) -> SmsVerdict<'a> {
         let allowed = match self.denied.denies(address) {
             Some(denial @ (Denial::Listed(_) | Denial::Disposable)) => Err(denial.explain().to_owned()),
-            // An address that cannot be read keeps nobody from getting an SMS.
+            // An unreadable address does not keep a user from getting an SMS.
             Some(Denial::Unreadable) | None => self.country(number),
         };
         let country = allowed.as_ref().ok().map(ToString::to_string);

@@ -171,7 +171,7 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
     };
     match result {
         Ok(end) => end.exit_code().into(),
-        // Whoever reads has read enough; there is nobody to tell why the command ended early.
+        // The reader has closed the pipe, so there is nowhere to print why the command ended early.
         Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         Err(error) => {
             output.error(&error.to_string());

@@ -16,7 +16,7 @@ use shared::trigger::{MessageKind, Request, Trigger};
 
 use crate::terminal::output::plain;
 
-/// An event of a custom sender that failed for good.
+/// A failed event of a custom sender, as Lambda puts it into the on-failure destination.
 pub(crate) struct Record<'a> {
     pub(crate) function: FunctionArn,
     pub(crate) channel: Channel,

@@ -250,7 +250,7 @@ struct Run {
 }
 
 impl Run {
-    /// Deals with message after message until the queue is empty, the limit is reached or somebody wants an end.
+    /// Deals with message after message until the queue is empty, the limit is reached or the command is interrupted.
     async fn sweep(
         &mut self,
         stage: &Stage,
@@ -424,7 +424,7 @@ struct Report {
     ended: String,
     /// Whether there may be events that were not looked at.
     incomplete: bool,
-    /// Events that somebody else had hidden when the command began.
+    /// Events that another consumer had in flight when the command began.
     hidden_elsewhere: u64,
     sent: usize,
     deleted: usize,

@@ -1,4 +1,4 @@
-//! `smoke`: proves after a deployment that everything works, without a message to anybody.
+//! `smoke`: proves after a deployment that everything works, without sending a message.
 //!
 //! Every function is invoked as Cognito would, with codes that are really encrypted; the senders rehearse. A proof that
 //! cannot be had is named, and the rest goes on.
@@ -329,7 +329,7 @@ impl Smoke<'_> {
         self.note(subject.role, what, verdict)
     }
 
-    /// A number that the SMS sender may write to: nobody is written to in a dry run, so any of the country will do.
+    /// A number that the SMS sender may write to. A dry run sends nothing, so any number of the country fits.
     fn number(&self, subject: &Subject) -> Option<String> {
         if subject.role != Trigger::CustomSmsSender {
             return None;

@@ -200,7 +200,7 @@ pub(super) fn foreign_code(answer: &Answer) -> Verdict {
     }
 }
 
-/// Whether the e-mail went out: the answer does not say, the log does.
+/// Whether the email went out. Only the log tells.
 pub(super) fn sent(answer: &Answer) -> Verdict {
     if let Some(failure) = &answer.failure {
         return Verdict::Failed(failure.to_string());

@@ -111,7 +111,7 @@ pub(super) struct Deployment {
     pub(super) queue: Option<String>,
     pub(super) pool: Option<String>,
     pub(super) sms: Option<SmsService>,
-    /// The Region whose SES our e-mail sender uses, where there is one.
+    /// The Region whose SES the custom email sender uses, if the stack deploys it.
     pub(super) ses: Option<String>,
 }
 

@@ -17,7 +17,7 @@ use crate::terminal::shell::quote;
 /// Of a limit, from which it is worth a word: time is left to have it raised.
 const NEARLY: f64 = 0.8;
 
-/// One thing that wants to be looked at.
+/// One finding, and the command to begin with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Look {
     pub(super) what: String,

@@ -494,7 +494,7 @@ impl Unknowns {
         self.known(what, answer?)
     }
 
-    /// Why nothing at all is known, if that is so. Its kind is rather one that asking later does not mend.
+    /// Why nothing at all is known, if that is so. Its kind is preferably one that no retry fixes.
     fn nothing(&self) -> Option<AwsError> {
         let lasting = self.errors.iter().find(|error| error.kind != Kind::Throttled);
         let kind = lasting.or(self.errors.first()).filter(|_| !self.known)?.kind;
