@@ -20,6 +20,7 @@ import sys
 import time
 from email.utils import parseaddr
 
+from local.heartbeat import Heartbeat
 from local.processes import ROOT, TOOLS, Processes, TimeUp, Trouble, end_by_itself, port
 
 try:
@@ -113,8 +114,10 @@ class Demo:
         self.report.say(f"sam build, release binaries for x86_64: some minutes the first time; see {log}")
         began = time.monotonic()
         sam = TOOLS / "venv" / "bin" / "sam"
-        self.processes.run("build", [sam, "build", *self._common()], **self._quiet())
-        self.processes.run("build-tool", ["cargo", "build", "--locked", "--package", "cli"], **self._quiet())
+        with Heartbeat("building the functions for release"):
+            self.processes.run("build", [sam, "build", *self._common()], **self._quiet())
+        with Heartbeat("building cognito-triggers"):
+            self.processes.run("build-tool", ["cargo", "build", "--locked", "--package", "cli"], **self._quiet())
         self.report.say(f"built in {time.monotonic() - began:.0f} s")
 
     def start(self, main_port, sms_port):
