@@ -69,7 +69,7 @@ generated: tools
 template: tools
 	cfn-lint template.yaml
 	sam validate --lint --region eu-central-1
-	$(PYTHON) -m unittest tools/test_template.py tools/test_world.py
+	$(PYTHON) -m unittest discover --start-directory tools/tests --top-level-directory tools
 
 # The advisories' check needs a database from the network; the others need the crates only.
 deny: tools ## licenses, bans and sources of all dependencies
@@ -79,8 +79,12 @@ deny: tools ## licenses, bans and sources of all dependencies
 advisories: tools ## known vulnerabilities; fetches a database
 	cargo-deny check advisories
 
-typos: tools
+typos: tools ## spelling
 	typos
+
+.PHONY: language
+language: ## words that the project's texts must not use
+	python3 tools/language.py
 
 CARGO_FUZZ := .tools/cargo/bin/cargo-fuzz
 $(CARGO_FUZZ):
