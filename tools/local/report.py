@@ -1,4 +1,4 @@
-"""What the person at the keyboard sees: sentences, messages as the user gets them, and a table at the end."""
+"""What the user sees: sentences, messages as the user gets them, and a table at the end."""
 
 import os
 import sys
@@ -17,13 +17,13 @@ class Report:
 
     def __init__(self, out=sys.stdout):
         self.out = out
-        self.colours = out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self.colors = out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         self.steps = []
         self.began = time.monotonic()
 
-    def paint(self, text, colour):
-        number = {"bold": 1, "red": 31, "green": 32, "dim": 2}[colour]
-        return f"\x1b[{number}m{text}\x1b[0m" if self.colours else text
+    def paint(self, text, color):
+        number = {"bold": 1, "red": 31, "green": 32, "dim": 2}[color]
+        return f"\x1b[{number}m{text}\x1b[0m" if self.colors else text
 
     def line(self, text=""):
         print(text, file=self.out, flush=True)
@@ -46,11 +46,11 @@ class Report:
         return Step(self, flow, sentence, expected)
 
     def mail(self, mail):
-        """One e-mail with its text part, as a program without HTML shows it."""
+        """One email with its text part, as a program without HTML shows it."""
         head = [f"From: {mail['Source']}", f"To: {', '.join(mail['To'])}", f"Subject: {mail['Subject']}"]
         html = mail.get("BodyHtml") or ""
         foot = f"[and an HTML part of {len(html):,} characters]" if html else "[no HTML part]"
-        self.box("e-mail", [*head, "", *mail["BodyText"].strip().splitlines(), "", foot])
+        self.box("email", [*head, "", *mail["BodyText"].strip().splitlines(), "", foot])
 
     def text(self, number, message):
         """One SMS."""

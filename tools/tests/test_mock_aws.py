@@ -140,7 +140,7 @@ class World(unittest.TestCase):
         text = (FIXTURES / "services.json").read_text(encoding="utf-8")
         self.assertEqual(text, service_model.text(), "python tools/service_model.py > tests/fixtures/services.json")
 
-    def test_the_stand_in_plays_what_the_template_deploys(self):
+    def test_the_mock_serves_what_the_template_deploys(self):
         text = (FIXTURES / "stack.json").read_text(encoding="utf-8")
         self.assertEqual(text, stack(), "python tools/tests/test_mock_aws.py --stack > tests/fixtures/stack.json")
 

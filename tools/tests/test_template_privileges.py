@@ -146,7 +146,7 @@ class Privileges(unittest.TestCase):
                     statement["Condition"], {"StringEquals": {"kms:EncryptionContext:userpool-id": pool}}
                 )
 
-    def test_e_mail_goes_out_from_one_address(self):
+    def test_email_is_sent_from_one_address(self):
         for given, expected in [
             ("no-reply@example.com", "no-reply@example.com"),
             ("Example <no-reply@example.com>", "no-reply@example.com"),
@@ -163,7 +163,7 @@ class Privileges(unittest.TestCase):
                 [f"arn:aws:ses:eu-central-1:123456789012:{r}/*" for r in ("identity", "configuration-set")],
             )
 
-    def test_e_mail_goes_through_the_region_and_configuration_set_that_are_named(self):
+    def test_email_uses_the_region_and_configuration_set_of_the_parameters(self):
         given = {**FIRST, "SesRegion": "eu-west-1", "SesConfigurationSet": "codes"}
         self.resources = deployed(given).section("Resources")
         (statement,) = [s for s in self.policies("CustomEmailSenderRole") if "ses:" in str(s["Action"])]

@@ -109,7 +109,7 @@ class UserPool(unittest.TestCase):
         self.assertEqual(self.pool()["AutoVerifiedAttributes"], ["email"])
         self.assertNotIn("AutoVerifiedAttributes", self.pool(SignUpMode="review"))
 
-    def test_an_account_recovers_by_e_mail_first(self):
+    def test_an_account_recovers_by_email_first(self):
         email, phone = {"Name": "verified_email", "Priority": 1}, {
             "Name": "verified_phone_number",
             "Priority": 2,

@@ -131,7 +131,7 @@ class Environment(unittest.TestCase):
                 found = self.variables("CustomMessageFunction", parameters)
                 self.assertEqual(found["CUSTOM_MESSAGE_CHANNELS"], channels)
 
-    def test_the_address_is_called_the_user_name_in_the_own_pool_or_where_somebody_says_so(self):
+    def test_email_is_the_username_in_the_own_pool_or_with_the_parameter(self):
         says_so = {"EmailIsUsername": "true"}
         checked = "<CheckedUserPool.Trusted>"
         for parameters, value in [
