@@ -120,7 +120,9 @@ def files(root=ROOT):
     found += [path for folder in ("shared", "crates", "functions", "tests") for path in (root / folder).rglob("*.rs")]
     found += [path for folder in ("tools", ".ci", ".github") for path in (root / folder).rglob("*") if path.is_file()]
     found += (root / "docs").rglob("*.md")
-    found += [path for folder in ("shared", "crates", "functions", "tests") for path in (root / folder).rglob("Cargo.toml")]
+    found += [
+        path for folder in ("shared", "crates", "functions", "tests") for path in (root / folder).rglob("Cargo.toml")
+    ]
     for path in sorted(found):
         name = path.relative_to(root).as_posix()
         built = any(part in ("target", "__pycache__", "node_modules", "cache") for part in path.parts)
@@ -139,7 +141,7 @@ def main(arguments):
                 print(f"{len(here):5}  {name}")
         else:
             for number, text, advice in here:
-                print(f"{name}:{number}: \"{text}\": {advice}")
+                print(f'{name}:{number}: "{text}": {advice}')
     print(f"{count} findings")
     return 1 if count and "--summary" not in arguments else 0
 

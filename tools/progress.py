@@ -1,7 +1,7 @@
 """Shows that a long build is still running, and says before it starts what it needs.
 
-    progress.py demo|test            prints the time and disk space that the command needs
-    progress.py TITLE -- COMMAND     runs COMMAND, and prints a line every 20 seconds while it runs
+progress.py demo|test            prints the time and disk space that the command needs
+progress.py TITLE -- COMMAND     runs COMMAND, and prints a line every 20 seconds while it runs
 """
 
 import os

@@ -15,10 +15,8 @@ import logging
 import os
 import re
 import sys
-import warnings
 from pathlib import Path
 
-import tomlkit
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent

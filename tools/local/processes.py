@@ -19,7 +19,7 @@ TOOLS = ROOT / ".tools"
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
 
-# No profile, key or role of the user ever reaches a child, so none of them can reach AWS.
+# Children get no AWS profile, key or role of the user, so they can't reach AWS.
 HARMLESS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",

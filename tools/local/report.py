@@ -9,7 +9,7 @@ WIDTH = 80
 
 
 class NotAsExpected(Exception):
-    """A check of a step did not hold; the rest of its story makes no sense any more."""
+    """A check of a step failed, so the rest of its story is skipped."""
 
 
 class Report:
@@ -66,7 +66,7 @@ class Report:
         self.line("    +" + "-" * (WIDTH - 6))
 
     def table(self):
-        """The last word: a line per step. Returns whether all was as expected."""
+        """A line for each step. Returns whether all results were as expected."""
         self.heading("All steps")
         for number, step in enumerate(self.steps, 1):
             head = f"{number:3}  {step.flow:<6} "
@@ -82,7 +82,7 @@ class Report:
 
 
 class Step:
-    """One thing that is tried: what was expected, what was seen, and whether they agree."""
+    """One step: the expected result, the actual result, and whether they agree."""
 
     def __init__(self, report, flow, sentence, expected):
         self.report, self.flow, self.sentence, self.expected = report, flow, sentence, expected

@@ -4,16 +4,15 @@ import unittest
 
 import tomlkit
 import yaml
-
 from template import (
-    as_list,
-    deployed,
     EXISTING,
     FIRST,
     GOOD,
     ROOT,
     SMS,
     TRIGGERS,
+    as_list,
+    deployed,
 )
 
 
@@ -100,6 +99,4 @@ class Samconfig(unittest.TestCase):
         self.assertTrue(deploy["confirm_changeset"] and deploy["resolve_s3"])
         # Values of parameters, Regions and profiles are the operator's.
         for command in config["default"].values():
-            self.assertFalse(
-                {"parameter_overrides", "region", "profile", "s3_bucket"} & set(command["parameters"])
-            )
+            self.assertFalse({"parameter_overrides", "region", "profile", "s3_bucket"} & set(command["parameters"]))

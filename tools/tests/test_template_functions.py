@@ -4,25 +4,25 @@ import unittest
 import warnings
 
 from template import (
-    as_list,
     BINARIES,
     BY_HAND,
-    deployed,
     ENVIRONMENT,
     EXISTING,
     FIRST,
     KEY,
     LAYER,
-    of_type,
-    policies,
     POOL_ARN,
     ROOT,
     SENDERS,
     SMS,
-    statements,
     SYNCHRONOUS,
-    template,
     TRIGGERS,
+    as_list,
+    deployed,
+    of_type,
+    policies,
+    statements,
+    template,
 )
 
 
@@ -35,9 +35,7 @@ class Functions(unittest.TestCase):
     def test_each_is_built_from_its_own_binary(self):
         for function, binary in BINARIES.items():
             metadata = self.source["Resources"][function]["Metadata"]
-            self.assertEqual(
-                metadata, {"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": binary}}
-            )
+            self.assertEqual(metadata, {"BuildMethod": "rust-cargolambda", "BuildProperties": {"Binary": binary}})
             code = self.source["Resources"][function]["Properties"]["CodeUri"]
             self.assertEqual(code, f"functions/{binary}")
         shared = self.source["Globals"]["Function"]
@@ -110,9 +108,7 @@ class Functions(unittest.TestCase):
         with warnings.catch_warnings():
             # SAM's own use of an old validator is not this project's.
             warnings.simplefilter("ignore", DeprecationWarning)
-            stacks, _ = SamLocalStackProvider.get_stacks(
-                str(ROOT / "template.yaml"), parameter_overrides=given
-            )
+            stacks, _ = SamLocalStackProvider.get_stacks(str(ROOT / "template.yaml"), parameter_overrides=given)
             functions = list(SamFunctionProvider(stacks).get_all())
         self.assertEqual({f.name for f in functions}, set(BINARIES))
         for function in functions:
@@ -147,7 +143,14 @@ class Attachment(unittest.TestCase):
         return deployed({**FIRST, **SMS, **EXISTING, **parameters}).section("Resources")
 
     def test_it_is_there_for_an_existing_pool_that_the_stack_is_to_change(self):
-        parts = {"AttachFunction", "AttachRole", "AttachPolicy", "AttachLogGroup", "CheckedUserPool", "AttachedTriggers"}
+        parts = {
+            "AttachFunction",
+            "AttachRole",
+            "AttachPolicy",
+            "AttachLogGroup",
+            "CheckedUserPool",
+            "AttachedTriggers",
+        }
         for parameters, there in [
             ({}, set()),
             (EXISTING, parts),
@@ -229,9 +232,7 @@ class Attachment(unittest.TestCase):
         of_pool, pass_role, email_role, own_key, other_keys = policies(resources, "AttachRole")[1:]
         self.assertEqual(of_pool["Resource"], POOL_ARN)
         self.assertEqual(pass_role["Resource"], "arn:aws:iam::123456789012:role/*")
-        self.assertEqual(
-            pass_role["Condition"], {"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}}
-        )
+        self.assertEqual(pass_role["Condition"], {"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}})
         email = "email.cognito-idp.amazonaws.com"
         self.assertEqual(email_role["Resource"], f"arn:aws:iam::123456789012:role/aws-service-role/{email}/*")
         self.assertEqual(email_role["Condition"], {"StringEquals": {"iam:AWSServiceName": email}})

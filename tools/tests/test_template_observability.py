@@ -5,18 +5,18 @@ import unittest
 from template import (
     AWS_METRICS,
     BINARIES,
-    by_alarms,
-    by_widgets,
     COGNITO,
-    deployed,
     END_USER_MESSAGING,
     EXISTING,
     FIRST,
     GOOD,
     METRICS,
-    of_type,
     ROOT,
     SMS,
+    by_alarms,
+    by_widgets,
+    deployed,
+    of_type,
     widgets,
 )
 
@@ -54,9 +54,7 @@ class Observability(unittest.TestCase):
         [made] = lines["MetricTransformations"]
         alarm = of_type(resources, "AWS::CloudWatch::Alarm")["PreSignUpErrorsAlarm"]
         self.assertEqual(lines["LogGroupName"], "<PreSignUpLogGroup.Ref>")
-        self.assertEqual(
-            (alarm["Namespace"], alarm["MetricName"]), (made["MetricNamespace"], made["MetricName"])
-        )
+        self.assertEqual((alarm["Namespace"], alarm["MetricName"]), (made["MetricNamespace"], made["MetricName"]))
 
     def test_every_known_metric_of_aws_is_used(self):
         resources = deployed({**FIRST, **SMS}).section("Resources")
@@ -185,8 +183,6 @@ class Observability(unittest.TestCase):
             deployed_ones = [binary for function, binary in BINARIES.items() if function in resources]
             written = 1 + sum(len(METRICS[binary]) for binary in deployed_ones)
             watched, shown = len(list(by_alarms(resources))), len(list(by_widgets(resources)))
-            self.assertIn(
-                f" at most {written} metrics: {written * 0.3:.2f} ", rows["Metrics of the functions"][column]
-            )
+            self.assertIn(f" at most {written} metrics: {written * 0.3:.2f} ", rows["Metrics of the functions"][column])
             self.assertIn(f" {watched} metrics: {watched * 0.1:.2f} ", rows["Alarms"][column])
             self.assertIn(f" {shown} metrics ", rows["Dashboard"][column])

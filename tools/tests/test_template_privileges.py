@@ -3,23 +3,22 @@
 import unittest
 
 import yaml
-
 from template import (
     ACTIONS,
     ACTIONS_WHERE,
-    as_list,
-    deployed,
     END_USER_MESSAGING,
     EXISTING,
     FIRST,
-    for_the_functions,
     GOOD,
-    of_type,
-    policies,
     POOL_OF_NUMBERS,
     ROOT,
     SENDERS,
     SMS,
+    as_list,
+    deployed,
+    for_the_functions,
+    of_type,
+    policies,
     statements,
     template,
 )
@@ -87,9 +86,7 @@ class Privileges(unittest.TestCase):
         of_queue, of_key, of_functions = statements_of_role
         self.assertEqual(of_queue["Resource"], "<OnFailureQueue.Arn>")
         self.assertEqual(of_key["Resource"], "<CodeKey.Arn>")
-        self.assertEqual(
-            of_key["Condition"], {"StringEquals": {"kms:ViaService": "sqs.eu-central-1.amazonaws.com"}}
-        )
+        self.assertEqual(of_key["Condition"], {"StringEquals": {"kms:ViaService": "sqs.eu-central-1.amazonaws.com"}})
         self.assertEqual(set(of_functions["Resource"]), {f"<{f}.Arn>" for f in SENDERS})
         # What the queue denies, it denies to others, or to connections without TLS.
         (policy,) = of_type(self.resources, "AWS::SQS::QueuePolicy").values()
@@ -142,9 +139,7 @@ class Privileges(unittest.TestCase):
             self.assertEqual(len(policies), 2)
             for policy in policies:
                 (statement,) = statements(policy["PolicyDocument"])
-                self.assertEqual(
-                    statement["Condition"], {"StringEquals": {"kms:EncryptionContext:userpool-id": pool}}
-                )
+                self.assertEqual(statement["Condition"], {"StringEquals": {"kms:EncryptionContext:userpool-id": pool}})
 
     def test_email_is_sent_from_one_address(self):
         for given, expected in [
@@ -155,9 +150,7 @@ class Privileges(unittest.TestCase):
             self.resources = deployed({"BrandName": "Example", "FromAddress": given}).section("Resources")
             (statement,) = [s for s in self.policies("CustomEmailSenderRole") if "ses:" in str(s["Action"])]
             self.assertEqual(statement["Action"], "ses:SendEmail")
-            self.assertEqual(
-                statement["Condition"], {"StringEqualsIgnoreCase": {"ses:FromAddress": expected}}
-            )
+            self.assertEqual(statement["Condition"], {"StringEqualsIgnoreCase": {"ses:FromAddress": expected}})
             self.assertEqual(
                 statement["Resource"],
                 [f"arn:aws:ses:eu-central-1:123456789012:{r}/*" for r in ("identity", "configuration-set")],

@@ -4,7 +4,6 @@ import unittest
 
 from template import (
     COGNITO,
-    deployed,
     EXISTING,
     FIRST,
     GOOD,
@@ -12,6 +11,7 @@ from template import (
     KEY,
     SMS,
     Stack,
+    deployed,
     statements,
     template,
 )
@@ -110,19 +110,20 @@ class UserPool(unittest.TestCase):
         self.assertNotIn("AutoVerifiedAttributes", self.pool(SignUpMode="review"))
 
     def test_an_account_recovers_by_email_first(self):
-        email, phone = {"Name": "verified_email", "Priority": 1}, {
-            "Name": "verified_phone_number",
-            "Priority": 2,
-        }
+        email, phone = (
+            {"Name": "verified_email", "Priority": 1},
+            {
+                "Name": "verified_phone_number",
+                "Priority": 2,
+            },
+        )
         self.assertEqual(self.pool()["AccountRecoverySetting"]["RecoveryMechanisms"], [email])
         self.assertEqual(self.pool(**SMS)["AccountRecoverySetting"]["RecoveryMechanisms"], [email, phone])
 
     def test_sms_need_a_role_of_the_pool(self):
         self.assertNotIn("SmsConfiguration", self.pool())
         for parameters in (SMS, {"SmsDelivery": "cognito"}):
-            self.assertEqual(
-                self.pool(**parameters)["SmsConfiguration"]["SnsCallerArn"], "<UserPoolSmsRole.Arn>"
-            )
+            self.assertEqual(self.pool(**parameters)["SmsConfiguration"]["SnsCallerArn"], "<UserPoolSmsRole.Arn>")
 
     def test_cognito_sends_with_the_identity_where_there_is_one(self):
         self.assertEqual(self.pool()["EmailConfiguration"], {"EmailSendingAccount": "COGNITO_DEFAULT"})
@@ -142,9 +143,7 @@ class UserPool(unittest.TestCase):
             ({}, "CONFIRM_WITH_CODE"),
             (GOOD["confirmation links"], "CONFIRM_WITH_LINK"),
         ]:
-            self.assertEqual(
-                self.pool(**parameters)["VerificationMessageTemplate"], {"DefaultEmailOption": option}
-            )
+            self.assertEqual(self.pool(**parameters)["VerificationMessageTemplate"], {"DefaultEmailOption": option})
 
     def test_the_client_keeps_a_secret_and_hides_who_exists(self):
         client = deployed(FIRST).section("Resources")["UserPoolClient"]["Properties"]

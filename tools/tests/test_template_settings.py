@@ -6,7 +6,6 @@ from template import (
     BAD,
     BY_HAND,
     COGNITO,
-    deployed,
     ENVIRONMENT,
     EXISTING,
     FIRST,
@@ -14,10 +13,11 @@ from template import (
     KEY,
     SENDERS,
     SMS,
-    Stack,
-    template,
     TRIGGERS,
     VALUES,
+    Stack,
+    deployed,
+    template,
     wrong_values,
 )
 
