@@ -31,6 +31,16 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+impl ConfigError {
+    /// The variables that have a problem, without their values.
+    #[must_use]
+    pub fn variables(&self) -> String {
+        let mut names: Vec<_> = self.0.iter().filter_map(|problem| problem.split(' ').next()).collect();
+        names.dedup();
+        names.join(", ")
+    }
+}
+
 impl<'a> Settings<'a> {
     /// Reads variables through `lookup`, and lists written as `file:PATH` through `read_file`.
     #[must_use]

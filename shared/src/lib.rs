@@ -4,12 +4,14 @@
 //! Whatever it needs from outside comes in as an argument, so every decision can be tested as a table.
 
 pub mod address;
+pub mod arn;
 pub mod config;
 pub mod disposable;
 pub mod domain;
 pub mod event;
 pub mod locale;
 pub mod message;
+pub mod outcome;
 pub mod phone;
 mod phone_table;
 pub mod policy;

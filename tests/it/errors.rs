@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sender::aws::Service;
-use sender::errors::{ABOUT_RECIPIENT, FailureClass, Row, TABLE};
+use sender::errors::{ABOUT_RECIPIENT, Row, TABLE};
 use serde_json::{Value, json};
+use shared::outcome::FailureClass;
 use tests::end_user_messaging;
 use tests::function::Invocation;
 use tests::service::Reply;

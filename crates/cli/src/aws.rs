@@ -247,11 +247,6 @@ impl Call<'_> {
     }
 }
 
-/// The Region in an ARN.
-pub(crate) fn region_of(arn: &str) -> Option<&str> {
-    arn.strip_prefix("arn:")?.split(':').nth(2).filter(|region| !region.is_empty())
-}
-
 /// What is wrong with the credentials, if that is what is wrong.
 fn credentials(error: &(dyn StdError + 'static)) -> Option<String> {
     let mut source = Some(error);

@@ -10,7 +10,6 @@ mod step;
 mod client;
 mod email;
 mod key;
-mod policy;
 mod sms;
 mod startup;
 mod trail;
@@ -353,7 +352,7 @@ fn row(command: &str, output: &mut Output) -> std::io::Result<()> {
 
 /// The Region in the id of a pool; empty where there is none.
 fn region_of_pool(pool_id: &str) -> &str {
-    pool_id.split_once('_').map_or("", |(region, _)| region)
+    shared::arn::region_of_user_pool(pool_id).unwrap_or_default()
 }
 
 /// A value from outside as it is shown.

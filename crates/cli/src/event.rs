@@ -8,11 +8,12 @@ use clap::Args;
 use envelope_writer::{SealSuite, Signer, Writer};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use shared::arn::region_of;
 use shared::phone::PhoneNumber;
 use shared::trigger::{MessageKind, Request, Trigger};
 use zeroize::Zeroizing;
 
-use crate::aws::{Aws, AwsError, region_of};
+use crate::aws::{Aws, AwsError};
 use crate::cloudformation::Stacks;
 use crate::kms::Keys;
 use crate::output::{Output, Tone, plain};

@@ -4,11 +4,12 @@ use std::io::Read as _;
 
 use clap::Args;
 use serde::Serialize;
+use shared::arn::region_of;
 use shared::phone::PhoneNumber;
 use shared::recipient::RecipientHasher;
 use zeroize::Zeroizing;
 
-use crate::aws::{Aws, AwsError, Kind, region_of};
+use crate::aws::{Aws, AwsError, Kind};
 use crate::cloudformation::Stacks;
 use crate::output::{Output, Tone};
 use crate::{Common, End, Error, secrets_manager};

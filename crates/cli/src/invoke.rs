@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
+use shared::arn::{function_name, region_of};
 use shared::trigger::Trigger;
 
-use crate::aws::{Aws, AwsError, Kind as ErrorKind, region_of};
+use crate::aws::{Aws, AwsError, Kind as ErrorKind};
 use crate::cloudformation::Stacks;
 use crate::dry_run::{Findings, knows_dry_runs};
 use crate::event::{Draft, Kind, set_dry_run};
@@ -128,7 +129,7 @@ fn show(
     let document: Value = serde_json::from_str(&answer.payload).unwrap_or(Value::Null);
     let refused = dry_run && Findings::read(&answer.payload).is_none_or(|findings| !findings.would_send);
     let error = answer.failure.as_ref().map(ToString::to_string);
-    let name = function.rsplit(':').next().unwrap_or(function);
+    let name = function_name(function);
     match &error {
         Some(error) => output.text(Tone::Warning, 2, &format!("{} failed: {error}", plain(name)))?,
         None if dry_run => {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use aws_sdk_kms::config::{Builder, Region};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
+use shared::arn::region_of;
 use zeroize::Zeroizing;
 
-use crate::aws::{Aws, AwsError, Call, Kind, region_of};
+use crate::aws::{Aws, AwsError, Call, Kind};
 
 /// The keys of one Region.
 pub(crate) struct Keys {

@@ -11,6 +11,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use shared::arn::function_name;
 
 use crate::aws::{Aws, AwsError, Call, Kind};
 use crate::output::plain;
@@ -227,7 +228,7 @@ impl Functions {
             .send()
             .await
             .map_err(|error| self.asking("lambda:GetFunctionConfiguration").failure(&error))?;
-        let name = answer.function_name.unwrap_or_else(|| name_of(function_arn).to_owned());
+        let name = answer.function_name.unwrap_or_else(|| function_name(function_arn).to_owned());
         let log_group = answer.logging_config.and_then(|logging| logging.log_group);
         let environment = answer.environment;
         let variables = if let Some(error) =
@@ -277,7 +278,8 @@ impl Functions {
     /// # Errors
     /// When Lambda does not tell.
     pub(crate) async fn reserved_concurrency(&self, function_arn: &str) -> Result<Option<i32>, AwsError> {
-        let answer = self.client.get_function_concurrency().function_name(name_of(function_arn)).send().await;
+        let answer =
+            self.client.get_function_concurrency().function_name(function_name(function_arn)).send().await;
         answer
             .map(|answer| answer.reserved_concurrent_executions)
             .map_err(|error| self.asking("lambda:GetFunctionConcurrency").failure(&error))
@@ -302,19 +304,6 @@ impl Functions {
             Err(error) => Err(error),
         }
     }
-}
-
-/// The ARN without version or alias.
-pub(crate) fn unqualified(function_arn: &str) -> &str {
-    match function_arn.match_indices(':').nth(6) {
-        Some((end, _)) => function_arn.get(..end).unwrap_or(function_arn),
-        None => function_arn,
-    }
-}
-
-/// The function's name in its ARN.
-pub(crate) fn name_of(function_arn: &str) -> &str {
-    unqualified(function_arn).rsplit(':').next().unwrap_or(function_arn)
 }
 
 #[cfg(test)]

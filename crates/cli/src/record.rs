@@ -9,7 +9,9 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use shared::arn::{Arn, LambdaFunction};
 use shared::event::Event;
+use shared::outcome::ErrorType;
 use shared::trigger::{MessageKind, Request, Trigger};
 
 use crate::output::plain;
@@ -175,41 +177,25 @@ pub(crate) struct FunctionArn {
 
 impl FunctionArn {
     fn parse(arn: &str) -> Option<Self> {
-        let parts: Vec<_> = arn.split(':').collect();
-        let (region, account, name, qualifier) = match parts.as_slice() {
-            ["arn", _, "lambda", region, account, "function", name] => (region, account, name, "$LATEST"),
-            ["arn", _, "lambda", region, account, "function", name, qualifier] => {
-                (region, account, name, *qualifier)
-            }
-            _ => return None,
-        };
+        let parsed = Arn::parse(arn)?;
+        let LambdaFunction { name, qualifier, .. } = parsed.lambda_function()?;
+        let qualifier = qualifier.unwrap_or("$LATEST");
         let is_word = |text: &str| {
             !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         };
-        let is_known = parts.get(1).is_some_and(|partition| is_word(partition))
-            && is_word(region)
-            && account.len() == 12
-            && account.bytes().all(|byte| byte.is_ascii_digit())
+        let is_known = is_word(parsed.partition())
+            && is_word(parsed.region())
+            && parsed.is_regional()
             && is_word(name)
             && (qualifier == "$LATEST" || is_word(qualifier));
         is_known.then(|| Self {
-            region: (*region).to_owned(),
-            account: (*account).to_owned(),
-            name: (*name).to_owned(),
+            region: parsed.region().to_owned(),
+            account: parsed.account().to_owned(),
+            name: name.to_owned(),
             invocable: arn.strip_suffix(":$LATEST").unwrap_or(arn).to_owned(),
         })
     }
 }
-
-/// The error types that the senders report (`crates/sender/src/report.rs`): their sentences hold no personal data.
-pub(crate) const OUR_ERRORS: [&str; 6] = [
-    "DecryptionFailed",
-    "DeliveryInProgress",
-    "GuardUnavailable",
-    "MalformedEvent",
-    "RenderFailed",
-    "SendFailed",
-];
 
 /// Why the message did not go out, as far as that may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,7 +215,7 @@ pub(crate) enum Cause {
 impl Cause {
     fn new(condition: &str, report: Report) -> Self {
         match (report.error_type.as_deref(), condition) {
-            (Some(name), _) if OUR_ERRORS.contains(&name) => {
+            (Some(name), _) if name.parse().is_ok_and(ErrorType::is_of_sender) => {
                 Self::Ours(name.to_owned(), harmless(&report.error_message.unwrap_or_default()))
             }
             (Some("Sandbox.Timedout"), _) => Self::TimedOut,
@@ -266,7 +252,6 @@ pub(crate) fn harmless(sentence: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
 
     use proptest::prelude::*;
 
@@ -365,20 +350,6 @@ mod tests {
         let read = Record::parse(&body, "0a1b", Some(sent)).unwrap();
         assert_eq!((read.request_id.as_str(), read.failed_at), ("0a1b", sent));
         assert!(Record::parse(&body, "0a1b", None).is_err());
-    }
-
-    /// `DecryptionFailed` and its like.
-    fn is_error_type(text: &str) -> bool {
-        text.starts_with(|first: char| first.is_ascii_uppercase())
-            && text.bytes().all(|byte| byte.is_ascii_alphabetic())
-            && text.bytes().skip(1).any(|byte| byte.is_ascii_uppercase())
-    }
-
-    #[test]
-    fn the_error_types_are_those_of_the_senders() {
-        let source = include_str!("../../sender/src/report.rs");
-        let found: BTreeSet<_> = source.split('"').filter(|text| is_error_type(text)).collect();
-        assert_eq!(found, BTreeSet::from(OUR_ERRORS));
     }
 
     proptest! {

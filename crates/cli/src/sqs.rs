@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
 };
+use shared::arn::Arn;
 
 use crate::aws::{Aws, AwsError, Call, Kind};
 
@@ -76,15 +77,15 @@ impl Queue {
             .await
             .map_err(|error| self.call("sqs:GetQueueAttributes").failure(&error))?;
         let attribute = |name| answer.attributes().and_then(|attributes| attributes.get(&name));
-        let arn = attribute(QueueAttributeName::QueueArn).map(|arn| arn.split(':').collect::<Vec<_>>());
-        let Some(["arn", _, "sqs", region, account, name]) = arn.as_deref() else {
+        let arn = attribute(QueueAttributeName::QueueArn).and_then(|arn| Arn::parse(arn));
+        let Some((arn, name)) = arn.and_then(|arn| Some((arn, arn.resource_of("sqs", "")?))) else {
             return Err(AwsError::new(Kind::Other, "SQS did not give the queue's ARN"));
         };
         let hidden = attribute(QueueAttributeName::ApproximateNumberOfMessagesNotVisible);
         Ok(Facts {
-            region: (*region).to_owned(),
-            account: (*account).to_owned(),
-            name: (*name).to_owned(),
+            region: arn.region().to_owned(),
+            account: arn.account().to_owned(),
+            name: name.to_owned(),
             hidden: hidden.and_then(|number| number.parse().ok()).unwrap_or_default(),
         })
     }

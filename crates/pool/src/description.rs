@@ -1,6 +1,7 @@
 //! A user pool as Cognito describes it, with everything that it says.
 
 use serde_json::{Map, Value};
+use shared::arn::account_of;
 
 use crate::model;
 use crate::triggers::Triggers;
@@ -80,7 +81,7 @@ impl Description {
     /// The account that the pool belongs to.
     #[must_use]
     pub fn account(&self) -> &str {
-        self.arn().split(':').nth(4).unwrap_or_default()
+        account_of(self.arn()).unwrap_or_default()
     }
 
     /// What is in our slots.

@@ -314,6 +314,6 @@ proptest! {
     fn nothing_that_is_read_panics(text in ".*", value in text()) {
         let _ = Description::parse(text.as_bytes());
         let _ = Triggers::from_lambda_config(&value);
-        let _ = crate::triggers::base(&text);
+        let _ = crate::triggers::split_qualifier(&text);
     }
 }

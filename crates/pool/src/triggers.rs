@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value, json};
+use shared::arn::{Arn, unqualified};
 
 /// The only version of custom sender events that there is.
 ///
@@ -125,7 +126,7 @@ impl Triggers {
 
     /// Whether the same function or key is in this slot here; versions and aliases of a function count as one.
     pub(crate) fn holds(&self, slot: Slot, arn: &str) -> bool {
-        self.arn(slot).is_some_and(|own| base(own) == base(arn))
+        self.arn(slot).is_some_and(|own| unqualified(own) == unqualified(arn))
     }
 }
 
@@ -134,23 +135,13 @@ pub(crate) fn arn_of(value: &Value) -> Option<&str> {
     value.get("LambdaArn").unwrap_or(value).as_str().filter(|arn| !arn.is_empty())
 }
 
-/// An ARN of a function without version or alias; any other ARN as it is.
+/// A function's ARN without version or alias, and the version or alias.
 ///
-/// `arn:partition:lambda:region:account:function:name:qualifier`
-/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html>
-#[must_use]
-pub fn base(arn: &str) -> &str {
-    split_qualifier(arn).0
-}
-
-/// The same, and what was cut off.
+/// Any other ARN stays as it is.
 pub(crate) fn split_qualifier(arn: &str) -> (&str, Option<&str>) {
-    match arn.match_indices(':').nth(6) {
-        Some((at, _)) if arn.contains(":lambda:") => {
-            let (base, qualifier) = arn.split_at(at);
-            (base, qualifier.strip_prefix(':'))
-        }
-        _ => (arn, None),
+    match Arn::parse(arn).and_then(Arn::lambda_function) {
+        Some(function) => (function.unqualified, function.qualifier),
+        None => (arn, None),
     }
 }
 

@@ -12,8 +12,9 @@ use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
-use shared::config::{MessageSettings, Settings};
+use shared::config::{ConfigError, MessageSettings, Settings};
 use shared::message::Messages;
+use shared::outcome::{ErrorType, Outcome};
 
 /// One invocation as Lambda hands it over.
 #[derive(Debug)]
@@ -32,14 +33,14 @@ pub struct Invocation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// A stable name, which alarms may rely on.
-    pub error_type: &'static str,
+    pub error_type: ErrorType,
     /// One sentence.
     pub message: String,
 }
 
 impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
-        Self { error_type: failure.error_type.to_owned(), error_message: failure.message }
+        Self { error_type: failure.error_type.name().to_owned(), error_message: failure.message }
     }
 }
 
@@ -59,7 +60,15 @@ pub fn configure<T>(read: impl FnOnce(&Settings<'_>, &[u8; 32]) -> Option<T>) ->
             .problem("RECIPIENT_HASH_KEY", "is not set, and the system has no random numbers to stand in");
     }
     let value = read(&settings, &random);
-    settings.finish(value).map_err(|error| tracing::error!("{error}")).ok()
+    let log = |error: ConfigError| {
+        tracing::error!(
+            outcome = Outcome::NotStarted.name(),
+            error.r#type = ErrorType::InvalidConfiguration.name(),
+            settings = error.variables(),
+            "{error}"
+        );
+    };
+    settings.finish(value).map_err(log).ok()
 }
 
 /// Runs the function until Lambda ends the process.

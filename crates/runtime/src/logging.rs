@@ -4,6 +4,7 @@
 //! levels of other crates stand here, and no variable of the environment can open them.
 
 use shared::config::Settings;
+use shared::outcome::{ErrorType, Outcome};
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -47,7 +48,12 @@ pub fn start(settings: &Settings<'_>) {
     let _ = tracing_subscriber::registry().with(targets).with(lines).try_init();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(panic.place = place, "the function panicked, which is a bug in it");
+        tracing::error!(
+            outcome = Outcome::Panicked.name(),
+            error.r#type = ErrorType::Panic.name(),
+            panic.place = place,
+            "the function panicked, which is a bug in it"
+        );
         std::process::abort();
     }));
 }

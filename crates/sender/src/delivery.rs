@@ -17,12 +17,13 @@ use serde_json::value::RawValue;
 use shared::config::Settings;
 use shared::event::Event;
 use shared::message::{Content, Messages, RenderError};
+use shared::outcome::FailureClass;
 use shared::pumping::LimitName;
 use shared::trigger::{MessageKind, Trigger};
 use tokio::join;
 
 use crate::dry_run::DRY_RUN;
-use crate::errors::{CallFailure, FailureClass};
+use crate::errors::CallFailure;
 use crate::job::{Job, Task};
 use crate::kms::Decryptor;
 use crate::record::{Before, Claim, End, MessageKey, lease};

@@ -6,9 +6,10 @@
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
+use shared::arn::KeyArn;
 use shared::message::Messages;
+use shared::outcome::ErrorType;
 
-use crate::kms::KeyArn;
 use crate::report::{Outcome, Report};
 
 /// The member of the event that asks for a dry run.
@@ -54,7 +55,7 @@ pub fn answer(
     let problems = messages.problems().iter().map(String::as_str).chain(report.template_problem.as_deref());
     let findings = Findings {
         would_send,
-        error_type: outcome.error_type(),
+        error_type: outcome.error_type().map(ErrorType::name),
         reason: (!would_send).then(|| outcome.explain()),
         trigger_source: job.map(|job| job.trigger_source.as_str()),
         message_kind: job.map(|job| job.kind.name()),

@@ -7,35 +7,10 @@ use std::fmt;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use shared::outcome::FailureClass;
 
 use crate::aws::Service;
 use crate::http::NotConnected;
-
-/// Whose fault a failure is, which decides what becomes of the event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureClass {
-    /// Nothing was done, and it will probably work later: tried again, at first at once and then by Lambda.
-    Transient,
-    /// The recipient cannot be reached: nothing that we do later changes it, so the invocation ends well.
-    Recipient,
-    /// Ours, the configuration's or the account's: the invocation fails, so that the event is kept until it is mended.
-    Configuration,
-    /// The call may have been done although no answer says so.
-    Ambiguous,
-}
-
-impl FailureClass {
-    /// As it stands in logs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Transient => "transient",
-            Self::Recipient => "recipient",
-            Self::Configuration => "configuration",
-            Self::Ambiguous => "ambiguous",
-        }
-    }
-}
 
 /// One kind of error.
 #[derive(Debug, Clone, Copy)]

@@ -4,13 +4,13 @@
 //! comes back is checked against both.
 //! Source: "Custom sender Lambda triggers", Amazon Cognito developer guide; "Decrypt", AWS KMS API reference.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use aws_types::SdkConfig;
+use shared::arn::KeyArn;
+use shared::outcome::FailureClass;
 use shared::secret::Code;
 use tokio::join;
 use tokio::task::yield_now;
@@ -18,60 +18,8 @@ use zeroize::Zeroizing;
 
 use crate::aws::Service;
 use crate::envelope::{Envelope, EnvelopeError, Suite, looks_like_direct_kms_ciphertext};
-use crate::errors::{CallFailure, FailureClass};
+use crate::errors::CallFailure;
 use crate::time::{Attempts, Deadline, random};
-
-/// The key that Cognito encrypts codes under, by its ARN.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyArn(String);
-
-impl KeyArn {
-    /// The region that the key lives in, and that KMS is called in.
-    #[must_use]
-    pub fn region(&self) -> &str {
-        self.0.split(':').nth(3).unwrap_or_default()
-    }
-
-    /// Whether the other ARN names the same key: the same ARN, or a replica of a multi-Region key.
-    fn is_same_key(&self, other: &str) -> bool {
-        fn without_region(arn: &str) -> Option<(&str, &str)> {
-            let (front, rest) = arn.split_once(":kms:")?;
-            Some((front, rest.split_once(':')?.1))
-        }
-        self.0 == other || (self.0.contains(":key/mrk-") && without_region(&self.0) == without_region(other))
-    }
-}
-
-impl FromStr for KeyArn {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts: Vec<&str> = text.split(':').collect();
-        match parts.as_slice() {
-            ["arn", _, "kms", _, _, resource] if resource.starts_with("alias/") => {
-                Err("is the ARN of an alias; set the ARN of the key, which ends in `key/` and its id")
-            }
-            ["arn", partition, "kms", region, account, resource]
-                if !partition.is_empty()
-                    && !region.is_empty()
-                    && account.len() == 12
-                    && account.bytes().all(|byte| byte.is_ascii_digit())
-                    && resource.strip_prefix("key/").is_some_and(|id| !id.is_empty()) =>
-            {
-                Ok(Self(text.to_owned()))
-            }
-            _ => Err(
-                "is not the ARN of a KMS key, such as arn:aws:kms:eu-central-1:123456789012:key/1234abcd-…",
-            ),
-        }
-    }
-}
-
-impl fmt::Display for KeyArn {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
 
 /// Why a code could not be decrypted, in plain words with what to do. Holds nothing of the code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -209,7 +157,7 @@ impl Decryptor {
                     let request = self
                         .client
                         .decrypt()
-                        .key_id(&self.key.0)
+                        .key_id(self.key.as_str())
                         .ciphertext_blob(Blob::new(key.ciphertext()))
                         .set_encryption_context(Some(
                             envelope
@@ -232,40 +180,5 @@ impl Decryptor {
             }
         }
         result
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, accepted: bool) {
-        assert_eq!(text.parse::<KeyArn>().is_ok(), accepted, "{text}");
-    }
-
-    #[test]
-    fn only_the_arn_of_a_key_is_a_key_arn() {
-        check("arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555", true);
-        check("arn:aws-cn:kms:cn-north-1:123456789012:key/mrk-1234", true);
-        check("arn:aws:kms:eu-central-1:123456789012:alias/code-key", false);
-        check("11111111-2222-3333-4444-555555555555", false);
-        check("alias/code-key", false);
-        check("arn:aws:sns:eu-central-1:123456789012:key/1", false);
-        check("arn:aws:kms:eu-central-1:123456789012:key/", false);
-        check("arn:aws:kms::123456789012:key/1", false);
-        check("", false);
-    }
-
-    #[test]
-    fn a_replica_of_a_multi_region_key_is_the_same_key() {
-        let key = |text: &str| text.parse::<KeyArn>().unwrap();
-        let mrk = key("arn:aws:kms:eu-central-1:123456789012:key/mrk-1");
-        assert!(mrk.is_same_key("arn:aws:kms:eu-west-1:123456789012:key/mrk-1"));
-        assert!(!mrk.is_same_key("arn:aws:kms:eu-west-1:123456789012:key/mrk-2"));
-        assert!(!mrk.is_same_key("arn:aws:kms:eu-west-1:210987654321:key/mrk-1"));
-        let single = key("arn:aws:kms:eu-central-1:123456789012:key/1");
-        assert!(!single.is_same_key("arn:aws:kms:eu-west-1:123456789012:key/1"));
-        assert_eq!(single.region(), "eu-central-1");
     }
 }

@@ -8,16 +8,18 @@ use runtime::Failure;
 use runtime::metrics::{Metric, Metrics, milliseconds};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use shared::arn::KeyArn;
 use shared::event::EventError;
 use shared::message::{Messages, RenderError};
+use shared::outcome::{self as logged, ErrorType, FailureClass};
 use shared::phone::Country;
 use shared::pumping::LimitName;
 use shared::recipient::RecipientHash;
 
 use crate::dry_run;
-use crate::errors::{CallFailure, FailureClass};
+use crate::errors::CallFailure;
 use crate::job::{Job, Reason};
-use crate::kms::{DecryptError, KeyArn};
+use crate::kms::DecryptError;
 use crate::record::Before;
 
 /// How an invocation ended.
@@ -49,7 +51,7 @@ pub enum Outcome {
     /// Something else went wrong.
     Failed {
         /// A stable name.
-        error_type: &'static str,
+        error_type: ErrorType,
         /// Whose fault it is.
         class: FailureClass,
         /// One sentence, with the remedy where there is one.
@@ -61,27 +63,31 @@ impl Outcome {
     /// The code could not be decrypted.
     #[must_use]
     pub fn decryption(error: &DecryptError) -> Self {
-        Self::Failed { error_type: "DecryptionFailed", class: error.class(), message: error.to_string() }
+        Self::Failed {
+            error_type: ErrorType::DecryptionFailed,
+            class: error.class(),
+            message: error.to_string(),
+        }
     }
 
     /// The service did not take the message, or did not say so.
     #[must_use]
     pub fn sending(failure: &CallFailure) -> Self {
-        Self::Failed { error_type: "SendFailed", class: failure.class, message: failure.to_string() }
+        Self::Failed { error_type: ErrorType::SendFailed, class: failure.class, message: failure.to_string() }
     }
 
     /// A built-in template did not render, which tests rule out.
     #[must_use]
     pub fn rendering(error: &RenderError) -> Self {
         let class = FailureClass::Configuration;
-        Self::Failed { error_type: "RenderFailed", class, message: error.to_string() }
+        Self::Failed { error_type: ErrorType::RenderFailed, class, message: error.to_string() }
     }
 
     /// The SMS guard can neither count nor go on without counting.
     #[must_use]
     pub fn uncounted() -> Self {
         Self::Failed {
-            error_type: "GuardUnavailable",
+            error_type: ErrorType::GuardUnavailable,
             class: FailureClass::Transient,
             message: "the SMS guard cannot count, and this process has sent as many SMS as it may without"
                 .to_owned(),
@@ -96,12 +102,30 @@ impl Outcome {
 
     /// The stable name of a failure.
     #[must_use]
-    pub fn error_type(&self) -> Option<&'static str> {
+    pub fn error_type(&self) -> Option<ErrorType> {
         match self {
-            Self::InProgress => Some("DeliveryInProgress"),
-            Self::Malformed(_) => Some("MalformedEvent"),
-            Self::Failed { error_type, .. } => Some(error_type),
+            Self::InProgress => Some(ErrorType::DeliveryInProgress),
+            Self::Malformed(_) => Some(ErrorType::MalformedEvent),
+            Self::Failed { error_type, .. } => Some(*error_type),
             _ => None,
+        }
+    }
+
+    /// The word that is logged.
+    #[must_use]
+    pub fn logged(&self) -> logged::Outcome {
+        match self {
+            Self::Sent { .. } => logged::Outcome::Sent,
+            Self::Duplicate => logged::Outcome::Duplicate,
+            Self::Expired => logged::Outcome::Expired,
+            Self::Blocked(_) => logged::Outcome::Blocked,
+            Self::Pumping(_) => logged::Outcome::SmsLimit,
+            Self::Recipient(_) => logged::Outcome::Recipient,
+            Self::Nothing(_) => logged::Outcome::NothingToSend,
+            Self::Rehearsed => logged::Outcome::DryRun,
+            Self::InProgress => logged::Outcome::InProgress,
+            Self::Malformed(_) => logged::Outcome::Malformed,
+            Self::Failed { .. } => logged::Outcome::Failed,
         }
     }
 
@@ -196,11 +220,15 @@ pub struct Report<'a> {
 
 /// The one line of an event, with the fields that are known.
 macro_rules! line {
-    ($level:ident, $report:expr, $($rest:tt)*) => {{
+    ($level:ident, $report:expr, $outcome:expr, $($rest:tt)*) => {{
         let report: &Report<'_> = $report;
+        let outcome: &Outcome = $outcome;
         let ms = |time: Option<Duration>| time.map(milliseconds);
         tracing::$level!(
             invocation.id = report.id,
+            outcome = report.logged(outcome).name(),
+            outcome.reason = reason(outcome),
+            error.r#type = outcome.error_type().map(ErrorType::name),
             trigger.source = report.job.map(|job| job.trigger_source.as_str()),
             message.kind = report.job.map(|job| job.kind.name()),
             message.locale = report.job.map(|job| job.locale.0.tag()),
@@ -257,7 +285,7 @@ impl<'a> Report<'a> {
     /// one.
     #[must_use]
     pub fn end_dry_run(self, outcome: &Outcome, key: &KeyArn, messages: &Messages) -> Option<Box<RawValue>> {
-        line!(info, &self, dry_run = true, "dry run, nothing is sent: {}", outcome.explain());
+        line!(info, &self, outcome, dry_run = true, "dry run, nothing is sent: {}", outcome.explain());
         dry_run::answer(&self, outcome, key, messages)
     }
 
@@ -282,27 +310,28 @@ impl<'a> Report<'a> {
         match outcome {
             Outcome::Sent { message_id } => {
                 let what = if self.sms.is_some() { "an SMS" } else { "an e-mail" };
-                line!(info, self, message.id = message_id, "sent {what}");
+                line!(info, self, outcome, message.id = message_id, "sent {what}");
             }
             Outcome::Duplicate => {
-                line!(info, self, "did not send a message: it was dealt with by an earlier invocation");
+                line!(
+                    info,
+                    self,
+                    outcome,
+                    "did not send a message: it was dealt with by an earlier invocation"
+                );
             }
             Outcome::Expired | Outcome::Blocked(_) | Outcome::Pumping(_) | Outcome::Recipient(_) => {
-                line!(warn, self, "did not send a message: {}", outcome.explain());
+                line!(warn, self, outcome, "did not send a message: {}", outcome.explain());
             }
             Outcome::InProgress => {
-                line!(warn, self, "did not send a message: another invocation is sending it");
+                line!(warn, self, outcome, "did not send a message: another invocation is sending it");
             }
             Outcome::Malformed(error) => {
-                line!(error, self, error.r#type = "MalformedEvent", "malformed event: {error}");
+                line!(error, self, outcome, "malformed event: {error}");
             }
-            Outcome::Failed { error_type, class, message } => line!(
-                error,
-                self,
-                error.r#type = error_type,
-                error.class = class.name(),
-                "did not send a message: {message}"
-            ),
+            Outcome::Failed { class, message, .. } => {
+                line!(error, self, outcome, error.class = class.name(), "did not send a message: {message}");
+            }
             Outcome::Nothing(reason) => {
                 let (source, event_id) = match reason {
                     Reason::UnknownSource(source) => (Some(source), None),
@@ -313,6 +342,8 @@ impl<'a> Report<'a> {
                 };
                 tracing::warn!(
                     invocation.id = self.id,
+                    outcome = outcome.logged().name(),
+                    outcome.reason = reason.explain(),
                     trigger.source = source,
                     security.event_id = event_id,
                     "{}",
@@ -322,6 +353,11 @@ impl<'a> Report<'a> {
             // Only dry runs end so, and they have a line of their own.
             Outcome::Rehearsed => {}
         }
+    }
+
+    /// The word for the line: what would have become of a message of a dry run is in the reason.
+    fn logged(&self, outcome: &Outcome) -> logged::Outcome {
+        if self.dry_run { logged::Outcome::DryRun } else { outcome.logged() }
     }
 
     fn record_name(&self) -> &'static str {
@@ -340,6 +376,12 @@ impl<'a> Report<'a> {
             _ => None,
         }
     }
+}
+
+/// Why no message was sent.
+fn reason(outcome: &Outcome) -> Option<String> {
+    let sent = matches!(outcome, Outcome::Sent { .. } | Outcome::Rehearsed);
+    (!sent).then(|| outcome.explain())
 }
 
 fn happened_once(happened: bool, metric: Metric) -> Option<(Metric, f64)> {

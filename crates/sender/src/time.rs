@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
+use shared::outcome::FailureClass;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::errors::{CallFailure, FailureClass};
+use crate::errors::CallFailure;
 
 /// What an invocation needs to end in order: the record is brought up to date, the log line written.
 ///

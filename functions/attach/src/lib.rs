@@ -32,6 +32,7 @@ use sender::time::Deadline;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use shared::config::Settings;
+use shared::outcome::{self as logged, ErrorType};
 use tokio::time::{sleep, timeout};
 
 use crate::memory::{Memory, NOTHING};
@@ -102,7 +103,11 @@ impl Attach {
         let work = deadline.before(invocation.time_left / 4);
         let event: Value = serde_json::from_str(invocation.event.get()).unwrap_or_default();
         let Some(caller) = Caller::read(&event) else {
-            return Err(failure("Malformed", "the request has no ResponseURL, so nobody can be answered"));
+            return Err(failure(
+                logged::Outcome::Malformed,
+                ErrorType::Malformed,
+                "the request has no ResponseURL, so nobody can be answered",
+            ));
         };
         let body = match self.answered(&caller) {
             Some(body) => body,
@@ -113,7 +118,11 @@ impl Attach {
             Ok(()) => Ok(RawValue::NULL.to_owned()),
             Err(problem) => {
                 tracing::error!(http.status = problem.0, "the answer did not reach CloudFormation");
-                Err(failure("Unanswered", "the answer did not reach CloudFormation"))
+                Err(failure(
+                    logged::Outcome::Unanswered,
+                    ErrorType::Unanswered,
+                    "the answer did not reach CloudFormation",
+                ))
             }
         }
     }
@@ -131,8 +140,16 @@ impl Attach {
             Err(problem) => Outcome { physical_resource_id: id.to_owned(), result: Err(problem.into()) },
             Ok(action) => Job { clients: &self.clients, deadline, id: id.to_owned() }.run(action).await,
         };
-        if let Err(problem) = &outcome.result {
-            tracing::error!(reason = %problem, "the request failed");
+        match &outcome.result {
+            Ok(_) => {
+                tracing::info!(outcome = logged::Outcome::RequestSucceeded.name(), "the request succeeded");
+            }
+            Err(problem) => tracing::error!(
+                outcome = logged::Outcome::RequestFailed.name(),
+                error.r#type = ErrorType::RequestFailed.name(),
+                reason = %problem,
+                "the request failed"
+            ),
         }
         outcome
     }
@@ -343,7 +360,7 @@ fn answer(caller: &Caller, outcome: &Outcome) -> String {
     answer.to_string()
 }
 
-fn failure(error_type: &'static str, message: &str) -> Failure {
-    tracing::error!("{message}");
+fn failure(outcome: logged::Outcome, error_type: ErrorType, message: &str) -> Failure {
+    tracing::error!(outcome = outcome.name(), error.r#type = error_type.name(), "{message}");
     Failure { error_type, message: message.to_owned() }
 }

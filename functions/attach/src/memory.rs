@@ -3,8 +3,9 @@
 //! The id is told again with every later request, and lives exactly as long as what it has to be remembered for.
 
 use pool::description::Description;
-use pool::triggers::{Slot, Triggers, base};
+use pool::triggers::{Slot, Triggers};
 use serde_json::{Map, Value, json};
+use shared::arn::unqualified;
 
 /// The id of a resource that has nothing to undo: deleting it calls nobody, so it cannot fail.
 pub const NOTHING: &str = "nothing-attached";
@@ -104,7 +105,7 @@ impl Memory {
 
 /// Whether both have the same function or key in a slot; versions and aliases count as one.
 pub(crate) fn is(slot: Slot, one: &Triggers, other: &Triggers) -> bool {
-    one.arn(slot).zip(other.arn(slot)).is_some_and(|(one, other)| base(one) == base(other))
+    one.arn(slot).zip(other.arn(slot)).is_some_and(|(one, other)| unqualified(one) == unqualified(other))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use shared::config::Settings;
 use shared::event::{Answer, Event, EventError, Request};
 use shared::locale::Locale;
 use shared::message::{Content, Insert, Messages, RenderError, has_forbidden_character};
+use shared::outcome::{ErrorType, Outcome};
 use shared::trigger::{MessageKind, Request as Wanted, Trigger};
 
 /// The settings of this function.
@@ -101,6 +102,8 @@ pub fn handle(config: &Config, invocation: Invocation) -> Box<RawValue> {
         Err(error) => {
             tracing::error!(
                 invocation.id = invocation.request_id,
+                outcome = Outcome::Malformed.name(),
+                error.r#type = ErrorType::MalformedEvent.name(),
                 "malformed event, it goes back unchanged: {error}"
             );
             invocation.event
@@ -116,6 +119,7 @@ fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValu
         Some(Wanted::AccountTakeOverNotification) | None => {
             tracing::warn!(
                 invocation.id = id,
+                outcome = Outcome::MessageUnchanged.name(),
                 trigger.source = event.shown_trigger_source(),
                 "unknown trigger source, the event goes back unchanged"
             );
@@ -162,11 +166,13 @@ fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValu
         event.respond(&answers)?;
         Some(to_raw_value(&event).map_err(|_| EventError::NotAnObject)?)
     };
+    let outcome = if fields.is_empty() { Outcome::MessageUnchanged } else { Outcome::MessageWritten };
     // The one line of the event.
     macro_rules! line {
         ($level:ident, $problems:expr) => {
             tracing::$level!(
                 invocation.id = id,
+                outcome = outcome.name(),
                 trigger.source = event.trigger_source(),
                 message.kind = kind.name(),
                 message.locale = locale.tag(),

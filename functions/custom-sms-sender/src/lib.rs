@@ -16,12 +16,13 @@ use sender::delivery::{Admission, Channel, Delivery, Tables, Taken, Validity, fi
 use sender::errors::CallFailure;
 use sender::http::http_client;
 use sender::job::Job;
-use sender::kms::{Decryptor, KeyArn};
+use sender::kms::Decryptor;
 use sender::report::{Outcome, Report, SmsFacts};
 use sender::store::Store;
 use sender::time::Deadline;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use shared::arn::KeyArn;
 use shared::config::Settings;
 use shared::disposable::BlockedDomains;
 use shared::domain::Denial;

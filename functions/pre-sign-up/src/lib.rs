@@ -8,6 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use shared::config::Settings;
 use shared::disposable::{LIST_DATE, LIST_LASTS_DAYS, list_age_days};
 use shared::event::{Answer, Event, EventError};
+use shared::outcome::{ErrorType, Outcome};
 use shared::policy::{Contacts, Decision, SignUpPolicy, SignUpSettings};
 use shared::recipient::RecipientHasher;
 use shared::trigger::SignUpSource;
@@ -60,12 +61,18 @@ fn warn_of_an_old_list(now: SystemTime) {
 pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>, Failure> {
     let malformed = |error: &EventError| {
         config.metrics.emit(&[(Metric::FailedMalformed, 1.0)]);
-        tracing::error!(invocation.id = invocation.request_id, "malformed event: {error}");
-        Failure { error_type: "MalformedEvent", message: MALFORMED_MESSAGE.to_owned() }
+        tracing::error!(
+            invocation.id = invocation.request_id,
+            outcome = Outcome::Malformed.name(),
+            error.r#type = ErrorType::MalformedEvent.name(),
+            "malformed event: {error}"
+        );
+        Failure { error_type: ErrorType::MalformedEvent, message: MALFORMED_MESSAGE.to_owned() }
     };
     let mut event = Event::parse(&invocation.event).map_err(|error| malformed(&error))?;
     // A rehearsal is no sign-up: nobody is to be alarmed that no message follows it.
     let dry_run = event.flag("dryRun").map_err(|error| malformed(&error))?;
+    let logged = |outcome| if dry_run { Outcome::DryRun } else { outcome };
     let count = |metric| {
         if !dry_run {
             config.metrics.emit(&[(metric, 1.0)]);
@@ -74,6 +81,7 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
     let Some(source) = SignUpSource::from_trigger_source(event.trigger_source()) else {
         tracing::warn!(
             invocation.id = invocation.request_id,
+            outcome = logged(Outcome::SignUpUnchanged).name(),
             trigger.source = event.shown_trigger_source(),
             "unknown trigger source, the event goes back unchanged"
         );
@@ -90,12 +98,15 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
         user_name: user_name.as_deref(),
     };
     let decision = config.policy.decide(source, contacts);
-    let metric = match decision {
-        Decision::Confirm { .. } => Metric::SignUpConfirmed,
-        Decision::PassThrough(_) if source == SignUpSource::SelfSignUp => Metric::SignUpPassedOn,
-        Decision::PassThrough(_) => Metric::SignUpUnchanged,
-        Decision::Refuse(_) => Metric::SignUpRefused,
+    let (metric, outcome) = match decision {
+        Decision::Confirm { .. } => (Metric::SignUpConfirmed, Outcome::SignUpConfirmed),
+        Decision::PassThrough(_) if source == SignUpSource::SelfSignUp => {
+            (Metric::SignUpPassedOn, Outcome::SignUpPassedOn)
+        }
+        Decision::PassThrough(_) => (Metric::SignUpUnchanged, Outcome::SignUpUnchanged),
+        Decision::Refuse(_) => (Metric::SignUpRefused, Outcome::SignUpRefused),
     };
+    let error_type = matches!(decision, Decision::Refuse(_)).then_some(ErrorType::SignUpRefused);
     let answer = match decision {
         Decision::Confirm { phone } => {
             event
@@ -109,13 +120,16 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
         }
         Decision::PassThrough(_) => Ok(invocation.event.clone()),
         Decision::Refuse(_) => {
-            Err(Failure { error_type: "SignUpRefused", message: config.refusal_message.clone() })
+            Err(Failure { error_type: ErrorType::SignUpRefused, message: config.refusal_message.clone() })
         }
     };
     // Not before the answer is there: each event has one line of metrics and one in the log.
     count(metric);
     tracing::info!(
         invocation.id = invocation.request_id,
+        outcome = logged(outcome).name(),
+        outcome.reason = decision.explain(),
+        error.r#type = error_type.map(ErrorType::name),
         trigger.source = event.trigger_source(),
         decision = decision.name(),
         recipient.hash = email.as_deref().map(|email| config.hasher.hash(email).to_string()),

@@ -5,6 +5,7 @@ use pool::control;
 use pool::description::{Description, SignInName};
 use pool::triggers::{Slot, Triggers};
 use serde_json::Value;
+use shared::arn::function_name;
 
 use super::Target;
 use crate::aws::{Aws, AwsError, Call, Kind};
@@ -139,7 +140,7 @@ impl Parameter {
 /// where a name would be longer than 64 characters.
 fn is_named(arn: &str, stack: &str, logical_id: &str) -> bool {
     const SHORTEST: usize = 8;
-    let name = arn.split(':').nth(6).unwrap_or_default();
+    let name = function_name(arn);
     let rest = name.strip_prefix(stack).and_then(|rest| rest.strip_prefix('-'));
     let Some((id, suffix)) = rest.and_then(|rest| rest.split_once('-')) else { return false };
     id.len() >= SHORTEST && logical_id.starts_with(id) && !suffix.is_empty() && !suffix.contains('-')

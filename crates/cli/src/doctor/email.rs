@@ -24,6 +24,7 @@ use crate::progress::Progress;
 use crate::ses::{Account, ConfigurationSet, Identity, MailFrom, Ses, Suppression};
 use crate::shell::quote;
 use dmarc::{Found, Policy, Request};
+use shared::arn::{Arn, region_of};
 use shared::trigger::Trigger;
 
 const SENDER: &str = "email.sender";
@@ -167,8 +168,8 @@ impl<'a> Sender<'a> {
             return Self::CognitoDefault;
         }
         let arn = pool.email.source_arn.as_deref().unwrap_or_default();
-        let identity = arn.split_once("identity/").map(|(_, name)| name).unwrap_or_default();
-        let region = arn.split(':').nth(3).filter(|region| !region.is_empty());
+        let identity = Arn::parse(arn).and_then(Arn::ses_identity).unwrap_or_default();
+        let region = region_of(arn);
         Self::Developer {
             route: Route {
                 region: region.unwrap_or_else(|| region_of_pool(subject)).to_owned(),

@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::Value;
+use shared::arn::{Arn, region_of};
+use shared::outcome::ErrorType;
 use shared::policy::{Decision, RefuseReason};
 use shared::recipient::RecipientHasher;
 use shared::trigger::{MessageKind, Trigger};
@@ -20,7 +22,7 @@ use crate::cognito::{LogDelivery, Pools};
 use crate::deployment::Deployment;
 use crate::lambda::Configuration;
 use crate::logs::{Line, Logs};
-use crate::record::{OUR_ERRORS, Record, harmless};
+use crate::record::{Record, harmless};
 use crate::shell::quote;
 use crate::sqs::Queue;
 
@@ -619,10 +621,10 @@ fn error(
     for line in lines {
         let fields: Value = serde_json::from_str(&line.text).unwrap_or_default();
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
-        let kind = text("error.type").and_then(|kind| OUR_ERRORS.into_iter().find(|known| *known == kind));
+        let kind = text("error.type").and_then(|kind| kind.parse::<ErrorType>().ok());
         let said = text("message").unwrap_or_default();
         settings = said.strip_prefix("invalid configuration: ").map(variables).or(settings);
-        let count = kinds.entry(kind.unwrap_or("other")).or_default();
+        let count = kinds.entry(kind.map_or("other", ErrorType::name)).or_default();
         *count = count.saturating_add(1);
     }
     let at = shown(last.time);
@@ -689,9 +691,8 @@ fn delivery(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) -
             .why(why)
             .why(LOG_PAGE);
         };
-        let arn = arn.strip_suffix(":*").unwrap_or(arn);
-        let group = arn.split(':').nth(6).unwrap_or(arn);
-        let region = arn.split(':').nth(3).unwrap_or_default();
+        let group = Arn::parse(arn).and_then(Arn::log_group).unwrap_or(arn);
+        let region = region_of(arn).unwrap_or_default();
         return Finding::ok(
             LOG_DELIVERY,
             "Cognito logs what it could not deliver; look there for its own errors:",
@@ -700,10 +701,9 @@ fn delivery(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) -
         .why(LOG_PAGE)
         .command(format!("aws logs tail {} --since 1d --region {}", quote(group), quote(region)));
     }
-    let parts: Vec<_> = pool_arn.unwrap_or_default().split(':').collect();
-    let (partition, region, account) = match parts.as_slice() {
-        ["arn", partition, _, region, account, ..] => (*partition, *region, *account),
-        _ => ("aws", "REGION", "ACCOUNT"),
+    let (partition, region, account) = match pool_arn.and_then(Arn::parse) {
+        Some(arn) => (arn.partition(), arn.region(), arn.account()),
+        None => ("aws", "REGION", "ACCOUNT"),
     };
     let group = format!("/aws/vendedlogs/cognito/{pool_id}");
     let finding = Finding::new(

@@ -1,5 +1,6 @@
 //! What a stack consists of, as far as its numbers are concerned.
 
+use shared::arn::Arn;
 use shared::trigger::Trigger;
 
 use crate::aws::{AwsError, Kind};
@@ -107,7 +108,8 @@ impl Deployment {
         let functions: Vec<_> = Trigger::ALL
             .into_iter()
             .filter_map(|trigger| {
-                let (_, name) = stack.outputs.get(trigger.output())?.rsplit_once(':')?;
+                let arn = Arn::parse(stack.outputs.get(trigger.output())?)?;
+                let name = arn.lambda_function()?.name;
                 Some(Function { trigger, name: name.to_owned() })
             })
             .collect();
@@ -134,9 +136,7 @@ impl Deployment {
 
     /// What can be known of a stack that CloudFormation says nothing about: names that follow from its own.
     pub(super) fn guessed(stack: &str) -> Self {
-        // arn:aws:cloudformation:REGION:ACCOUNT:stack/NAME/ID
-        let arn = stack.strip_prefix("arn:").and_then(|arn| arn.split('/').nth(1));
-        let stack = arn.unwrap_or(stack);
+        let stack = Arn::parse(stack).and_then(Arn::stack_name).unwrap_or(stack);
         let functions = Trigger::ALL.map(|trigger| {
             let name = format!("{stack}-{}", trigger.package());
             Function { trigger, name }
