@@ -54,9 +54,7 @@ def sms(stage):
 
 def other_mails(stage):
     stage.report.note(
-        
         "The local pool does not use these trigger sources either, so the demo sends these events to the function too."
-    
     )
     for case, flow in (
         ("resend-code", "F1.4"),

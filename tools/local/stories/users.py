@@ -266,9 +266,7 @@ def why_no_code(stage):
             "no tokens",
         )
     stage.report.note(
-        
         "The local pool sends codes to users in any state, so this demo can't show that Cognito rejects the request."
-    
     )
 
 
