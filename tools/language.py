@@ -35,7 +35,7 @@ BANNED = [
     # Common verbs.
     (r"\bmend(?:s|ed|ing)?\b", "fix"),
     (r"\bput(?:s|ting)? back\b", "restore"),
-    (r"\bt(?:ake|akes|aken|aking|ook) (?:\w+ )?off\b", "remove, detach"),
+    (r"\b(?:take|takes|taken|taking|took) (?:\w+ )?off\b", "remove, detach"),
     (r"\bfor good\b", "permanently"),
     (r"\bdearer\b", "more expensive"),
     (r"\bend(?:s|ed)? well\b", "succeed"),
