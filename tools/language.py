@@ -126,14 +126,15 @@ def files(root=ROOT, without=(*PAGES, *NOT_YET)):
     found = [root / name for name in ("template.yaml", "Makefile", "Cargo.toml", "CHANGELOG.md", "CONTRIBUTING.md")]
     for folder in ("shared", "crates", "functions", "tests"):
         found += [path for path in (root / folder).rglob("*") if path.suffix == ".rs" or path.name == "Cargo.toml"]
-    found += [path for folder in ("tools", ".ci", ".github") for path in (root / folder).rglob("*") if path.is_file()]
+    found += [path for folder in ("tools", ".github") for path in (root / folder).rglob("*") if path.is_file()]
+    found.append(root / ".ci" / "run")
     found += (root / "docs").rglob("*.md")
     found += [
         path for folder in ("shared", "crates", "functions", "tests") for path in (root / folder).rglob("Cargo.toml")
     ]
     for path in sorted(set(found)):
         name = path.relative_to(root).as_posix()
-        built = any(part in ("target", "__pycache__", "node_modules", "cache") for part in path.parts)
+        built = any(part in ("target", "__pycache__", "node_modules", "cache") for part in Path(name).parts)
         if path.exists() and not built and not name.startswith((*without, *NOT_OURS)):
             if path.suffix in (".rs", ".py", ".md", ".mjs", ".toml", ".yaml", ".yml", ".sh", "") or ".in" in path.name:
                 yield name, path.read_text()
