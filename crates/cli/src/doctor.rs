@@ -32,12 +32,12 @@ use std::collections::BTreeMap;
 use clap::Args;
 use shared::trigger::Trigger;
 
+use crate::aws::cognito::{Pool, Pools};
+use crate::aws::lambda::{Configuration, Functions};
 use crate::aws::{Aws, AwsError, Kind};
-use crate::cognito::{Pool, Pools};
 use crate::deployment::Deployment;
-use crate::lambda::{Configuration, Functions};
-use crate::output::Output;
-use crate::progress::Progress;
+use crate::terminal::output::Output;
+use crate::terminal::progress::Progress;
 use crate::{Common, End, Error, Format};
 use conclusion::{AreaFindings, Conclusion};
 use contact::Contact;
@@ -213,7 +213,7 @@ async fn check(subject: &Subject<'_>) -> [AreaFindings; 5] {
 /// What the findings mean, with a way to let the user in if codes don't arrive.
 fn conclude(areas: &[AreaFindings], subject: &Subject<'_>) -> Conclusion {
     let mut conclusion = Conclusion::new(areas);
-    let helped = |user: &&crate::cognito::User| {
+    let helped = |user: &&crate::aws::cognito::User| {
         conclusion.causes > 0 && user.enabled && user.status != "EXTERNAL_PROVIDER"
     };
     if let Some(user) = subject.user().filter(helped) {

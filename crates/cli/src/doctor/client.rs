@@ -9,9 +9,9 @@ use tokio::sync::Semaphore;
 use super::finding::Finding;
 use super::registry::CheckId;
 use super::subject::Subject;
+use crate::aws::cognito::{AppClient, Pools};
 use crate::aws::{AwsError, Kind};
-use crate::cognito::{AppClient, Pools};
-use crate::output::plain;
+use crate::terminal::output::plain;
 
 const FOUND: CheckId = CheckId::ClientFound;
 const ERRORS: CheckId = CheckId::ClientErrors;

@@ -15,7 +15,7 @@ use super::registry::CheckId;
 use super::settings;
 use super::subject::Subject;
 use crate::dns::Dns;
-use crate::output::plain;
+use crate::terminal::output::plain;
 use sender::EmailSender;
 
 const EMAIL_FORMAT: &str = "https://docs.aws.amazon.com/ses/latest/dg/send-email-concepts-email-format.html";

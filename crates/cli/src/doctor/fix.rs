@@ -4,7 +4,7 @@ use super::conclusion::AreaFindings;
 use super::finding::{Finding, Level, Remedy};
 use super::step::Step;
 use crate::aws::Aws;
-use crate::output::{Output, Tone};
+use crate::terminal::output::{Output, Tone};
 use crate::{End, Error};
 
 /// Offers every step that fixes something. `None` if there was nothing to offer or nothing was done.

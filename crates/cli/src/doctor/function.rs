@@ -3,7 +3,7 @@
 use shared::trigger::Trigger;
 
 use crate::deployment::Deployment;
-use crate::shell::quote;
+use crate::terminal::shell::quote;
 
 /// A function that the user pool invokes.
 #[derive(Clone, Copy)]

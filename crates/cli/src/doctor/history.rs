@@ -20,7 +20,7 @@ use shared::trigger::Trigger;
 use super::finding::Finding;
 use super::subject::Subject;
 use crate::aws::AwsError;
-use crate::logs::{Line, Logs};
+use crate::aws::logs::{Line, Logs};
 
 /// Log entries that are enough to tell what happened.
 const MAX_LINES: usize = 20;

@@ -12,10 +12,10 @@ use super::function::{AttachedFunction, attach_command};
 use super::policy::{ConditionResult, Policy, Statement};
 use super::registry::CheckId;
 use super::subject::Subject;
+use crate::aws::cognito::Pool;
+use crate::aws::iam::Policies;
+use crate::aws::kms::{Grant, Key, Keys};
 use crate::aws::{AwsError, Kind};
-use crate::cognito::Pool;
-use crate::iam::Policies;
-use crate::kms::{Grant, Key, Keys};
 
 /// The member of the encryption context that names the user pool of a code, and the condition on it.
 const POOL_IN_CONTEXT: &str = "userpool-id";
@@ -212,7 +212,7 @@ fn except(exempted: &[String]) -> String {
 /// The command that shows the policy of a key.
 fn show_policy(key_arn: &str) -> String {
     use super::step::region_of;
-    use crate::shell::quote;
+    use crate::terminal::shell::quote;
 
     let region = region_of(key_arn);
     format!("aws kms get-key-policy --key-id {} --region {} --output text", quote(key_arn), quote(region))

@@ -1,8 +1,8 @@
 //! Finds the user that the operator means: by username, `sub`, address, number or preferred username.
 
+use crate::aws::cognito::{Mfa, Pool, Pools, User};
 use crate::aws::{Aws, AwsError, Kind};
-use crate::cognito::{Mfa, Pool, Pools, User};
-use crate::progress::Progress;
+use crate::terminal::progress::Progress;
 
 /// Which property of the user matches what the operator passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use shared::trigger::Trigger;
 use super::contact::Contact;
 use super::finding::{Finding, Level};
 use super::registry::CheckId;
-use crate::output::plain;
+use crate::terminal::output::plain;
 
 /// Why settings of a function can't be read.
 pub(super) enum Unreadable {

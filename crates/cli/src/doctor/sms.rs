@@ -19,9 +19,9 @@ use super::registry::CheckId;
 use super::settings::{blocked_domain, read};
 use super::subject::Subject;
 use super::user::OWN_CONTACT;
-use crate::cognito::Pool;
-use crate::output::plain;
-use crate::shell::quote;
+use crate::aws::cognito::Pool;
+use crate::terminal::output::plain;
+use crate::terminal::shell::quote;
 use sender::{Provider, SmsRoute, SmsSender};
 
 pub(super) async fn check(subject: &Subject<'_>) -> Vec<Finding> {

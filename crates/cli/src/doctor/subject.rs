@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use shared::trigger::Trigger;
 
 use super::lookup::{self, UserLookup};
+use crate::aws::cognito::{Pool, User};
+use crate::aws::lambda::Configuration;
 use crate::aws::{Aws, AwsError};
-use crate::cognito::{Pool, User};
 use crate::deployment::Deployment;
-use crate::lambda::Configuration;
-use crate::progress::Progress;
+use crate::terminal::progress::Progress;
 
 /// Which user, in which user pool, behind which functions.
 pub(super) struct Subject<'a> {

@@ -12,7 +12,7 @@ use super::function::AttachedFunction;
 use super::registry::CheckId;
 use super::subject::Subject;
 use crate::aws::AwsError;
-use crate::lambda::{Configuration, EventInvoke, Functions};
+use crate::aws::lambda::{Configuration, EventInvoke, Functions};
 
 /// What Lambda returned about a function.
 struct FunctionFacts<'a> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::doctor::event::Event;
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::{Area, Call, CheckId};
-use crate::output::Output;
+use crate::terminal::output::Output;
 
 /// Collects the findings, and writes the document with the conclusion.
 pub(crate) struct Json<'a> {

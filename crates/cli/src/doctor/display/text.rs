@@ -4,7 +4,7 @@ use crate::doctor::conclusion::Conclusion;
 use crate::doctor::event::Event;
 use crate::doctor::finding::{Evidence, Finding, Level, Remedy};
 use crate::doctor::registry::{Area, Call, CheckId};
-use crate::output::{Output, Tone};
+use crate::terminal::output::{Output, Tone};
 
 pub(crate) struct Text<'a> {
     pub(crate) output: &'a mut Output,

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::aws::ses::Identity;
 use crate::dns::{Dns, DnsFailure};
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::CheckId;
-use crate::progress::Progress;
-use crate::ses::Identity;
+use crate::terminal::progress::Progress;
 
 const DMARC_PAGE: &str = "https://docs.aws.amazon.com/ses/latest/dg/send-email-authentication-dmarc.html";
 
@@ -247,7 +247,7 @@ fn proof(domain: &str, policy: &Policy, identity: &Identity) -> Option<&'static 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ses::MailFrom;
+    use crate::aws::ses::MailFrom;
 
     #[track_caller]
     fn check(answers: &[(&str, &[&str])], expected: &str) {

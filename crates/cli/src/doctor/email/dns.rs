@@ -7,8 +7,8 @@ use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
 use crate::doctor::user::OWN_CONTACT;
-use crate::progress::Progress;
-use crate::shell::quote;
+use crate::terminal::progress::Progress;
+use crate::terminal::shell::quote;
 
 /// What the domain of a recipient publishes about its email.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use shared::arn::{Arn, region_of};
 use shared::trigger::Trigger;
 
 use crate::aws::AwsError;
-use crate::cognito::Pool;
+use crate::aws::cognito::Pool;
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::CheckId;
 use crate::doctor::severity::{Mitigation, mitigate};
 use crate::doctor::subject::Subject;
-use crate::output::plain;
+use crate::terminal::output::plain;
 
 const COGNITO_EMAIL: &str = "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-email.html";
 const CUSTOM_SENDER: &str =

@@ -4,14 +4,14 @@ use shared::address::EmailAddress;
 
 use super::sender::{EmailSender, FromAddress, Route};
 use crate::aws::AwsError;
+use crate::aws::ses::{Account, ConfigurationSet, Identity, MailFrom, Ses, Suppression};
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::CheckId;
 use crate::doctor::severity::{Mitigation, mitigate};
 use crate::doctor::step::Step;
 use crate::doctor::subject::Subject;
-use crate::progress::Progress;
-use crate::ses::{Account, ConfigurationSet, Identity, MailFrom, Ses, Suppression};
-use crate::shell::quote;
+use crate::terminal::progress::Progress;
+use crate::terminal::shell::quote;
 
 const GET_ACCOUNT: &str = "https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetAccount.html";
 const GET_IDENTITY: &str = "https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetEmailIdentity.html";

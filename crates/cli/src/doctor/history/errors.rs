@@ -9,13 +9,13 @@ use shared::trigger::Trigger;
 
 use super::{MAX_LINES, timestamp};
 use crate::aws::AwsError;
+use crate::aws::lambda::Configuration;
+use crate::aws::logs::{Line, Logs};
 use crate::doctor::finding::Finding;
 use crate::doctor::registry::CheckId;
 use crate::doctor::startup;
 use crate::doctor::subject::Subject;
-use crate::lambda::Configuration;
-use crate::logs::{Line, Logs};
-use crate::shell::quote;
+use crate::terminal::shell::quote;
 
 const ERRORS: CheckId = CheckId::HistoryErrors;
 

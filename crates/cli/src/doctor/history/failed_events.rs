@@ -6,14 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::aws::AwsError;
+use crate::aws::sqs::Queue;
 use crate::deployment::Deployment;
 use crate::doctor::finding::Finding;
 use crate::doctor::registry::CheckId;
 use crate::doctor::severity::{Mitigation, mitigate};
 use crate::doctor::subject::Subject;
 use crate::record::{Channel, Record};
-use crate::shell::quote;
-use crate::sqs::Queue;
+use crate::terminal::shell::quote;
 
 const FAILED_EVENTS: CheckId = CheckId::HistoryFailedEvents;
 

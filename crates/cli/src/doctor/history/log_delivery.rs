@@ -2,11 +2,11 @@
 
 use shared::arn::{Arn, region_of};
 
-use crate::cognito::{LogDelivery, Pools};
+use crate::aws::cognito::{LogDelivery, Pools};
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
-use crate::shell::quote;
+use crate::terminal::shell::quote;
 
 const LOG_DELIVERY: CheckId = CheckId::HistoryLogDelivery;
 

@@ -7,7 +7,7 @@ use shared::outcome::{FailureClass, Outcome};
 use shared::trigger::MessageKind;
 
 use super::old_lines;
-use crate::logs::Line;
+use crate::aws::logs::Line;
 use crate::record::harmless;
 
 /// How an invocation for the user ended.

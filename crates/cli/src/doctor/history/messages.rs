@@ -7,16 +7,16 @@ use super::failed_events::LastSent;
 use super::log_entry::{InvocationEnd, LogEntry};
 use super::{lines_about, recipient_hash, timestamp};
 use crate::aws::AwsError;
+use crate::aws::lambda::Configuration;
+use crate::aws::logs::Logs;
 use crate::doctor::contact::Contact;
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::CheckId;
 use crate::doctor::severity::for_channel;
 use crate::doctor::subject::Subject;
 use crate::doctor::user::state;
-use crate::lambda::Configuration;
-use crate::logs::Logs;
 use crate::record::Channel;
-use crate::shell::quote;
+use crate::terminal::shell::quote;
 
 const MESSAGES: CheckId = CheckId::HistoryMessages;
 

@@ -5,12 +5,12 @@ use shared::outcome::Outcome;
 use shared::trigger::Trigger;
 
 use super::{lines_about, old_lines, recipient_hash, timestamp};
+use crate::aws::logs::{Line, Logs};
 use crate::doctor::finding::Finding;
 use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
-use crate::logs::{Line, Logs};
 use crate::record::harmless;
-use crate::shell::quote;
+use crate::terminal::shell::quote;
 
 const SIGN_UP: CheckId = CheckId::HistorySignUp;
 

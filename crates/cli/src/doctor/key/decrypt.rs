@@ -6,12 +6,12 @@ use super::{
     CONTEXT_CONDITION, Conditions, GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, SenderRole, conditions,
     except, exempted, show_policy,
 };
-use crate::cognito::Pool;
+use crate::aws::cognito::Pool;
+use crate::aws::kms::Grant;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::account_of;
 use crate::doctor::policy::Policy;
 use crate::doctor::registry::CheckId;
-use crate::kms::Grant;
 
 const DECRYPT: CheckId = CheckId::TriggersDecrypt;
 

@@ -5,13 +5,13 @@ use super::{
     show_policy,
 };
 use crate::aws::AwsError;
-use crate::cognito::Pool;
+use crate::aws::cognito::Pool;
+use crate::aws::kms::Grant;
 use crate::deployment::Deployment;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::{attach_command, detach_command};
 use crate::doctor::policy::Policy;
 use crate::doctor::registry::CheckId;
-use crate::kms::Grant;
 
 const GRANT: CheckId = CheckId::TriggersGrant;
 

@@ -3,13 +3,13 @@
 use shared::arn::function_name;
 
 use super::SENDER_PAGE;
-use crate::cognito::Pool;
+use crate::aws::cognito::Pool;
+use crate::aws::kms::Key;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::{AttachedFunction, account_of, attach_command};
 use crate::doctor::registry::CheckId;
 use crate::doctor::step::{Step, region_of};
 use crate::doctor::subject::Subject;
-use crate::kms::Key;
 
 const KEY: CheckId = CheckId::TriggersKey;
 const STATE: CheckId = CheckId::TriggersKeyState;

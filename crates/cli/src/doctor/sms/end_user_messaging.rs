@@ -6,13 +6,13 @@ use super::account::{SandboxOf, sandbox, spend};
 use super::country_of;
 use super::sender::SmsRoute;
 use crate::aws::AwsError;
-use crate::cloudwatch::{Spend, month_to_date_spend};
+use crate::aws::cloudwatch::{Spend, month_to_date_spend};
+use crate::aws::end_user_messaging::{Destination, EndUserMessaging, Origination, SpendLimit};
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
-use crate::end_user_messaging::{Destination, EndUserMessaging, Origination, SpendLimit};
-use crate::output::plain;
-use crate::shell::quote;
+use crate::terminal::output::plain;
+use crate::terminal::shell::quote;
 
 const SPEND_PAGE: &str = "https://docs.aws.amazon.com/sms-voice/latest/userguide/spend-limit.html";
 const SANDBOX_PAGE: &str = "https://docs.aws.amazon.com/sms-voice/latest/userguide/sandbox.html";

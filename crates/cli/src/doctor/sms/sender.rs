@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use shared::trigger::Trigger;
 
 use crate::aws::AwsError;
-use crate::cognito::{Pool, SmsSettings};
+use crate::aws::cognito::{Pool, SmsSettings};
 use crate::doctor::contact::Contact;
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::CheckId;
 use crate::doctor::severity::{Mitigation, mitigate};
 use crate::doctor::subject::Subject;
 use crate::doctor::user::state::channels;
-use crate::output::plain;
+use crate::terminal::output::plain;
 
 pub(super) const COGNITO_SMS: &str =
     "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-sms-settings.html";

@@ -6,14 +6,14 @@ use super::account::{SandboxOf, sandbox, spend};
 use super::country_of;
 use super::sender::{COGNITO_SMS, Provider, SmsRoute, SmsSender};
 use crate::aws::AwsError;
-use crate::cloudwatch::{Spend, month_to_date_spend};
+use crate::aws::cloudwatch::{Spend, month_to_date_spend};
+use crate::aws::sns::{Attributes, OriginationNumber, Sns};
 use crate::doctor::finding::{Finding, Level};
 use crate::doctor::registry::CheckId;
 use crate::doctor::step::Step;
 use crate::doctor::subject::Subject;
-use crate::output::plain;
-use crate::shell::quote;
-use crate::sns::{Attributes, OriginationNumber, Sns};
+use crate::terminal::output::plain;
+use crate::terminal::shell::quote;
 
 const SPEND_PAGE: &str = "https://docs.aws.amazon.com/sns/latest/dg/sms_stats_cloudwatch.html";
 const SANDBOX_PAGE: &str = "https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html";

@@ -3,13 +3,13 @@
 use shared::arn::{function_name, unqualified};
 use shared::trigger::Trigger;
 
-use crate::cognito::Pool;
+use crate::aws::cognito::Pool;
 use crate::deployment::Deployment;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::attach_command;
 use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
-use crate::shell::quote;
+use crate::terminal::shell::quote;
 
 const ATTACHED: CheckId = CheckId::TriggersAttached;
 const CHANNEL: CheckId = CheckId::TriggersChannel;

@@ -2,15 +2,15 @@
 
 use shared::arn::{function_name, unqualified};
 
+use crate::aws::cognito::Pool;
+use crate::aws::lambda::Configuration;
 use crate::aws::{AwsError, Kind};
-use crate::cognito::Pool;
 use crate::deployment::Deployment;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::{AttachedFunction, attach_command, lambda_command};
 use crate::doctor::registry::CheckId;
 use crate::doctor::startup;
 use crate::doctor::subject::Subject;
-use crate::lambda::Configuration;
 
 const FUNCTION: CheckId = CheckId::TriggersFunction;
 const SETTINGS: CheckId = CheckId::TriggersSettings;

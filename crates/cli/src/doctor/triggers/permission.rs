@@ -3,7 +3,7 @@
 use shared::arn::{function_name, unqualified};
 
 use crate::aws::AwsError;
-use crate::cognito::Pool;
+use crate::aws::cognito::Pool;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::{AttachedFunction, account_of};
 use crate::doctor::policy::{ConditionResult, Policy, Statement};

@@ -3,10 +3,10 @@
 use shared::arn::function_name;
 
 use crate::aws::AwsError;
+use crate::aws::lambda::EventInvoke;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::{AttachedFunction, lambda_command};
 use crate::doctor::registry::CheckId;
-use crate::lambda::EventInvoke;
 
 const RETRIES: CheckId = CheckId::TriggersRetries;
 

@@ -2,7 +2,7 @@
 
 use super::OWN_CONTACT;
 use crate::aws::AwsError;
-use crate::cognito::{Pool, User};
+use crate::aws::cognito::{Pool, User};
 use crate::doctor::client::{Clients, titles};
 use crate::doctor::contact::attribute_in_words;
 use crate::doctor::finding::Finding;
@@ -10,8 +10,8 @@ use crate::doctor::lookup::{MatchedBy, is_name};
 use crate::doctor::registry::CheckId;
 use crate::doctor::step::Step;
 use crate::doctor::subject::Subject;
-use crate::output::plain;
-use crate::shell::quote;
+use crate::terminal::output::plain;
+use crate::terminal::shell::quote;
 
 const ATTRIBUTES: &str =
     "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html";

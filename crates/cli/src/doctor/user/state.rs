@@ -2,14 +2,14 @@
 
 use super::OWN_CONTACT;
 use crate::aws::AwsError;
-use crate::cognito::{AppClient, Pool, User};
+use crate::aws::cognito::{AppClient, Pool, User};
 use crate::doctor::contact::{Contact, attribute_in_words};
 use crate::doctor::finding::Finding;
 use crate::doctor::registry::CheckId;
 use crate::doctor::step::Step;
 use crate::doctor::subject::Subject;
-use crate::output::plain;
-use crate::shell::quote;
+use crate::terminal::output::plain;
+use crate::terminal::shell::quote;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -517,7 +517,7 @@ fn count(number: i64, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cognito::Mfa;
+    use crate::aws::cognito::Mfa;
     use crate::doctor::finding::Level;
 
     const DAY_TEN: i64 = 10 * DAY;
