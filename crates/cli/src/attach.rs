@@ -16,7 +16,7 @@ use pool::permission;
 use pool::plan::{Foreign, Plan};
 use pool::triggers::Slot;
 
-use crate::output::Output;
+use crate::terminal::output::Output;
 use crate::{Common, End, Error};
 use deployment::Deployment;
 use report::{Permission, Report};

@@ -22,12 +22,12 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde::Serialize;
 
+use crate::aws::cognito::{Pool, Pools, User};
+use crate::aws::lambda::{Configuration, Functions};
 use crate::aws::{Aws, AwsError, Kind};
-use crate::cognito::{Pool, Pools, User};
 use crate::deployment::Deployment;
-use crate::lambda::{Configuration, Functions};
-use crate::output::{Output, Tone, plain};
-use crate::progress::Progress;
+use crate::terminal::output::{Output, Tone, plain};
+use crate::terminal::progress::Progress;
 use crate::{Common, End, Error};
 use finding::{Finding, Level, Mend};
 use shared::trigger::Trigger;

@@ -10,7 +10,7 @@ use shared::arn::function_name;
 
 use super::deployment::{Deployment, EMAIL_IS_USERNAME, Parameter};
 use super::needs::Need;
-use crate::output::{Output, Tone};
+use crate::terminal::output::{Output, Tone};
 
 /// Everything that there is to show, and the document for programs.
 #[derive(Serialize)]
@@ -357,7 +357,7 @@ impl Report {
 
     fn headline(&self) -> String {
         let Self { user_pool_id, pool_name, stack, .. } = self;
-        format!("User pool {user_pool_id} ({}) and stack {stack}", crate::output::plain(pool_name))
+        format!("User pool {user_pool_id} ({}) and stack {stack}", crate::terminal::output::plain(pool_name))
     }
 
     fn show_changes(&self, output: &mut Output) -> std::io::Result<()> {

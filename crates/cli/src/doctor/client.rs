@@ -8,8 +8,8 @@ use tokio::sync::Semaphore;
 
 use super::finding::Finding;
 use super::{Subject, shown};
+use crate::aws::cognito::{AppClient, Pools};
 use crate::aws::{AwsError, Kind};
-use crate::cognito::{AppClient, Pools};
 
 const FOUND: &str = "client.found";
 const ERRORS: &str = "client.errors";

@@ -4,7 +4,7 @@ use super::Area;
 use super::finding::{Finding, Level, Mend};
 use super::step::Step;
 use crate::aws::Aws;
-use crate::output::{Output, Tone};
+use crate::terminal::output::{Output, Tone};
 use crate::{End, Error};
 
 /// Offers every step that mends something. None where there was nothing to offer.

@@ -12,12 +12,12 @@ use super::Subject;
 use super::finding::{Finding, Level};
 use super::step::{Step, region_of};
 use super::triggers::{Attached, account_of, attach};
+use crate::aws::cognito::Pool;
+use crate::aws::iam::Policies;
+use crate::aws::kms::{Grant, Key, Keys};
 use crate::aws::{AwsError, Kind};
-use crate::cognito::Pool;
 use crate::deployment::Deployment;
-use crate::iam::Policies;
-use crate::kms::{Grant, Key, Keys};
-use crate::shell::quote;
+use crate::terminal::shell::quote;
 
 const KEY: &str = "triggers.key";
 const STATE: &str = "triggers.key-state";

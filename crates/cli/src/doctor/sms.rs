@@ -14,12 +14,12 @@ use super::step::Step;
 use super::user::{Contact, OWN, channels};
 use super::{Subject, who};
 use crate::aws::AwsError;
-use crate::cloudwatch::{Spend, month_to_date_spend};
-use crate::cognito::{Pool, SmsSettings};
-use crate::end_user_messaging::{Destination, EndUserMessaging, Origination, SpendLimit};
-use crate::output::plain;
-use crate::shell::quote;
-use crate::sns::{Attributes, OriginationNumber, Sns};
+use crate::aws::cloudwatch::{Spend, month_to_date_spend};
+use crate::aws::cognito::{Pool, SmsSettings};
+use crate::aws::end_user_messaging::{Destination, EndUserMessaging, Origination, SpendLimit};
+use crate::aws::sns::{Attributes, OriginationNumber, Sns};
+use crate::terminal::output::plain;
+use crate::terminal::shell::quote;
 
 const SENDER: &str = "sms.sender";
 const FAILURE: &str = "sms.configuration-failure";

@@ -2,11 +2,11 @@
 
 use shared::arn::Arn;
 
+use crate::aws::cognito::Pools;
+use crate::aws::lambda::Functions;
 use crate::aws::{Aws, AwsError};
-use crate::cognito::Pools;
-use crate::lambda::Functions;
-use crate::shell::quote;
-use crate::{kms, ses, sns};
+use crate::aws::{kms, ses, sns};
+use crate::terminal::shell::quote;
 
 /// One change, with all that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]

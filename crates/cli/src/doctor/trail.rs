@@ -18,13 +18,13 @@ use super::finding::Finding;
 use super::user::{self, Contact};
 use super::{Subject, finding::Level, startup, who};
 use crate::aws::AwsError;
-use crate::cognito::{LogDelivery, Pools};
+use crate::aws::cognito::{LogDelivery, Pools};
+use crate::aws::lambda::Configuration;
+use crate::aws::logs::{Line, Logs};
+use crate::aws::sqs::Queue;
 use crate::deployment::Deployment;
-use crate::lambda::Configuration;
-use crate::logs::{Line, Logs};
 use crate::record::{Record, harmless};
-use crate::shell::quote;
-use crate::sqs::Queue;
+use crate::terminal::shell::quote;
 
 const QUEUE: &str = "trail.dead-letters";
 const MESSAGES: &str = "trail.messages";

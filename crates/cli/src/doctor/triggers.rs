@@ -9,11 +9,11 @@ use pool::policy::{Effect, Policy};
 use super::finding::Finding;
 use super::step::Step;
 use super::{Subject, key, startup};
+use crate::aws::cognito::Pool;
+use crate::aws::lambda::{Configuration, EventInvoke, Functions};
 use crate::aws::{AwsError, Kind};
-use crate::cognito::Pool;
 use crate::deployment::Deployment;
-use crate::lambda::{Configuration, EventInvoke, Functions};
-use crate::shell::quote;
+use crate::terminal::shell::quote;
 
 const ATTACHED: &str = "triggers.attached";
 const CHANNEL: &str = "triggers.channel";

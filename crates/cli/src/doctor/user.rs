@@ -8,8 +8,8 @@ use super::step::Step;
 use super::who::{Named, is_name};
 use super::{Subject, shown};
 use crate::aws::AwsError;
-use crate::cognito::{AppClient, Pool, User};
-use crate::shell::quote;
+use crate::aws::cognito::{AppClient, Pool, User};
+use crate::terminal::shell::quote;
 
 const POOL: &str = "user.pool";
 const FOUND: &str = "user.found";
@@ -831,7 +831,7 @@ pub(super) fn meanwhile(region: &str, pool_id: &str, user: &User) -> Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cognito::Mfa;
+    use crate::aws::cognito::Mfa;
 
     const DAY_TEN: i64 = 10 * DAY;
 

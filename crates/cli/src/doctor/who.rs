@@ -1,8 +1,8 @@
 //! Whom the operator means: a user by name, `sub`, address, number or preferred name.
 
+use crate::aws::cognito::{Mfa, Pool, Pools, User};
 use crate::aws::{Aws, AwsError, Kind};
-use crate::cognito::{Mfa, Pool, Pools, User};
-use crate::progress::Progress;
+use crate::terminal::progress::Progress;
 
 /// What of a user the operator named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -106,7 +106,7 @@ impl EndUserMessaging {
         }))
     }
 
-    /// Whether whoever has that number answered STOP to whoever uses that list.
+    /// Whether the owner of that number answered STOP to a sender that uses that opt-out list.
     ///
     /// # Errors
     /// When the service does not say.

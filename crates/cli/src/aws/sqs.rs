@@ -37,7 +37,7 @@ pub(crate) struct Facts {
     /// The account, 12 digits.
     pub(crate) account: String,
     pub(crate) name: String,
-    /// Messages that somebody has received and neither deleted nor given back, as far as SQS knows.
+    /// Messages in flight: received by a consumer, and neither deleted nor made visible again.
     pub(crate) hidden: u64,
 }
 
@@ -90,7 +90,7 @@ impl Queue {
         })
     }
 
-    /// Messages in the queue, about: those that anybody could receive, and those that somebody has just received.
+    /// The approximate number of messages in the queue, visible ones and those in flight.
     ///
     /// # Errors
     /// When SQS does not say.
@@ -143,7 +143,7 @@ impl Queue {
             .collect())
     }
 
-    /// Removes a message for good.
+    /// Deletes a message.
     ///
     /// # Errors
     /// When SQS does not say that it did.

@@ -57,7 +57,7 @@ pub(crate) struct Point {
     pub(crate) value: f64,
 }
 
-/// An alarm that rings.
+/// An alarm in the state `ALARM`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Alarm {
     pub(crate) name: String,
@@ -76,7 +76,7 @@ impl CloudWatch {
         Call { service: "CloudWatch", action, region: &self.region, quotes: false }
     }
 
-    /// The points of each series, in the order of the series; a series that nobody ever wrote has none.
+    /// The points of each series, in the order of the series; a series without data has none.
     ///
     /// # Errors
     /// When CloudWatch does not give all of them.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use shared::arn::function_name;
 
 use crate::aws::{Aws, AwsError, Call, Kind};
-use crate::output::plain;
+use crate::terminal::output::plain;
 
 /// Lambda in one Region.
 pub(crate) struct Functions {
@@ -142,7 +142,7 @@ impl Functions {
 
 /// What lets a user pool invoke a function, for an operator who said yes.
 impl Functions {
-    /// Lets a user pool, and nobody else, invoke a function.
+    /// Allows one user pool to invoke a function.
     ///
     /// # Errors
     /// When Lambda does not say that it did.
@@ -206,7 +206,7 @@ pub(crate) struct EventInvoke {
     pub(crate) retries: Option<i32>,
     /// 60 to 21600; 6 hours where it is not set.
     pub(crate) seconds: Option<i32>,
-    /// The ARN of the queue, topic, function or bus for what failed for good.
+    /// The ARN of the on-failure destination: queue, topic, function or bus.
     pub(crate) on_failure: Option<String>,
 }
 

@@ -82,7 +82,7 @@ impl Output {
         let stdin = std::io::stdin();
         stdin.read_line(&mut answer)?;
         if !stdin.is_terminal() {
-            // Nobody pressed the key that ends the line on a terminal.
+            // On a terminal the Enter key ends the line.
             writeln!(self.stdout)?;
         }
         Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
@@ -182,8 +182,8 @@ pub(crate) fn plain(text: &str) -> String {
     harmless(text).chars().take(300).collect()
 }
 
-/// Without control characters: whoever signs up chooses attributes, and they must not steer an operator's terminal,
-/// not even from within a command that is shown to be copied.
+/// Without control characters: users choose their attributes, and these must not steer an operator's terminal, not
+/// even from within a command that is shown to be copied.
 fn harmless(text: &str) -> String {
     text.replace(char::is_control, " ")
 }

@@ -54,7 +54,7 @@ pub(crate) struct Pool {
 /// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_PasswordPolicyType.html>
 const DEFAULT_TEMPORARY_PASSWORD_DAYS: i64 = 7;
 
-/// How the pool itself sends e-mail.
+/// How the pool itself sends email.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EmailSettings {
     /// `COGNITO_DEFAULT` or `DEVELOPER`.
@@ -106,7 +106,7 @@ pub(crate) struct User {
     pub(crate) created: Option<i64>,
     /// Seconds since 1970; an invitation that is sent again counts, and so does any change of an attribute.
     pub(crate) modified: Option<i64>,
-    /// `SMS_MFA`, `EMAIL_OTP`, `SOFTWARE_TOKEN_MFA`; none where nobody asked.
+    /// `SMS_MFA`, `EMAIL_OTP`, `SOFTWARE_TOKEN_MFA`; none if it was not asked for.
     pub(crate) mfa: Option<Mfa>,
 }
 

@@ -1,4 +1,4 @@
-//! IAM: what somebody may do.
+//! IAM: the policies of a role.
 
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
 

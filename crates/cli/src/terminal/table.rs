@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// Columns that a name takes.
-pub(super) const NAMES: usize = 32;
+pub(crate) const NAMES: usize = 32;
 /// Columns of a line.
 const WIDTH: usize = 80;
 /// Columns that a number takes at least, the space before it included.
@@ -12,7 +12,7 @@ const NUMBER: usize = 10;
 /// A table with numbers to the right. Where all are small, its columns are as wide as those of another table.
 ///
 /// It is at most 80 columns wide with two columns of any 64-bit numbers; what would be wider is cut off.
-pub(super) fn table(title: &str, heads: &[&str], rows: &[(String, Vec<String>)]) -> Vec<String> {
+pub(crate) fn table(title: &str, heads: &[&str], rows: &[(String, Vec<String>)]) -> Vec<String> {
     let cells = rows.iter().flat_map(|(_, cells)| cells.iter().map(|cell| cell.chars().count()));
     let heads_wide = heads.iter().map(|head| head.chars().count());
     let width = cells.chain(heads_wide).max().unwrap_or_default().saturating_add(2).max(NUMBER);
@@ -33,7 +33,7 @@ fn line<'a>(name: &str, cells: impl Iterator<Item = &'a str>, width: usize) -> S
 }
 
 /// A text that may be too long for its place.
-pub(super) fn cut(text: &str, columns: usize) -> String {
+pub(crate) fn cut(text: &str, columns: usize) -> String {
     if text.chars().count() <= columns {
         return text.to_owned();
     }

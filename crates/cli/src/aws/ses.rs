@@ -151,7 +151,7 @@ impl Ses {
         let answer = self.client.get_configuration_set().configuration_set_name(name).send().await;
         let answer = if_any(answer.map_err(|error| call.failure(&error)))?;
         Ok(answer.map(|answer| ConfigurationSet {
-            // Sending is on where nobody has said anything.
+            // Sending is on by default.
             sending: answer.sending_options.is_none_or(|options| options.sending_enabled),
             suppresses: answer
                 .suppression_options

@@ -1,7 +1,7 @@
-"""What the tests' stand-in for AWS knows of AWS and of `template.yaml`, held against both.
+"""Compares the data of the tests' mock of AWS with botocore and with `template.yaml`.
 
-Run by `python -m unittest tools/test_world.py`. `python tools/test_world.py --stack > tests/fixtures/stack.json` writes
-down the deployment that the stand-in plays: resources, outputs, parameters, and the configuration of the functions.
+`python tools/tests/test_mock_aws.py --stack > tests/fixtures/stack.json` writes the deployment that the mock serves:
+resources, outputs, parameters, and the configuration of the functions.
 """
 
 import json
@@ -11,12 +11,12 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import service_model
-import test_template
+import template
 
-FIXTURES = test_template.ROOT / "tests" / "fixtures"
+FIXTURES = template.ROOT / "tests" / "fixtures"
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
@@ -61,7 +61,7 @@ REFERENCES = {
     },
     **{
         name: (f"{STACK}-{binary}", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:")
-        for name, binary in test_template.TRIGGERS.items()
+        for name, binary in template.TRIGGERS.items()
     },
 }
 
@@ -91,7 +91,7 @@ def outputs(stack):
 
 def parameters(given):
     """As DescribeStacks shows them: those that were not given have their defaults."""
-    defaults = {name: str(one.get("Default", "")) for name, one in test_template.template()["Parameters"].items()}
+    defaults = {name: str(one.get("Default", "")) for name, one in template.template()["Parameters"].items()}
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in {**defaults, **given}.items()]
 
 
@@ -109,9 +109,9 @@ def function(properties):
 def stack():
     """The file."""
     pseudo = {"AWS::StackName": STACK, "AWS::StackId": STACK_ID}
-    with mock.patch.dict(test_template._PSEUDO, pseudo):
-        test_template._transformed.cache_clear()
-        own, existing = test_template.deployed(OWN), test_template.deployed(EXISTING)
+    with mock.patch.dict(template._PSEUDO, pseudo):
+        template._transformed.cache_clear()
+        own, existing = template.deployed(OWN), template.deployed(EXISTING)
         resources = own.section("Resources")
         written = {
             "id": STACK_ID,
@@ -126,23 +126,23 @@ def stack():
             "own pool": {"Outputs": outputs(own), "Parameters": parameters(OWN)},
             "existing pool": {"Outputs": outputs(existing), "Parameters": parameters(EXISTING)},
             "functions": {
-                binary: function(resources[name]["Properties"]) for name, binary in test_template.TRIGGERS.items()
+                binary: function(resources[name]["Properties"]) for name, binary in template.TRIGGERS.items()
             },
         }
-        test_template._transformed.cache_clear()
+        template._transformed.cache_clear()
     return json.dumps(resolved(written), indent=2, ensure_ascii=False) + "\n"
 
 
 class World(unittest.TestCase):
     maxDiff = None
 
-    def test_the_stand_in_knows_the_shapes_of_the_service_models(self):
+    def test_the_mock_has_the_shapes_of_the_service_models(self):
         text = (FIXTURES / "services.json").read_text(encoding="utf-8")
         self.assertEqual(text, service_model.text(), "python tools/service_model.py > tests/fixtures/services.json")
 
-    def test_the_stand_in_plays_what_the_template_deploys(self):
+    def test_the_mock_serves_what_the_template_deploys(self):
         text = (FIXTURES / "stack.json").read_text(encoding="utf-8")
-        self.assertEqual(text, stack(), "python tools/test_world.py --stack > tests/fixtures/stack.json")
+        self.assertEqual(text, stack(), "python tools/tests/test_mock_aws.py --stack > tests/fixtures/stack.json")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ pub(crate) struct Key {
 /// Source: <https://docs.aws.amazon.com/kms/latest/APIReference/API_GrantListEntry.html>
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Grant {
-    /// Whoever may use the key: an ARN, or the name of a service.
+    /// The grantee: an ARN, or the name of a service.
     pub(crate) grantees: Vec<String>,
     /// `Decrypt`, `GenerateDataKey`, …
     pub(crate) operations: Vec<String>,

@@ -5,7 +5,7 @@ use aws_sdk_sns::types::SmsSandboxPhoneNumberVerificationStatus;
 
 use crate::aws::{Aws, AwsError, Call};
 
-/// US dollars that SNS spends a month where nobody has set a limit.
+/// SNS's monthly SMS spend limit in US dollars if none is set.
 ///
 /// Source: "Requesting increases to your monthly SMS spending quota for Amazon SNS", Amazon SNS developer guide.
 const DEFAULT_LIMIT: f64 = 1.0;
@@ -99,7 +99,7 @@ impl Sns {
         Ok(None)
     }
 
-    /// Whether whoever has that number answered STOP.
+    /// Whether the owner of that number answered STOP.
     ///
     /// # Errors
     /// When SNS does not say.
