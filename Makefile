@@ -12,6 +12,11 @@ export PATH := $(VENV)/bin:$(PATH)
 # The emulator that `sam local invoke` puts into its container comes with the SAM CLI.
 RIE = $(shell $(PYTHON) -c 'import pathlib, samcli; print(pathlib.Path(samcli.__file__).parent / "local/rapid/aws-lambda-rie-x86_64")')
 
+# Compiles and lints the workspace in one pass; every target below uses the same build.
+LINTED := RUSTC_WORKSPACE_WRAPPER='$(ROOT)tools/clippy-rustc'
+# Prints a line every 20 seconds while a build runs, also into a log.
+WATCH := $(PYTHON) tools/progress.py
+
 .PHONY: help tools build functions demo events check test unit lint generated template deny advisories typos fuzz bench clean
 
 help: ## shows this list
@@ -24,33 +29,36 @@ build: functions ## builds the functions as they are deployed, and the operator'
 	cargo build --package cli --locked
 
 functions: tools
-	sam build --parameter-overrides Architecture=x86_64
+	$(WATCH) 'building the functions for release' -- sam build --parameter-overrides Architecture=x86_64
 
 demo: tools ## deploys to a local AWS and plays sign-up, codes, invitation and reset
+	@$(WATCH) demo
 	@$(PYTHON) tools/demo.py $(DEMO_FLAGS)
 
 events: tools ## writes sender events with genuinely encrypted codes into events/
 	@$(PYTHON) tools/events.py $(EVENTS_FLAGS)
 
-check: ## the quick subset for people at work: formatting, lints, unit tests
-	cargo fmt --all --check
-	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
-	cargo clippy --workspace --all-targets --locked -- --deny warnings
-	cargo test --workspace --exclude tests --locked --quiet
+check: tools fmt ## the quick subset during work: formatting, lints, unit tests
+	$(LINTED) $(WATCH) 'compiling and linting' -- cargo build --workspace --all-targets --locked
+	$(LINTED) cargo test --workspace --lib --bins --locked --quiet
 
-test: tools lint functions unit generated template deny typos ## everything, the demo included
+test: tools announce-test fmt unit generated template deny typos language ## everything, including the demo
 	@$(PYTHON) tools/demo.py --no-build
 
-lint:
+.PHONY: announce-test fmt
+announce-test: tools
+	@$(WATCH) test
+
+fmt:
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
-	cargo clippy --workspace --all-targets --locked -- --deny warnings
 
-# The tool is built together with the tests: alone it would have all its dependencies built a second time, with fewer
-# features.
-unit: functions
-	cargo build --workspace --bin cognito-triggers --test it --locked
-	AWS_LAMBDA_RIE='$(RIE)' INSTA_UPDATE=no cargo test --workspace --locked
+# The release functions, which the integration tests run, and one debug build for lints, tests and the tool.
+lint: tools fmt
+	$(LINTED) $(WATCH) 'compiling and linting' -- cargo build --workspace --all-targets --locked
+
+unit: lint functions
+	$(LINTED) AWS_LAMBDA_RIE='$(RIE)' INSTA_UPDATE=no $(WATCH) 'testing' -- cargo test --workspace --locked
 
 # Generated files are what their generators make.
 generated: tools
@@ -61,22 +69,22 @@ generated: tools
 template: tools
 	cfn-lint template.yaml
 	sam validate --lint --region eu-central-1
-	$(PYTHON) -m unittest tools/test_template.py tools/test_world.py
+	$(PYTHON) -m unittest discover --start-directory tools/tests --top-level-directory tools
 
-# No package registry but Rust's own carries it, so it is built once; --locked takes the versions it was released with.
-DENY := .tools/cargo/bin/cargo-deny
-$(DENY):
-	cargo install --quiet --locked --root .tools/cargo cargo-deny@0.20.2
-
-deny: $(DENY) ## licences, bans and sources of all dependencies
+# The advisories' check needs a database from the network; the others need the crates only.
+deny: tools ## licenses, bans and sources of all dependencies
 	cargo fetch --locked --quiet
-	$(DENY) --offline check licenses bans sources
+	cargo-deny --offline check licenses bans sources
 
-advisories: $(DENY) ## known vulnerabilities; fetches a database
-	$(DENY) check advisories
+advisories: tools ## known vulnerabilities; fetches a database
+	cargo-deny check advisories
 
-typos: tools
+typos: tools ## spelling
 	typos
+
+.PHONY: language
+language: ## words that the project's texts must not use
+	python3 tools/language.py $(LANGUAGE_FLAGS)
 
 CARGO_FUZZ := .tools/cargo/bin/cargo-fuzz
 $(CARGO_FUZZ):
@@ -100,5 +108,5 @@ bench: build ## measures the functions against their peers and prints docs/bench
 	cd tests/benches/node-sender && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 	cargo run --release --package tests --no-default-features --bin benchmark
 
-clean: ## removes what was built, and the tools
-	rm -rf target .aws-sam .demo events .tools tests/fuzz/target tests/fuzz/corpus tests/fuzz/artifacts tests/fuzz/coverage
+clean: ## removes all build results and the tools
+	rm -rf target .aws-sam .ci/cache .demo events .tools tests/fuzz/target tests/fuzz/corpus tests/fuzz/artifacts tests/fuzz/coverage

@@ -20,10 +20,10 @@ COMMITTING = (
 
 
 class FixtureKms(BaseClient):  # the SDK insists on that type
-    """Answers like KMS for the fixtures, where no server runs.
+    """Responds like KMS for the fixtures, without a server.
 
-    The encrypted data key describes itself: the bytes `test-kms:` and then the data key in clear. Whoever
-    stands in for KMS in a test can therefore answer Decrypt without any state.
+    The encrypted data key describes itself: the bytes `test-kms:` and then the data key in clear. A mock
+    of KMS can therefore respond to Decrypt without any state.
     """
 
     KEY_ARN = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"

@@ -109,7 +109,7 @@ def main():
                 print(f"  sam local invoke {function} -t events/template.yaml -n events/env.json \\")
                 print("    --parameter-overrides Architecture=x86_64 \\")
                 print(f"    --add-host {HOST}:host-gateway -e events/{example}.json\n")
-            print(f"What was sent: {aws.url}/_ministack/ses/messages (e-mails)")
+            print(f"What was sent: {aws.url}/_ministack/ses/messages (emails)")
             print(f"          and {aws.sms_url}/moto-api/data.json (SMS, under sns.SMS)")
             if not asked.once:
                 print(f"KMS, SES and SNS go on until Ctrl-C, for {LIMIT // 3600} hours at most.", flush=True)

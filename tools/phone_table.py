@@ -317,7 +317,7 @@ def ranges(code, prefix, by_length, shared, inherited):
             return
         in_use = sorted((n, *outcomes) for n, outcomes in open_lengths.items() if outcomes)
         lengths = tuple((len(code) + n, outcome) for n, outcome in in_use)
-        # A length that nobody uses here gets the strictest of the answers.
+        # A length that no number has here gets the strictest result.
         yield prefix, (*lengths, (0, worst(known) or UNKNOWN))
         return
     for digit in DIGITS:

@@ -1,8 +1,8 @@
-"""Writes down the shapes of the AWS operations that the tests' stand-in plays.
+"""Writes the shapes of the AWS operations that the tests' mock serves.
 
 `python tools/service_model.py > tests/fixtures/services.json` takes them from the service models in botocore, so
-that the stand-in knows how each request is read and each answer is written, and refuses an answer that AWS could
-never give. With `--check` it says whether that file is what botocore's models still say.
+that the mock can parse each request, format each response, and reject a response that AWS could never return.
+With `--check` it compares that file with botocore's models.
 """
 
 import gzip
@@ -85,7 +85,7 @@ def model(name):
 
 
 def service(name, operations):
-    """What the stand-in has to know of a service."""
+    """What the mock has to know of a service."""
     source = model(name)
     metadata, shapes = source["metadata"], {}
     known = {

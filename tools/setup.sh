@@ -47,7 +47,7 @@ if [ "$(cat .tools/stamp 2>/dev/null)" = "$state" ]; then
     exit 0
 fi
 
-echo "Installing the pinned tools into .tools/ (once, about 800 MB) …"
+echo "Installing the pinned tools into .tools/ (once, about 950 MB)"
 rm -rf .tools/stamp .tools/venv .tools/node
 "$python" -m venv .tools/venv
 # The list is complete, so pip has nothing to resolve; it refuses a file whose hash is not in the list.

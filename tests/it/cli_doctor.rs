@@ -23,7 +23,8 @@ fn healthy() -> Place {
     let place = Place::new();
     let hash = RecipientHasher::new(RECIPIENT_HASH_KEY.as_bytes()).hash(USER).to_string();
     let line = json!({
-        "message": "sent an e-mail",
+        "message": "sent an email",
+        "outcome": "sent",
         "message.kind": "forgot-password",
         "message.id": "0102018c-aaaa-bbbb-000000",
         "recipient.hash": hash,
@@ -88,8 +89,8 @@ fn complaints(report: &Value) -> String {
             let level = found["level"].as_str().expect("a level");
             writeln!(text, "{level} {check}: {}", found["sentence"].as_str().expect("a sentence"))
                 .expect("text");
-            for mend in found["mends"].as_array().into_iter().flatten() {
-                writeln!(text, "    {}", mend.as_str().expect("a text")).expect("text");
+            for remedy in found["mends"].as_array().into_iter().flatten() {
+                writeln!(text, "    {}", remedy.as_str().expect("a text")).expect("text");
             }
         }
     }
@@ -102,7 +103,7 @@ fn words(text: &str) -> String {
 
 /// The part of the report about the user, which depends on no other area.
 fn section(output: &Output) -> &str {
-    let (_, rest) = output.stdout.split_once("The user and the pool\n").expect("the section");
+    let (_, rest) = output.stdout.split_once("User and user pool\n").expect("the section");
     rest.split_once("\n\n").expect("its end").0
 }
 
@@ -235,7 +236,7 @@ const CASES: &[Case] = &[
     ),
     ("administrators alone", |world| recover_by(world, &["admin_only"]), USER),
     (
-        "SMS is the second factor, and the only way to recover",
+        "MFA by SMS, which is also the only way to recover",
         |world| {
             recover_by(world, &["verified_phone_number"]);
             second_factor(world, "SMS_MFA");
@@ -243,7 +244,7 @@ const CASES: &[Case] = &[
         USER,
     ),
     (
-        "e-mail is the second factor, and the only way to recover",
+        "MFA by email, which is also the only way to recover",
         |world| {
             recover_by(world, &["verified_email"]);
             second_factor(world, "EMAIL_OTP");
@@ -251,7 +252,7 @@ const CASES: &[Case] = &[
         USER,
     ),
     (
-        "SMS is the second factor, without a number",
+        "MFA by SMS, without a number",
         |world| {
             second_factor(world, "SMS_MFA");
             world.set_attribute("phone_number", None);
@@ -313,7 +314,7 @@ fn without_numbers_of_days(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_cause_and_every_warning_is_found() {
+async fn every_cause_and_warning_is_found() {
     let mut shown = String::new();
     for (name, change, asked) in CASES {
         let place = healthy();
@@ -338,13 +339,13 @@ async fn every_cause_and_every_warning_is_found() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_wrong_the_report_says_so() {
+async fn a_healthy_account_has_no_findings() {
     let place = healthy();
     let output = doctor(&place, &[USER]).await;
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output:?}");
-    assert!(words(&output.stdout).contains("Nothing is wrong that"), "{output:?}");
-    assert!(words(&output.stdout).contains("Look into the junk folder"), "{output:?}");
-    assert!(!output.stdout.contains("admin-set-user-password"), "nobody needs to be let in: {output:?}");
+    assert!(words(&output.stdout).contains("Nothing wrong was found."), "{output:?}");
+    assert!(words(&output.stdout).contains("Check the junk folder"), "{output:?}");
+    assert!(!output.stdout.contains("admin-set-user-password"), "no workaround is needed: {output:?}");
     assert_snapshot!("doctor, the user: nothing wrong", section(&output));
     let document = report(&place, &[USER]).await;
     assert_eq!(
@@ -354,7 +355,7 @@ async fn where_nothing_is_wrong_the_report_says_so() {
 }
 
 #[tokio::test]
-async fn why_tells_how_each_conclusion_was_reached() {
+async fn why_shows_the_evidence() {
     let place = healthy();
     unconfirmed(&place.world);
     let output = doctor(&place, &[USER, "--why"]).await;
@@ -363,14 +364,17 @@ async fn why_tells_how_each_conclusion_was_reached() {
 }
 
 #[tokio::test]
-async fn the_verdict_counts_and_names_every_cause_and_how_the_user_gets_in_meanwhile() {
+async fn the_conclusion_names_every_cause_and_a_workaround() {
     let place = healthy();
     recover_by(&place.world, &["admin_only"]);
     place.world.refuse("kms:DescribeKey", 400, "NotFoundException");
     let report = report(&place, &[USER]).await;
     let verdict = report["verdict"].as_str().expect("a text");
-    assert!(verdict.starts_with("No code arrives because: the pool lets administrators alone"), "{verdict}");
-    assert!(verdict.contains("; the pool's key"), "{verdict}");
+    assert!(
+        verdict.starts_with("No code arrives because: only an administrator can reset a password"),
+        "{verdict}"
+    );
+    assert!(verdict.contains("; the user pool's key"), "{verdict}");
     assert!(verdict.contains("(2 causes"), "{verdict}");
     let output = doctor(&place, &[USER]).await;
     for how in ["--permanent", "--no-permanent"] {
@@ -384,7 +388,7 @@ async fn the_verdict_counts_and_names_every_cause_and_how_the_user_gets_in_meanw
 }
 
 #[tokio::test]
-async fn a_password_lets_nobody_in_who_is_disabled() {
+async fn no_workaround_is_shown_for_a_disabled_user() {
     let place = healthy();
     place.world.change_user(|user| user["Enabled"] = json!(false));
     let report = report(&place, &[USER]).await;
@@ -405,7 +409,7 @@ async fn a_user_is_found_by_every_name() {
 }
 
 #[tokio::test]
-async fn nobody_becomes_an_active_user_where_the_pool_has_no_second_factor() {
+async fn without_mfa_the_lookup_does_not_count_towards_monthly_active_users() {
     let place = healthy();
     set_pool(&place.world, "MfaConfiguration", json!("OFF"));
     let output = doctor(&place, &[USER]).await;
@@ -417,25 +421,25 @@ async fn nobody_becomes_an_active_user_where_the_pool_has_no_second_factor() {
 }
 
 #[tokio::test]
-async fn an_unknown_user_is_explained_by_what_each_app_client_tells() {
+async fn an_unknown_user_is_explained_by_what_each_app_client_returns() {
     let place = healthy();
     let nobody = "nobody@example.com";
     let output = doctor(&place, &[nobody]).await;
     assert_eq!(output.code, Some(1), "{output:?}");
-    assert!(words(section(&output)).contains("Cognito answers as if a code had been sent"), "{output:?}");
+    assert!(words(section(&output)).contains("Cognito responds as if it had sent a code"), "{output:?}");
     assert_snapshot!("doctor, the user: nobody", section(&output));
     place.world.change("cognito-idp:DescribeUserPoolClient", |answer| {
         answer["UserPoolClient"]["PreventUserExistenceErrors"] = json!("LEGACY");
     });
     let output = doctor(&place, &[nobody]).await;
-    assert!(words(section(&output)).contains("it is a UserNotFoundException"), "{output:?}");
+    assert!(words(section(&output)).contains("Cognito returns UserNotFoundException"), "{output:?}");
     assert!(!output.stdout.contains("admin-set-user-password"), "{output:?}");
     // The names that begin alike are asked for with a filter that the service can read.
     assert!(output.stdout.contains(r#"--filter 'email ^= "nob"'"#), "{output:?}");
 }
 
 #[tokio::test]
-async fn many_app_clients_are_looked_at_side_by_side() {
+async fn many_app_clients_are_checked_concurrently() {
     let place = healthy();
     let clients: Vec<Value> =
         (0..60).map(|number| json!({ "ClientId": format!("client{number}"), "UserPoolId": POOL })).collect();
@@ -447,24 +451,28 @@ async fn many_app_clients_are_looked_at_side_by_side() {
         json!({ "UserPoolClient": { "ClientId": request["ClientId"], "ClientName": request["ClientId"] } })
     });
     let output = doctor(&place, &[USER]).await;
-    assert!(words(section(&output)).contains("60 app clients looked at; the pool has more"), "{output:?}");
-    assert!(words(section(&output)).contains("and 56 more: an unknown user is answered with"), "{output:?}");
+    assert!(words(section(&output)).contains("60 app clients checked; the user pool has more"), "{output:?}");
+    assert!(
+        words(section(&output))
+            .contains("and 56 more: for an unknown user, Cognito returns UserNotFoundException"),
+        "{output:?}"
+    );
     assert_eq!(place.world.asked("cognito-idp:DescribeUserPoolClient").len(), 60);
 }
 
 #[tokio::test]
-async fn an_app_client_that_was_named_is_looked_at_alone() {
+async fn only_the_given_app_client_is_checked() {
     let place = healthy();
     let output = doctor(&place, &[USER, "--client-id", CLIENT]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(place.world.asked("cognito-idp:ListUserPoolClients").is_empty());
     let output = doctor(&place, &[USER, "--client-id", "another"]).await;
     assert_eq!(output.code, Some(1), "{output:?}");
-    assert!(words(section(&output)).contains("has no app client of that id"), "{output:?}");
+    assert!(words(section(&output)).contains("has no app client with that id"), "{output:?}");
 }
 
 #[tokio::test]
-async fn what_may_not_be_asked_is_named_and_the_rest_goes_on() {
+async fn a_denied_call_is_named_and_the_other_checks_run() {
     let place = healthy();
     unconfirmed(&place.world);
     doctor(&place, &[USER]).await;
@@ -491,7 +499,7 @@ async fn what_may_not_be_asked_is_named_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
-async fn without_any_permission_for_users_both_ways_are_named() {
+async fn without_any_permission_for_users_both_calls_are_named() {
     let place = healthy();
     place.world.refuse("cognito-idp:ListUsers", 400, "AccessDeniedException");
     let output = doctor(&place, &[USER]).await;
@@ -601,7 +609,7 @@ fn key_state(world: &MockAws, state: &'static str) {
     });
 }
 
-/// States whose mend is a step, with the operation that it is.
+/// Problems that a step fixes, with its operation.
 const STEPS: &[(Change, &str)] = &[
     (
         |world| {
@@ -640,7 +648,7 @@ const STEPS: &[(Change, &str)] = &[
 ];
 
 #[tokio::test]
-async fn what_fix_sends_is_what_the_command_says() {
+async fn fix_makes_the_call_of_the_command() {
     for (change, operation) in STEPS {
         let place = healthy();
         change(&place.world);
@@ -665,14 +673,14 @@ async fn what_fix_sends_is_what_the_command_says() {
 }
 
 #[tokio::test]
-async fn fix_does_nothing_without_a_yes() {
+async fn fix_does_nothing_without_confirmation() {
     for answer in ["", "n\n", "\n", "yeah\n", "no\ny\n"] {
         let place = healthy();
         place.world.change_user(|user| user["Enabled"] = json!(false));
         let output = answered(&place, &[USER, "--fix"], answer).await;
         assert_eq!(output.code, Some(1), "{output:?}");
         assert_eq!(offered(&output).len(), 1, "{output:?}");
-        assert!(output.stdout.contains("left as it is"), "{output:?}");
+        assert!(output.stdout.contains("skipped"), "{output:?}");
         assert!(
             place.world.calls().iter().all(|(operation, _)| !is_change(operation)),
             "{:?}",
@@ -682,7 +690,7 @@ async fn fix_does_nothing_without_a_yes() {
 }
 
 #[tokio::test]
-async fn after_fix_the_exit_code_says_whether_all_that_was_found_is_mended() {
+async fn after_fix_the_exit_code_shows_whether_everything_was_fixed() {
     let place = healthy();
     place.world.change_user(|user| user["Enabled"] = json!(false));
     let arguments = ["-", "--fix"];
@@ -693,20 +701,20 @@ async fn after_fix_the_exit_code_says_whether_all_that_was_found_is_mended() {
     assert_eq!(place.world.users()[0]["Enabled"], true);
     let output = answered(&place, &arguments, &input).await;
     assert_eq!(output.code, Some(0), "{output:?}");
-    assert!(output.stdout.contains("nothing here that --fix can mend"), "{output:?}");
+    assert!(output.stdout.contains("No finding has a command that --fix can run."), "{output:?}");
 
     place.world.change_user(|user| user["Enabled"] = json!(false));
     place.world.refuse("cognito-idp:AdminEnableUser", 400, "AccessDeniedException");
     let output = answered(&place, &arguments, &input).await;
     assert_eq!(output.code, Some(1), "{output:?}");
     assert!(
-        words(&output.stdout).contains("not done: these credentials may not do cognito-idp:AdminEnableUser")
+        words(&output.stdout).contains("failed: these credentials may not do cognito-idp:AdminEnableUser")
     );
     assert_discreet(&output);
 }
 
 #[tokio::test]
-async fn fix_has_no_place_in_a_document() {
+async fn fix_and_json_are_rejected_together() {
     let place = healthy();
     let output = doctor(&place, &[USER, "--fix", "--format", "json"]).await;
     assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{output:?}");
@@ -714,7 +722,7 @@ async fn fix_has_no_place_in_a_document() {
 }
 
 #[tokio::test]
-async fn a_name_that_a_shell_could_read_is_quoted_and_a_terminal_is_not_steered() {
+async fn names_are_quoted_for_the_shell_and_control_characters_are_removed() {
     let place = healthy();
     by_user_name(&place.world, &["email"]);
     place.world.change_user(|user| {
@@ -728,10 +736,63 @@ async fn a_name_that_a_shell_could_read_is_quoted_and_a_terminal_is_not_steered(
 }
 
 #[tokio::test]
-async fn the_help_describes_itself() {
+async fn the_help_fits_the_terminal() {
     let output = tests::cli::run(&["doctor", "--help"], &[]).await;
     assert_80_columns(&output.stdout);
     assert_snapshot!("help of doctor", output.stdout);
+}
+
+#[tokio::test]
+async fn without_a_user_pool_both_options_are_named() {
+    let output = tests::cli::run(&["doctor", USER], &[]).await;
+    assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{output:?}");
+    let text = words(&output.stderr);
+    assert!(text.contains("--user-pool-id") && text.contains("--stack-name"), "{output:?}");
+    assert!(!text.contains(USER), "{output:?}");
+    // Neither is the user optional.
+    let output = tests::cli::run(&["doctor", "--stack-name", STACK], &[]).await;
+    assert_eq!(output.code, Some(2), "{output:?}");
+}
+
+/// The list of checks as a table: the registry is in the tool.
+fn table(checks: &Value) -> String {
+    let mut table = "| Check | Question | IAM actions | Worst level |\n|---|---|---|---|\n".to_owned();
+    for check in checks.as_array().expect("a list") {
+        let text = |member: &str| check[member].as_str().expect("a text");
+        let list = |member: &str, name: fn(&Value) -> &str| {
+            let entries = check[member].as_array().expect("a list").iter();
+            let names: Vec<_> = entries.map(|entry| format!("`{}`", name(entry))).collect();
+            names.join(", ")
+        };
+        let actions = |member| list(member, |entry| entry["action"].as_str().expect("a text"));
+        let mut needs = vec![actions("calls")];
+        if check["end_user_messaging"] != json!([]) {
+            needs.push(format!("with AWS End User Messaging SMS: {}", actions("end_user_messaging")));
+        }
+        if check["dns"] != json!([]) {
+            needs.push(format!("none (DNS: {})", list("dns", |entry| entry.as_str().expect("a text"))));
+        }
+        needs.retain(|text| !text.is_empty());
+        let needs = if needs.is_empty() { "none".to_owned() } else { needs.join("; ") };
+        let (_, anchor) = text("docs").split_once('#').expect("an anchor");
+        let (name, question, worst) = (text("check"), text("question"), text("worst"));
+        writeln!(table, "| <a id=\"{anchor}\"></a>`{name}` | {question} | {needs} | {worst} |")
+            .expect("text");
+    }
+    table
+}
+
+#[tokio::test]
+async fn the_documentation_lists_every_check() {
+    let output = tests::cli::run(&["doctor", "--list-checks", "--format", "json"], &[]).await;
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output:?}");
+    let checks: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    crate::docs::hold("operating.md", "cli_doctor.rs", &table(&checks));
+    let output = tests::cli::run(&["doctor", "--list-checks"], &[]).await;
+    assert_80_columns(&output.stdout);
+    for check in checks.as_array().expect("a list") {
+        assert!(output.stdout.contains(check["check"].as_str().expect("a text")), "{check}");
+    }
 }
 
 /// The commands of the documentation's section, with what it shows below each: parts, between lines of `…`.

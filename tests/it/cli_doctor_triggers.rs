@@ -65,7 +65,7 @@ async fn doctor(world: &MockAws, more: &[&str]) -> Output {
     output
 }
 
-const TITLE: &str = "The triggers";
+const TITLE: &str = "Lambda triggers";
 
 type Change = fn(&MockAws);
 
@@ -91,7 +91,7 @@ fn condition(world: &MockAws, operator: &str, name: &str, value: &str) {
     });
 }
 
-/// Another statement in the key's policy, about the e-mail sender's role.
+/// Another statement in the key's policy, about the email sender's role.
 fn key_policy(world: &MockAws, statements: &Value) {
     let policy = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
     world.answer("kms:GetKeyPolicy", json!({ "Policy": policy, "PolicyName": "default" }));
@@ -111,7 +111,7 @@ fn simulate(world: &MockAws, decision: &str) {
 
 /// What is changed in a healthy account, and the word that the finding begins with.
 const CASES: &[(&str, &str, Change)] = &[
-    ("the pool does not invoke the e-mail sender", "warning", |world| {
+    ("the pool does not invoke the email sender", "warning", |world| {
         world.change_pool(|pool| {
             pool["LambdaConfig"].as_object_mut().map(|config| config.remove("CustomEmailSender"));
         });
@@ -162,7 +162,7 @@ const CASES: &[(&str, &str, Change)] = &[
             statements[0].as_object_mut().map(|statement| statement.remove("Condition"));
         });
     }),
-    ("a policy for somebody else", "CAUSE", |world| {
+    ("a policy for another service", "CAUSE", |world| {
         world.change_permissions(CUSTOM_EMAIL_SENDER, |statements| {
             statements[0]["Principal"]["Service"] = json!("apigateway.amazonaws.com");
         });
@@ -175,6 +175,14 @@ const CASES: &[(&str, &str, Change)] = &[
             let mut denial = statements[0].clone();
             denial["Effect"] = json!("Deny");
             statements.push(denial);
+        });
+    }),
+    ("a policy that denies it under an unknown condition", "warning", |world| {
+        world.change_permissions(CUSTOM_EMAIL_SENDER, |statements| {
+            let mut deny = statements[0].clone();
+            deny["Effect"] = json!("Deny");
+            deny["Condition"] = json!({ "Bool": { "aws:SecureTransport": "false" } });
+            statements.push(deny);
         });
     }),
     ("the function does not exist", "CAUSE", |world| {
@@ -281,7 +289,7 @@ const CASES: &[(&str, &str, Change)] = &[
                 json!("eu-central-1_Other");
         });
     }),
-    ("a grant of which nobody knows whose it is", "warning", |world| {
+    ("a grant that may be of another service", "warning", |world| {
         world.change("kms:ListGrants", |answer| {
             answer["Grants"][0]["GranteePrincipal"] = json!("arn:aws:iam::111122223333:root");
             answer["Grants"][0]["Constraints"] = json!({});
@@ -326,6 +334,16 @@ const CASES: &[(&str, &str, Change)] = &[
             &json!([iam_decides(), { "Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt" }]),
         );
     }),
+    ("a key policy that denies under an unknown condition", "warning", |world| {
+        let condition = json!({ "Bool": { "aws:ViaAWSService": "false" } });
+        key_policy(
+            world,
+            &json!([
+                iam_decides(),
+                { "Effect": "Deny", "Principal": "*", "Action": "kms:*", "Condition": condition },
+            ]),
+        );
+    }),
     ("a role that may not decrypt for this pool", "CAUSE", |world| simulate(world, "implicitDeny")),
     ("a role that must not decrypt", "CAUSE", |world| simulate(world, "explicitDeny")),
 ];
@@ -344,7 +362,7 @@ fn allowing(function: &str) -> String {
 }
 
 #[tokio::test]
-async fn everything_that_can_be_wrong_with_the_triggers_is_found_and_mended() {
+async fn every_problem_of_the_triggers_is_found_with_a_remedy() {
     let mut shown = String::new();
     for (name, word, change) in CASES {
         let world = MockAws::start();
@@ -361,7 +379,7 @@ async fn everything_that_can_be_wrong_with_the_triggers_is_found_and_mended() {
 }
 
 #[tokio::test]
-async fn healthy_triggers_are_ok_and_each_conclusion_has_its_reasons() {
+async fn healthy_triggers_are_ok_with_evidence() {
     let world = MockAws::start();
     let output = doctor(&world, &["--why"]).await;
     let found = findings(&output, TITLE);
@@ -371,7 +389,7 @@ async fn healthy_triggers_are_ok_and_each_conclusion_has_its_reasons() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_asked_is_named_and_the_rest_goes_on() {
+async fn a_denied_call_is_named_and_the_other_checks_run() {
     for action in [
         "lambda:GetFunctionConfiguration",
         "lambda:GetPolicy",
@@ -397,7 +415,7 @@ async fn what_may_not_be_asked_is_named_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_named_by_an_alias_is_followed() {
+async fn an_alias_of_a_key_is_resolved() {
     let world = MockAws::start();
     let alias = "arn:aws:kms:eu-central-1:123456789012:alias/triggers-codes";
     world.change_pool(|pool| pool["LambdaConfig"]["KMSKeyID"] = json!(alias));
@@ -411,13 +429,13 @@ async fn a_key_that_is_named_by_an_alias_is_followed() {
     world.answer("kms:DescribeKey", json!({ "KeyMetadata": metadata }));
     world.answer("kms:ListGrants", json!({ "Grants": [], "Truncated": false }));
     let found = findings(&doctor(&world, &[]).await, TITLE);
-    assert!(found.iter().any(|one| one.contains("decrypt with") && is_ok(one)), "{found:#?}");
+    assert!(found.iter().any(|one| one.contains("use the same KMS key") && is_ok(one)), "{found:#?}");
     assert_eq!(world.asked("kms:DescribeKey")[0]["KeyId"], alias);
     assert_eq!(world.asked("kms:ListGrants")[0]["KeyId"], KEY_ARN);
 }
 
 #[tokio::test]
-async fn the_role_is_asked_about_with_the_pool_in_the_context() {
+async fn the_role_is_simulated_with_the_pool_in_the_encryption_context() {
     let world = MockAws::start();
     doctor(&world, &[]).await;
     let asked = world.asked("iam:SimulatePrincipalPolicy");

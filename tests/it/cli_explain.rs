@@ -1,6 +1,6 @@
 //! `cognito-triggers explain`: what the sign-up policy does with an address, and why.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -8,20 +8,17 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use shared::disposable::LIST_DATE;
 use tempfile::NamedTempFile;
-use tests::cli::{Output, credentials, run, start};
-use tests::cloudformation::{CloudFormation, STACK};
+use tests::cli::{Output, run, start};
 use tests::function::Function;
-use tests::lambda::{Lambda, Operation};
+use tests::mock_aws::{CUSTOM_SMS_SENDER, MockAws, PRE_SIGN_UP, STACK};
 use tests::service::Reply;
 
-const PRE_SIGN_UP: &str = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-pre-sign-up";
-const SMS_SENDER: &str = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-custom-sms-sender";
 const OUTPUTS: [(&str, &str); 2] =
-    [("PreSignUpFunctionArn", PRE_SIGN_UP), ("CustomSmsSenderFunctionArn", SMS_SENDER)];
+    [("PreSignUpFunctionArn", PRE_SIGN_UP), ("CustomSmsSenderFunctionArn", CUSTOM_SMS_SENDER)];
 
 const NUMBER: &str = "+12065550123";
 
-/// Lists with an entry for everybody below.
+/// Lists with an entry for every address below.
 const LISTS: &str = "\
 # Who may sign up
 ALLOWED_EMAIL_DOMAINS=example.com,*.example.com
@@ -133,14 +130,14 @@ async fn the_documentation_shows_what_is_printed() {
     let documentation = include_str!("../../docs/operating.md");
     let settings = format!("{LISTS}SMS_ALLOWED_COUNTRIES=US,FR");
     let environment = json!({ "Variables": variables(&settings) });
-    let stage = Stage::new(&OUTPUTS, &[(PRE_SIGN_UP, environment.clone()), (SMS_SENDER, environment)]);
+    let stage = Stage::new(&OUTPUTS, &[(PRE_SIGN_UP, environment.clone()), (CUSTOM_SMS_SENDER, environment)]);
     let output = stage.explain(&["ann@mail.denied.example"]).await;
     assert!(documentation.contains(&output.stdout), "{}", output.stdout);
     let output = stage.explain(&["ann@a.example.com", "--phone", "+4930123456"]).await;
     assert!(documentation.contains(&output.stdout), "{}", output.stdout);
     let addresses = "ann@example.com\nbob@mail.denied.example\ncid@example.org\ndot@example.com\n";
     let arguments = ["explain", "--stack-name", STACK, "--file", "-"];
-    let output = start(&arguments, &stage.env(), addresses).end().await;
+    let output = stage.0.begin(&arguments, &[], addresses).end().await;
     assert!(documentation.contains(&output.stdout), "{}", output.stdout);
 }
 
@@ -231,23 +228,36 @@ async fn a_command_line_that_says_too_little_or_too_much_is_wrong() {
     }
 }
 
-/// A stack between stand-ins.
-struct Stage {
-    stacks: CloudFormation,
-    lambda: Lambda,
-}
+/// A stack with some outputs, some functions, and nothing else.
+struct Stage(MockAws);
 
 impl Stage {
+    /// Functions are known by their ARN and have that `Environment`, null for none.
     fn new(outputs: &[(&str, &str)], functions: &[(&str, Value)]) -> Self {
-        Self { stacks: CloudFormation::start(outputs, &[]), lambda: Lambda::with_environments(functions) }
-    }
-
-    fn env(&self) -> Vec<(&str, &str)> {
-        credentials().into_iter().chain([self.stacks.endpoint(), self.lambda.endpoint()]).collect()
+        let aws = MockAws::start();
+        let output = |&(key, value): &(&str, &str)| json!({ "OutputKey": key, "OutputValue": value });
+        let outputs: Vec<_> = outputs.iter().map(output).collect();
+        aws.change("cloudformation:DescribeStacks", move |answer| {
+            answer["Stacks"][0]["Outputs"] = json!(outputs);
+        });
+        let environment = |(arn, environment): &(&str, Value)| ((*arn).to_owned(), environment.clone());
+        let environments: BTreeMap<_, _> = functions.iter().map(environment).collect();
+        aws.answer_with("lambda:GetFunctionConfiguration", move |request| {
+            let arn = request["FunctionName"].as_str().unwrap_or_default();
+            let environment = environments.get(arn);
+            let environment = environment.ok_or_else(|| Reply::error(404, "ResourceNotFoundException"))?;
+            let mut answer = json!({ "FunctionArn": arn, "State": "Active", "Environment": environment });
+            if environment.is_null() {
+                // Without variables Lambda leaves the member out.
+                answer.as_object_mut().and_then(|answer| answer.remove("Environment"));
+            }
+            Ok::<_, Reply>(answer)
+        });
+        Self(aws)
     }
 
     async fn explain(&self, arguments: &[&str]) -> Output {
-        run(&[&["explain", "--stack-name", STACK], arguments].concat(), &self.env()).await
+        self.0.run(&[&["explain", "--stack-name", STACK], arguments].concat()).await
     }
 }
 
@@ -258,25 +268,27 @@ fn variables(settings: &str) -> Value {
 
 #[tokio::test]
 async fn a_stack_is_asked_for_the_settings_of_its_functions() {
-    let secret = "a key that nobody may see";
+    let secret = "a key that must not be shown";
     let mut pre_sign_up = variables(LISTS);
     pre_sign_up["RECIPIENT_HASH_KEY"] = json!(secret);
     let sms = json!({ "SMS_ALLOWED_COUNTRIES": "US", "RECIPIENT_HASH_KEY": secret });
-    let functions =
-        [(PRE_SIGN_UP, json!({ "Variables": pre_sign_up })), (SMS_SENDER, json!({ "Variables": sms }))];
+    let functions = [
+        (PRE_SIGN_UP, json!({ "Variables": pre_sign_up })),
+        (CUSTOM_SMS_SENDER, json!({ "Variables": sms })),
+    ];
     let stage = Stage::new(&OUTPUTS, &functions);
 
     let output = stage.explain(&["ann@mail.denied.example"]).await;
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
     assert!(output.stdout.contains("is on DENIED_EMAIL_DOMAINS"), "{output:?}");
-    assert_eq!(stage.lambda.accepted(), [Operation::GetFunctionConfiguration(PRE_SIGN_UP.to_owned())]);
+    assert_eq!(stage.0.asked("lambda:GetFunctionConfiguration"), [json!({ "FunctionName": PRE_SIGN_UP })]);
 
-    // Each function has its own variables: this SMS sender denies nobody.
+    // Each function has its own variables: this SMS sender has no list of denied domains.
     let output = stage.explain(&["ann@mail.denied.example", "--phone", NUMBER]).await;
     assert!(output.stdout.contains("SMS may be sent: the number is in US"), "{output:?}");
     assert!(!format!("{output:?}").contains(secret));
 
-    let output = run(&["explain", "ann@example.com", "--stack-name", "another"], &stage.env()).await;
+    let output = stage.0.run(&["explain", "ann@example.com", "--stack-name", "another"]).await;
     assert_end(&output, 3, "there is no stack another in eu-central-1");
 }
 
@@ -286,11 +298,11 @@ async fn a_stack_that_cannot_be_asked_is_an_error() {
     let output = stage.explain(&["ann@example.com"]).await;
     assert_eq!(output.code, Some(0), "no variable is set: {output:?}");
 
-    stage.stacks.script([Reply::error(403, "AccessDenied")]);
+    stage.0.script("cloudformation:DescribeStacks", [Reply::error(403, "AccessDenied")]);
     let output = stage.explain(&["ann@example.com"]).await;
     assert_end(&output, 3, "these credentials may not do cloudformation:DescribeStacks in eu-central-1");
 
-    stage.lambda.script([Reply::error(403, "AccessDeniedException")]);
+    stage.0.script("lambda:GetFunctionConfiguration", [Reply::error(403, "AccessDeniedException")]);
     let output = stage.explain(&["ann@example.com"]).await;
     assert_end(&output, 3, "these credentials may not do lambda:GetFunctionConfiguration in eu-central-1");
 

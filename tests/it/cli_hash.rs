@@ -1,13 +1,13 @@
 //! `cognito-triggers hash`: the hash of the logs for a known address or number.
 
 use shared::recipient::RecipientHasher;
-use tests::cli::{Output, credentials, run, start};
-use tests::cloudformation::{CloudFormation, STACK};
-use tests::secrets_manager::{SECRET_ARN, SecretsManager};
+use tests::cli::{Output, run, start};
+use tests::mock_aws::{MockAws, STACK};
 use tests::service::Reply;
 
 const KEY: &str = "a key for tests";
 const ADDRESS: &str = "Ann@Example.com";
+const SECRET_ARN: &str = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:RecipientHashKey-AbCdEf";
 
 fn expected(recipient: &str) -> String {
     format!("{}\n", RecipientHasher::new(KEY.as_bytes()).hash(recipient))
@@ -43,20 +43,19 @@ async fn the_recipient_may_come_from_standard_input() {
 
 #[tokio::test]
 async fn the_key_may_come_from_secrets_manager_or_from_a_stack() {
-    let secrets = SecretsManager::start(KEY);
-    let stacks = CloudFormation::start(&[], &[("RecipientHashKey", SECRET_ARN)]);
-    let env: Vec<_> = credentials().into_iter().chain([secrets.endpoint(), stacks.endpoint()]).collect();
-    check(&run(&["hash", ADDRESS, "--secret-id", SECRET_ARN], &env).await, "ann@example.com");
-    assert_eq!(stacks.attempts(), 0);
-    check(&run(&["hash", ADDRESS, "--stack-name", STACK], &env).await, "ann@example.com");
-    assert_eq!(secrets.accepted().len(), 2);
+    let aws = MockAws::start();
+    check(&aws.run(&["hash", ADDRESS, "--secret-id", SECRET_ARN]).await, "ann@example.com");
+    let operations: Vec<_> = aws.calls().into_iter().map(|(operation, _)| operation).collect();
+    assert_eq!(operations, ["secretsmanager:GetSecretValue"]);
+    check(&aws.run(&["hash", ADDRESS, "--stack-name", STACK]).await, "ann@example.com");
+    assert_eq!(aws.asked("secretsmanager:GetSecretValue").len(), 2);
 
-    let output = run(&["hash", ADDRESS, "--stack-name", "another"], &env).await;
+    let output = aws.run(&["hash", ADDRESS, "--stack-name", "another"]).await;
     assert_eq!(output.code, Some(3));
     assert!(output.stderr.starts_with("error: there is no stack another in eu-central-1"), "{output:?}");
 
-    secrets.script([Reply::error(400, "AccessDeniedException")]);
-    let output = run(&["hash", ADDRESS, "--secret-id", SECRET_ARN], &env).await;
+    aws.script("secretsmanager:GetSecretValue", [Reply::error(400, "AccessDeniedException")]);
+    let output = aws.run(&["hash", ADDRESS, "--secret-id", SECRET_ARN]).await;
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(3)));
     assert!(output.stderr.contains("may not do secretsmanager:GetSecretValue"), "{output:?}");
 }

@@ -7,6 +7,7 @@ use crate::docs::hold;
 use insta::assert_snapshot;
 use runtime::metrics::Metric;
 use serde_json::{Value, json};
+use shared::trigger::Trigger;
 use tests::canary::assert_absent;
 use tests::cli::Output;
 use tests::mock_aws::{MockAws, POOL, QUEUE_URL, REGION, STACK, metrics};
@@ -25,6 +26,29 @@ async fn status(world: &MockAws, more: &[&str]) -> Output {
     let wide = output.stdout.lines().find(|line| line.chars().count() > 80);
     assert!(wide.is_none() || more.contains(&"json"), "{wide:?}");
     output
+}
+
+/// The name that CloudFormation makes up for a function.
+fn function_name(package: &str) -> String {
+    let trigger = Trigger::ALL.into_iter().find(|trigger| trigger.package() == package);
+    format!("{STACK}-{}-AbC123xYz", trigger.expect("a function of the template").logical_id())
+}
+
+/// An account in which the functions have names as CloudFormation makes them up.
+fn account() -> MockAws {
+    let world = MockAws::start();
+    world.change("cloudformation:DescribeStacks", |answer| {
+        for trigger in Trigger::ALL {
+            let outputs = answer["Stacks"][0]["Outputs"].as_array_mut().expect("outputs");
+            let output = outputs.iter_mut().find(|output| output["OutputKey"] == trigger.output());
+            if let Some(output) = output {
+                let name = function_name(trigger.package());
+                output["OutputValue"] =
+                    json!(format!("arn:aws:lambda:{REGION}:123456789012:function:{name}"));
+            }
+        }
+    });
+    world
 }
 
 /// What stands beside a name in one of the tables.
@@ -51,9 +75,11 @@ fn counted(world: &MockAws, numbers: Numbers) {
         metrics(request, |namespace, metric, dimensions| {
             let function = match namespace {
                 STACK => dimensions.get("Function").cloned(),
-                "AWS/Lambda" => dimensions
-                    .get("FunctionName")
-                    .and_then(|name| Some(name.strip_prefix(STACK)?.strip_prefix('-')?.to_owned())),
+                "AWS/Lambda" => Trigger::ALL
+                    .map(Trigger::package)
+                    .into_iter()
+                    .find(|package| dimensions.get("FunctionName") == Some(&function_name(package)))
+                    .map(str::to_owned),
                 _ => Some(namespace.to_owned()),
             };
             let found = numbers
@@ -87,7 +113,7 @@ const ORDINARY: Numbers = &[
 
 #[tokio::test]
 async fn an_ordinary_day_is_shown_at_a_glance() {
-    let world = MockAws::start();
+    let world = account();
     counted(&world, ORDINARY);
     let output = status(&world, &[]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
@@ -136,7 +162,7 @@ async fn an_ordinary_day_is_shown_at_a_glance() {
 
 #[tokio::test]
 async fn an_empty_day_is_all_zeros() {
-    let world = MockAws::start();
+    let world = account();
     let output = status(&world, &["--ascii"]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
     assert_snapshot!(output.stdout, @r"
@@ -221,7 +247,7 @@ const SPEND_ALARM: &str =
     "The SMS of this month have cost SmsSpendAlarmUsd; at the limit SNS sends none. See it.";
 
 fn bad_day() -> MockAws {
-    let world = MockAws::start();
+    let world = account();
     counted(&world, BAD);
     world.fail_events((0..3).map(|number| json!({ "event": number }).to_string()));
     world.change("ses:GetAccount", |answer| {
@@ -311,7 +337,7 @@ async fn a_bad_day_says_what_to_run() {
             --start-time 1795262400000 --filter-pattern '{ $.level = "ERROR" }'
       Lambda throttled custom-sms-sender 7 times
         $ aws lambda get-function-concurrency \
-            --function-name triggers-custom-sms-sender
+            --function-name triggers-CustomSmsSenderFunction-AbC123xYz
       the account's sending is paused
         $ aws sesv2 put-account-sending-attributes --sending-enabled
       41000 of the 50000 e-mails that SES takes in 24 hours are sent
@@ -344,7 +370,7 @@ async fn the_document_has_every_number_and_the_hours() {
     let names: Vec<_> = functions.iter().map(|function| &function["function"]).collect();
     assert_eq!(names, ["pre-sign-up", "custom-message", EMAIL, SMS]);
     let email = &functions[2];
-    assert_eq!(email["name"], "triggers-custom-email-sender");
+    assert_eq!(email["name"], "triggers-CustomEmailSenderFunction-AbC123xYz");
     assert_eq!(email["totals"]["Sent"], 109);
     assert_eq!(email["totals"]["Expired"], 0);
     let hourly: Vec<u64> =
@@ -378,7 +404,7 @@ async fn every_alarm_of_the_template_is_named_with_a_command() {
         .map(|id| format!("{id}Alarm"))
         .collect();
     assert!(alarms.len() > 10, "{alarms:?}");
-    let world = MockAws::start();
+    let world = account();
     let answer: Vec<_> = alarms
         .iter()
         .map(|id| alarm(&format!("{STACK}-{id}-1AB2CD3EF4GH"), "Something is wrong. Do this."))
@@ -407,7 +433,7 @@ async fn every_alarm_of_the_template_is_named_with_a_command() {
 
 #[tokio::test]
 async fn without_network_or_credentials_there_is_nothing_to_show() {
-    let mut world = MockAws::start();
+    let mut world = account();
     let arguments = ["status", "--stack-name", STACK];
     let without = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")];
     let output = world.begin(&arguments, &without, "").end().await;
@@ -424,7 +450,7 @@ async fn without_network_or_credentials_there_is_nothing_to_show() {
 
 #[tokio::test]
 async fn users_are_not_counted_where_that_is_not_wanted() {
-    let world = MockAws::start();
+    let world = account();
     let output = status(&world, &["--without-users"]).await;
     assert_eq!(output.code, Some(0));
     assert!(!output.stdout.contains("unconfirmed"), "{}", output.stdout);
@@ -446,7 +472,7 @@ const ASKED: [(&str, &str); 8] = [
 #[tokio::test]
 async fn what_may_not_be_asked_is_named_and_the_rest_is_shown() {
     for (denied, what) in ASKED {
-        let world = MockAws::start();
+        let world = account();
         counted(&world, ORDINARY);
         if denied.starts_with("sms-voice:") {
             with_end_user_messaging(&world);
@@ -468,9 +494,48 @@ async fn what_may_not_be_asked_is_named_and_the_rest_is_shown() {
 }
 
 #[tokio::test]
+async fn without_the_names_of_the_functions_their_errors_are_unknown_and_not_zero() {
+    let world = account();
+    counted(&world, BAD);
+    world.refuse("cloudformation:DescribeStacks", 403, "AccessDeniedException");
+    let output = status(&world, &[]).await;
+    let (_, lambda) = output.stdout.split_once("\nLambda ").expect("a table");
+    for function in ["pre-sign-up", "custom-message", EMAIL, SMS] {
+        assert_eq!(beside(lambda, function), ["?", "?"], "{lambda}");
+    }
+    assert!(
+        unwrapped(&output.stdout).contains("errors and throttles that Lambda counts"),
+        "{}",
+        output.stdout
+    );
+    assert_eq!(beside(&output.stdout, "sent"), ["109", "27"], "metrics under the stack's name are known");
+    assert!(asked_metrics(&world).iter().all(|(namespace, ..)| namespace != "AWS/Lambda"));
+    let document = document(&status(&world, &["--format", "json"]).await);
+    for function in document["functions"].as_array().expect("functions") {
+        assert_eq!((&function["name"], function["totals"].get("Errors")), (&Value::Null, None));
+    }
+}
+
+#[tokio::test]
+async fn the_log_groups_are_those_of_the_template() {
+    let template = include_str!("../../template.yaml");
+    let document = document(&status(&bad_day(), &["--format", "json"]).await);
+    let looks = document["look_at"].as_array().expect("what to look at");
+    let groups: BTreeSet<_> = looks
+        .iter()
+        .filter_map(|look| look["command"].as_str()?.split_once("--log-group-name ")?.1.split(' ').next())
+        .collect();
+    assert_eq!(groups.len(), 3, "{groups:?}");
+    for group in groups {
+        let in_template = group.replacen(STACK, "${AWS::StackName}", 1);
+        assert!(template.contains(&format!("LogGroupName: !Sub {in_template}\n")), "{group}");
+    }
+}
+
+#[tokio::test]
 async fn a_run_that_learns_nothing_fails() {
     let check = async |status_code, error, all: &str, expected| {
-        let world = MockAws::start();
+        let world = account();
         world.refuse(all, status_code, error);
         let output = status(&world, &[]).await;
         assert_eq!(output.code, Some(expected), "{output:?}");
@@ -482,7 +547,7 @@ async fn a_run_that_learns_nothing_fails() {
     // The stack alone is no news.
     for (status_code, error, expected) in [(403, "AccessDeniedException", 3), (400, "ThrottlingException", 4)]
     {
-        let world = MockAws::start();
+        let world = account();
         for (operation, _) in &ASKED[1..] {
             world.refuse(operation, status_code, error);
         }
@@ -497,7 +562,7 @@ async fn a_run_that_learns_nothing_fails() {
 
 #[tokio::test]
 async fn another_stack_or_none_is_an_error() {
-    let world = MockAws::start();
+    let world = account();
     let output = world.run(&["status", "--stack-name", "another"]).await;
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(3)));
     assert!(output.stderr.starts_with("error: there is no stack another in eu-central-1"), "{output:?}");
@@ -510,7 +575,7 @@ async fn another_stack_or_none_is_an_error() {
 
 #[tokio::test]
 async fn more_than_10000_unconfirmed_users_are_counted_page_by_page() {
-    let world = MockAws::start();
+    let world = account();
     world.change_users(|users| {
         let user = |number: usize| {
             // Half of them signed up before the day began.
@@ -544,7 +609,7 @@ async fn more_than_10000_unconfirmed_users_are_counted_page_by_page() {
 
 #[tokio::test]
 async fn a_count_that_breaks_off_is_not_shown() {
-    let world = MockAws::start();
+    let world = account();
     world.answer_with("cognito-idp:ListUsers", |request| {
         if request.get("PaginationToken").is_some() {
             return Err(Reply::error(400, "TooManyRequestsException"));
@@ -560,7 +625,7 @@ async fn a_count_that_breaks_off_is_not_shown() {
 
 #[tokio::test]
 async fn data_that_comes_in_pages_are_put_together() {
-    let world = MockAws::start();
+    let world = account();
     world.answer_with("cloudwatch:GetMetricData", |request| {
         let second = request.get("NextToken").is_some();
         let mut answer = metrics(request, |namespace, metric, _| match (namespace, metric, second) {
@@ -582,7 +647,7 @@ async fn data_that_comes_in_pages_are_put_together() {
 
 #[tokio::test]
 async fn data_that_cloudwatch_could_not_read_are_not_taken_for_zeros() {
-    let world = MockAws::start();
+    let world = account();
     world.answer_with("cloudwatch:GetMetricData", |request| {
         let mut answer = metrics(request, |_, _, _| Vec::new());
         answer["MetricDataResults"][0]["StatusCode"] = json!("InternalError");
@@ -623,7 +688,7 @@ fn asked_metrics(world: &MockAws) -> BTreeSet<(String, String, String)> {
 
 #[tokio::test]
 async fn every_count_of_the_functions_is_asked_for() {
-    let world = MockAws::start();
+    let world = account();
     status(&world, &[]).await;
     let metrics = asked_metrics(&world);
     for metric in
@@ -643,7 +708,7 @@ async fn every_count_of_the_functions_is_asked_for() {
     assert!(of_aws("AWS/SNS", "SMSMonthToDateSpentUSD", ""));
     for function in ["pre-sign-up", "custom-message", EMAIL, SMS] {
         for metric in ["Errors", "Throttles"] {
-            assert!(of_aws("AWS/Lambda", metric, &format!("{STACK}-{function}")), "{function} {metric}");
+            assert!(of_aws("AWS/Lambda", metric, &function_name(function)), "{function} {metric}");
         }
     }
     for request in world.asked("cloudwatch:GetMetricData") {
@@ -672,7 +737,7 @@ fn with_end_user_messaging(world: &MockAws) {
 
 #[tokio::test]
 async fn sms_over_end_user_messaging_have_a_limit_of_their_own() {
-    let world = MockAws::start();
+    let world = account();
     with_end_user_messaging(&world);
     counted(&world, &[("AWS/SMSVoice", "TextMessageMonthlySpend", &[3.5, 49.0])]);
     world.answer(
@@ -692,7 +757,7 @@ async fn sms_over_end_user_messaging_have_a_limit_of_their_own() {
 
 #[tokio::test]
 async fn what_the_stack_does_not_have_is_not_asked_for() {
-    let world = MockAws::start();
+    let world = account();
     world.change("cloudformation:DescribeStacks", |answer| {
         let stack = &mut answer["Stacks"][0];
         set_parameter(stack, "SmsDelivery", "none");
@@ -744,7 +809,7 @@ async fn what_the_stack_does_not_have_is_not_asked_for() {
 
 #[tokio::test]
 async fn ses_is_asked_where_the_sender_sends() {
-    let world = MockAws::start();
+    let world = account();
     world.change("cloudformation:DescribeStacks", |answer| {
         set_parameter(&mut answer["Stacks"][0], "SesRegion", "eu-west-1");
     });
@@ -767,7 +832,7 @@ async fn commands_are_for_the_region_of_this_one() {
 
 #[tokio::test]
 async fn the_hours_are_those_that_were_asked_for() {
-    let world = MockAws::start();
+    let world = account();
     for hours in [1, 72] {
         world.forget();
         let output = status(&world, &["--hours", &hours.to_string()]).await;
@@ -789,7 +854,7 @@ async fn the_hours_are_those_that_were_asked_for() {
 
 #[tokio::test]
 async fn the_chart_is_ascii_where_the_locale_is() {
-    let world = MockAws::start();
+    let world = account();
     counted(&world, ORDINARY);
     let arguments = ["status", "--stack-name", STACK, "--until", UNTIL];
     let plain = world.begin(&arguments, &[("LC_ALL", "C"), UTF_8], "").end().await;

@@ -63,7 +63,7 @@ pub(crate) fn changes(event: &Value, answer: &Value) -> Value {
     new.into_iter().filter(|(name, value)| old.get(name) != Some(value)).collect()
 }
 
-/// What the template deploys, as `tools/test_template.py` writes it down.
+/// What the template deploys, as `tools/template.py` writes it.
 pub(crate) fn deployed() -> Value {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/deployed.json");
     let text = std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));

@@ -26,7 +26,6 @@ pub mod metrics;
 pub mod mock_aws;
 pub mod presigned;
 pub mod rie;
-pub mod secrets_manager;
 pub mod service;
 pub mod ses;
 mod signature;

@@ -62,11 +62,11 @@ class LocalAws:
         return client(service, self.url)
 
     def verify_sender(self, domain):
-        """Makes `domain` an identity that SES sends for, as an operator does before the first e-mail."""
+        """Makes `domain` an identity that SES sends for, as an operator does before the first email."""
         self.client("sesv2").create_email_identity(EmailIdentity=domain)
 
     def mails(self):
-        """All e-mails so far, oldest first: To, Source, Subject, BodyText, BodyHtml."""
+        """All emails so far, oldest first: To, Source, Subject, BodyText, BodyHtml."""
         answer = _get(f"{self.url}/_ministack/ses/messages")
         mails = [mail for of_account in answer["messages"].values() for mail in of_account]
         return sorted(mails, key=lambda mail: mail["Timestamp"])

@@ -3,6 +3,7 @@
 import json
 
 import codes
+
 from local.processes import ROOT
 
 FIXTURES = ROOT / "tests" / "fixtures" / "events"

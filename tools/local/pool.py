@@ -41,7 +41,7 @@ class LocalPools:
         self.log = processes.log(name)
 
     def create(self):
-        """A pool whose users sign in with their e-mail address, and a client of it with a secret."""
+        """A pool whose users sign in with their email address, and a client of it with a secret."""
         api = client("cognito-idp", self.url)
         pool = api.create_user_pool(
             PoolName="demo",
@@ -61,7 +61,7 @@ class Pool:
         self.errors = api.exceptions
 
     def secret_hash(self, user):
-        """Base64(HMAC_SHA256(client secret, user name + client id)), as the Cognito guide defines it."""
+        """Base64(HMAC_SHA256(client secret, username + client ID)), as the Cognito guide defines it."""
         digest = hmac.new(self._secret.encode(), (user + self.client_id).encode(), hashlib.sha256).digest()
         return base64.b64encode(digest).decode()
 

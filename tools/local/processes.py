@@ -19,7 +19,7 @@ TOOLS = ROOT / ".tools"
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
 
-# No profile, key or role of the person at the keyboard ever reaches a child, so none of them can reach AWS.
+# Children get no AWS profile, key or role of the user, so they can't reach AWS.
 HARMLESS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -35,7 +35,7 @@ HARMLESS = {
 
 
 class Trouble(Exception):
-    """Something that the person at the keyboard can mend; the text says how."""
+    """Something that the user can fix; the text says how."""
 
 
 def environment(**more):

@@ -1,4 +1,4 @@
-"""What the person at the keyboard sees: sentences, messages as the user gets them, and a table at the end."""
+"""What the user sees: sentences, messages as the user gets them, and a table at the end."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ WIDTH = 80
 
 
 class NotAsExpected(Exception):
-    """A check of a step did not hold; the rest of its story makes no sense any more."""
+    """A check of a step failed, so the rest of its story is skipped."""
 
 
 class Report:
@@ -17,13 +17,13 @@ class Report:
 
     def __init__(self, out=sys.stdout):
         self.out = out
-        self.colours = out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self.colors = out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         self.steps = []
         self.began = time.monotonic()
 
-    def paint(self, text, colour):
-        number = {"bold": 1, "red": 31, "green": 32, "dim": 2}[colour]
-        return f"\x1b[{number}m{text}\x1b[0m" if self.colours else text
+    def paint(self, text, color):
+        number = {"bold": 1, "red": 31, "green": 32, "dim": 2}[color]
+        return f"\x1b[{number}m{text}\x1b[0m" if self.colors else text
 
     def line(self, text=""):
         print(text, file=self.out, flush=True)
@@ -46,11 +46,11 @@ class Report:
         return Step(self, flow, sentence, expected)
 
     def mail(self, mail):
-        """One e-mail with its text part, as a program without HTML shows it."""
+        """One email with its text part, as a program without HTML shows it."""
         head = [f"From: {mail['Source']}", f"To: {', '.join(mail['To'])}", f"Subject: {mail['Subject']}"]
         html = mail.get("BodyHtml") or ""
         foot = f"[and an HTML part of {len(html):,} characters]" if html else "[no HTML part]"
-        self.box("e-mail", [*head, "", *mail["BodyText"].strip().splitlines(), "", foot])
+        self.box("email", [*head, "", *mail["BodyText"].strip().splitlines(), "", foot])
 
     def text(self, number, message):
         """One SMS."""
@@ -66,7 +66,7 @@ class Report:
         self.line("    +" + "-" * (WIDTH - 6))
 
     def table(self):
-        """The last word: a line per step. Returns whether all was as expected."""
+        """A line for each step. Returns whether all results were as expected."""
         self.heading("All steps")
         for number, step in enumerate(self.steps, 1):
             head = f"{number:3}  {step.flow:<6} "
@@ -82,7 +82,7 @@ class Report:
 
 
 class Step:
-    """One thing that is tried: what was expected, what was seen, and whether they agree."""
+    """One step: the expected result, the actual result, and whether they agree."""
 
     def __init__(self, report, flow, sentence, expected):
         self.report, self.flow, self.sentence, self.expected = report, flow, sentence, expected

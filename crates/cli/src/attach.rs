@@ -16,7 +16,7 @@ use pool::permission;
 use pool::plan::{OnConflict, Plan};
 use pool::triggers::LambdaConfigMember;
 
-use crate::output::Output;
+use crate::terminal::output::Output;
 use crate::{Common, End, Error};
 use deployment::Deployment;
 use report::{FunctionPermission, PoolReport};

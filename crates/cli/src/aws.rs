@@ -3,6 +3,20 @@
 //! Unlike the functions, which run inside Lambda only, the tool takes credentials from wherever the AWS CLI does:
 //! variables, profiles, single sign-on, roles, the metadata of an instance.
 
+pub(crate) mod cloudformation;
+pub(crate) mod cloudwatch;
+pub(crate) mod cognito;
+pub(crate) mod end_user_messaging;
+pub(crate) mod iam;
+pub(crate) mod kms;
+pub(crate) mod lambda;
+pub(crate) mod logs;
+pub(crate) mod secrets_manager;
+pub(crate) mod ses;
+pub(crate) mod sns;
+pub(crate) mod sqs;
+pub(crate) mod sts;
+
 use std::error::Error as StdError;
 use std::time::Duration;
 
@@ -17,7 +31,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use crate::Common;
-use crate::output::plain;
+use crate::terminal::output::plain;
 
 /// A configured way to AWS: Region, credentials, timeouts.
 #[derive(Debug, Clone)]
@@ -33,7 +47,7 @@ pub(crate) enum Kind {
     Throttled,
     /// A permission is missing; the text names it.
     Denied,
-    /// What was named is not there, or not to be seen from here.
+    /// The resource does not exist, or not in this account and Region.
     NotFound,
     /// The service will never take this request.
     Invalid,
@@ -116,7 +130,7 @@ impl Aws {
     }
 }
 
-/// What is not there is no error.
+/// Maps "not found" to `None`.
 pub(crate) fn if_any<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),

@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory as _};
 use clap_complete::{Shell, generate};
 
-use crate::output::Output;
+use crate::terminal::output::Output;
 use crate::{Cli, End, Error};
 
 #[derive(Debug, Args)]

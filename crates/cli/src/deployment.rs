@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use shared::trigger::Trigger;
-
+use crate::aws::cloudformation::Stacks;
 use crate::aws::{Aws, AwsError, Kind};
-use crate::cloudformation::Stacks;
+use shared::trigger::Trigger;
 
 /// A stack of the template.
 #[derive(Clone, Debug)]

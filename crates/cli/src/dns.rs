@@ -1,4 +1,4 @@
-//! DNS: what a domain says about its e-mail.
+//! DNS: the records of a domain that concern email.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use hickory_resolver::proto::rr::{RData, RecordType};
 
 /// How long one attempt waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a question that nobody answered is asked again.
+/// How often an unanswered query is repeated.
 const ATTEMPTS: usize = 2;
 /// How long one question takes at most, whatever number of servers the system has.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -55,10 +55,10 @@ impl Dns {
         Ok(Self(builder.build().map_err(|_| DnsFailure::NoServer)?))
     }
 
-    /// The TXT records of a name, each as one text; none when it has none, or is not there.
+    /// The TXT records of a name, each as one text; none if it has none or does not exist.
     ///
     /// # Errors
-    /// When nobody could tell.
+    /// If no server answered.
     pub(crate) async fn texts(&self, name: &str) -> Result<Vec<String>, DnsFailure> {
         let answer = match self.ask(name, RecordType::TXT).await {
             Err(DnsFailure::NoSuchDomain) => return Ok(Vec::new()),
@@ -73,10 +73,10 @@ impl Dns {
             .collect())
     }
 
-    /// The hosts that take a domain's e-mail; an empty name is its way to say that it takes none (RFC 7505).
+    /// The hosts that accept a domain's email. An empty name means that it accepts none (RFC 7505).
     ///
     /// # Errors
-    /// When there is no such domain, or nobody could tell.
+    /// If there is no such domain, or no server answered.
     pub(crate) async fn mail_hosts(&self, domain: &str) -> Result<Vec<String>, DnsFailure> {
         let answer = self.ask(domain, RecordType::MX).await?;
         Ok(records(answer.as_ref())
@@ -87,10 +87,10 @@ impl Dns {
             .collect())
     }
 
-    /// Whether the name has an address: then it takes e-mail even without an MX record (RFC 5321, 5.1).
+    /// Whether the name has an address: then it accepts email even without an MX record (RFC 5321, 5.1).
     ///
     /// # Errors
-    /// When nobody could tell.
+    /// If no server answered.
     pub(crate) async fn has_address(&self, domain: &str) -> Result<bool, DnsFailure> {
         for kind in [RecordType::A, RecordType::AAAA] {
             if records(self.ask(domain, kind).await?.as_ref()).any(|data| data.record_type() == kind) {

@@ -1,151 +1,111 @@
 //! `doctor`: why a user got no code.
 //!
-//! First the pool, the user and the stack are looked up, then every area asks its own questions, all side by side.
-//! An area turns answers into findings and changes nothing; only [`step`] can, and only after a yes.
+//! First the user pool, the user and the stack are looked up. Then all areas run their checks concurrently. A check
+//! turns answers of AWS into findings and changes nothing; only a [`step`] does, after a confirmation.
 
+mod conclusion;
+mod contact;
+mod display;
+mod event;
 mod finding;
 mod fix;
+mod function;
+mod lookup;
+mod registry;
+mod settings;
+mod severity;
 mod step;
+mod subject;
 
 mod client;
 mod email;
+mod history;
 mod key;
+mod policy;
 mod sms;
 mod startup;
-mod trail;
 mod triggers;
 mod user;
-mod who;
 
 use std::collections::BTreeMap;
 
 use clap::Args;
-use serde::Serialize;
-
-use crate::aws::{Aws, AwsError, Kind};
-use crate::cognito::{Pool, Pools, User};
-use crate::deployment::Deployment;
-use crate::lambda::{Configuration, Functions};
-use crate::output::{Output, Tone, plain};
-use crate::progress::Progress;
-use crate::{Common, End, Error};
-use finding::{Finding, Level, Mend};
 use shared::trigger::Trigger;
-use user::Contact;
-use who::Found;
 
-/// The one question of the frame itself.
-const STACK: &str = "stack.found";
+use crate::aws::cognito::{Pool, Pools};
+use crate::aws::lambda::{Configuration, Functions};
+use crate::aws::{Aws, AwsError, Kind};
+use crate::deployment::Deployment;
+use crate::terminal::output::Output;
+use crate::terminal::progress::Progress;
+use crate::{Common, End, Error, Format};
+use conclusion::{AreaFindings, Conclusion};
+use contact::Contact;
+use finding::Finding;
+use registry::{Area, CheckId};
+use subject::Subject;
 
 #[derive(Debug, Args)]
-#[command(after_long_help = DETAILS)]
+#[command(after_long_help = DETAILS, override_usage = USAGE)]
 pub(crate) struct Options {
-    /// User name, alias, e-mail address, E.164 number or `sub`; `-` reads a line of standard input, which keeps it out
+    /// Username, alias, email address, E.164 number or `sub`; `-` reads a line of standard input, which keeps it out
     /// of the shell's history
-    #[arg(value_name = "USER")]
-    user: String,
-    /// The user pool; else that of the stack
-    #[arg(long, value_name = "ID", required_unless_present = "stack_name")]
+    #[arg(value_name = "USER", required_unless_present = "list_checks")]
+    user: Option<String>,
+    /// The user pool; by default the one of the stack
+    #[arg(long, value_name = "ID")]
     user_pool_id: Option<String>,
-    /// The stack of the triggers; else the one that the pool's functions belong to
+    /// The stack of the triggers; by default the one that the user pool's functions belong to
     #[arg(long, value_name = "NAME")]
     stack_name: Option<String>,
-    /// App client that the user comes through; else the first 60 of the pool are looked at
+    /// The app client that the user signs in with; by default the first 60 of the user pool are checked
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// Prints how each conclusion was reached
+    /// Shows the evidence for each finding
     #[arg(long)]
     why: bool,
-    /// Asks for each command that mends what was found, and runs it after a `y`
+    /// Offers each command that fixes a finding, and runs it after a `y`
     #[arg(long)]
     fix: bool,
-    /// For how many hours back the functions' logs are read
+    /// How many hours back the functions' logs are read
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=720))]
     hours: u32,
-    /// DNS server for DMARC and for the recipient's domain (MX), 192.0.2.1:53; else those of the system
+    /// DNS server for DMARC and MX lookups, such as 192.0.2.1:53; by default those of the system
     #[arg(long, value_name = "ADDRESS")]
     resolver: Option<std::net::SocketAddr>,
+    /// Lists all checks with the IAM actions that they need, and checks nothing
+    #[arg(long)]
+    list_checks: bool,
 }
+
+const USAGE: &str = "\
+cognito-triggers doctor [OPTIONS] --user-pool-id <ID> <USER>
+       cognito-triggers doctor [OPTIONS] --stack-name <NAME> <USER>
+       cognito-triggers doctor --list-checks";
 
 const DETAILS: &str = "\
-Nothing is changed without --fix, and with it only what is answered with `y`. Each check, with the calls that it makes \
-and the permissions that it takes, is in docs/operating.md.
+Nothing is changed without --fix, and with it only what is answered with `y`. --list-checks shows what each check asks \
+AWS and which permission it needs; so does docs/operating.md.
 
-The exit code is 0 when neither cause nor warning was found, 1 when one was, and 3 when the pool could not even be \
-described. With --fix it is 0 when everything that was found was mended. All exit codes: cognito-triggers --help.";
-
-/// What all areas look at.
-pub(super) struct Subject<'a> {
-    pub(super) aws: &'a Aws,
-    pub(super) options: &'a Options,
-    /// The user as the operator named them.
-    pub(super) asked: &'a str,
-    pub(super) pool_id: &'a str,
-    pub(super) pool: &'a Result<Pool, AwsError>,
-    /// Whom the name means: nobody, one, or several in a pool where addresses are not unique.
-    pub(super) users: &'a Result<Vec<User>, AwsError>,
-    pub(super) found: &'a Found,
-    pub(super) deployment: Option<&'a Deployment>,
-    /// The variables of the functions that the pool invokes, or that the stack deploys.
-    pub(super) settings: &'a BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>>,
-    /// The same functions, with all that Lambda says of them.
-    pub(super) functions: &'a BTreeMap<Trigger, Result<Configuration, AwsError>>,
-    pub(super) progress: &'a Progress,
-}
-
-impl Subject<'_> {
-    /// The one user that is meant.
-    pub(super) fn user(&self) -> Option<&User> {
-        match self.users.as_deref() {
-            Ok([user]) => Some(user),
-            _ => None,
-        }
-    }
-
-    /// A setting of a function, none where it is empty or could not be read.
-    pub(super) fn setting(&self, trigger: Trigger, name: &str) -> Option<&str> {
-        let variables = self.settings.get(&trigger)?.as_ref().ok()?;
-        variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
-
-    /// Whether our function, not Cognito itself, sends the messages of that channel.
-    pub(super) fn sends(&self, trigger: Trigger) -> bool {
-        let Ok(pool) = self.pool else { return false };
-        match trigger {
-            Trigger::CustomEmailSender => pool.triggers.custom_email_sender.is_some(),
-            Trigger::CustomSmsSender => pool.triggers.custom_sms_sender.is_some(),
-            Trigger::PreSignUp | Trigger::CustomMessage => false,
-        }
-    }
-}
-
-/// All that was found, in words for programs.
-#[derive(Serialize)]
-struct Report<'a> {
-    user_pool_id: &'a str,
-    verdict: &'a str,
-    causes: usize,
-    warnings: usize,
-    not_checked: usize,
-    findings: Vec<&'a Finding>,
-    /// How an administrator lets the user in while no code arrives.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    meanwhile: &'a Vec<String>,
-}
-
-/// What one file of this folder looks at.
-struct Area {
-    title: &'static str,
-    /// Where it stands in the chain from the request to the mailbox: what comes first stops what comes after.
-    place: u8,
-    findings: Vec<Finding>,
-}
+The exit code is 0 if there is neither a cause nor a warning, 1 if there is one, and 3 if the user pool can't be \
+described. With --fix it is 0 if everything that was found was fixed. All exit codes: cognito-triggers --help.";
 
 pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
-    if options.fix && common.format == crate::Format::Json {
-        return Err(Error::Usage("--fix asks questions, which --format json has no place for".to_owned()));
+    if options.list_checks {
+        match common.format {
+            Format::Text => display::text::list_checks(output)?,
+            Format::Json => display::json::list_checks(output)?,
+        }
+        return Ok(End::Done);
     }
-    let asked = asked(&options.user)?;
+    if options.fix && common.format == Format::Json {
+        return Err(Error::Usage("--fix asks questions, so it can't be used with --format json".to_owned()));
+    }
+    if options.user_pool_id.is_none() && options.stack_name.is_none() {
+        let text = "no user pool is given: pass --user-pool-id ID, or --stack-name NAME to use the stack's user pool";
+        return Err(Error::Usage(text.to_owned()));
+    }
+    let asked = asked(options.user.as_deref().unwrap_or_default())?;
     let region = options.user_pool_id.as_deref().map(region_of_pool).filter(|region| !region.is_empty());
     let aws = &Aws::load(common, region).await?;
     let progress = &Progress::new();
@@ -156,46 +116,49 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     };
     let from_stack = named.as_ref().and_then(Deployment::user_pool_id).map(str::to_owned);
     let pool_id = options.user_pool_id.clone().or(from_stack).ok_or_else(|| {
-        Error::Usage("the stack names no user pool: name one with --user-pool-id".to_owned())
+        Error::Usage("the stack has no output UserPoolId: pass --user-pool-id ID as well".to_owned())
     })?;
     let pools = Pools::new(aws);
     let pool = progress.of(pools.describe(&pool_id)).await;
     if let Err(error) = &pool
         && error.kind != Kind::Denied
     {
-        // Without pool, credentials or network nothing else can be asked either.
+        // Without user pool, credentials or network no other call can work either.
         progress.finish();
         return Err(error.clone().into());
     }
-    let (found, functions) = tokio::join!(
-        who::find(aws, &pool_id, pool.as_ref().ok(), &asked, progress),
+    let (lookup, functions) = tokio::join!(
+        lookup::find(aws, &pool_id, pool.as_ref().ok(), &asked, progress),
         functions(aws, &pool, named.as_ref(), progress),
     );
     let settings = settings(&functions);
     let deployment = match named {
         Some(deployment) => Some(Ok(deployment)),
-        None => found_stack(aws, &settings, progress).await,
+        None => find_stack(aws, &settings, progress).await,
     };
 
     let subject = &Subject {
         aws,
-        options: &options,
         asked: &asked,
         pool_id: &pool_id,
         pool: &pool,
-        users: &found.users,
-        found: &found,
+        lookup: &lookup,
         deployment: deployment.as_ref().and_then(|deployment| deployment.as_ref().ok()),
         settings: &settings,
         functions: &functions,
+        client_id: options.client_id.as_deref(),
+        hours: options.hours,
+        resolver: options.resolver,
         progress,
     };
-    let mut areas = Box::pin(look(subject)).await;
+    let mut areas = Box::pin(check(subject)).await;
     if let (Some(stack), Some(first)) = (stack(deployment.as_ref(), &settings), areas.first_mut()) {
         first.findings.push(stack);
     }
     progress.finish();
-    let end = tell(&areas, subject, output)?;
+    let conclusion = conclude(&areas, subject);
+    display::show(&areas, &conclusion, &pool_id, options.why, common.format, output)?;
+    let end = if conclusion.needs_attention() { End::LookAtIt } else { End::Done };
     let end = if options.fix { fix::offer(&areas, aws, output).await?.unwrap_or(end) } else { end };
     match pool {
         Ok(_) => Ok(end),
@@ -203,11 +166,11 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     }
 }
 
-/// The user as the operator names them, from the first line of standard input if the argument says so.
+/// The user as the operator named them, from the first line of standard input if the argument is `-`.
 fn asked(argument: &str) -> Result<String, Error> {
     let mut line = String::new();
     let text = if argument == "-" {
-        // The lines after it answer the questions of --fix.
+        // The following lines answer the questions of --fix.
         std::io::stdin().read_line(&mut line)?;
         &line
     } else {
@@ -215,152 +178,56 @@ fn asked(argument: &str) -> Result<String, Error> {
     };
     let text = text.trim();
     if text.is_empty() || text.contains(char::is_control) {
-        return Err(Error::Usage("one user is needed".to_owned()));
+        let text = "the user is empty or has control characters: pass one username, address, number or `sub`";
+        return Err(Error::Usage(text.to_owned()));
     }
     Ok(text.to_owned())
 }
 
-/// Every area's answers, asked for side by side.
-async fn look(subject: &Subject<'_>) -> [Area; 5] {
-    let (user, email, sms, triggers, trail) = tokio::join!(
-        user::look(subject),
-        email::look(subject),
-        sms::look(subject),
-        triggers::look(subject),
-        trail::look(subject),
+/// Runs the checks of all areas concurrently.
+async fn check(subject: &Subject<'_>) -> [AreaFindings; 5] {
+    let (user, email, sms, triggers, key, history) = tokio::join!(
+        user::check(subject),
+        email::check(subject),
+        sms::check(subject),
+        triggers::check(subject),
+        key::check(subject),
+        history::check(subject),
     );
-    let channels = user::channels(subject);
-    let weigh = |findings: Vec<Finding>, contact| {
-        let weighed = findings.into_iter().map(|finding| user::weigh(finding, contact, channels.as_deref()));
-        weighed.collect::<Vec<_>>()
+    let channels = user::state::channels(subject);
+    let for_channel = |findings: Vec<Finding>, contact| {
+        let findings = findings.into_iter();
+        findings
+            .map(|finding| severity::for_channel(finding, contact, channels.as_deref()))
+            .collect::<Vec<_>>()
     };
-    let (email, sms) = (weigh(email, Contact::Email), weigh(sms, Contact::Phone));
     [
-        Area { title: "The user and the pool", place: 0, findings: user },
-        Area { title: "E-mail", place: 2, findings: email },
-        Area { title: "SMS", place: 3, findings: sms },
-        Area { title: "The triggers", place: 1, findings: triggers },
-        Area { title: "What happened", place: 4, findings: trail },
+        AreaFindings { area: Area::User, findings: user },
+        AreaFindings { area: Area::Email, findings: for_channel(email, Contact::Email) },
+        AreaFindings { area: Area::Sms, findings: for_channel(sms, Contact::Phone) },
+        AreaFindings { area: Area::Triggers, findings: [triggers, key].concat() },
+        AreaFindings { area: Area::History, findings: history },
     ]
 }
 
-/// Shows the whole report.
-fn tell(areas: &[Area], subject: &Subject<'_>, output: &mut Output) -> std::io::Result<End> {
-    let findings: Vec<&Finding> = areas.iter().flat_map(|area| &area.findings).collect();
-    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-    let (causes, warnings, not_checked) =
-        (count(Level::Cause), count(Level::Warning), count(Level::NotChecked));
-    let verdict = &verdict(areas);
-    let helped =
-        subject.user().filter(|user| causes > 0 && user.enabled && user.status != "EXTERNAL_PROVIDER");
-    let meanwhile =
-        &helped.map(|user| user::meanwhile(subject.aws.region(), subject.pool_id, user)).unwrap_or_default();
-
-    show(areas, subject.options, output)?;
-    output.text(if causes > 0 { Tone::Warning } else { Tone::Strong }, 2, verdict)?;
-    if !meanwhile.is_empty() {
-        output.text(Tone::Plain, 0, "")?;
-        output.text(
-            Tone::Plain,
-            2,
-            "Until then an administrator can let the user in, with a password for good or with one that has to be \
-             replaced at the next sign-in:",
-        )?;
-        for command in meanwhile {
-            output.row(Tone::Plain, &format!("  {command}"))?;
-        }
-    }
-    let user_pool_id = subject.pool_id;
-    output.json(&Report { user_pool_id, verdict, causes, warnings, not_checked, findings, meanwhile })?;
-    Ok(if causes + warnings > 0 { End::LookAtIt } else { End::Done })
-}
-
-/// What it all means, in one or two sentences.
-fn verdict(areas: &[Area]) -> String {
-    let mut chain: Vec<&Area> = areas.iter().collect();
-    chain.sort_by_key(|area| area.place);
-    let of = |level| {
-        let findings = chain.iter().flat_map(|area| &area.findings).filter(move |found| found.level == level);
-        findings.map(|finding| finding.sentence.trim_end_matches('.')).collect::<Vec<_>>()
+/// What the findings mean, with a way to let the user in if codes don't arrive.
+fn conclude(areas: &[AreaFindings], subject: &Subject<'_>) -> Conclusion {
+    let mut conclusion = Conclusion::new(areas);
+    let helped = |user: &&crate::aws::cognito::User| {
+        conclusion.causes > 0 && user.enabled && user.status != "EXTERNAL_PROVIDER"
     };
-    let (causes, warnings, not_checked) = (of(Level::Cause), of(Level::Warning), of(Level::NotChecked));
-    let numbers = [(causes.len(), "cause"), (warnings.len(), "warning"), (not_checked.len(), "not checked")]
-        .into_iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, noun)| {
-            let many = if number == 1 || noun == "not checked" { "" } else { "s" };
-            format!("{number} {noun}{many}")
-        })
-        .collect::<Vec<_>>()
-        .join(", ");
-    match (causes.as_slice(), warnings.as_slice(), not_checked.as_slice()) {
-        ([], [], []) => {
-            "Nothing is wrong that can be seen from here. Look into the junk folder; the log of the sender \
-                         names the message that the service took (message.id)."
-                .to_owned()
-        }
-        ([], [], _) => format!(
-            "Nothing is wrong that could be seen, but not everything could be looked at ({numbers}). Look into the \
-             junk folder; the log of the sender names the message that the service took (message.id)."
-        ),
-        ([], _, _) => {
-            format!("No cause was found. What may be the reason: {}. ({numbers})", warnings.join("; "))
-        }
-        (_, _, _) => format!("No code arrives because: {}. ({numbers})", causes.join("; ")),
+    if let Some(user) = subject.user().filter(helped) {
+        conclusion.workaround = user::state::workaround(subject.region(), subject.pool_id, user);
     }
+    conclusion
 }
 
-fn show(areas: &[Area], options: &Options, output: &mut Output) -> std::io::Result<()> {
-    for area in areas.iter().filter(|area| !area.findings.is_empty()) {
-        output.text(Tone::Strong, 0, area.title)?;
-        for finding in &area.findings {
-            let (word, tone) = match finding.level {
-                Level::Ok => ("ok     ", Tone::Good),
-                Level::NotChecked => ("-      ", Tone::Plain),
-                Level::Warning => ("warning", Tone::Warning),
-                Level::Cause => ("CAUSE  ", Tone::Warning),
-            };
-            output.text(tone, 10, &format!("{word}   {}", finding.sentence))?;
-            for mend in &finding.mends {
-                match mend {
-                    Mend::Step(step) => row(&step.command(), output)?,
-                    Mend::Command(command) => row(command, output)?,
-                    Mend::Advice(advice) => output.text(Tone::Plain, 12, &format!("            {advice}"))?,
-                }
-            }
-            if options.why {
-                for why in &finding.why {
-                    if why.starts_with("https://") {
-                        output.row(Tone::Plain, &format!("          see {why}"))?;
-                    } else {
-                        output.text(Tone::Plain, 14, &format!("          because {why}"))?;
-                    }
-                }
-            }
-        }
-        output.text(Tone::Plain, 0, "")?;
-    }
-    Ok(())
-}
-
-/// A command stays one line, so that it can be copied. Nothing in it can steer the terminal.
-fn row(command: &str, output: &mut Output) -> std::io::Result<()> {
-    let command: String =
-        command.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
-    output.row(Tone::Plain, &format!("            {command}"))
-}
-
-/// The Region in the id of a pool; empty where there is none.
+/// The Region in the id of a user pool; empty if there is none.
 fn region_of_pool(pool_id: &str) -> &str {
     shared::arn::region_of_user_pool(pool_id).unwrap_or_default()
 }
 
-/// A value from outside as it is shown.
-pub(super) fn shown(value: &str) -> String {
-    plain(value)
-}
-
-/// What Lambda says of each function: of those that the pool invokes where it invokes any, else of the stack's.
+/// What Lambda returns about each function: those that the user pool invokes, else those of the stack.
 async fn functions(
     aws: &Aws,
     pool: &Result<Pool, AwsError>,
@@ -389,8 +256,8 @@ fn settings(
     functions.iter().map(|(trigger, answer)| (*trigger, variables(answer))).collect()
 }
 
-/// The stack that the functions belong to: it names itself in their variables.
-async fn found_stack(
+/// The stack that the functions belong to: a variable of theirs has its name.
+async fn find_stack(
     aws: &Aws,
     settings: &BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>>,
     progress: &Progress,
@@ -402,7 +269,7 @@ async fn found_stack(
     Some(progress.of(Deployment::load(aws, stack)).await)
 }
 
-/// Which stack it is; none where there is none, and nothing that could have named it.
+/// Which stack it is; nothing if there is none.
 fn stack(
     deployment: Option<&Result<Deployment, AwsError>>,
     settings: &BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>>,
@@ -410,87 +277,14 @@ fn stack(
     let failure = || settings.values().find_map(|variables| variables.as_ref().err());
     let error = match deployment {
         Some(Ok(deployment)) => {
-            let sentence = format!("the triggers are those of the stack {}", deployment.stack);
-            return Some(Finding::ok(STACK, sentence).why(
-                "--stack-name names it, or the variable METRICS_NAMESPACE of a function that the pool invokes",
+            let summary = format!("the triggers belong to the stack {}", deployment.stack);
+            return Some(Finding::ok(CheckId::StackFound, summary).evidence(
+                "the name is from --stack-name, or from the variable METRICS_NAMESPACE of a function that the user \
+                 pool invokes",
             ));
         }
         Some(Err(error)) => error,
         None => failure()?,
     };
-    Some(Finding::not_checked(STACK, "the stack of the triggers", error))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    /// The names that the areas give to their questions.
-    fn checks() -> BTreeSet<&'static str> {
-        let sources = [
-            include_str!("doctor.rs"),
-            include_str!("doctor/client.rs"),
-            include_str!("doctor/email.rs"),
-            include_str!("doctor/key.rs"),
-            include_str!("doctor/sms.rs"),
-            include_str!("doctor/trail.rs"),
-            include_str!("doctor/triggers.rs"),
-            include_str!("doctor/user.rs"),
-        ];
-        let constants = sources.iter().flat_map(|source| source.lines());
-        let values = constants
-            .filter_map(|line| line.strip_prefix("const ")?.split_once(": &str = \"")?.1.strip_suffix("\";"));
-        let word = |word: &str| {
-            !word.is_empty() && word.chars().all(|letter| letter == '-' || letter.is_ascii_lowercase())
-        };
-        values
-            .filter(|value| {
-                value.split_once('.').is_some_and(|(area, question)| word(area) && word(question))
-            })
-            .collect()
-    }
-
-    #[test]
-    fn the_documentation_has_a_row_for_every_check_and_none_more() {
-        let page = include_str!("../../../docs/operating.md");
-        let (_, section) = page.split_once("## Why did I get no code? `doctor`\n").expect("the section");
-        let section = section.split("\n## ").next().unwrap();
-        let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
-        let rows: Vec<&str> = rows.map(|row| row.0).filter(|name| name.contains('.')).collect();
-        let checks = checks();
-        assert!(checks.contains("user.found") && checks.contains("client.secret"), "{checks:?}");
-        assert_eq!(rows.iter().copied().collect::<BTreeSet<_>>(), checks);
-        assert_eq!(rows.len(), checks.len(), "every check once");
-    }
-
-    fn area(place: u8, findings: Vec<Finding>) -> Area {
-        Area { title: "", place, findings }
-    }
-
-    #[track_caller]
-    fn check(areas: &[Area], expected: &str) {
-        assert_eq!(verdict(areas), expected);
-    }
-
-    #[test]
-    fn the_verdict_names_the_causes_in_the_order_of_the_chain() {
-        let denied = AwsError::new(Kind::Denied, "no");
-        let late = || vec![Finding::cause("c.d", "the second."), Finding::warning("c.e", "odd")];
-        let early =
-            || vec![Finding::cause("a.b", "the first"), Finding::not_checked("a.c", "something", &denied)];
-        check(
-            &[area(2, late()), area(1, early())],
-            "No code arrives because: the first; the second. (2 causes, 1 warning, 1 not checked)",
-        );
-        check(
-            &[area(0, vec![Finding::warning("a.b", "odd")])],
-            "No cause was found. What may be the reason: odd. (1 warning)",
-        );
-        let nothing = verdict(&[area(0, vec![Finding::ok("a.b", "fine")])]);
-        assert!(nothing.contains("junk folder") && nothing.contains("message.id"), "{nothing}");
-        let gap = verdict(&[area(0, vec![Finding::not_checked("a.b", "something", &denied)])]);
-        assert!(gap.contains("(1 not checked)") && gap.contains("junk folder"), "{gap}");
-    }
+    Some(Finding::not_checked(CheckId::StackFound, "the stack of the triggers", error))
 }

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use shared::trigger::Trigger;
 
 use crate::aws::AwsError;
-use crate::event::{Kind, Recipe, set_dry_run};
-use crate::lambda::Functions;
+use crate::aws::lambda::Functions;
+use crate::event::{EventOverrides, Kind, set_dry_run};
 
 /// What a dry run found out.
 #[derive(Debug, Default, Deserialize)]
@@ -27,13 +27,13 @@ pub(crate) struct Findings {
 pub(crate) struct Message {
     /// The address that e-mails come from; what SMS come from, if it is not the service that chooses.
     pub(crate) from: Option<String>,
-    /// Of an e-mail.
+    /// Of an email.
     pub(crate) routes: Vec<Route>,
-    /// Of an e-mail.
+    /// Of an email.
     pub(crate) text_characters: usize,
     /// Of an SMS.
     pub(crate) characters: usize,
-    /// SMS that the text takes; none of an e-mail.
+    /// SMS that the text takes; none of an email.
     pub(crate) parts: Option<usize>,
 }
 
@@ -68,7 +68,7 @@ pub(crate) async fn knows_dry_runs(
     role: Trigger,
 ) -> Result<Result<(), String>, AwsError> {
     let Some(kind) = Kind::of(role, "account-take-over-notification") else { return Ok(Ok(())) };
-    let mut event = Recipe::default().event(kind);
+    let mut event = EventOverrides::default().event(kind);
     set_dry_run(&mut event, true);
     let answer = functions.invoke(function, &event.to_string(), true).await?;
     Ok(match (&answer.failure, Findings::read(&answer.payload)) {

@@ -13,10 +13,10 @@ use shared::phone::PhoneNumber;
 use shared::trigger::{MessageKind, Request, Trigger};
 use zeroize::Zeroizing;
 
+use crate::aws::kms::Keys;
 use crate::aws::{Aws, AwsError};
-use crate::cloudformation::Stacks;
-use crate::kms::Keys;
-use crate::output::{Output, Tone, plain};
+use crate::stack::Stack;
+use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]
@@ -196,7 +196,7 @@ impl Draft {
                 "--phone is not a number in E.164 form, such as +12065550123".to_owned(),
             ));
         }
-        let mut recipe = Recipe {
+        let mut overrides = EventOverrides {
             user_pool_id: self.user_pool_id,
             email: self.email,
             phone: self.phone,
@@ -206,19 +206,20 @@ impl Draft {
         let mut key = self.key_arn;
         if let Some(stack) = &self.stack_name {
             let aws = Aws::load(common, None).await?;
-            let mut outputs = Stacks::new(&aws).outputs(stack).await?;
-            recipe.user_pool_id = recipe.user_pool_id.or_else(|| outputs.remove("UserPoolId"));
-            key = key.or_else(|| outputs.remove("CodeKeyArn"));
+            let stack = Stack::load(&aws, stack).await?;
+            overrides.user_pool_id =
+                overrides.user_pool_id.or_else(|| stack.user_pool_id().map(str::to_owned));
+            key = key.or_else(|| stack.key_arn().map(str::to_owned));
         }
-        let mut event = recipe.event(kind);
+        let mut event = overrides.event(kind);
         if has_code(&event) {
             let key = key.ok_or_else(|| {
                 Error::Usage("a code is encrypted under a key: give --key-arn or --stack-name".to_owned())
             })?;
             let aws = Aws::load(common, region_of(&key)).await?;
-            let sealer = Sealer::new(&aws, key, self.kms_endpoint_url.as_deref());
+            let encryptor = CodeEncryptor::new(&aws, key, self.kms_endpoint_url.as_deref());
             let code = self.code.map_or_else(|| random_code(kind), |code| Ok(Zeroizing::new(code)))?;
-            sealer.seal_into(&mut event, &code).await?;
+            encryptor.encrypt_into(&mut event, &code).await?;
         } else if self.code.is_some() {
             return Err(Error::Usage(format!("an event {} has no code", kind.trigger_source())));
         }
@@ -228,7 +229,7 @@ impl Draft {
 
 /// What an event says beyond its kind.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Recipe {
+pub(crate) struct EventOverrides {
     pub(crate) user_pool_id: Option<String>,
     pub(crate) email: Option<String>,
     pub(crate) phone: Option<String>,
@@ -236,7 +237,7 @@ pub(crate) struct Recipe {
     pub(crate) client_metadata: Vec<(String, String)>,
 }
 
-impl Recipe {
+impl EventOverrides {
     /// The event, still with the code of the event file.
     pub(crate) fn event(&self, kind: Kind) -> Value {
         let mut event: Value = serde_json::from_str(kind.text).unwrap_or_default();
@@ -301,12 +302,12 @@ fn has_code(event: &Value) -> bool {
 }
 
 /// Encrypts codes as Cognito does.
-pub(crate) struct Sealer {
+pub(crate) struct CodeEncryptor {
     keys: Keys,
     key: String,
 }
 
-impl Sealer {
+impl CodeEncryptor {
     pub(crate) fn new(aws: &Aws, key: String, endpoint: Option<&str>) -> Self {
         Self { keys: Keys::of(&key, aws, endpoint), key }
     }
@@ -315,16 +316,16 @@ impl Sealer {
     ///
     /// # Errors
     /// When KMS gives no data key.
-    pub(crate) async fn seal_into(&self, event: &mut Value, code: &str) -> Result<(), AwsError> {
+    pub(crate) async fn encrypt_into(&self, event: &mut Value, code: &str) -> Result<(), AwsError> {
         let user_pool_id = text(event, "/userPoolId").to_owned();
-        self.seal_into_for(&user_pool_id, event, code).await
+        self.encrypt_into_for(&user_pool_id, event, code).await
     }
 
     /// The same, bound to any user pool.
     ///
     /// # Errors
     /// When KMS gives no data key.
-    pub(crate) async fn seal_into_for(
+    pub(crate) async fn encrypt_into_for(
         &self,
         user_pool_id: &str,
         event: &mut Value,
@@ -430,7 +431,7 @@ mod tests {
         for kind in KINDS {
             let function = Trigger::of_source(kind.trigger_source()).unwrap();
             assert!(kind.name.starts_with(function.package()), "{kind:?}");
-            assert_eq!(Recipe::default().event(kind)["triggerSource"], kind.trigger_source());
+            assert_eq!(EventOverrides::default().event(kind)["triggerSource"], kind.trigger_source());
         }
     }
 
@@ -444,12 +445,12 @@ mod tests {
 
     #[test]
     fn without_options_nobody_real_is_written_to() {
-        let event = Recipe::default().event(kind("CustomEmailSender_SignUp"));
+        let event = EventOverrides::default().event(kind("CustomEmailSender_SignUp"));
         assert_eq!(
             event["request"]["userAttributes"]["email"],
             "success+custom-email-sender-sign-up@simulator.amazonses.com"
         );
-        let event = Recipe::default().event(kind("CustomSMSSender_SignUp"));
+        let event = EventOverrides::default().event(kind("CustomSMSSender_SignUp"));
         assert_eq!(event["request"]["userAttributes"]["phone_number"], "+12065550123");
         assert_eq!(event["request"]["userAttributes"]["email"], Value::Null);
     }
@@ -457,14 +458,14 @@ mod tests {
     #[test]
     fn an_event_says_what_the_options_say_and_is_otherwise_that_of_the_file() {
         let kind = kind("CustomEmailSender_ForgotPassword");
-        let recipe = Recipe {
+        let overrides = EventOverrides {
             user_pool_id: Some("us-east-1_Example02".to_owned()),
             email: Some("ann@example.com".to_owned()),
             phone: Some("+12065550100".to_owned()),
             locale: Some("de".to_owned()),
             client_metadata: vec![("campaign".to_owned(), "a=b".to_owned())],
         };
-        let mut event = recipe.event(kind);
+        let mut event = overrides.event(kind);
         let mut expected: Value = serde_json::from_str(kind.text).unwrap();
         expected["region"] = "us-east-1".into();
         expected["userPoolId"] = "us-east-1_Example02".into();
@@ -483,9 +484,10 @@ mod tests {
     #[test]
     fn a_notice_of_threat_protection_gets_no_address() {
         let kind = kind("CustomEmailSender_AccountTakeOverNotification");
-        let recipe = Recipe { email: Some("ann@example.com".to_owned()), ..Recipe::default() };
-        assert_eq!(recipe.event(kind), Recipe::default().event(kind));
-        assert!(!has_code(&recipe.event(kind)));
+        let overrides =
+            EventOverrides { email: Some("ann@example.com".to_owned()), ..EventOverrides::default() };
+        assert_eq!(overrides.event(kind), EventOverrides::default().event(kind));
+        assert!(!has_code(&overrides.event(kind)));
     }
 
     #[test]

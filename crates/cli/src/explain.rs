@@ -4,8 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -15,12 +14,13 @@ use shared::disposable::BlockedDomains;
 use shared::domain::Denial;
 use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
 use shared::policy::{Contacts, Decision, PassReason, RefuseReason, SignUpPolicy, SignUpSettings};
-use shared::trigger::SignUpSource;
+use shared::trigger::{SignUpSource, Trigger};
 
-use crate::aws::{Aws, AwsError, Kind};
-use crate::cloudformation::Stacks;
-use crate::lambda::Functions;
-use crate::output::{Output, Tone, plain};
+use crate::aws::Aws;
+use crate::aws::lambda::Functions;
+use crate::stack::Stack;
+use crate::terminal::input;
+use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]
@@ -137,21 +137,16 @@ enum Subject {
 impl Subject {
     fn of(who: Who) -> Result<Self, Error> {
         let address = match (who.address, who.file) {
-            (_, Some(path)) if path == Path::new("-") => {
-                return Ok(Self::Many(Box::new(std::io::stdin().lock())));
-            }
             (_, Some(path)) => {
-                let file = File::open(&path).map_err(|error| unreadable(&path, &error))?;
-                return Ok(Self::Many(Box::new(BufReader::new(file))));
+                let lines = input::lines(&path).map_err(|error| unreadable(&path, &error))?;
+                return Ok(Self::Many(lines));
             }
-            (Some(address), None) if address == "-" => std::io::read_to_string(std::io::stdin().lock())?,
-            (address, None) => address.unwrap_or_default(),
+            (address, None) => input::argument(address.unwrap_or_default())?,
         };
-        let address = address.trim();
         if address.is_empty() || address.contains('\n') {
             return Err(Error::Usage("one address is needed; --file takes many".to_owned()));
         }
-        Ok(Self::One(address.to_owned()))
+        Ok(Self::One(address))
     }
 }
 
@@ -188,18 +183,15 @@ impl Variables {
 
     async fn of_stack(stack: &str, with_sms: bool, common: &Common) -> Result<Self, Error> {
         let aws = Aws::load(common, None).await?;
-        let outputs = Stacks::new(&aws).outputs(stack).await?;
+        let described = Stack::load(&aws, stack).await?;
         let functions = Functions::new(&aws);
-        let output = |name: &str, without: &str| {
-            let text = format!("the stack has no output {name}: {without}");
-            outputs.get(name).ok_or_else(|| AwsError::new(Kind::NotFound, text))
-        };
-        let arn = output("PreSignUpFunctionArn", "is it a stack of the Cognito triggers?")?;
+        let arn =
+            described.required_function_arn(Trigger::PreSignUp, "is it a stack of the Cognito triggers?")?;
         let pre_sign_up = functions.variables(arn).await?;
         let sms_sender = if with_sms {
             let without =
                 "it deploys no SMS sender; where Cognito itself sends SMS, it sends them to any country";
-            functions.variables(output("CustomSmsSenderFunctionArn", without)?).await?
+            functions.variables(described.required_function_arn(Trigger::CustomSmsSender, without)?).await?
         } else {
             BTreeMap::new()
         };
@@ -300,11 +292,11 @@ impl Rules {
         Some(Self { sign_up, sms: sms.and_then(Result::ok) })
     }
 
-    fn verdict<'a>(&self, source: Source, address: &'a str, phone: Option<&str>) -> Verdict<'a> {
+    fn verdict<'a>(&self, source: Source, address: &'a str, phone: Option<&str>) -> PolicyDecision<'a> {
         let contacts = Contacts { email: Some(address), phone_number: phone, user_name: None };
         let policy = &self.sign_up.policy;
         let decision = policy.decide(source.of_the_policy(), contacts);
-        Verdict {
+        PolicyDecision {
             address,
             decision: decision.name(),
             reason: reason(decision),
@@ -323,7 +315,7 @@ impl Rules {
         let verdict = self.verdict(source, address, phone);
         let sms = phone.zip(self.sms.as_ref()).map(|(phone, rules)| rules.verdict(phone, address));
         let refused = verdict.decision == REFUSE;
-        let report = Report {
+        let report = ExplainDocument {
             source: source.name(),
             verdict,
             refusal_message: refused.then_some(&self.sign_up.refusal_message),
@@ -357,7 +349,7 @@ impl Rules {
                 let document = serde_json::to_string(&verdict).map_err(std::io::Error::from)?;
                 output.json_part(&format!("{separator}\n    {document}"))?;
                 addresses = addresses.saturating_add(1);
-                let Verdict { decision, reason, explanation, .. } = verdict;
+                let PolicyDecision { decision, reason, explanation, .. } = verdict;
                 let total = totals.entry(explanation).or_insert(Total {
                     decision,
                     reason,
@@ -423,7 +415,7 @@ impl SmsRules {
     fn verdict<'a>(&self, number: &'a str, address: &str) -> SmsVerdict<'a> {
         let allowed = match self.denied.denies(address) {
             Some(denial @ (Denial::Listed(_) | Denial::Disposable)) => Err(denial.explain().to_owned()),
-            // An address that cannot be read keeps nobody from getting an SMS.
+            // An unreadable address does not keep a user from getting an SMS.
             Some(Denial::Unreadable) | None => self.country(number),
         };
         let country = allowed.as_ref().ok().map(ToString::to_string);
@@ -481,7 +473,7 @@ fn reason(decision: Decision) -> &'static str {
 
 /// What becomes of an address.
 #[derive(Serialize)]
-struct Verdict<'a> {
+struct PolicyDecision<'a> {
     address: &'a str,
     decision: &'static str,
     reason: &'static str,
@@ -490,7 +482,7 @@ struct Verdict<'a> {
     entry: Option<String>,
 }
 
-impl Verdict<'_> {
+impl PolicyDecision<'_> {
     fn tone(&self) -> Tone {
         match self.decision {
             "confirm" => Tone::Good,
@@ -513,17 +505,17 @@ struct SmsVerdict<'a> {
 
 /// One address, explained.
 #[derive(Serialize)]
-struct Report<'a> {
+struct ExplainDocument<'a> {
     source: &'static str,
     #[serde(flatten)]
-    verdict: Verdict<'a>,
+    verdict: PolicyDecision<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal_message: Option<&'a String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sms: Option<SmsVerdict<'a>>,
 }
 
-impl Report<'_> {
+impl ExplainDocument<'_> {
     fn show(&self, output: &mut Output) -> std::io::Result<()> {
         let verdict = &self.verdict;
         output.text(Tone::Strong, 2, &plain(verdict.address))?;

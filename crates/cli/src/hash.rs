@@ -1,7 +1,5 @@
 //! `hash`: under which keyed hash the logs show a recipient.
 
-use std::io::Read as _;
-
 use clap::Args;
 use serde::Serialize;
 use shared::arn::region_of;
@@ -9,10 +7,12 @@ use shared::phone::PhoneNumber;
 use shared::recipient::RecipientHasher;
 use zeroize::Zeroizing;
 
+use crate::aws::cloudformation::Stacks;
+use crate::aws::secrets_manager;
 use crate::aws::{Aws, AwsError, Kind};
-use crate::cloudformation::Stacks;
-use crate::output::{Output, Tone};
-use crate::{Common, End, Error, secrets_manager};
+use crate::terminal::input;
+use crate::terminal::output::{Output, Tone};
+use crate::{Common, End, Error};
 
 /// The key's name in the environment and in the template.
 const KEY_VARIABLE: &str = "RECIPIENT_HASH_KEY";
@@ -44,7 +44,7 @@ struct Key {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct HashDocument {
     hash: String,
 }
 
@@ -72,24 +72,17 @@ pub(crate) async fn run(
     }
     let hash = RecipientHasher::new(key.as_bytes()).hash(&recipient).to_string();
     output.text(Tone::Plain, 0, &hash)?;
-    output.json(&Report { hash })?;
+    output.json(&HashDocument { hash })?;
     Ok(End::Done)
 }
 
 /// The recipient, from standard input if the argument says so.
 pub(crate) fn recipient(argument: String) -> Result<String, Error> {
-    let text = if argument == "-" {
-        let mut text = String::new();
-        std::io::stdin().lock().read_to_string(&mut text)?;
-        text
-    } else {
-        argument
-    };
-    let text = text.trim();
+    let text = input::argument(argument)?;
     if text.is_empty() || text.contains('\n') {
         return Err(Error::Usage("one address or number is needed".to_owned()));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 async fn key(

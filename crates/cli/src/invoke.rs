@@ -8,12 +8,12 @@ use serde_json::Value;
 use shared::arn::{function_name, region_of};
 use shared::trigger::Trigger;
 
-use crate::aws::{Aws, AwsError, Kind as ErrorKind};
-use crate::cloudformation::Stacks;
+use crate::aws::Aws;
+use crate::aws::lambda::{Answer, Functions};
 use crate::dry_run::{Findings, knows_dry_runs};
 use crate::event::{Draft, Kind, set_dry_run};
-use crate::lambda::{Answer, Functions};
-use crate::output::{Output, Tone, plain};
+use crate::stack::Stack;
+use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ The exit code is 1 when the function failed, or when a dry run says that nothing
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report<'a> {
+struct InvokeDocument<'a> {
     function: &'a str,
     /// Whether a sender was kept from sending.
     dry_run: bool,
@@ -69,9 +69,13 @@ struct Report<'a> {
 pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
     let Options { kind, event_file, draft, function_name, send, log } = options;
     let stack = draft.stack_name.clone();
-    let mut event = match (kind, event_file) {
+    let (event, text) = match (kind, event_file) {
         (_, Some(path)) => read(&path)?,
-        (Some(kind), None) => draft.event(kind, common).await?,
+        (Some(kind), None) => {
+            let event = draft.event(kind, common).await?;
+            let text = event.to_string();
+            (event, text)
+        }
         (None, None) => return Err(Error::Usage("an event is needed: KIND or --event-file".to_owned())),
     };
     let source = event.get("triggerSource").and_then(Value::as_str).unwrap_or_default();
@@ -89,7 +93,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     // What is not known to be harmless is treated as a sender.
     let dry_run = !send && role.is_none_or(Trigger::is_sender);
     // Nor is a rehearsal counted as a sign-up.
-    set_dry_run(&mut event, dry_run || !send && role == Some(Trigger::PreSignUp));
+    let payload = payload(text, event, dry_run || !send && role == Some(Trigger::PreSignUp));
     if dry_run {
         let sender = role.unwrap_or(Trigger::CustomEmailSender);
         if let Err(problem) = knows_dry_runs(&functions, &function, sender).await? {
@@ -97,26 +101,32 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
             return Ok(End::LookAtIt);
         }
     }
-    let answer = functions.invoke(&function, &event.to_string(), dry_run).await?;
+    let answer = functions.invoke(&function, &payload, dry_run).await?;
     show(&function, dry_run, &answer, log, output)
 }
 
-fn read(path: &PathBuf) -> Result<Value, Error> {
+/// What Lambda gets: the text byte for byte unless `dryRun` has to be set or removed.
+fn payload(text: String, mut event: Value, dry_run: bool) -> String {
+    let unchanged = event.clone();
+    set_dry_run(&mut event, dry_run);
+    if event == unchanged { text } else { event.to_string() }
+}
+
+/// The event in a file, and the file's text.
+fn read(path: &PathBuf) -> Result<(Value, String), Error> {
     let problem = |problem: String| Error::Usage(format!("{}: {problem}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
     let event: Value = serde_json::from_str(&text).map_err(|error| problem(format!("no JSON: {error}")))?;
-    if event.is_object() { Ok(event) } else { Err(problem("an event is a JSON object".to_owned())) }
+    if event.is_object() { Ok((event, text)) } else { Err(problem("an event is a JSON object".to_owned())) }
 }
 
 async fn of_stack(aws: &Aws, stack: &str, role: Option<Trigger>) -> Result<String, Error> {
     let role = role.ok_or_else(|| {
         Error::Usage("the event's triggerSource is none that is known: name the function".to_owned())
     })?;
-    let mut outputs = Stacks::new(aws).outputs(stack).await?;
-    outputs.remove(role.output()).ok_or_else(|| {
-        let text = format!("the stack has no output {}: it deploys no {}", role.output(), role.package());
-        AwsError::new(ErrorKind::NotFound, text).into()
-    })
+    let stack = Stack::load(aws, stack).await?;
+    let arn = stack.required_function_arn(role, &format!("it deploys no {}", role.package()))?;
+    Ok(arn.to_owned())
 }
 
 fn show(
@@ -152,7 +162,7 @@ fn show(
         }
     }
     let end = if error.is_some() || refused { End::LookAtIt } else { End::Done };
-    output.json(&Report {
+    output.json(&InvokeDocument {
         function,
         dry_run,
         answer: document,
@@ -160,4 +170,25 @@ fn show(
         log: log.then_some(answer.log.as_str()),
     })?;
     Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, dry_run: bool, expected: &str) {
+        let event = serde_json::from_str(text).unwrap();
+        assert_eq!(payload(text.to_owned(), event, dry_run), expected);
+    }
+
+    #[test]
+    fn a_file_is_sent_as_it_is_unless_the_dry_run_changes() {
+        let text = "{ \"version\": \"1\",\n  \"userName\": \"\\u00e9\", \"number\": 1.50 }\n";
+        check(text, false, text);
+        let dry = "{ \"dryRun\": true }";
+        check(dry, true, dry);
+        check(dry, false, "{}");
+        check("{ \"a\": 1 }", true, "{\"a\":1,\"dryRun\":true}");
+    }
 }

@@ -6,44 +6,30 @@
 
 mod attach;
 mod aws;
-mod cloudformation;
-mod cloudwatch;
-mod cognito;
 mod completions;
 mod deployment;
 mod dns;
 mod doctor;
 mod dry_run;
-mod end_user_messaging;
 mod event;
 mod explain;
 mod hash;
-mod iam;
 mod invoke;
-mod kms;
-mod lambda;
-mod logs;
 mod man;
-mod output;
-mod progress;
 mod record;
 mod redrive;
-mod secrets_manager;
-mod ses;
-mod shell;
 mod smoke;
-mod sns;
-mod sqs;
+mod stack;
 mod status;
 mod stop;
-mod sts;
+mod terminal;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::aws::{AwsError, Kind};
-use crate::output::Output;
+use crate::terminal::output::Output;
 
 /// What the tool is called.
 const NAME: &str = "cognito-triggers";
@@ -185,7 +171,7 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
     };
     match result {
         Ok(end) => end.exit_code().into(),
-        // Whoever reads has read enough; there is nobody to tell why the command ended early.
+        // The reader has closed the pipe, so there is nowhere to print why the command ended early.
         Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         Err(error) => {
             output.error(&error.to_string());

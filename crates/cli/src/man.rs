@@ -7,7 +7,7 @@ use clap::{Args, Command, CommandFactory as _};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use crate::output::Output;
+use crate::terminal::output::Output;
 use crate::{Cli, EXIT_CODES, End, Error};
 
 /// What stands at the foot of each page.

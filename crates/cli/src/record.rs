@@ -14,9 +14,9 @@ use shared::event::Event;
 use shared::outcome::ErrorType;
 use shared::trigger::{MessageKind, Request, Trigger};
 
-use crate::output::plain;
+use crate::terminal::output::plain;
 
-/// An event of a custom sender that failed for good.
+/// A failed event of a custom sender, as Lambda puts it into the on-failure destination.
 pub(crate) struct Record<'a> {
     pub(crate) function: FunctionArn,
     pub(crate) channel: Channel,

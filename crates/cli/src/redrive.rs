@@ -5,14 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use serde::Serialize;
+use shared::trigger::Trigger;
 
+use crate::aws::lambda::Functions;
+use crate::aws::sqs::{Facts, Message, Queue};
 use crate::aws::{Aws, AwsError, Kind};
-use crate::cloudformation::Stacks;
-use crate::lambda::Functions;
-use crate::output::{Output, Tone};
 use crate::record::{NotOurs, Record};
-use crate::sqs::{Facts, Message, Queue};
+use crate::stack::Stack;
 use crate::stop::Stop;
+use crate::terminal::output::{Output, Tone};
 use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]
@@ -110,15 +111,16 @@ impl Stage {
             (None, stack) => {
                 let stack = stack.as_deref().unwrap_or_default();
                 let aws = Aws::load(common, None).await?;
-                let mut outputs = Stacks::new(&aws).outputs(stack).await?;
-                let url = outputs.remove("OnFailureQueueUrl").ok_or_else(|| {
+                let stack = Stack::load(&aws, stack).await?;
+                let url = stack.queue_url().map(str::to_owned).ok_or_else(|| {
                     let text = "the stack has no output OnFailureQueueUrl: it deploys no sender";
                     AwsError::new(Kind::NotFound, text)
                 })?;
-                let role = outputs.remove("RedriveRoleArn");
-                let ours = ["CustomEmailSenderFunctionArn", "CustomSmsSenderFunctionArn"]
-                    .iter()
-                    .filter_map(|name| outputs.remove(*name))
+                let role = stack.redrive_role_arn().map(str::to_owned);
+                let ours = Trigger::ALL
+                    .into_iter()
+                    .filter(|trigger| trigger.is_sender())
+                    .filter_map(|trigger| stack.function_arn(trigger).map(str::to_owned))
                     .collect();
                 (aws, url, role, Some(ours))
             }
@@ -248,7 +250,7 @@ struct Run {
 }
 
 impl Run {
-    /// Deals with message after message until the queue is empty, the limit is reached or somebody wants an end.
+    /// Deals with message after message until the queue is empty, the limit is reached or the command is interrupted.
     async fn sweep(
         &mut self,
         stage: &Stage,
@@ -422,7 +424,7 @@ struct Report {
     ended: String,
     /// Whether there may be events that were not looked at.
     incomplete: bool,
-    /// Events that somebody else had hidden when the command began.
+    /// Events that another consumer had in flight when the command began.
     hidden_elsewhere: u64,
     sent: usize,
     deleted: usize,

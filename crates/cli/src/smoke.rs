@@ -1,4 +1,4 @@
-//! `smoke`: proves after a deployment that everything works, without a message to anybody.
+//! `smoke`: proves after a deployment that everything works, without sending a message.
 //!
 //! Every function is invoked as Cognito would, with codes that are really encrypted; the senders rehearse. A proof that
 //! cannot be had is named, and the rest goes on.
@@ -17,14 +17,14 @@ use shared::phone::{CountryAllowlist, PhoneNumber, SmsPermission};
 use shared::policy::{Contacts, SignUpSettings};
 use shared::trigger::{MessageKind, SignUpSource, Trigger};
 
+use crate::aws::lambda::{Answer, Functions};
+use crate::aws::ses::Ses;
 use crate::aws::{Aws, AwsError, Kind as ErrorKind};
-use crate::cloudformation::Stacks;
 use crate::dry_run::{Findings, Message, knows_dry_runs};
-use crate::event::{Kind, Recipe, Sealer, random_code, set_dry_run, simulator};
-use crate::lambda::{Answer, Functions};
-use crate::output::{Output, Tone, plain};
-use crate::ses::Ses;
+use crate::event::{CodeEncryptor, EventOverrides, Kind, random_code, set_dry_run, simulator};
 use crate::smoke::verdict::Verdict;
+use crate::stack::Stack;
+use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]
@@ -57,8 +57,8 @@ The exit code is 1 when a proof failed or could not be had.";
 
 pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
     let aws = Aws::load(common, None).await?;
-    let outputs = Stacks::new(&aws).outputs(&options.stack_name).await?;
-    if !outputs.contains_key(Trigger::PreSignUp.output()) {
+    let stack = Stack::load(&aws, &options.stack_name).await?;
+    if stack.function_arn(Trigger::PreSignUp).is_none() {
         let name = Trigger::PreSignUp.output();
         let text = format!(
             "the stack {} has no output {name}: is it a stack of the Cognito triggers?",
@@ -78,7 +78,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     );
     output.text(Tone::Strong, 0, &headline)?;
     let mut smoke =
-        Smoke { functions: Functions::new(&aws), aws, outputs, options, output, proofs: Vec::new() };
+        Smoke { functions: Functions::new(&aws), aws, stack, options, output, proofs: Vec::new() };
     for function in Trigger::ALL {
         smoke.function(function).await?;
     }
@@ -98,7 +98,7 @@ struct Proof {
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct SmokeDocument<'a> {
     stack: &'a str,
     proofs: &'a [Proof],
     ok: usize,
@@ -109,7 +109,7 @@ struct Report<'a> {
 struct Smoke<'a> {
     aws: Aws,
     functions: Functions,
-    outputs: BTreeMap<String, String>,
+    stack: Stack,
     options: Options,
     output: &'a mut Output,
     proofs: Vec<Proof>,
@@ -144,7 +144,7 @@ impl Subject {
 impl Smoke<'_> {
     async fn function(&mut self, role: Trigger) -> Result<(), Error> {
         self.output.text(Tone::Plain, 0, "")?;
-        let Some(arn) = self.outputs.get(role.output()).cloned() else {
+        let Some(arn) = self.stack.function_arn(role).map(str::to_owned) else {
             return Ok(self.output.text(
                 Tone::Strong,
                 0,
@@ -187,11 +187,11 @@ impl Smoke<'_> {
         std::iter::once(first).chain(others).collect()
     }
 
-    fn recipe(&self, locale: Option<Locale>) -> Recipe {
-        Recipe {
-            user_pool_id: self.outputs.get("UserPoolId").cloned(),
+    fn overrides(&self, locale: Option<Locale>) -> EventOverrides {
+        EventOverrides {
+            user_pool_id: self.stack.user_pool_id().map(str::to_owned),
             locale: locale.map(|locale| locale.tag().to_owned()),
-            ..Recipe::default()
+            ..EventOverrides::default()
         }
     }
 
@@ -222,7 +222,7 @@ impl Smoke<'_> {
                 let decision = settings.policy.decide(SignUpSource::SelfSignUp, contacts);
                 (decision, settings.refusal_message.as_str())
             });
-            let mut event = Recipe { email: Some(email.clone()), ..self.recipe(None) }.event(kind);
+            let mut event = EventOverrides { email: Some(email.clone()), ..self.overrides(None) }.event(kind);
             set_dry_run(&mut event, true);
             let verdict = match self.invoke(subject, &event).await {
                 Ok(answer) => verdict::sign_up(&answer, expected),
@@ -241,7 +241,7 @@ impl Smoke<'_> {
         for locale in self.locales(subject) {
             for message in MessageKind::ALL {
                 let Some(kind) = Kind::of(subject.role, message.name()) else { continue };
-                let event = self.recipe(Some(locale)).event(kind);
+                let event = self.overrides(Some(locale)).event(kind);
                 let what = format!("{} in {locale}", message.name());
                 let verdict = match self.invoke(subject, &event).await {
                     Ok(answer) => verdict::custom_message(&event, &answer, channels.as_deref()),
@@ -263,21 +263,21 @@ impl Smoke<'_> {
                 return self.note(subject.role, "it answers", Verdict::Unknown(error.to_string()));
             }
         }
-        let Some(key) = self.outputs.get("CodeKeyArn").cloned() else {
+        let Some(key) = self.stack.key_arn().map(str::to_owned) else {
             let problem = "the stack has no output CodeKeyArn".to_owned();
             return self.note(subject.role, "the key of the codes", Verdict::Failed(problem));
         };
-        let sealer = Sealer::new(&self.aws, key, None);
+        let encryptor = CodeEncryptor::new(&self.aws, key, None);
         let phone = self.number(subject);
         let mut way = None;
         let mut cause = None;
         for locale in self.locales(subject) {
             for message in MessageKind::ALL {
                 let Some(kind) = Kind::of(subject.role, message.name()) else { continue };
-                let recipe = Recipe { phone: phone.clone(), ..self.recipe(Some(locale)) };
-                let mut event = recipe.event(kind);
+                let overrides = EventOverrides { phone: phone.clone(), ..self.overrides(Some(locale)) };
+                let mut event = overrides.event(kind);
                 set_dry_run(&mut event, true);
-                if let Err(error) = sealer.seal_into(&mut event, &random_code(kind)?).await {
+                if let Err(error) = encryptor.encrypt_into(&mut event, &random_code(kind)?).await {
                     return self.note(
                         subject.role,
                         "a code under its key",
@@ -297,12 +297,12 @@ impl Smoke<'_> {
                 self.note(subject.role, &what, verdict::once(&mut cause, verdict))?;
             }
         }
-        self.foreign_code(subject, &sealer, phone).await?;
+        self.foreign_code(subject, &encryptor, phone).await?;
         if subject.role == Trigger::CustomEmailSender {
             self.identity(way).await?;
         }
         if self.options.send {
-            self.send(subject, &sealer).await?;
+            self.send(subject, &encryptor).await?;
         }
         Ok(())
     }
@@ -311,14 +311,14 @@ impl Smoke<'_> {
     async fn foreign_code(
         &mut self,
         subject: &Subject,
-        sealer: &Sealer,
+        encryptor: &CodeEncryptor,
         phone: Option<String>,
     ) -> Result<(), Error> {
         let what = "a code of another user pool is refused";
         let Some(kind) = Kind::of(subject.role, "sign-up") else { return Ok(()) };
-        let mut event = Recipe { phone, ..self.recipe(None) }.event(kind);
+        let mut event = EventOverrides { phone, ..self.overrides(None) }.event(kind);
         set_dry_run(&mut event, true);
-        let answer = match sealer.seal_into_for(ANOTHER_POOL, &mut event, &random_code(kind)?).await {
+        let answer = match encryptor.encrypt_into_for(ANOTHER_POOL, &mut event, &random_code(kind)?).await {
             Ok(()) => self.invoke(subject, &event).await,
             Err(error) => Err(error),
         };
@@ -329,7 +329,7 @@ impl Smoke<'_> {
         self.note(subject.role, what, verdict)
     }
 
-    /// A number that the SMS sender may write to: nobody is written to in a dry run, so any of the country will do.
+    /// A number that the SMS sender may write to. A dry run sends nothing, so any number of the country fits.
     fn number(&self, subject: &Subject) -> Option<String> {
         if subject.role != Trigger::CustomSmsSender {
             return None;
@@ -370,7 +370,7 @@ impl Smoke<'_> {
     }
 
     /// One message, really.
-    async fn send(&mut self, subject: &Subject, sealer: &Sealer) -> Result<(), Error> {
+    async fn send(&mut self, subject: &Subject, encryptor: &CodeEncryptor) -> Result<(), Error> {
         if subject.role == Trigger::CustomSmsSender {
             let remark = "note: no SMS is sent: SNS has no simulator, and End User Messaging has simulator numbers \
                           for the United States only. `invoke CustomSMSSender_SignUp --send --phone NUMBER` sends one.";
@@ -379,8 +379,9 @@ impl Smoke<'_> {
         }
         let what = "a real e-mail to the mailbox simulator";
         let Some(kind) = Kind::of(subject.role, "sign-up") else { return Ok(()) };
-        let mut event = Recipe { email: Some(simulator("smoke")), ..self.recipe(None) }.event(kind);
-        if let Err(error) = sealer.seal_into(&mut event, &random_code(kind)?).await {
+        let mut event =
+            EventOverrides { email: Some(simulator("smoke")), ..self.overrides(None) }.event(kind);
+        if let Err(error) = encryptor.encrypt_into(&mut event, &random_code(kind)?).await {
             return self.note(subject.role, what, Verdict::Unknown(error.to_string()));
         }
         let verdict = match self.functions.invoke(&subject.arn, &event.to_string(), false).await {
@@ -401,7 +402,7 @@ impl Smoke<'_> {
         self.output.text(Tone::Plain, 0, "")?;
         self.output.text(tone, 0, &format!("{ok} proved, {failed} failed, {unknown} unknown."))?;
         let stack = &self.options.stack_name;
-        self.output.json(&Report { stack, proofs: &self.proofs, ok, failed, unknown })?;
+        self.output.json(&SmokeDocument { stack, proofs: &self.proofs, ok, failed, unknown })?;
         Ok(if done { End::Done } else { End::LookAtIt })
     }
 }

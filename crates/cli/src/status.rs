@@ -6,7 +6,6 @@ mod clock;
 mod deployment;
 mod look;
 mod report;
-mod table;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,8 +16,8 @@ use self::deployment::Deployment;
 use self::look::Shell;
 use self::report::{Report, Unknown};
 use crate::aws::{Aws, AwsError, Kind};
-use crate::cloudformation::Stacks;
-use crate::output::Output;
+use crate::stack::Stack;
+use crate::terminal::output::Output;
 use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]
@@ -94,19 +93,22 @@ pub(crate) async fn run(
         return Err(error.into());
     }
     if let Some(error) = refused {
-        let what = "queue of failed events, user pool, SES and SMS of the stack";
-        report.not_known.push(Unknown { what: vec![what], why: error.text });
+        let what = vec![
+            "queue of failed events, user pool, SES and SMS of the stack",
+            "errors and throttles that Lambda counts",
+        ];
+        report.not_known.push(Unknown { what, why: error.text });
     }
     report.show(options.ascii || !speaks_utf8(lookup), output)?;
     output.json(&report)?;
     Ok(if report.look_at.is_empty() { End::Done } else { End::LookAtIt })
 }
 
-/// What the stack consists of. Where these credentials may not ask for that, names that follow from its own, and why.
+/// What the stack consists of. If these credentials are denied that, what is known by its name, and the error.
 async fn deployment(aws: &Aws, stack: &str) -> Result<(Deployment, Option<AwsError>), AwsError> {
-    match Stacks::new(aws).describe(stack).await {
-        Ok(stack) => Ok((Deployment::of(stack, aws.region())?, None)),
-        Err(error) if error.kind == Kind::Denied => Ok((Deployment::guessed(stack), Some(error))),
+    match Stack::load(aws, stack).await {
+        Ok(stack) => Ok((Deployment::of(&stack, aws.region())?, None)),
+        Err(error) if error.kind == Kind::Denied => Ok((Deployment::by_name_only(stack), Some(error))),
         Err(error) => Err(error),
     }
 }

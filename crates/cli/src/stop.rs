@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Whether somebody wants the command to end.
+/// Whether the command is to end.
 pub(crate) struct Stop {
     wanted: Rc<Cell<bool>>,
     watch: Option<(Signal, Signal)>,
@@ -30,7 +30,7 @@ impl Stop {
         let wanted = &self.wanted;
         let twice = async {
             for _ in 0..2 {
-                // The first one is noted by whoever asks `wanted`.
+                // The first one is seen by the callers of `wanted`.
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}

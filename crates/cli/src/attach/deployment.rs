@@ -8,8 +8,8 @@ use serde_json::Value;
 use shared::arn::function_name;
 
 use super::Target;
+use crate::aws::cloudformation::{Stack, Stacks};
 use crate::aws::{Aws, AwsError, Call, Kind};
-use crate::cloudformation::{Stack, Stacks};
 use crate::{Common, Error};
 
 /// A stack with the clients for its Region.

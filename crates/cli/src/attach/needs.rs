@@ -3,9 +3,9 @@
 use pool::plan::Plan;
 use serde::Serialize;
 
+use crate::aws::iam::Policies;
+use crate::aws::sts;
 use crate::aws::{Aws, AwsError};
-use crate::iam::Policies;
-use crate::sts;
 
 /// A permission that a plan needs.
 #[derive(Debug, Serialize)]

@@ -10,7 +10,7 @@ use shared::arn::function_name;
 
 use super::deployment::{Deployment, EMAIL_IS_USERNAME, ParameterCheck};
 use super::needs::Need;
-use crate::output::{Output, Tone};
+use crate::terminal::output::{Output, Tone};
 
 /// The output as text, and as JSON for programs.
 #[derive(Serialize)]
@@ -373,7 +373,7 @@ impl PoolReport {
 
     fn headline(&self) -> String {
         let Self { user_pool_id, pool_name, stack, .. } = self;
-        format!("User pool {user_pool_id} ({}) and stack {stack}", crate::output::plain(pool_name))
+        format!("User pool {user_pool_id} ({}) and stack {stack}", crate::terminal::output::plain(pool_name))
     }
 
     fn show_changes(&self, output: &mut Output) -> std::io::Result<()> {

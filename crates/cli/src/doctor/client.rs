@@ -1,4 +1,4 @@
-//! The app clients that a user may come through: what they tell of unknown users, and whether they have a secret.
+//! The app clients that the user may sign in with: what they return for unknown users, and whether they have a secret.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -7,41 +7,47 @@ use std::task::Poll;
 use tokio::sync::Semaphore;
 
 use super::finding::Finding;
-use super::{Subject, shown};
+use super::registry::CheckId;
+use super::subject::Subject;
+use crate::aws::cognito::{AppClient, Pools};
 use crate::aws::{AwsError, Kind};
-use crate::cognito::{AppClient, Pools};
+use crate::terminal::output::plain;
 
-const FOUND: &str = "client.found";
-const ERRORS: &str = "client.errors";
-const SECRET: &str = "client.secret";
+const FOUND: CheckId = CheckId::ClientFound;
+const ERRORS: CheckId = CheckId::ClientErrors;
+const SECRET: CheckId = CheckId::ClientSecret;
 
-/// Calls under way at a time: Cognito takes 15 of them a second for a whole account and Region.
+const ERRORS_PAGE: &str =
+    "https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pool-managing-errors.html";
+const SECRET_PAGE: &str = "https://docs.aws.amazon.com/cognito/latest/developerguide/troubleshooting.html";
+
+/// Concurrent calls: Cognito accepts 15 of them per second for a whole account and Region.
 ///
 /// Source: category `UserPoolClientRead` of <https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html>
 const AT_ONCE: usize = 10;
 
-/// What is known of the app clients.
+/// What is known about the app clients.
 pub(super) struct Clients {
-    /// Those that told, and the errors of the others.
+    /// The app clients, or why they couldn't be described.
     pub(super) known: Vec<Result<AppClient, AwsError>>,
-    /// Whether the pool has more than were looked at.
+    /// Whether the user pool has more than were described.
     more: bool,
 }
 
-/// The app client that was named, or the pool's first 60.
+/// The app client that the operator named, or the user pool's first 60.
 pub(super) async fn clients(subject: &Subject<'_>) -> Result<Clients, AwsError> {
     let pools = &Pools::new(subject.aws);
     let progress = subject.progress;
-    let (ids, more) = match &subject.options.client_id {
-        Some(id) => (vec![id.clone()], false),
+    let (ids, more) = match subject.client_id {
+        Some(id) => (vec![id.to_owned()], false),
         None => progress.of(pools.client_ids(subject.pool_id)).await?,
     };
     let calls = ids.iter().map(async |id: &String| progress.of(pools.app_client(subject.pool_id, id)).await);
-    Ok(Clients { known: side_by_side(calls).await, more })
+    Ok(Clients { known: concurrently(calls).await, more })
 }
 
-/// All results, in the order of the calls.
-async fn side_by_side<F: Future>(calls: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+/// Makes calls concurrently. The results are in the order of the calls.
+async fn concurrently<F: Future>(calls: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let permits = &Semaphore::new(AT_ONCE);
     let one = async |call: F| {
         let _permit = permits.acquire().await;
@@ -66,12 +72,12 @@ impl Clients {
         self.known.iter().filter_map(|client| client.as_ref().ok())
     }
 
-    /// The names of those that keep unknown users to themselves.
+    /// The names of those that hide whether a user exists.
     pub(super) fn masking(&self) -> Vec<&str> {
         self.all().filter(|client| client.masks_unknown_users).map(AppClient::title).collect()
     }
 
-    /// The names of those that tell.
+    /// The names of those that return `UserNotFoundException`.
     pub(super) fn telling(&self) -> Vec<&str> {
         self.all().filter(|client| !client.masks_unknown_users).map(AppClient::title).collect()
     }
@@ -80,7 +86,7 @@ impl Clients {
         self.all().filter(|client| client.has_secret).map(AppClient::title).collect()
     }
 
-    /// The id of a client, for a command that needs one, and whether it has a secret.
+    /// An app client for a command that needs one, preferably without a secret.
     pub(super) fn any(&self) -> Option<&AppClient> {
         self.all().min_by_key(|client| client.has_secret)
     }
@@ -95,7 +101,7 @@ impl AppClient {
 /// `the app client web`, `the app clients web, ios and 3 more`.
 pub(super) fn titles(names: &[&str]) -> String {
     const SHOWN: usize = 4;
-    let list: Vec<String> = names.iter().take(SHOWN).map(|name| shown(name)).collect();
+    let list: Vec<String> = names.iter().take(SHOWN).map(|name| plain(name)).collect();
     let more = names.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let many = if names.len() == 1 { "" } else { "s" };
@@ -109,21 +115,22 @@ pub(super) fn findings(clients: &Result<Clients, AwsError>, pool_id: &str) -> Ve
     };
     let mut findings: Vec<Finding> =
         clients.known.iter().filter_map(|client| Some(failure(client.as_ref().err()?, pool_id))).collect();
-    findings.dedup_by(|one, other| one.sentence == other.sentence);
+    findings.dedup_by(|one, other| one.summary == other.summary);
     if clients.known.is_empty() {
         findings.push(
-            Finding::cause(FOUND, "the pool has no app client: no app can ask it for a code")
-                .why("ListUserPoolClients answered none"),
+            Finding::cause(FOUND, "the user pool has no app client: no app can request a code")
+                .advice("Create an app client: aws cognito-idp create-user-pool-client.")
+                .evidence("ListUserPoolClients returned none"),
         );
         return findings;
     }
     if clients.all().next().is_none() {
         return findings;
     }
-    let more = if clients.more { "; the pool has more, --client-id names one of them" } else { "" };
+    let more = if clients.more { "; the user pool has more: name one with --client-id" } else { "" };
     let count = clients.all().count();
-    let looked = if count == 1 { "1 app client".to_owned() } else { format!("{count} app clients") };
-    findings.push(Finding::ok(FOUND, format!("{looked} looked at{more}")));
+    let described = if count == 1 { "1 app client".to_owned() } else { format!("{count} app clients") };
+    findings.push(Finding::ok(FOUND, format!("{described} checked{more}")));
     findings.push(errors(clients));
     findings.push(secrets(clients));
     findings
@@ -133,9 +140,10 @@ fn failure(error: &AwsError, pool_id: &str) -> Finding {
     if error.kind == Kind::NotFound {
         return Finding::cause(
             FOUND,
-            format!("the pool {pool_id} has no app client of that id: every call with it fails"),
+            format!("the user pool {pool_id} has no app client with that id: every call with it fails"),
         )
-        .why(format!("DescribeUserPoolClient: {error}"));
+        .advice("Fix the client id in the app's configuration.")
+        .evidence(format!("DescribeUserPoolClient: {error}"));
     }
     Finding::not_checked(FOUND, "an app client", error)
 }
@@ -143,42 +151,42 @@ fn failure(error: &AwsError, pool_id: &str) -> Finding {
 fn errors(clients: &Clients) -> Finding {
     let (masking, telling) = (clients.masking(), clients.telling());
     let sentence = if masking.is_empty() {
-        format!("{}: an unknown user is answered with UserNotFoundException", titles(&telling))
+        format!("{}: for an unknown user, Cognito returns UserNotFoundException", titles(&telling))
     } else {
         format!(
-            "{}: for a user who is unknown, disabled or without a verified contact it looks as if a code had been \
-             sent",
+            "{}: for a user that is unknown, disabled or without a verified contact, Cognito responds as if it had \
+             sent a code",
             titles(&masking)
         )
     };
     Finding::ok(ERRORS, sentence)
-        .why(format!(
+        .evidence(format!(
             "DescribeUserPoolClient: PreventUserExistenceErrors is ENABLED for {} of {} app clients",
             masking.len(),
             masking.len().saturating_add(telling.len())
         ))
-        .why("https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pool-managing-errors.html")
+        .source(ERRORS_PAGE)
 }
 
 fn secrets(clients: &Clients) -> Finding {
     let secret = clients.with_secret();
     if secret.is_empty() {
         return Finding::ok(SECRET, "no app client has a secret, so no call needs SECRET_HASH")
-            .why("DescribeUserPoolClient: no ClientSecret");
+            .evidence("DescribeUserPoolClient returns no ClientSecret");
     }
     Finding::ok(
         SECRET,
         format!(
-            "{}: there is a secret, so SignUp, ResendConfirmationCode and ForgotPassword need SECRET_HASH",
+            "{}: it has a secret, so SignUp, ResendConfirmationCode and ForgotPassword need SECRET_HASH",
             titles(&secret)
         ),
     )
     .advice(
-        "An app that leaves it out gets NotAuthorizedException, \"… is configured with secret but SECRET_HASH was \
-         not received\"; it is Base64(HMAC-SHA-256(secret, user name + client id)).",
+        "Without it, Cognito returns NotAuthorizedException, \"… is configured with secret but SECRET_HASH was not \
+         received\". It is Base64(HMAC-SHA-256(secret, username + client id)).",
     )
-    .why("DescribeUserPoolClient: there is a ClientSecret")
-    .why("https://docs.aws.amazon.com/cognito/latest/developerguide/troubleshooting.html")
+    .evidence("DescribeUserPoolClient returns a ClientSecret")
+    .source(SECRET_PAGE)
 }
 
 #[cfg(test)]
@@ -193,29 +201,29 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(known: Vec<Result<AppClient, AwsError>>, expected: &[(&str, Level, &str)]) {
+    fn check(known: Vec<Result<AppClient, AwsError>>, expected: &[(CheckId, Level, &str)]) {
         let findings = findings(&Ok(Clients { known, more: false }), "pool");
         let seen: Vec<_> =
-            findings.iter().map(|found| (found.check, found.level, found.sentence.as_str())).collect();
+            findings.iter().map(|found| (found.check, found.level, found.summary.as_str())).collect();
         assert_eq!(seen, expected);
     }
 
     #[test]
-    fn clients_are_told_apart_by_what_they_tell() {
+    fn app_clients_are_grouped_by_what_they_return() {
         check(
             vec![Ok(client("web", false, true)), Ok(client("ios", true, false))],
             &[
-                (FOUND, Level::Ok, "2 app clients looked at"),
+                (FOUND, Level::Ok, "2 app clients checked"),
                 (
                     ERRORS,
                     Level::Ok,
-                    "the app client web: for a user who is unknown, disabled or without a verified contact it looks \
-                     as if a code had been sent",
+                    "the app client web: for a user that is unknown, disabled or without a verified contact, \
+                     Cognito responds as if it had sent a code",
                 ),
                 (
                     SECRET,
                     Level::Ok,
-                    "the app client ios: there is a secret, so SignUp, ResendConfirmationCode and ForgotPassword \
+                    "the app client ios: it has a secret, so SignUp, ResendConfirmationCode and ForgotPassword \
                      need SECRET_HASH",
                 ),
             ],
@@ -223,22 +231,26 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_without_a_client_and_a_client_that_is_not_there_are_causes() {
-        check(vec![], &[(FOUND, Level::Cause, "the pool has no app client: no app can ask it for a code")]);
+    fn a_user_pool_without_app_clients_and_an_unknown_app_client_are_causes() {
+        check(vec![], &[(FOUND, Level::Cause, "the user pool has no app client: no app can request a code")]);
         check(
             vec![Err(AwsError::new(Kind::NotFound, "no"))],
-            &[(FOUND, Level::Cause, "the pool pool has no app client of that id: every call with it fails")],
+            &[(
+                FOUND,
+                Level::Cause,
+                "the user pool pool has no app client with that id: every call with it fails",
+            )],
         );
     }
 
     #[test]
-    fn many_names_are_counted() {
+    fn long_lists_are_shortened() {
         assert_eq!(titles(&["a"]), "the app client a");
         assert_eq!(titles(&["a", "b", "c", "d", "e", "f"]), "the app clients a, b, c, d and 2 more");
     }
 
     #[tokio::test]
-    async fn not_more_calls_are_under_way_than_cognito_takes() {
+    async fn the_number_of_concurrent_calls_is_limited() {
         let (running, most) = (Cell::new(0), Cell::new(0));
         let call = async |number: usize| {
             running.set(running.get() + 1);
@@ -247,8 +259,8 @@ mod tests {
             running.set(running.get() - 1);
             number
         };
-        assert_eq!(side_by_side((0..35).map(call)).await, (0..35).collect::<Vec<_>>());
+        assert_eq!(concurrently((0..35).map(call)).await, (0..35).collect::<Vec<_>>());
         assert_eq!(most.get(), AT_ONCE);
-        assert_eq!(side_by_side((0..0).map(call)).await, Vec::<usize>::new());
+        assert_eq!(concurrently((0..0).map(call)).await, Vec::<usize>::new());
     }
 }

@@ -1,52 +1,64 @@
-//! What was found, and what mends it.
+//! The result of a check: what is wrong, how that was found out, and what to do.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use super::registry::CheckId;
+use super::severity;
 use super::step::Step;
 use crate::aws::AwsError;
 
 /// How much a finding matters to a user who got no code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Level {
+pub(super) enum Level {
     /// As it should be.
     Ok,
-    /// Nobody could look: a missing permission, no resolver, a service that did not answer.
+    /// The check couldn't run: a permission is missing, DNS or a service doesn't answer.
     NotChecked,
-    /// Does not stop the code by itself, but may.
+    /// Can keep codes from arriving, but need not.
     Warning,
-    /// Explains that no code arrives.
+    /// Explains why no code arrives.
     Cause,
 }
 
-/// The answer to one question of the checklist.
+/// The result of one check.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Finding {
-    /// `area.question`, such as `user.status`; the list of all is in docs/operating.md.
-    pub(crate) check: &'static str,
-    pub(crate) level: Level,
-    /// One sentence.
-    pub(crate) sentence: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) mends: Vec<Mend>,
-    /// How the conclusion was reached: what was asked and answered, and the source of the rule. For `--why`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) why: Vec<String>,
+pub(super) struct Finding {
+    pub(super) check: CheckId,
+    pub(super) level: Level,
+    /// What is so, in one sentence.
+    #[serde(rename = "sentence")]
+    pub(super) summary: String,
+    /// What to do.
+    #[serde(rename = "mends", skip_serializing_if = "Vec::is_empty")]
+    pub(super) remedies: Vec<Remedy>,
+    /// How the conclusion was reached, for `--why`.
+    #[serde(rename = "why", skip_serializing_if = "Vec::is_empty")]
+    pub(super) evidence: Vec<Evidence>,
 }
 
 /// What an operator can do about a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Mend {
-    /// `--fix` can do it after a yes; the command that does the same is shown.
+pub(super) enum Remedy {
+    /// `--fix` can run it after a confirmation; the report shows the equivalent command.
     Step(Step),
-    /// A command that somebody has to run, because it needs what the tool does not know, such as a password.
+    /// A command that the operator has to run: it needs something that the tool doesn't know, such as a password.
     Command(String),
-    /// Something that no command does.
+    /// An explanation, or something that no command does.
     Advice(String),
 }
 
-impl Serialize for Mend {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+/// How a conclusion was reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// What a call or a log returned.
+    Observed(String),
+    /// The page that states the rule.
+    Source(&'static str),
+}
+
+impl Serialize for Remedy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Step(step) => serializer.serialize_str(&step.command()),
             Self::Command(text) | Self::Advice(text) => serializer.serialize_str(text),
@@ -54,47 +66,63 @@ impl Serialize for Mend {
     }
 }
 
+impl Serialize for Evidence {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Observed(text) => serializer.serialize_str(text),
+            Self::Source(page) => serializer.serialize_str(page),
+        }
+    }
+}
+
 impl Finding {
-    pub(crate) fn new(check: &'static str, level: Level, sentence: impl Into<String>) -> Self {
-        Self { check, level, sentence: sentence.into(), mends: Vec::new(), why: Vec::new() }
+    /// The level is a proposal: [`severity`] decides.
+    pub(super) fn new(check: CheckId, proposed: Level, summary: impl Into<String>) -> Self {
+        let level = severity::level(check, proposed);
+        Self { check, level, summary: summary.into(), remedies: Vec::new(), evidence: Vec::new() }
     }
 
-    pub(crate) fn ok(check: &'static str, sentence: impl Into<String>) -> Self {
-        Self::new(check, Level::Ok, sentence)
+    pub(super) fn ok(check: CheckId, summary: impl Into<String>) -> Self {
+        Self::new(check, Level::Ok, summary)
     }
 
-    pub(crate) fn warning(check: &'static str, sentence: impl Into<String>) -> Self {
-        Self::new(check, Level::Warning, sentence)
+    pub(super) fn warning(check: CheckId, summary: impl Into<String>) -> Self {
+        Self::new(check, Level::Warning, summary)
     }
 
-    pub(crate) fn cause(check: &'static str, sentence: impl Into<String>) -> Self {
-        Self::new(check, Level::Cause, sentence)
+    pub(super) fn cause(check: CheckId, summary: impl Into<String>) -> Self {
+        Self::new(check, Level::Cause, summary)
     }
 
-    /// The question could not be asked; the error names the missing permission where that is why.
-    pub(crate) fn not_checked(check: &'static str, what: &str, error: &AwsError) -> Self {
+    /// The check couldn't run; the error names the missing permission if that is the reason.
+    pub(super) fn not_checked(check: CheckId, what: &str, error: &AwsError) -> Self {
         Self::new(check, Level::NotChecked, format!("{what}: not checked, {error}"))
     }
 
-    pub(crate) fn why(mut self, reason: impl Into<String>) -> Self {
-        self.why.push(reason.into());
+    pub(super) fn evidence(mut self, observed: impl Into<String>) -> Self {
+        self.evidence.push(Evidence::Observed(observed.into()));
         self
     }
 
-    pub(crate) fn mend(mut self, mend: Mend) -> Self {
-        self.mends.push(mend);
+    pub(super) fn source(mut self, page: &'static str) -> Self {
+        self.evidence.push(Evidence::Source(page));
         self
     }
 
-    pub(crate) fn step(self, step: Step) -> Self {
-        self.mend(Mend::Step(step))
+    fn remedy(mut self, remedy: Remedy) -> Self {
+        self.remedies.push(remedy);
+        self
     }
 
-    pub(crate) fn command(self, command: impl Into<String>) -> Self {
-        self.mend(Mend::Command(command.into()))
+    pub(super) fn step(self, step: Step) -> Self {
+        self.remedy(Remedy::Step(step))
     }
 
-    pub(crate) fn advice(self, advice: impl Into<String>) -> Self {
-        self.mend(Mend::Advice(advice.into()))
+    pub(super) fn command(self, command: impl Into<String>) -> Self {
+        self.remedy(Remedy::Command(command.into()))
+    }
+
+    pub(super) fn advice(self, advice: impl Into<String>) -> Self {
+        self.remedy(Remedy::Advice(advice.into()))
     }
 }

@@ -1,16 +1,16 @@
-//! What `--fix` can do: each step is one call, and the command of the AWS CLI that makes the same call.
+//! What `--fix` can run: each step is one call, and the AWS CLI command that makes the same call.
 
 use shared::arn::Arn;
 
+use crate::aws::cognito::Pools;
+use crate::aws::lambda::Functions;
 use crate::aws::{Aws, AwsError};
-use crate::cognito::Pools;
-use crate::lambda::Functions;
-use crate::shell::quote;
-use crate::{kms, ses, sns};
+use crate::aws::{kms, ses, sns};
+use crate::terminal::shell::quote;
 
-/// One change, with all that it needs.
+/// One change, with everything that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(super) enum Step {
     /// `attribute` is `email_verified` or `phone_number_verified`.
     MarkVerified {
         region: String,
@@ -65,8 +65,8 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// The command of the AWS CLI, ready to paste into a shell.
-    pub(crate) fn command(&self) -> String {
+    /// The AWS CLI command, ready to paste into a shell.
+    pub(super) fn command(&self) -> String {
         let mut words = vec!["aws".to_owned()];
         words.extend(self.words().into_iter().map(|word| quote(&word)));
         words.join(" ")
@@ -121,7 +121,7 @@ impl Step {
         }
     }
 
-    /// Where it is done.
+    /// The Region of the call.
     fn region(&self) -> &str {
         match self {
             Self::MarkVerified { region, .. }
@@ -140,7 +140,7 @@ impl Step {
     /// Makes the call that the command makes.
     ///
     /// # Errors
-    /// When the service does not say that it did it.
+    /// When the call fails.
     pub(super) async fn run(&self, aws: &Aws) -> Result<(), AwsError> {
         let aws = &aws.in_region(self.region());
         let pools = Pools::new(aws);
@@ -167,12 +167,12 @@ impl Step {
     }
 }
 
-/// The Region in an ARN; empty where there is none.
+/// The Region in an ARN; empty if there is none.
 pub(super) fn region_of(arn: &str) -> &str {
     shared::arn::region_of(arn).unwrap_or_default()
 }
 
-/// The name of a statement that lets a pool invoke a function: that of `attach`, so that `detach` takes it out again.
+/// The id of the statement that lets a user pool invoke a function: the same as `attach` uses, so `detach` removes it.
 fn statement_id(pool_arn: &str) -> String {
     pool::permission::statement_id(Arn::parse(pool_arn).and_then(Arn::user_pool_id).unwrap_or_default())
 }

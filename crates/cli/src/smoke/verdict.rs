@@ -6,10 +6,10 @@ use shared::locale::Locale;
 use shared::policy::Decision;
 use shared::trigger::MessageKind;
 
+use crate::aws::lambda::Answer;
+use crate::aws::ses::Ses;
 use crate::dry_run::Findings;
-use crate::lambda::Answer;
-use crate::output::plain;
-use crate::ses::Ses;
+use crate::terminal::output::plain;
 
 /// Whether something was proved.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -200,7 +200,7 @@ pub(super) fn foreign_code(answer: &Answer) -> Verdict {
     }
 }
 
-/// Whether the e-mail went out: the answer does not say, the log does.
+/// Whether the email went out. Only the log tells.
 pub(super) fn sent(answer: &Answer) -> Verdict {
     if let Some(failure) = &answer.failure {
         return Verdict::Failed(failure.to_string());

@@ -5,13 +5,13 @@ use std::io::{IsTerminal as _, Write};
 use super::Window;
 use super::clock::{self, HOUR};
 use super::deployment::{Deployment, SmsService};
+use crate::aws::cloudwatch::{Alarm, CloudWatch, Point, Series, Span, Statistic};
+use crate::aws::cognito;
+use crate::aws::end_user_messaging::EndUserMessaging;
+use crate::aws::ses::{self, Ses};
+use crate::aws::sns::Sns;
+use crate::aws::sqs::Queue;
 use crate::aws::{Aws, AwsError};
-use crate::cloudwatch::{Alarm, CloudWatch, Point, Series, Span, Statistic};
-use crate::cognito;
-use crate::end_user_messaging::EndUserMessaging;
-use crate::ses::{self, Ses};
-use crate::sns::Sns;
-use crate::sqs::Queue;
 
 /// What was asked for, or why it is not known.
 pub(super) type Answer<T> = Result<T, AwsError>;

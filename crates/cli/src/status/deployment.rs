@@ -3,9 +3,9 @@
 use shared::arn::Arn;
 use shared::trigger::Trigger;
 
+use crate::aws::cloudwatch::{Series, Statistic};
 use crate::aws::{AwsError, Kind};
-use crate::cloudformation::Stack;
-use crate::cloudwatch::{Series, Statistic};
+use crate::stack::Stack;
 
 /// What the senders count, by the names of `crates/runtime/src/metrics.rs`.
 const SENDER: &[&str] = &[
@@ -53,8 +53,25 @@ pub(super) const OF_LAMBDA: [&str; 2] = ["Errors", "Throttles"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Function {
     pub(super) trigger: Trigger,
-    /// Its name in Lambda.
-    pub(super) name: String,
+    /// Its name in Lambda. CloudFormation makes it up, so it is known from the stack's outputs only.
+    pub(super) name: Option<String>,
+}
+
+impl Function {
+    /// Everything that is counted: first what it counts itself, then what Lambda counts under its name.
+    pub(super) fn counters(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let of_lambda = self.name.iter().flat_map(|_| OF_LAMBDA).collect::<Vec<_>>();
+        metrics(self.trigger).into_iter().chain(of_lambda)
+    }
+
+    fn series(&self, metric: &'static str, stack: &str) -> Series {
+        let (namespace, dimension) = match &self.name {
+            Some(name) if OF_LAMBDA.contains(&metric) => ("AWS/Lambda", ("FunctionName", name.clone())),
+            _ => (stack, ("Function", self.trigger.package().to_owned())),
+        };
+        let namespace = namespace.to_owned();
+        Series { namespace, metric, dimension: Some(dimension), statistic: Statistic::Sum }
+    }
 }
 
 /// Who delivers the SMS, and so counts what they cost.
@@ -94,7 +111,7 @@ pub(super) struct Deployment {
     pub(super) queue: Option<String>,
     pub(super) pool: Option<String>,
     pub(super) sms: Option<SmsService>,
-    /// The Region whose SES our e-mail sender uses, where there is one.
+    /// The Region whose SES the custom email sender uses, if the stack deploys it.
     pub(super) ses: Option<String>,
 }
 
@@ -103,64 +120,51 @@ impl Deployment {
     ///
     /// # Errors
     /// When the stack is another one.
-    pub(super) fn of(stack: Stack, region: &str) -> Result<Self, AwsError> {
-        let parameter = |name: &str| stack.parameters.get(name).map(String::as_str).unwrap_or_default();
+    pub(super) fn of(stack: &Stack, region: &str) -> Result<Self, AwsError> {
         let functions: Vec<_> = Trigger::ALL
             .into_iter()
             .filter_map(|trigger| {
-                let arn = Arn::parse(stack.outputs.get(trigger.output())?)?;
-                let name = arn.lambda_function()?.name;
-                Some(Function { trigger, name: name.to_owned() })
+                Some(Function { trigger, name: Some(stack.function_name(trigger)?.to_owned()) })
             })
             .collect();
         if functions.is_empty() {
-            let text = format!("the stack {} deploys none of the Cognito triggers", stack.name);
+            let text = format!("the stack {} deploys none of the Cognito triggers", stack.name());
             return Err(AwsError::new(Kind::NotFound, text));
         }
         let has = |trigger| functions.iter().any(|function| function.trigger == trigger);
-        let sms = match (has(Trigger::CustomSmsSender), parameter("SmsDelivery"), parameter("SmsProvider")) {
+        let sms = match (
+            has(Trigger::CustomSmsSender),
+            stack.parameter("SmsDelivery"),
+            stack.parameter("SmsProvider"),
+        ) {
             (true, _, "end-user-messaging") => Some(SmsService::EndUserMessaging),
             (true, ..) | (false, "cognito", _) => Some(SmsService::Sns),
             _ => None,
         };
-        let ses_region = Some(parameter("SesRegion")).filter(|region| !region.is_empty()).unwrap_or(region);
+        let ses_region =
+            Some(stack.parameter("SesRegion")).filter(|region| !region.is_empty()).unwrap_or(region);
         Ok(Self {
             ses: has(Trigger::CustomEmailSender).then(|| ses_region.to_owned()),
-            queue: stack.outputs.get("OnFailureQueueUrl").cloned(),
-            pool: stack.outputs.get("UserPoolId").cloned(),
+            queue: stack.queue_url().map(str::to_owned),
+            pool: stack.user_pool_id().map(str::to_owned),
             sms,
             functions,
-            stack: stack.name,
+            stack: stack.name().to_owned(),
         })
     }
 
-    /// What can be known of a stack that CloudFormation says nothing about: names that follow from its own.
-    pub(super) fn guessed(stack: &str) -> Self {
+    /// What is known of a stack without `cloudformation:DescribeStacks`: the metrics under its name, but not the
+    /// functions' names in Lambda.
+    pub(super) fn by_name_only(stack: &str) -> Self {
         let stack = Arn::parse(stack).and_then(Arn::stack_name).unwrap_or(stack);
-        let functions = Trigger::ALL.map(|trigger| {
-            let name = format!("{stack}-{}", trigger.package());
-            Function { trigger, name }
-        });
-        let functions = functions.into();
+        let functions = Trigger::ALL.map(|trigger| Function { trigger, name: None }).into();
         Self { stack: stack.to_owned(), functions, queue: None, pool: None, sms: None, ses: None }
     }
 
-    /// Everything that is counted, function after function: first what it counts itself, then what Lambda counts.
+    /// Everything that is counted, function after function, in the order of [`Function::counters`].
     pub(super) fn counted(&self) -> Vec<Series> {
         let of = |function: &Function| {
-            let own = metrics(function.trigger).into_iter().map(|metric| Series {
-                namespace: self.stack.clone(),
-                metric,
-                dimension: Some(("Function", function.trigger.package().to_owned())),
-                statistic: Statistic::Sum,
-            });
-            let of_lambda = OF_LAMBDA.map(|metric| Series {
-                namespace: "AWS/Lambda".to_owned(),
-                metric,
-                dimension: Some(("FunctionName", function.name.clone())),
-                statistic: Statistic::Sum,
-            });
-            own.chain(of_lambda).collect::<Vec<_>>()
+            function.counters().map(|metric| function.series(metric, &self.stack)).collect::<Vec<_>>()
         };
         self.functions.iter().flat_map(of).collect()
     }
@@ -184,21 +188,15 @@ mod tests {
     use super::*;
 
     fn stack(parameters: &[(&str, &str)], outputs: &[&str]) -> Stack {
-        let arn = |output: &&str| {
-            ((*output).to_owned(), format!("arn:aws:lambda:eu-central-1:123456789012:function:{output}"))
-        };
-        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Stack {
-            name: "triggers".to_owned(),
-            parameters: parameters.collect(),
-            outputs: outputs.iter().map(arn).collect(),
-        }
+        let arn = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-Function-AbC123xYz";
+        let outputs: Vec<_> = outputs.iter().map(|output| (*output, arn)).collect();
+        Stack::sample("triggers", parameters, &outputs)
     }
 
     #[test]
     fn the_sms_service_follows_from_who_sends() {
         let check = |parameters: &[(&str, &str)], outputs: &[&str], expected| {
-            let found = Deployment::of(stack(parameters, outputs), "eu-central-1").unwrap();
+            let found = Deployment::of(&stack(parameters, outputs), "eu-central-1").unwrap();
             assert_eq!(found.sms, expected, "{parameters:?}");
         };
         let (ours, without) =
@@ -212,12 +210,12 @@ mod tests {
 
     #[test]
     fn another_stack_is_refused() {
-        assert!(Deployment::of(stack(&[], &["Bucket"]), "eu-central-1").is_err());
+        assert!(Deployment::of(&stack(&[], &["Bucket"]), "eu-central-1").is_err());
     }
 
     #[test]
     fn an_alarm_of_a_stack_with_a_longer_name_is_another_stacks() {
-        let triggers = Deployment::guessed("triggers");
+        let triggers = Deployment::by_name_only("triggers");
         assert_eq!(triggers.alarm("triggers-FailedEventsAlarm-1AB2CD3EF4GH5"), Some("FailedEventsAlarm"));
         for other in
             ["triggers-prod-FailedEventsAlarm-1AB2", "triggersFailedEventsAlarm-1AB2", "triggers-", "other"]
@@ -229,6 +227,6 @@ mod tests {
     #[test]
     fn a_stack_may_be_named_by_its_arn() {
         let arn = "arn:aws:cloudformation:eu-central-1:123456789012:stack/triggers/0123-4567";
-        assert_eq!(Deployment::guessed(arn).stack, "triggers");
+        assert_eq!(Deployment::by_name_only(arn).stack, "triggers");
     }
 }

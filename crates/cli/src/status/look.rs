@@ -9,15 +9,15 @@ use super::clock;
 use super::deployment::{Deployment, Function, SmsService, alarms};
 use super::report::{Mail, Report, SmsSpend};
 use crate::Common;
-use crate::cloudwatch::Alarm;
-use crate::output::plain;
+use crate::aws::cloudwatch::Alarm;
 use crate::redrive::words;
-use crate::shell::quote;
+use crate::terminal::output::plain;
+use crate::terminal::shell::quote;
 
 /// Of a limit, from which it is worth a word: time is left to have it raised.
 const NEARLY: f64 = 0.8;
 
-/// One thing that wants to be looked at.
+/// One finding, and the command to begin with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Look {
     pub(super) what: String,
@@ -47,17 +47,18 @@ impl Shell {
         format!("{command}{}{}", option("profile", self.profile.as_deref()), option("region", region))
     }
 
-    /// The lines of a function's log in which something went wrong, from the beginning of the window on.
-    fn log(&self, function: &str, pattern: &str, start: u64) -> String {
+    /// The matching lines of a log group from the beginning of the window on.
+    fn log(&self, group: &str, pattern: &str, start: u64) -> String {
         self.command(&format!(
             "aws logs filter-log-events --log-group-name {} --start-time {start}000 --filter-pattern {}",
-            quote(&format!("/aws/lambda/{function}")),
+            quote(group),
             quote(pattern)
         ))
     }
 
-    fn errors(&self, function: &str, start: u64) -> String {
-        self.log(function, r#"{ $.level = "ERROR" }"#, start)
+    /// The lines of a function's log that report an error.
+    fn errors(&self, trigger: Trigger, report: &Report) -> String {
+        self.log(&trigger.log_group(&report.stack), r#"{ $.level = "ERROR" }"#, report.start)
     }
 
     fn redrive(&self, stack: &str) -> String {
@@ -98,7 +99,7 @@ fn failed_events(report: &Report, shell: &Shell) -> Option<Look> {
 /// What the functions and Lambda counted that does not pass by itself.
 fn failures(report: &Report, function: &Function, shell: &Shell) -> Vec<Look> {
     let name = function.trigger.package();
-    let log = || shell.errors(&function.name, report.start);
+    let log = || shell.errors(function.trigger, report);
     let count = |metric| Some(report.total(function.trigger, metric)).filter(|number| *number > 0);
     let configuration = count("FailedConfiguration").map(|number| Look {
         what: format!("{name} failed {} for a reason that no retry mends", many(number, "time")),
@@ -113,12 +114,10 @@ fn failures(report: &Report, function: &Function, shell: &Shell) -> Vec<Look> {
         what: format!("{name} failed {}, which it never should", many(number, "time")),
         command: log(),
     });
-    let throttles = count("Throttles").map(|number| Look {
+    let throttles = count("Throttles").zip(function.name.as_deref()).map(|(number, in_lambda)| Look {
         what: format!("Lambda throttled {name} {}", many(number, "time")),
-        command: shell.command(&format!(
-            "aws lambda get-function-concurrency --function-name {}",
-            quote(&function.name)
-        )),
+        command: shell
+            .command(&format!("aws lambda get-function-concurrency --function-name {}", quote(in_lambda))),
     });
     [configuration, malformed, errors, throttles].into_iter().flatten().collect()
 }
@@ -193,8 +192,10 @@ fn of_alarm(report: &Report, alarm: &Alarm, deployment: &Deployment, shell: &She
         .find(|function| alarms(function.trigger).iter().any(|prefix| id.starts_with(prefix)));
     let command = match (id, function) {
         ("FailedEventsAlarm", _) => shell.redrive(&report.stack),
-        ("SmsPumpingAlarm", Some(function)) => shell.log(&function.name, r#""did not send""#, report.start),
-        (_, Some(function)) => shell.errors(&function.name, report.start),
+        ("SmsPumpingAlarm", Some(function)) => {
+            shell.log(&function.trigger.log_group(&report.stack), r#""did not send""#, report.start)
+        }
+        (_, Some(function)) => shell.errors(function.trigger, report),
         _ => shell.command(&format!(
             "aws cloudwatch describe-alarms --alarm-names {} --query {}",
             quote(&alarm.name),

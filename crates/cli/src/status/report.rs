@@ -10,13 +10,13 @@ use super::ask::{Answer, Answers};
 use super::chart::chart;
 use super::deployment::{Deployment, OF_LAMBDA, SmsService, metrics};
 use super::look::{Look, Shell, looks};
-use super::table::{self, table};
 use super::{Window, clock, whole};
+use crate::aws::cloudwatch::{Alarm, Point};
+use crate::aws::ses;
 use crate::aws::{AwsError, Kind};
-use crate::cloudwatch::{Alarm, Point};
-use crate::output::{Output, Tone};
 use crate::redrive::words;
-use crate::ses;
+use crate::terminal::output::{Output, Tone};
+use crate::terminal::table::{self, table};
 
 /// The last day. What is `None` was not asked for, or is among `not_known`.
 #[derive(Serialize)]
@@ -49,7 +49,8 @@ struct Counts {
     #[serde(skip)]
     trigger: Trigger,
     function: &'static str,
-    name: String,
+    /// In Lambda; none if the stack could not be described.
+    name: Option<String>,
     totals: BTreeMap<&'static str, u64>,
     /// From `from` on, for every metric that is not zero throughout.
     hourly: BTreeMap<&'static str, Vec<u64>>,
@@ -308,7 +309,9 @@ impl Report {
         let functions = self.functions.iter().flatten();
         let rows: Vec<_> = functions
             .map(|counts| {
-                let cells = OF_LAMBDA.map(|metric| self.total(counts.trigger, metric).to_string());
+                let cells = OF_LAMBDA.map(|metric| {
+                    counts.totals.get(metric).map_or_else(|| "?".to_owned(), ToString::to_string)
+                });
                 (counts.function.to_owned(), cells.to_vec())
             })
             .collect();
@@ -429,9 +432,11 @@ fn counts_it(trigger: Trigger, metric: &str) -> bool {
 fn counts(deployment: &Deployment, window: Window, points: &[Vec<Point>]) -> Vec<Counts> {
     let mut points = points.iter();
     let of = |function: &super::deployment::Function| {
-        let metrics = metrics(function.trigger).into_iter().chain(OF_LAMBDA);
-        let hourly: BTreeMap<_, _> =
-            metrics.zip(&mut points).map(|(metric, points)| (metric, by_hour(window, points))).collect();
+        let hourly: BTreeMap<_, _> = function
+            .counters()
+            .zip(&mut points)
+            .map(|(metric, points)| (metric, by_hour(window, points)))
+            .collect();
         let total = |values: &Vec<u64>| values.iter().copied().fold(0, u64::saturating_add);
         let totals: BTreeMap<_, _> = hourly.iter().map(|(metric, values)| (*metric, total(values))).collect();
         Counts {
@@ -489,7 +494,7 @@ impl Unknowns {
         self.known(what, answer?)
     }
 
-    /// Why nothing at all is known, if that is so. Its kind is rather one that asking later does not mend.
+    /// Why nothing at all is known, if that is so. Its kind is preferably one that no retry fixes.
     fn nothing(&self) -> Option<AwsError> {
         let lasting = self.errors.iter().find(|error| error.kind != Kind::Throttled);
         let kind = lasting.or(self.errors.first()).filter(|_| !self.known)?.kind;
@@ -565,7 +570,7 @@ mod tests {
             values in prop::collection::vec(prop::collection::vec(0.0_f64..2e19, 0..72), 60),
             ascii in any::<bool>(),
         ) {
-            let deployment = Deployment::guessed(&stack);
+            let deployment = Deployment::by_name_only(&stack);
             let window = Window::new(clock::parse("2026-11-22T12:00:00Z").unwrap(), hours);
             let points = |values: Vec<f64>| {
                 let times = (window.start..).step_by(3600);

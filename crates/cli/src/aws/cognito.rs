@@ -1,0 +1,516 @@
+//! Cognito: user pools and their users, in words of our own.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::operation::admin_get_user::AdminGetUserError;
+use aws_sdk_cognitoidentityprovider::types::{
+    AttributeType, DeliveryMediumType, LambdaConfigType, MessageActionType, PreventUserExistenceErrorTypes,
+    RecoveryOptionNameType, UserPoolClientType, UserPoolType, UserType,
+};
+use shared::trigger::Trigger;
+
+use crate::aws::{Aws, AwsError, Call, Kind};
+
+/// The user pools of one Region.
+#[derive(Clone)]
+pub(crate) struct Pools {
+    client: Client,
+    region: String,
+}
+
+/// What a user pool says of itself, as far as messages to its users depend on it.
+///
+/// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolType.html>
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pool {
+    pub(crate) id: String,
+    pub(crate) arn: String,
+    /// `OFF`, `ON`, `OPTIONAL`.
+    pub(crate) mfa: String,
+    /// In the order of their priority: `verified_email`, `verified_phone_number`, `admin_only`; empty when not set.
+    pub(crate) recovery: Vec<String>,
+    /// `email`, `phone_number`: what Cognito sends a code to at sign-up.
+    pub(crate) auto_verified: Vec<String>,
+    /// `email`, `phone_number`, `preferred_username`: what may be given in the place of the user name.
+    pub(crate) aliases: Vec<String>,
+    /// `email`, `phone_number`: what is the user name.
+    pub(crate) username_attributes: Vec<String>,
+    /// Whether user names differ by case alone; none where the pool does not say.
+    pub(crate) case_sensitive: Option<bool>,
+    pub(crate) email: EmailSettings,
+    /// None where the pool has no SMS configuration.
+    pub(crate) sms: Option<SmsSettings>,
+    pub(crate) triggers: Triggers,
+    /// `EmailConfigurationFailure`, in Cognito's words.
+    pub(crate) email_failure: Option<String>,
+    /// `SmsConfigurationFailure`, in Cognito's words.
+    pub(crate) sms_failure: Option<String>,
+    /// How long an invitation's password can be used.
+    pub(crate) temporary_password_days: i64,
+}
+
+/// Cognito takes 0 for this. Source:
+/// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_PasswordPolicyType.html>
+const DEFAULT_TEMPORARY_PASSWORD_DAYS: i64 = 7;
+
+/// How the pool itself sends email.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EmailSettings {
+    /// `COGNITO_DEFAULT` or `DEVELOPER`.
+    pub(crate) sending_account: Option<String>,
+    /// The ARN of an SES identity.
+    pub(crate) source_arn: Option<String>,
+    pub(crate) from: Option<String>,
+    pub(crate) configuration_set: Option<String>,
+}
+
+/// How the pool itself sends SMS.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SmsSettings {
+    /// Where it sends, if not in the pool's own Region.
+    pub(crate) region: Option<String>,
+    /// Whether it sends through End User Messaging instead of SNS.
+    pub(crate) end_user_messaging: bool,
+}
+
+/// The functions that the pool invokes: `LambdaConfig`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Triggers {
+    pub(crate) pre_sign_up: Option<String>,
+    pub(crate) custom_message: Option<String>,
+    pub(crate) custom_email_sender: Option<Sender>,
+    pub(crate) custom_sms_sender: Option<Sender>,
+    pub(crate) key_arn: Option<String>,
+}
+
+/// A custom sender in `LambdaConfig`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sender {
+    pub(crate) arn: String,
+    /// `V1_0`.
+    pub(crate) version: String,
+}
+
+/// A user as Cognito has them.
+///
+/// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserType.html>
+#[derive(Clone, Debug, Default)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) enabled: bool,
+    /// `CONFIRMED`, `UNCONFIRMED`, `FORCE_CHANGE_PASSWORD`, …
+    pub(crate) status: String,
+    pub(crate) attributes: BTreeMap<String, String>,
+    /// Seconds since 1970.
+    pub(crate) created: Option<i64>,
+    /// Seconds since 1970; an invitation that is sent again counts, and so does any change of an attribute.
+    pub(crate) modified: Option<i64>,
+    /// `SMS_MFA`, `EMAIL_OTP`, `SOFTWARE_TOKEN_MFA`; none if it was not asked for.
+    pub(crate) mfa: Option<Mfa>,
+}
+
+/// The second factors of a user.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mfa {
+    pub(crate) active: Vec<String>,
+    pub(crate) preferred: Option<String>,
+}
+
+/// The users of a pool who look alike are few; a page holds 60.
+const MAX_PAGES: usize = 10;
+
+/// An app client, without its secret.
+///
+/// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolClientType.html>
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AppClient {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) has_secret: bool,
+    /// Whether it keeps to itself that there is no such user: `PreventUserExistenceErrors` is `ENABLED`.
+    pub(crate) masks_unknown_users: bool,
+}
+
+impl Triggers {
+    /// The function in that slot.
+    pub(crate) fn function_arn(&self, trigger: Trigger) -> Option<&str> {
+        match trigger {
+            Trigger::PreSignUp => self.pre_sign_up.as_deref(),
+            Trigger::CustomMessage => self.custom_message.as_deref(),
+            Trigger::CustomEmailSender => self.custom_email_sender.as_ref().map(|sender| sender.arn.as_str()),
+            Trigger::CustomSmsSender => self.custom_sms_sender.as_ref().map(|sender| sender.arn.as_str()),
+        }
+    }
+}
+
+impl User {
+    /// An attribute that is not empty.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Whether `email` or `phone_number` is there and verified.
+    pub(crate) fn verified(&self, contact: &str) -> bool {
+        self.attribute(contact).is_some() && self.attribute(&format!("{contact}_verified")) == Some("true")
+    }
+}
+
+impl Pools {
+    pub(crate) fn new(aws: &Aws) -> Self {
+        Self { client: Client::new(aws.config()), region: aws.region().to_owned() }
+    }
+
+    fn call(&self, action: &'static str) -> Call<'_> {
+        // Cognito quotes user names.
+        Call { service: "Cognito", action, region: &self.region, quotes: true }
+    }
+
+    /// Describes a pool.
+    ///
+    /// # Errors
+    /// When there is no such pool in the Region, or Cognito does not say.
+    pub(crate) async fn describe(&self, pool_id: &str) -> Result<Pool, AwsError> {
+        let answer = self
+            .client
+            .describe_user_pool()
+            .user_pool_id(pool_id)
+            .send()
+            .await
+            .map_err(|error| self.call("cognito-idp:DescribeUserPool").failure(&error))?;
+        let pool = answer.user_pool.ok_or_else(|| AwsError::new(Kind::Other, "Cognito describes no pool"))?;
+        Ok(Pool::from(pool))
+    }
+
+    /// The users with that value of an attribute: of the first pages only, which hold 60 each, and may be empty. It
+    /// makes nobody a monthly active user.
+    ///
+    /// # Errors
+    /// When Cognito does not say.
+    pub(crate) async fn users_with(
+        &self,
+        pool_id: &str,
+        attribute: &str,
+        value: &str,
+    ) -> Result<Vec<User>, AwsError> {
+        let value = value.replace('\\', "\\\\").replace('"', "\\\"");
+        let mut pages = self
+            .client
+            .list_users()
+            .user_pool_id(pool_id)
+            .filter(format!("{attribute} = \"{value}\""))
+            .into_paginator()
+            .send();
+        let mut users = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let Some(page) = pages.next().await else { break };
+            let page = page.map_err(|error| self.call("cognito-idp:ListUsers").failure(&error))?;
+            users.extend(page.users.unwrap_or_default().into_iter().map(User::from));
+        }
+        Ok(users)
+    }
+
+    /// A user by name or alias, with second factors. It makes them a monthly active user.
+    ///
+    /// # Errors
+    /// When there is no such user ([`Kind::NotFound`]), or Cognito does not say.
+    pub(crate) async fn user(&self, pool_id: &str, name: &str) -> Result<User, AwsError> {
+        let answer = self.client.admin_get_user().user_pool_id(pool_id).username(name).send().await.map_err(
+            |error| {
+                let failure = self.call("cognito-idp:AdminGetUser").failure(&error);
+                if error.as_service_error().is_some_and(AdminGetUserError::is_user_not_found_exception) {
+                    return AwsError::new(Kind::NotFound, failure.text);
+                }
+                failure
+            },
+        )?;
+        Ok(User {
+            enabled: answer.enabled,
+            status: answer.user_status.map(|status| status.to_string()).unwrap_or_default(),
+            attributes: attributes(answer.user_attributes.unwrap_or_default()),
+            created: answer.user_create_date.map(|time| time.secs()),
+            modified: answer.user_last_modified_date.map(|time| time.secs()),
+            mfa: Some(Mfa {
+                active: answer.user_mfa_setting_list.unwrap_or_default(),
+                preferred: answer.preferred_mfa_setting,
+            }),
+            name: answer.username,
+        })
+    }
+
+    /// The ids of the pool's first app clients, at most 60, and whether there are more.
+    ///
+    /// # Errors
+    /// When Cognito does not say.
+    pub(crate) async fn client_ids(&self, pool_id: &str) -> Result<(Vec<String>, bool), AwsError> {
+        let answer = self
+            .client
+            .list_user_pool_clients()
+            .user_pool_id(pool_id)
+            .max_results(60)
+            .send()
+            .await
+            .map_err(|error| self.call("cognito-idp:ListUserPoolClients").failure(&error))?;
+        let clients = answer.user_pool_clients.unwrap_or_default();
+        Ok((clients.into_iter().filter_map(|client| client.client_id).collect(), answer.next_token.is_some()))
+    }
+
+    /// Describes an app client. Its secret is looked at and forgotten.
+    ///
+    /// # Errors
+    /// When the pool has no such client ([`Kind::NotFound`]), or Cognito does not say.
+    pub(crate) async fn app_client(&self, pool_id: &str, client_id: &str) -> Result<AppClient, AwsError> {
+        let answer = self
+            .client
+            .describe_user_pool_client()
+            .user_pool_id(pool_id)
+            .client_id(client_id)
+            .send()
+            .await
+            .map_err(|error| self.call("cognito-idp:DescribeUserPoolClient").failure(&error))?;
+        let client = answer.user_pool_client;
+        client
+            .map(AppClient::from)
+            .ok_or_else(|| AwsError::new(Kind::Other, "Cognito describes no app client"))
+    }
+}
+
+/// What changes a user, for an operator who said yes.
+impl Pools {
+    /// Marks a contact as verified: `email_verified` or `phone_number_verified`.
+    ///
+    /// # Errors
+    /// When Cognito does not say that it did.
+    pub(crate) async fn mark_verified(
+        &self,
+        pool_id: &str,
+        user: &str,
+        attribute: &str,
+    ) -> Result<(), AwsError> {
+        let mark = AttributeType::builder().name(attribute).value("true").build();
+        let mark = mark.map_err(|error| AwsError::new(Kind::Invalid, error.to_string()))?;
+        let call = self.client.admin_update_user_attributes().user_pool_id(pool_id).username(user);
+        let answer = call.user_attributes(mark).send().await;
+        answer.map(drop).map_err(|error| self.call("cognito-idp:AdminUpdateUserAttributes").failure(&error))
+    }
+
+    /// Confirms a user who signed up.
+    ///
+    /// # Errors
+    /// When Cognito does not say that it did.
+    pub(crate) async fn confirm_sign_up(&self, pool_id: &str, user: &str) -> Result<(), AwsError> {
+        let answer = self.client.admin_confirm_sign_up().user_pool_id(pool_id).username(user).send().await;
+        answer.map(drop).map_err(|error| self.call("cognito-idp:AdminConfirmSignUp").failure(&error))
+    }
+
+    /// Enables a user.
+    ///
+    /// # Errors
+    /// When Cognito does not say that it did.
+    pub(crate) async fn enable_user(&self, pool_id: &str, user: &str) -> Result<(), AwsError> {
+        let answer = self.client.admin_enable_user().user_pool_id(pool_id).username(user).send().await;
+        answer.map(drop).map_err(|error| self.call("cognito-idp:AdminEnableUser").failure(&error))
+    }
+
+    /// Sends an invitation again, with a new temporary password, by `EMAIL` or `SMS`.
+    ///
+    /// # Errors
+    /// When Cognito does not say that it did.
+    pub(crate) async fn resend_invitation(
+        &self,
+        pool_id: &str,
+        user: &str,
+        medium: &str,
+    ) -> Result<(), AwsError> {
+        let call = self.client.admin_create_user().user_pool_id(pool_id).username(user);
+        let call = call.message_action(MessageActionType::Resend);
+        let answer = call.desired_delivery_mediums(DeliveryMediumType::from(medium)).send().await;
+        answer.map(drop).map_err(|error| self.call("cognito-idp:AdminCreateUser").failure(&error))
+    }
+
+    /// Takes a user's password away and sends a code for a new one.
+    ///
+    /// # Errors
+    /// When Cognito does not say that it did.
+    pub(crate) async fn reset_password(&self, pool_id: &str, user: &str) -> Result<(), AwsError> {
+        let answer =
+            self.client.admin_reset_user_password().user_pool_id(pool_id).username(user).send().await;
+        answer.map(drop).map_err(|error| self.call("cognito-idp:AdminResetUserPassword").failure(&error))
+    }
+}
+
+impl From<UserPoolClientType> for AppClient {
+    fn from(client: UserPoolClientType) -> Self {
+        Self {
+            id: client.client_id.unwrap_or_default(),
+            name: client.client_name.unwrap_or_default(),
+            has_secret: client.client_secret.is_some_and(|secret| !secret.is_empty()),
+            masks_unknown_users: client.prevent_user_existence_errors
+                == Some(PreventUserExistenceErrorTypes::Enabled),
+        }
+    }
+}
+
+fn attributes(attributes: Vec<AttributeType>) -> BTreeMap<String, String> {
+    attributes.into_iter().map(|attribute| (attribute.name, attribute.value.unwrap_or_default())).collect()
+}
+
+impl From<UserType> for User {
+    fn from(user: UserType) -> Self {
+        Self {
+            enabled: user.enabled,
+            name: user.username.unwrap_or_default(),
+            status: user.user_status.map(|status| status.to_string()).unwrap_or_default(),
+            attributes: attributes(user.attributes.unwrap_or_default()),
+            created: user.user_create_date.map(|time| time.secs()),
+            modified: user.user_last_modified_date.map(|time| time.secs()),
+            mfa: None,
+        }
+    }
+}
+
+impl From<UserPoolType> for Pool {
+    fn from(pool: UserPoolType) -> Self {
+        let mut recovery =
+            pool.account_recovery_setting.and_then(|setting| setting.recovery_mechanisms).unwrap_or_default();
+        recovery.sort_by_key(|mechanism| mechanism.priority);
+        let name = |name: RecoveryOptionNameType| name.to_string();
+        let email = pool.email_configuration;
+        let days = pool.policies.and_then(|policies| policies.password_policy);
+        let days = days.map_or(0, |policy| i64::from(policy.temporary_password_validity_days));
+        Self {
+            recovery: recovery.into_iter().map(|mechanism| name(mechanism.name)).collect(),
+            id: pool.id.unwrap_or_default(),
+            arn: pool.arn.unwrap_or_default(),
+            mfa: pool.mfa_configuration.map_or_else(|| "OFF".to_owned(), |mfa| mfa.to_string()),
+            auto_verified: texts(pool.auto_verified_attributes),
+            aliases: texts(pool.alias_attributes),
+            username_attributes: texts(pool.username_attributes),
+            case_sensitive: pool.username_configuration.map(|configuration| configuration.case_sensitive),
+            email: email.map(EmailSettings::from).unwrap_or_default(),
+            sms: pool.sms_configuration.map(|sms| match sms.eums_sms {
+                Some(messaging) => SmsSettings { region: messaging.region, end_user_messaging: true },
+                None => SmsSettings { region: sms.sns_region, end_user_messaging: false },
+            }),
+            triggers: pool.lambda_config.map(Triggers::from).unwrap_or_default(),
+            email_failure: pool.email_configuration_failure,
+            sms_failure: pool.sms_configuration_failure,
+            temporary_password_days: if days > 0 { days } else { DEFAULT_TEMPORARY_PASSWORD_DAYS },
+        }
+    }
+}
+
+fn texts<T: ToString>(values: Option<Vec<T>>) -> Vec<String> {
+    values.unwrap_or_default().iter().map(ToString::to_string).collect()
+}
+
+impl From<aws_sdk_cognitoidentityprovider::types::EmailConfigurationType> for EmailSettings {
+    fn from(email: aws_sdk_cognitoidentityprovider::types::EmailConfigurationType) -> Self {
+        Self {
+            sending_account: email.email_sending_account.map(|account| account.to_string()),
+            source_arn: email.source_arn,
+            from: email.from,
+            configuration_set: email.configuration_set,
+        }
+    }
+}
+
+impl From<LambdaConfigType> for Triggers {
+    fn from(config: LambdaConfigType) -> Self {
+        Self {
+            pre_sign_up: config.pre_sign_up,
+            custom_message: config.custom_message,
+            custom_email_sender: config
+                .custom_email_sender
+                .map(|sender| Sender { arn: sender.lambda_arn, version: sender.lambda_version.to_string() }),
+            custom_sms_sender: config
+                .custom_sms_sender
+                .map(|sender| Sender { arn: sender.lambda_arn, version: sender.lambda_version.to_string() }),
+            key_arn: config.kms_key_id,
+        }
+    }
+}
+
+/// Where Cognito logs one kind of what it does.
+///
+/// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_LogConfigurationType.html>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogDelivery {
+    /// `userNotification`: messages to users; `userAuthEvents`: threat protection.
+    pub(crate) source: String,
+    /// `ERROR`, `INFO`.
+    pub(crate) level: String,
+    /// The ARN of a log group of CloudWatch Logs; none where it goes elsewhere.
+    pub(crate) log_group_arn: Option<String>,
+}
+
+/// The log of what Cognito itself could not deliver.
+impl Pools {
+    /// What Cognito logs, and where.
+    ///
+    /// # Errors
+    /// When Cognito does not say.
+    pub(crate) async fn log_delivery(&self, pool_id: &str) -> Result<Vec<LogDelivery>, AwsError> {
+        let answer = self
+            .client
+            .get_log_delivery_configuration()
+            .user_pool_id(pool_id)
+            .send()
+            .await
+            .map_err(|error| self.call("cognito-idp:GetLogDeliveryConfiguration").failure(&error))?;
+        let configurations = answer.log_delivery_configuration.map(|all| all.log_configurations);
+        Ok(configurations
+            .unwrap_or_default()
+            .into_iter()
+            .map(|one| LogDelivery {
+                source: one.event_source.to_string(),
+                level: one.log_level.to_string(),
+                log_group_arn: one.cloud_watch_logs_configuration.and_then(|logs| logs.log_group_arn),
+            })
+            .collect())
+    }
+}
+
+/// Users that one page may hold.
+///
+/// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_ListUsers.html>
+const PAGE: i32 = 60;
+
+/// Counts the users who signed up in that time (seconds since 1970, the end exclusive) and have not confirmed yet.
+///
+/// Page after page, of which nothing is kept; `progress` is told the number of users seen so far.
+///
+/// # Errors
+/// When Cognito does not list them to the end.
+pub(crate) async fn count_unconfirmed(
+    aws: &Aws,
+    pool: &str,
+    time: std::ops::Range<u64>,
+    mut progress: impl FnMut(u64),
+) -> Result<u64, AwsError> {
+    let call =
+        Call { service: "Cognito", action: "cognito-idp:ListUsers", region: aws.region(), quotes: false };
+    let client = Client::new(aws.config());
+    let created_then = |created: Option<&aws_smithy_types::DateTime>| {
+        created.and_then(|created| u64::try_from(created.secs()).ok()).is_some_and(|at| time.contains(&at))
+    };
+    let (mut seen, mut counted) = (0_u64, 0_u64);
+    let mut pages = client
+        .list_users()
+        .user_pool_id(pool)
+        .filter("cognito:user_status = \"UNCONFIRMED\"")
+        // The one attribute that everybody has, and that says nothing about the person.
+        .attributes_to_get("sub")
+        .limit(PAGE)
+        .into_paginator()
+        .send();
+    while let Some(answer) = pages.next().await {
+        let answer = answer.map_err(|error| call.failure(&error))?;
+        for user in answer.users() {
+            seen = seen.saturating_add(1);
+            counted = counted.saturating_add(created_then(user.user_create_date()).into());
+        }
+        progress(seen);
+    }
+    Ok(counted)
+}

@@ -1,0 +1,249 @@
+//! Whether Cognito can encrypt codes with the key.
+
+use super::{
+    Conditions, GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, SENDER_PAGE, conditions, except, exempted,
+    show_policy,
+};
+use crate::aws::AwsError;
+use crate::aws::cognito::Pool;
+use crate::aws::kms::Grant;
+use crate::deployment::Deployment;
+use crate::doctor::finding::Finding;
+use crate::doctor::function::{attach_command, detach_command};
+use crate::doctor::policy::Policy;
+use crate::doctor::registry::CheckId;
+
+const GRANT: CheckId = CheckId::TriggersGrant;
+
+/// Whether a key's grants let Cognito encrypt for a user pool.
+///
+/// AWS doesn't document what Cognito's grant looks like, so a grant that may be Cognito's is never called missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum GrantState {
+    Granted,
+    /// Cognito has grants, but for these user pools.
+    OtherPools(Vec<String>),
+    /// This number of grants may be Cognito's.
+    Possible(usize),
+    Missing,
+}
+
+fn grant_state(grants: &[Grant], pool: &Pool) -> GrantState {
+    // The AWS Encryption SDK needs one of these to begin a message.
+    let encrypts = |grant: &&Grant| {
+        grant.operations.iter().any(|name| name == "Encrypt" || name.starts_with("GenerateDataKey"))
+    };
+    let of_pool = |grant: &Grant| match (grant.context.get(POOL_IN_CONTEXT), &grant.source_arn) {
+        (Some(id), _) => Some(*id == pool.id),
+        (None, Some(arn)) => Some(*arn == pool.arn),
+        (None, None) => None,
+    };
+    let of_cognito = |grant: &Grant| grant.grantees.iter().any(|grantee| grantee.starts_with("cognito-idp."));
+    // Another service's grant can't be Cognito's; a user, role or account may represent a service.
+    let of_other_service = |grant: &Grant| {
+        grant.grantees.iter().any(|grantee| grantee.ends_with(".amazonaws.com")) && !of_cognito(grant)
+    };
+    let (mut others, mut possible) = (Vec::new(), 0_usize);
+    for grant in grants.iter().filter(encrypts).filter(|grant| !of_other_service(grant)) {
+        match of_pool(grant) {
+            Some(true) => return GrantState::Granted,
+            None if of_cognito(grant) => return GrantState::Granted,
+            Some(false) => others.extend(grant.context.get(POOL_IN_CONTEXT).cloned()),
+            None => possible = possible.saturating_add(1),
+        }
+    }
+    others.sort();
+    others.dedup();
+    match (possible, others.is_empty()) {
+        (1.., _) => GrantState::Possible(possible),
+        (_, false) => GrantState::OtherPools(others),
+        _ => GrantState::Missing,
+    }
+}
+
+pub(super) fn finding(
+    grants: &Result<Vec<Grant>, AwsError>,
+    pool: &Pool,
+    deployment: Option<&Deployment>,
+) -> Finding {
+    let grants = match grants {
+        Ok(grants) => grants,
+        Err(error) => {
+            return Finding::not_checked(GRANT, "whether Cognito can encrypt codes with the key", error);
+        }
+    };
+    let state = grant_state(grants, pool);
+    let finding = match &state {
+        GrantState::Granted => {
+            Finding::ok(GRANT, "Cognito has a grant to encrypt codes with the key for this user pool")
+        }
+        GrantState::OtherPools(pools) => Finding::cause(
+            GRANT,
+            format!(
+                "Cognito can encrypt codes with the key only for {}, not for this user pool",
+                pools.join(", ")
+            ),
+        ),
+        GrantState::Possible(count) => Finding::warning(
+            GRANT,
+            format!(
+                "no grant of the key names Cognito or this user pool, but {count} of them may be Cognito's: AWS doesn't \
+                 document what its grant looks like"
+            ),
+        ),
+        GrantState::Missing => Finding::cause(
+            GRANT,
+            "Cognito has no grant to encrypt codes with the key: the credentials that attached the triggers lacked \
+             kms:CreateGrant",
+        ),
+    };
+    let finding = if state == GrantState::Granted { finding } else { reattach(finding, pool, deployment) };
+    finding
+        .evidence(format!(
+            "kms:ListGrants returns {} grants; doctor looks for Encrypt or GenerateDataKey with the principal \
+             cognito-idp or the encryption context {POOL_IN_CONTEXT}={}",
+            grants.len(),
+            pool.id
+        ))
+        .source(SENDER_PAGE)
+        .source(GRANT_PAGE)
+}
+
+/// Cognito creates its grant when the key is set in the user pool. If the key is set already, `attach` changes nothing.
+fn reattach(finding: Finding, pool: &Pool, deployment: Option<&Deployment>) -> Finding {
+    let finding = finding.advice(
+        "Detach the triggers and attach them again with credentials that have kms:CreateGrant on the key: Cognito \
+         creates its grant with them. In between, Cognito sends the messages itself.",
+    );
+    match deployment {
+        Some(deployment) => finding.command(format!(
+            "{} && {}",
+            detach_command(&pool.id, deployment),
+            attach_command(&pool.id, deployment)
+        )),
+        None => finding,
+    }
+}
+
+/// A Deny in the key policy takes precedence over every grant.
+pub(super) fn denied_by_policy(policy: &Policy, pool: &Pool, key_arn: &str) -> Option<Finding> {
+    let denials = ["kms:Encrypt", "kms:GenerateDataKey"]
+        .into_iter()
+        .flat_map(|action| policy.about(action))
+        .filter(|statement| !statement.allows && statement.names_service("cognito-idp.amazonaws.com"));
+    let mut unknown = None;
+    for statement in denials {
+        match conditions(statement, pool) {
+            Conditions::Fulfilled => {
+                let except = except(&exempted(statement));
+                return Some(
+                    Finding::cause(
+                        GRANT,
+                        format!("the key policy denies Cognito the encryption of codes{except}"),
+                    )
+                    .evidence("kms:GetKeyPolicy: a Deny takes precedence over every grant")
+                    .source(KEY_POLICY_PAGE)
+                    .advice(
+                        "Remove that statement from the key policy, or exempt this user pool. The policy:",
+                    )
+                    .command(show_policy(key_arn)),
+                );
+            }
+            Conditions::NotFulfilled(_) => {}
+            Conditions::Unknown(key) => unknown = Some(key),
+        }
+    }
+    let key = unknown?;
+    Some(
+        Finding::warning(
+            GRANT,
+            format!(
+                "the key policy denies Cognito the encryption of codes under the condition {key}, which doctor can't \
+                 evaluate"
+            ),
+        )
+        .evidence("kms:GetKeyPolicy: a Deny takes precedence over every grant")
+        .source(KEY_POLICY_PAGE)
+        .advice("Check that condition in the key policy:")
+        .command(show_policy(key_arn)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::{test_condition, test_pool};
+    use super::*;
+    use crate::doctor::finding::Level;
+
+    fn grant_of(grantee: &str, operation: &str, of_pool: Option<&str>) -> Grant {
+        Grant {
+            grantees: vec![grantee.to_owned()],
+            operations: vec![operation.to_owned()],
+            context: of_pool
+                .map(|id| BTreeMap::from([(POOL_IN_CONTEXT.to_owned(), id.to_owned())]))
+                .unwrap_or_default(),
+            source_arn: None,
+        }
+    }
+
+    #[track_caller]
+    fn check_grants(grants: &[Grant], expected: &GrantState) {
+        assert_eq!(&grant_state(grants, &test_pool()), expected, "{grants:?}");
+    }
+
+    #[test]
+    fn a_grant_that_may_be_cognitos_is_not_missing() {
+        let own = Some("eu-central-1_Example01");
+        let cognito = "cognito-idp.amazonaws.com";
+        let account = "arn:aws:iam::111122223333:root";
+        check_grants(&[], &GrantState::Missing);
+        check_grants(&[grant_of(cognito, "GenerateDataKey", own)], &GrantState::Granted);
+        check_grants(&[grant_of(cognito, "GenerateDataKeyWithoutPlaintext", None)], &GrantState::Granted);
+        check_grants(
+            &[grant_of("cognito-idp.eu-central-1.amazonaws.com", "Encrypt", own)],
+            &GrantState::Granted,
+        );
+        check_grants(&[grant_of(account, "Encrypt", own)], &GrantState::Granted);
+        check_grants(&[grant_of(account, "Encrypt", None)], &GrantState::Possible(1));
+        check_grants(&[grant_of(cognito, "Decrypt", own)], &GrantState::Missing);
+        check_grants(
+            &[grant_of("dynamodb.eu-central-1.amazonaws.com", "Encrypt", None)],
+            &GrantState::Missing,
+        );
+        check_grants(
+            &[grant_of(cognito, "Encrypt", Some("eu-central-1_Other")), grant_of(account, "Decrypt", None)],
+            &GrantState::OtherPools(vec!["eu-central-1_Other".to_owned()]),
+        );
+    }
+
+    #[test]
+    fn a_deny_in_the_key_policy_takes_precedence() {
+        let check = |action: &str, principal: &str, condition: &str, expected: Option<Level>| {
+            let statement = format!(
+                r#"{{"Effect":"Deny","Principal":{principal},"Action":"{action}","Resource":"*"{condition}}}"#
+            );
+            let policy = Policy::parse(&format!(r#"{{"Statement":{statement}}}"#)).expect("a policy");
+            assert_eq!(
+                denied_by_policy(&policy, &test_pool(), "").map(|finding| finding.level),
+                expected,
+                "{statement}"
+            );
+        };
+        check("kms:GenerateDataKey*", r#""*""#, "", Some(Level::Cause));
+        check("kms:*", r#"{"Service":"cognito-idp.amazonaws.com"}"#, "", Some(Level::Cause));
+        check("kms:*", r#"{"Service":"sqs.amazonaws.com"}"#, "", None);
+        check("kms:Decrypt", r#""*""#, "", None);
+        check(
+            "kms:Encrypt",
+            r#""*""#,
+            &test_condition("StringNotEquals", "eu-central-1_Other"),
+            Some(Level::Cause),
+        );
+        check("kms:Encrypt", r#""*""#, &test_condition("StringNotEquals", "eu-central-1_Example01"), None);
+        // A Deny whose condition isn't understood is not forgotten.
+        let unknown = r#","Condition":{"Bool":{"aws:ViaAWSService":"false"}}"#;
+        check("kms:Encrypt", r#""*""#, unknown, Some(Level::Warning));
+    }
+}

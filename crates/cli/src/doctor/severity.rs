@@ -1,0 +1,100 @@
+//! The one place that decides how severe a finding is.
+//!
+//! A check proposes a level from what it sees. The registry caps it, and circumstances that no single check knows turn
+//! a cause into a warning.
+
+use super::contact::Contact;
+use super::finding::{Finding, Level};
+use super::registry::CheckId;
+
+/// Why a problem that stops messages is not the cause of a missing code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mitigation {
+    /// The sender has a second SES route that works.
+    Fallback,
+    /// The user's codes use another channel: which one, if any.
+    OtherChannel { affected: Contact, used: Option<Contact> },
+    /// Cognito reports it, but a function sends the messages.
+    SentByFunction,
+    /// The provider accepted a later message to the same user.
+    DeliveredLater,
+}
+
+impl Mitigation {
+    /// What the summary says about it.
+    fn words(self) -> Option<String> {
+        Some(match self {
+            Self::Fallback => "the sender uses its fallback instead".to_owned(),
+            Self::OtherChannel { used: Some(used), .. } => format!("this user's codes go {}", used.by()),
+            Self::OtherChannel { affected, used: None } => {
+                format!("this user gets no codes {}", affected.by())
+            }
+            Self::DeliveredLater => "a later message to this user was accepted".to_owned(),
+            Self::SentByFunction => return None,
+        })
+    }
+}
+
+/// The level that a check reports: what it proposes, but never more than its entry in the registry.
+pub(super) fn level(check: CheckId, proposed: Level) -> Level {
+    proposed.min(check.check().worst)
+}
+
+/// A cause becomes a warning; everything else stays as it is.
+pub(super) fn mitigate(mut finding: Finding, mitigation: Mitigation) -> Finding {
+    if finding.level == Level::Cause {
+        finding.level = Level::Warning;
+        if let Some(words) = mitigation.words() {
+            finding.summary = format!("{}; {words}", finding.summary.trim_end_matches('.'));
+        }
+    }
+    finding
+}
+
+/// A problem of one channel is a cause only if codes of this user use that channel. `used` is unknown if the user is.
+pub(super) fn for_channel(finding: Finding, affected: Contact, used: Option<&[Contact]>) -> Finding {
+    match used {
+        Some(used) if !used.contains(&affected) => {
+            mitigate(finding, Mitigation::OtherChannel { affected, used: used.first().copied() })
+        }
+        _ => finding,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(used: Option<&[Contact]>) -> (Level, String) {
+        let finding = for_channel(Finding::cause(CheckId::SmsSpend, "no more SMS."), Contact::Phone, used);
+        (finding.level, finding.summary)
+    }
+
+    #[test]
+    fn a_problem_of_an_unused_channel_is_a_warning() {
+        let cause = (Level::Cause, "no more SMS.".to_owned());
+        assert_eq!(judged(None), cause);
+        assert_eq!(judged(Some(&[Contact::Email, Contact::Phone])), cause);
+        let warning = |words: &str| (Level::Warning, format!("no more SMS; {words}"));
+        assert_eq!(judged(Some(&[Contact::Email])), warning("this user's codes go by email"));
+        assert_eq!(judged(Some(&[])), warning("this user gets no codes by SMS"));
+    }
+
+    #[test]
+    fn no_check_reports_more_than_its_entry_in_the_registry() {
+        assert_eq!(Finding::cause(CheckId::EmailDkim, "").level, Level::Warning);
+        assert_eq!(Finding::cause(CheckId::EmailIdentity, "").level, Level::Cause);
+        assert_eq!(Finding::warning(CheckId::EmailIdentity, "").level, Level::Warning);
+    }
+
+    #[test]
+    fn only_causes_are_mitigated() {
+        let mitigated = |finding| mitigate(finding, Mitigation::Fallback);
+        assert_eq!(mitigated(Finding::ok(CheckId::EmailQuota, "fine")).summary, "fine");
+        let finding = mitigated(Finding::cause(CheckId::EmailQuota, "used up"));
+        assert_eq!(
+            (finding.level, finding.summary.as_str()),
+            (Level::Warning, "used up; the sender uses its fallback instead")
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! Which functions the user pool invokes, and whether they are the stack's.
+
+use shared::arn::{function_name, unqualified};
+use shared::trigger::Trigger;
+
+use crate::aws::cognito::Pool;
+use crate::deployment::Deployment;
+use crate::doctor::finding::Finding;
+use crate::doctor::function::attach_command;
+use crate::doctor::registry::CheckId;
+use crate::doctor::subject::Subject;
+use crate::terminal::shell::quote;
+
+const ATTACHED: CheckId = CheckId::TriggersAttached;
+const CHANNEL: CheckId = CheckId::TriggersChannel;
+
+/// The only version of a custom sender's events.
+const VERSION: &str = "V1_0";
+
+const TRIGGER_PAGE: &str = "https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html";
+const SENDER_PAGE: &str =
+    "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sender-triggers.html";
+const MESSAGE_PAGE: &str =
+    "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-message.html";
+
+/// Every Lambda trigger of the user pool, compared with the stack's functions.
+pub(super) fn attached(pool: &Pool, deployment: Option<&Deployment>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut matching = Vec::new();
+    for trigger in Trigger::ALL {
+        let deployed =
+            deployment.and_then(|deployment| Some((deployment, deployment.function_arn(trigger)?)));
+        match (pool.triggers.function_arn(trigger), deployed) {
+            (None, None) => {}
+            // Whether it is needed depends on the delivery of each channel: see `channels`.
+            (None, Some(_)) if trigger == Trigger::CustomMessage => {}
+            (None, Some((deployment, _))) => findings.push(missing(trigger, pool, deployment)),
+            (Some(attached), Some((deployment, deployed))) if unqualified(attached) != deployed => {
+                findings.push(other_function(trigger, attached, pool, deployment));
+            }
+            (Some(attached), None) if deployment.is_some() => {
+                findings
+                    .extend(deployment.map(|deployment| other_function(trigger, attached, pool, deployment)));
+            }
+            (Some(attached), _) => {
+                findings.extend(version(trigger, attached));
+                matching.push(function_name(attached));
+            }
+        }
+    }
+    let names = matching.join(" and ");
+    let summary = match (matching.is_empty(), deployment) {
+        (false, Some(deployment)) => {
+            format!("the user pool invokes {names} of the stack {}", deployment.stack)
+        }
+        (false, None) => format!("the user pool invokes {names}; the stack isn't known"),
+        (true, None) => {
+            "the user pool invokes no function: Cognito writes and sends every message".to_owned()
+        }
+        (true, Some(_)) => return findings,
+    };
+    findings.insert(
+        0,
+        Finding::ok(ATTACHED, summary)
+            .evidence("LambdaConfig (cognito-idp:DescribeUserPool), compared with the outputs of the stack"),
+    );
+    findings
+}
+
+fn missing(trigger: Trigger, pool: &Pool, deployment: &Deployment) -> Finding {
+    let (stack, name, member) = (&deployment.stack, trigger.package(), trigger.lambda_config_member());
+    let consequence = match trigger {
+        Trigger::PreSignUp => "every sign-up is accepted, and needs Cognito's normal code",
+        Trigger::CustomMessage => "Cognito uses its own texts",
+        Trigger::CustomEmailSender => "Cognito sends the emails, within its own limits, or not at all",
+        Trigger::CustomSmsSender => "Cognito sends the SMS, within its own limits, or not at all",
+    };
+    Finding::warning(
+        ATTACHED,
+        format!("the stack {stack} deploys {name}, but the user pool doesn't invoke it: {consequence}"),
+    )
+    .evidence(format!(
+        "cognito-idp:DescribeUserPool returns no LambdaConfig.{member}, the stack has the output {}",
+        trigger.output()
+    ))
+    .evidence("update-user-pool removes every trigger that isn't passed to it")
+    .source(TRIGGER_PAGE)
+    .command(attach_command(&pool.id, deployment))
+}
+
+fn other_function(trigger: Trigger, attached: &str, pool: &Pool, deployment: &Deployment) -> Finding {
+    let (member, stack) = (trigger.lambda_config_member(), &deployment.stack);
+    Finding::warning(
+        ATTACHED,
+        format!("{member} of the user pool is {attached}, which doesn't belong to the stack {stack}"),
+    )
+    .evidence("LambdaConfig (cognito-idp:DescribeUserPool), compared with the outputs of the stack")
+    .advice("If the stack's function should be there, see what would change:")
+    .command(format!(
+        "cognito-triggers diff --user-pool-id {} --stack-name {}",
+        quote(&pool.id),
+        quote(stack)
+    ))
+}
+
+/// A number at the end of the ARN is a version, which no deployment changes.
+fn version(trigger: Trigger, attached: &str) -> Option<Finding> {
+    let version = attached.strip_prefix(unqualified(attached))?.strip_prefix(':')?;
+    version.bytes().all(|byte| byte.is_ascii_digit()).then(|| {
+        let member = trigger.lambda_config_member();
+        Finding::warning(
+            ATTACHED,
+            format!(
+                "{member} of the user pool is version {version} of its function: deployments don't change it"
+            ),
+        )
+        .advice("Attach the function itself or an alias.")
+        .evidence("Cognito's guide describes functions and aliases, not versions")
+        .source(TRIGGER_PAGE)
+    })
+}
+
+/// For each channel, either a custom sender or custom-message writes the messages.
+pub(super) fn channels(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
+    let triggers = &pool.triggers;
+    let mut findings = Vec::new();
+    let senders = [
+        (Trigger::CustomEmailSender, &triggers.custom_email_sender, "email"),
+        (Trigger::CustomSmsSender, &triggers.custom_sms_sender, "sms"),
+    ];
+    let channels = subject.setting(Trigger::CustomMessage, "CUSTOM_MESSAGE_CHANNELS").unwrap_or_default();
+    let writes = |channel: &str| channels.split(',').any(|name| name.trim() == channel);
+    for (trigger, sender, channel) in &senders {
+        let Some(sender) = sender else { continue };
+        let member = trigger.lambda_config_member();
+        if sender.version != VERSION {
+            findings.push(
+                Finding::warning(
+                    CHANNEL,
+                    format!(
+                        "{member} of the user pool has the event version {}: the function supports only {VERSION}",
+                        sender.version
+                    ),
+                )
+                .advice("Attach the triggers again.")
+                .evidence(format!("LambdaConfig.{member}.LambdaVersion"))
+                .source(SENDER_PAGE),
+            );
+        }
+        if triggers.custom_message.is_some() && writes(channel) {
+            findings.push(
+                Finding::warning(
+                    CHANNEL,
+                    format!(
+                        "both {member} and CustomMessage are attached for {channel} messages: AWS doesn't document \
+                         what Cognito does then"
+                    ),
+                )
+                .evidence(format!(
+                    "LambdaConfig has both, and CUSTOM_MESSAGE_CHANNELS of custom-message includes {channel}"
+                ))
+                .source(MESSAGE_PAGE)
+                .source(SENDER_PAGE)
+                .advice("Remove one of the two: EmailDelivery and SmsDelivery of the stack decide which."),
+            );
+        }
+    }
+    if let Some(deployment) = subject.deployment
+        && triggers.custom_message.is_none()
+        && cognito_sends(deployment, &writes)
+    {
+        findings.push(missing(Trigger::CustomMessage, pool, deployment));
+    }
+    findings
+}
+
+/// Whether the stack is deployed so that Cognito sends and custom-message writes.
+///
+/// With an email sender and without SMS, custom-message has both channels although it isn't attached. So both channels
+/// together mean that only without an email sender.
+fn cognito_sends(deployment: &Deployment, writes: &impl Fn(&str) -> bool) -> bool {
+    let sends = |trigger| deployment.function_arn(trigger).is_some();
+    let (email, sms) = (writes("email"), writes("sms"));
+    (email && !sends(Trigger::CustomEmailSender)) || (sms && !email && !sends(Trigger::CustomSmsSender))
+}

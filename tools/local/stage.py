@@ -1,0 +1,240 @@
+"""The deployed stack and the local user pools, and what the stories of the demo share."""
+
+import json
+import os
+import re
+import subprocess
+import time
+from email.utils import parseaddr
+
+from local.aws import LocalAws
+from local.event_files import genuine
+from local.heartbeat import Heartbeat
+from local.pool import LocalPools
+from local.processes import ROOT, TOOLS
+from local.report import NotAsExpected
+from local.text import plural
+
+STACK = "demo"
+FUNCTIONS = ("PreSignUpFunction", "CustomMessageFunction", "CustomEmailSenderFunction", "CustomSmsSenderFunction")
+BRAND = "Example Shop"
+FROM = "Example Shop <no-reply@shop.example>"
+ANN, ANN_NEW = "ann@people.example", "ann.new@people.example"
+BEN, CARL = "ben@trusted.example", "carl@denied.example"
+DORA, EMMA, FUMI = "dora@people.example", "emma@people.example", "fumi@people.example"
+PASSWORD, NEW_PASSWORD = "Correct-Horse-1", "Battery-Staple-2"
+PARAMETERS = {
+    "Architecture": "x86_64",
+    "BrandName": BRAND,
+    "FromAddress": FROM,
+    "SupportContact": "help@shop.example",
+    "AllowedEmailDomains": "trusted.example",
+    "DeniedEmailDomains": "denied.example",
+    "EmailDelivery": "sender",
+    "SmsDelivery": "sender",
+    "SmsAllowedCountries": "US",
+    "SmsSenderId": "EXAMPLE",
+    # The AWS emulator supports no alarm with metric math.
+    "SilenceAlarm": "false",
+}
+
+
+class Stage:
+    """The deployed stack, the local pools, and what the stories share."""
+
+    def __init__(self, report, processes):
+        self.report, self.processes = report, processes
+
+    def build(self):
+        self.report.heading("Build")
+        log = os.path.relpath(self.processes.log("build"))
+        self.report.say(f"sam build, release binaries for x86_64: up to 20 minutes the first time; log: {log}")
+        began = time.monotonic()
+        sam = TOOLS / "venv" / "bin" / "sam"
+        with Heartbeat("building the functions for release"):
+            self.processes.run("build", [sam, "build", *self._common()], **self._quiet())
+        with Heartbeat("building cognito-triggers"):
+            self.processes.run("build-tool", ["cargo", "build", "--locked", "--package", "cli"], **self._quiet())
+        self.report.say(f"built in {time.monotonic() - began:.0f} s")
+
+    def start(self, main_port, sms_port):
+        self.report.heading("Local AWS and sam deploy")
+        began = time.monotonic()
+        self.aws = LocalAws(self.processes, main_port, sms_port)
+        self.report.say(
+            f"AWS emulator (ministack) at {self.aws.url}; SMS (moto) at {self.aws.sms_url}, because ministack does not "
+            f"show SMS; up after {time.monotonic() - began:.0f} s"
+        )
+        began = time.monotonic()
+        self.deploy(STACK, PARAMETERS)
+        self.aws.verify_sender(parseaddr(FROM)[1].rpartition("@")[2])
+        self.report.say(f"sam deploy succeeded after {time.monotonic() - began:.0f} s")
+        described = self.aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+        self.resources = {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in described}
+        functions = self.aws.client("lambda")
+        self.arns = {
+            name: functions.get_function(FunctionName=self.resources[name])["Configuration"]["FunctionArn"]
+            for name in FUNCTIONS
+        }
+        self.outputs = self.outputs_of(STACK)
+        self.key_arn = self.outputs["CodeKeyArn"]
+
+    def deploy(self, stack, parameters):
+        self.processes.run(
+            f"deploy-{stack}",
+            [
+                TOOLS / "venv" / "bin" / "sam",
+                "deploy",
+                "--template-file",
+                ROOT / ".aws-sam" / "build" / "template.yaml",
+                "--stack-name",
+                stack,
+                "--resolve-s3",
+                "--capabilities",
+                "CAPABILITY_IAM",
+                "--no-confirm-changeset",
+                "--no-progressbar",
+                *self._common(parameters),
+            ],
+            AWS_ENDPOINT_URL=self.aws.url,
+            **self._quiet(),
+        )
+
+    def outputs_of(self, stack):
+        outputs = self.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+        return {item["OutputKey"]: item["OutputValue"] for item in outputs}
+
+    def start_pools(self, sender_port, message_port):
+        """Two servers, because the local user pool has one set of triggers for all its pools."""
+        triggers = {
+            "PreSignUp": self.resources["PreSignUpFunction"],
+            "CustomEmailSender": self.resources["CustomEmailSenderFunction"],
+        }
+        self.pool = LocalPools(self.processes, "user-pool", sender_port, self.aws, triggers, self.key_arn).create()
+        triggers = {"CustomMessage": self.resources["CustomMessageFunction"]}
+        self.message_pools = LocalPools(
+            self.processes, "user-pool-with-custom-message", message_port, self.aws, triggers, self.key_arn
+        )
+        self.message_pool = self.message_pools.create()
+        self.report.say(
+            f"local user pools (cognito-local) at {self.pool.api.meta.endpoint_url} and {self.message_pools.url}"
+        )
+
+    def _common(self, parameters=PARAMETERS):
+        """The demo ignores the user's samconfig.toml (a stack, a profile)."""
+        empty = self.processes.folder / "samconfig.toml"
+        empty.write_text("version = 0.1\n")
+        return [
+            "--config-file",
+            empty,
+            "--parameter-overrides",
+            *(f'{name}="{value}"' for name, value in parameters.items()),
+        ]
+
+    def _quiet(self):
+        """SAM writes nothing into the home folder, and does not check for a newer version."""
+        (self.processes.folder / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
+        return {"__SAM_CLI_APP_DIR": str(self.processes.folder)}
+
+    def step(self, flow, sentence, expected):
+        return self.report.step(flow, sentence, expected)
+
+    def new_mails(self, step, to, count=1):
+        """The emails that came since the last look: exactly `count`, each to `to` only. Shows them."""
+        mails, self._mails_seen = self.aws.mails()[self._mails_seen :], len(self.aws.mails())
+        for mail in mails:
+            self.report.mail(mail)
+        step.check(len(mails) == count, None, f"{plural(len(mails), 'email')} instead of {count}")
+        for mail in mails:
+            addressed = [*mail["To"], *mail["CC"], *mail["BCC"]]
+            step.check(addressed == [to], None, "an email to another address")
+            step.check(parseaddr(mail["Source"]) == parseaddr(FROM), None, f"an email from {mail['Source']}")
+            step.check(mail["BodyText"] and mail["BodyHtml"], None, "a part is missing")
+        step.check(True, f"{plural(count, 'email')} to {to} with text and HTML" if count else "no email")
+        return mails[0] if mails else None
+
+    def new_texts(self, step, to, count=1):
+        """The same for SMS."""
+        texts, self._texts_seen = self.aws.texts()[self._texts_seen :], len(self.aws.texts())
+        for number, message in texts:
+            self.report.text(number, message)
+        step.check(len(texts) == count, None, f"{len(texts)} SMS instead of {count}")
+        step.check(
+            all(number == to for number, _ in texts),
+            f"{count} SMS to {to}" if count else "no SMS",
+            "an SMS to another number",
+        )
+        return texts[0][1] if texts else None
+
+    _mails_seen = _texts_seen = 0
+
+    def code_in(self, step, mail):
+        """The six digits of a mail, the same in both parts."""
+        found = set(re.findall(r"(?<![\w-])\d{6}(?![\w-])", mail["BodyText"]))  # not a piece of a username
+        step.check(len(found) == 1, "one code of 6 digits", f"{len(found)} codes of 6 digits in the text")
+        code = found.pop()
+        step.check(code in mail["BodyHtml"], "the same code in the HTML part", "another code in the HTML part")
+        return code
+
+    def invoke(self, function, event):
+        """Answer of a function of the first stack, and the text of its error or None."""
+        return self.invoke_function(self.resources[function], event)
+
+    def invoke_function(self, name, event):
+        """The same of any function."""
+        answer = self.aws.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+        payload = json.loads(answer["Payload"].read() or "null")
+        return (None, payload.get("errorMessage", "")) if answer.get("FunctionError") else (payload, None)
+
+    def event(self, name):
+        """A fixture event with a genuinely encrypted code for the local pool."""
+        return genuine(name, self.aws.client("kms"), self.key_arn, self.pool.id)
+
+    def refused(self, step, what, error, call):
+        """`call` must be refused with `error`; gives the error's message."""
+        try:
+            call()
+        except error as refusal:
+            step.check(True, f"{what}: {error.__name__}")
+            return refusal.response["Error"]["Message"]
+        step.check(False, "", f"{what} was accepted")
+
+    def fail_asynchronously(self, step, event, hide_seconds=30):
+        """Invokes the custom email sender as Cognito does; returns the one failed event that its queue then has."""
+        self.aws.client("lambda").invoke(
+            FunctionName=self.resources["CustomEmailSenderFunction"],
+            InvocationType="Event",
+            Payload=json.dumps(event),
+        )
+        messages = (
+            self.aws.client("sqs")
+            .receive_message(
+                QueueUrl=self.outputs["OnFailureQueueUrl"], WaitTimeSeconds=20, VisibilityTimeout=hide_seconds
+            )
+            .get("Messages", [])
+        )
+        step.check(len(messages) == 1, "one failed event in the queue", f"{len(messages)} failed events within 20 s")
+        return messages[0]
+
+    def no_failed_events(self, step):
+        depth = self.aws.client("sqs").get_queue_attributes(
+            QueueUrl=self.outputs["OnFailureQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
+        )["Attributes"]["ApproximateNumberOfMessages"]
+        step.check(int(depth) == 0, "no failed events", f"{depth} failed events")
+
+    def operate(self, *arguments, exit_code=0):
+        """What the operator's tool prints, run against the local AWS and nothing else."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "AWS_ENDPOINT_URL": self.aws.url,
+            "AWS_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+        command = [ROOT / "target" / "debug" / "cognito-triggers", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != exit_code:
+            raise NotAsExpected(
+                f"cognito-triggers {arguments[0]} ended with {done.returncode}: {done.stdout}{done.stderr}"
+            )
+        return done.stdout

@@ -1,0 +1,1 @@
+"""What the demo plays: each story is a function of the stage."""
