@@ -242,7 +242,7 @@ impl PoolReport {
             };
             self.refuse(format!("{name}={wrong} is wrong for this user pool"), hint);
         }
-        let denied = |one: &&Permission| one.state == PermissionState::Denied;
+        let denied = |one: &&FunctionPermission| one.state == PermissionState::Denied;
         let denied: Vec<_> =
             self.permissions.iter().filter(denied).map(FunctionPermission::summary).collect();
         for text in denied {
