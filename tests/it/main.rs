@@ -51,3 +51,4 @@ mod start_up;
 mod threats;
 mod tour;
 mod watched;
+mod webhook;
