@@ -458,6 +458,31 @@ async fn a_function_that_any_pool_may_invoke_is_named_but_no_drift() {
 }
 
 #[tokio::test]
+async fn a_condition_that_cannot_be_evaluated_is_named() {
+    let stage = Stage::set();
+    assert_end(&stage.attach(&[]).await, 0, "Attached");
+    stage.world.change_permissions(PRE_SIGN_UP, |statements| {
+        let mut denial = statements[0].clone();
+        (denial["Sid"], denial["Effect"]) = (json!("denial"), json!("Deny"));
+        denial["Condition"] = json!({ "Bool": { "aws:SecureTransport": "false" } });
+        statements.push(denial);
+    });
+    let output = stage.run("diff", &[]).await;
+    assert_end(&output, 0, "may be invoked by this pool, unless a Deny statement of its policy applies: its");
+    assert_end(&output, 0, "condition on aws:securetransport cannot be evaluated here");
+    stage.world.change_permissions(PRE_SIGN_UP, |statements| {
+        statements.pop();
+        statements[0]["Condition"]["Bool"] = json!({ "aws:SecureTransport": "true" });
+    });
+    assert_end(&stage.run("diff", &[]).await, 1, "only if a condition on aws:securetransport holds");
+    stage.world.change_permissions(PRE_SIGN_UP, |statements| {
+        statements[0]["Condition"] = json!({ "StringEquals": { "AWS:SourceAccount": "123456789012" } });
+    });
+    let output = stage.run("diff", &[]).await;
+    assert_end(&output, 0, "triggers-pre-sign-up may be invoked by every user pool of its account");
+}
+
+#[tokio::test]
 async fn a_key_of_somebody_else_is_drift() {
     let stage = Stage::set();
     assert_end(&stage.attach(&[]).await, 0, "Attached");

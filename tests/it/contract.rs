@@ -7,7 +7,6 @@ use std::process::Command;
 
 use serde_json::Value;
 use shared::config::Settings;
-use tests::function::bootstrap;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
@@ -17,7 +16,7 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-fn cargo(arguments: &[&str]) -> String {
+pub(crate) fn cargo(arguments: &[&str]) -> String {
     let output =
         Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -308,20 +307,5 @@ fn aws_lc_is_built_without_jitter_entropy() {
         let bytes = std::fs::read(&archive).expect("an archive");
         assert!(contains(&bytes, b"RAND_bytes"), "{} has the names of its functions", archive.display());
         assert!(!contains(&bytes, b"jent_"), "{} gathers jitter", archive.display());
-    }
-}
-
-#[test]
-fn the_shipped_binaries_stay_small() {
-    for (function, limit) in [
-        ("pre-sign-up", 3_000_000),
-        ("custom-message", 3_000_000),
-        ("custom-email-sender", 6_500_000),
-        ("custom-sms-sender", 6_500_000),
-        // Nobody waits for it.
-        ("attach", 6_000_000),
-    ] {
-        let size = std::fs::metadata(bootstrap(function)).expect("run `make build` first").len();
-        assert!(size <= limit, "{function} has {size} bytes");
     }
 }

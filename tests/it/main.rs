@@ -9,6 +9,7 @@
 )]
 
 mod attach_function;
+mod budgets;
 mod cli_attach;
 mod cli_doctor;
 mod cli_doctor_email;

@@ -10,7 +10,6 @@ mod step;
 mod client;
 mod email;
 mod key;
-mod policy;
 mod sms;
 mod startup;
 mod trail;

@@ -8,6 +8,7 @@
 //! - [`description`]: a user pool as Cognito describes it;
 //! - [`plan`]: what is to be changed, decided without a call;
 //! - [`control`]: reads, writes, and reads again;
+//! - [`policy`]: the policies of functions and keys;
 //! - [`permission`]: whether Cognito may invoke a function;
 //! - [`model`]: what can be set in a user pool and what can only be read;
 //! - [`aws`]: the calls, and what their errors mean.
@@ -19,6 +20,7 @@ pub mod difference;
 pub mod model;
 pub mod permission;
 pub mod plan;
+pub mod policy;
 pub mod triggers;
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use pool::permission::Verdict;
+use pool::permission::{InvokePermission, PermittedPools};
 use pool::plan::{Plan, Refusal};
+use pool::policy::Effect;
 use serde::Serialize;
 use shared::arn::function_name;
 
@@ -46,13 +47,21 @@ struct Change {
 pub(super) struct Permission {
     function: String,
     state: State,
+    /// What an unknown state depends on.
+    #[serde(rename = "condition", skip_serializing_if = "Option::is_none")]
+    condition_key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum State {
     Allowed,
+    AllowedToAccount,
     AllowedToAnyPool,
+    /// Only if a condition holds that cannot be evaluated.
+    AllowedUnderCondition,
+    /// Unless a Deny statement applies whose condition cannot be evaluated.
+    AllowedUnlessDenied,
     Missing,
     Denied,
     Added,
@@ -84,34 +93,62 @@ struct Advice {
 }
 
 impl Permission {
-    pub(super) fn new(function: &str, verdict: Verdict) -> Self {
-        let state = match verdict {
-            Verdict::Allowed => State::Allowed,
-            Verdict::AnyPool => State::AllowedToAnyPool,
-            Verdict::Missing => State::Missing,
-            Verdict::Denied => State::Denied,
+    pub(super) fn new(function: &str, permission: InvokePermission) -> Self {
+        let (state, condition_key) = match permission {
+            InvokePermission::Allowed(PermittedPools::Named) => (State::Allowed, None),
+            InvokePermission::Allowed(PermittedPools::OfAccount) => (State::AllowedToAccount, None),
+            InvokePermission::Allowed(PermittedPools::OfEveryAccount) => (State::AllowedToAnyPool, None),
+            InvokePermission::NotAllowed { .. } => (State::Missing, None),
+            InvokePermission::Denied => (State::Denied, None),
+            InvokePermission::Unknown { effect: Effect::Allow, condition_key } => {
+                (State::AllowedUnderCondition, Some(condition_key))
+            }
+            InvokePermission::Unknown { effect: Effect::Deny, condition_key } => {
+                (State::AllowedUnlessDenied, Some(condition_key))
+            }
         };
-        Self { function: function.to_owned(), state }
+        Self { function: function.to_owned(), state, condition_key }
     }
 
     /// A permission that `attach` once added.
     pub(super) fn added_before(function: &str) -> Self {
-        Self { function: function.to_owned(), state: State::AddedBefore }
+        Self { function: function.to_owned(), state: State::AddedBefore, condition_key: None }
     }
 
+    /// Whether `attach` adds a statement.
     pub(super) fn is_missing(&self) -> bool {
-        self.state == State::Missing
+        matches!(self.state, State::Missing | State::AllowedUnderCondition)
+    }
+
+    /// Whether `attach` has to add a statement, or a statement denies the invocation.
+    fn is_wrong(&self) -> bool {
+        self.is_missing() || self.state == State::Denied
     }
 
     fn sentence(&self) -> String {
-        format!("{} {}", function_name(&self.function), self.state.sentence())
+        let name = function_name(&self.function);
+        let key = self.condition_key.as_deref().unwrap_or_default();
+        match self.state {
+            State::AllowedUnderCondition => format!(
+                "{name} may be invoked by this pool only if a condition on {key} holds, which cannot be evaluated here"
+            ),
+            State::AllowedUnlessDenied => format!(
+                "{name} may be invoked by this pool, unless a Deny statement of its policy applies: its condition on \
+                 {key} cannot be evaluated here"
+            ),
+            state => format!("{name} {}", state.sentence()),
+        }
     }
 
     fn tone(&self) -> Tone {
         match self.state {
-            State::Allowed | State::AddedBefore => Tone::Plain,
+            State::Allowed | State::AllowedToAccount | State::AddedBefore => Tone::Plain,
             State::Added | State::Removed => Tone::Good,
-            State::Missing | State::Denied | State::AllowedToAnyPool => Tone::Warning,
+            State::AllowedToAnyPool
+            | State::AllowedUnderCondition
+            | State::AllowedUnlessDenied
+            | State::Missing
+            | State::Denied => Tone::Warning,
         }
     }
 }
@@ -119,7 +156,10 @@ impl Permission {
 impl State {
     fn sentence(self) -> &'static str {
         match self {
-            Self::Allowed | Self::AddedBefore => "may be invoked by this pool",
+            Self::Allowed | Self::AllowedUnderCondition | Self::AllowedUnlessDenied | Self::AddedBefore => {
+                "may be invoked by this pool"
+            }
+            Self::AllowedToAccount => "may be invoked by every user pool of its account",
             Self::AllowedToAnyPool => "may be invoked by any user pool: its policy names none",
             Self::Missing => "may not be invoked by this pool",
             Self::Denied => "may not be invoked by this pool: a statement of its policy forbids it",
@@ -206,7 +246,7 @@ impl Report {
     /// Refuses to put back functions that Cognito may not invoke, or that are gone.
     pub(super) fn refuse_to_restore(&mut self, permissions: &[Permission]) {
         for permission in permissions {
-            if matches!(permission.state, State::Missing | State::Denied) {
+            if permission.is_wrong() {
                 let hint = "Leave out --restore: then the places are left empty.";
                 self.refuse(
                     format!("what would be put back is gone or forbidden: {}", permission.sentence()),
@@ -245,7 +285,7 @@ impl Report {
         let state = if self.command == "detach" { State::Removed } else { State::Added };
         for function in functions {
             self.permissions.retain(|permission| &permission.function != function);
-            self.permissions.push(Permission { function: function.clone(), state });
+            self.permissions.push(Permission { function: function.clone(), state, condition_key: None });
         }
         self.outcome = Outcome::Changed;
         self.backup = backup.map(|path| path.display().to_string());
@@ -254,8 +294,7 @@ impl Report {
     /// Whether anything is not as the stack wants it.
     pub(super) fn drift(&mut self) -> bool {
         // That a policy names no pool is nothing that `attach` could mend.
-        let wrong = |one: &Permission| matches!(one.state, State::Missing | State::Denied);
-        let permissions = self.permissions.iter().any(wrong);
+        let permissions = self.permissions.iter().any(Permission::is_wrong);
         let parameter = self.parameter.as_ref().is_some_and(|advice| advice.dangerous);
         let drift = permissions || parameter || self.is_refused() || !self.changes.is_empty();
         self.outcome = if drift { Outcome::WouldChange } else { Outcome::NothingToDo };
@@ -345,7 +384,10 @@ impl Report {
         for permission in &self.permissions {
             let mut text = permission.sentence();
             match permission.state {
-                State::Missing if self.command == "attach" && self.outcome == Outcome::WouldChange => {
+                _ if permission.is_missing()
+                    && self.command == "attach"
+                    && self.outcome == Outcome::WouldChange =>
+                {
                     text.push_str(": the permission would be added");
                 }
                 State::AddedBefore => text.push_str(": that permission would be removed"),

@@ -3,9 +3,13 @@
 use shared::arn::{Arn, function_name};
 use shared::trigger::Trigger;
 
+use std::collections::BTreeMap;
+
+use pool::permission::COGNITO;
+use pool::policy::{Access, AllowedBy, Denial, Policy, Principal, Request, UnknownBecause};
+
 use super::Subject;
 use super::finding::{Finding, Level};
-use super::policy::{Policy, Statement, Verdict};
 use super::step::{Step, region_of};
 use super::triggers::{Attached, account_of, attach};
 use crate::aws::{AwsError, Kind};
@@ -391,68 +395,68 @@ enum KeyPolicy {
     AllowsOthers(Vec<String>),
     /// Nothing allows it.
     Silent,
-    /// It depends on a condition that is not known here.
+    /// It allows the role or leaves it to IAM, unless a Deny statement with a condition on this key applies.
+    UnlessDenied { condition_key: String, iam_decides: bool },
+    /// It allows the role only under a condition on this key that is not known here.
     Unclear(String),
 }
 
 fn key_policy(policy: &Policy, role: &str, pool: &Pool) -> KeyPolicy {
-    let mut best = KeyPolicy::Silent;
-    for statement in policy.about("kms:Decrypt") {
-        let named = statement.names_role(role);
-        let left = statement.leaves_it_to(account_of(role));
-        if !named && !left {
-            continue;
-        }
-        best = match (conditions(statement, pool), statement.allows) {
-            (Conditions::Hold, false) if named || left => {
-                return KeyPolicy::Denies(exceptions(statement));
-            }
-            (Conditions::Hold, true) if named => KeyPolicy::Allows,
-            (Conditions::Hold, true) if best != KeyPolicy::Allows => KeyPolicy::LeavesItToIam,
-            (Conditions::Fail(values), true) if best == KeyPolicy::Silent => KeyPolicy::AllowsOthers(values),
-            (Conditions::Unclear(key), _) if best == KeyPolicy::Silent => KeyPolicy::Unclear(key),
-            _ => best,
-        };
-    }
-    best
-}
-
-/// What a statement's conditions say to a code of this pool.
-enum Conditions {
-    Hold,
-    /// They want one of these pools.
-    Fail(Vec<String>),
-    Unclear(String),
-}
-
-fn conditions(statement: &Statement, pool: &Pool) -> Conditions {
-    for condition in &statement.conditions {
-        if condition.key != CONTEXT_CONDITION.to_ascii_lowercase() {
-            return Conditions::Unclear(condition.key.clone());
-        }
-        match condition.holds_for(&pool.id) {
-            Verdict::Yes => {}
-            Verdict::No => return Conditions::Fail(condition.values.clone()),
-            Verdict::Unclear => return Conditions::Unclear(condition.key.clone()),
+    match policy.access(&decryption(role, pool)) {
+        Access::Allowed(AllowedBy::Statements(_)) => KeyPolicy::Allows,
+        Access::Allowed(AllowedBy::Iam) => KeyPolicy::LeavesItToIam,
+        Access::Denied(statement) => KeyPolicy::Denies(statement.exceptions()),
+        Access::NotAllowed { allowed_instead } if allowed_instead.is_empty() => KeyPolicy::Silent,
+        Access::NotAllowed { allowed_instead } => KeyPolicy::AllowsOthers(allowed_instead),
+        Access::Unknown(UnknownBecause::Deny { condition_key, otherwise }) => KeyPolicy::UnlessDenied {
+            condition_key: condition_key.to_owned(),
+            iam_decides: otherwise == AllowedBy::Iam,
+        },
+        Access::Unknown(UnknownBecause::Allow { condition_key }) => {
+            KeyPolicy::Unclear(condition_key.to_owned())
         }
     }
-    Conditions::Hold
 }
 
-/// The pools that a denial lets pass.
-fn exceptions(statement: &Statement) -> Vec<String> {
-    let conditions = statement.conditions.iter().filter(|condition| condition.operator.contains("Not"));
-    conditions.flat_map(|condition| condition.values.iter().cloned()).collect()
+/// A sender decrypts a code of a pool.
+fn decryption<'a>(role: &'a str, pool: &'a Pool) -> Request<'a> {
+    let account = account_of(role);
+    Request {
+        action: "kms:Decrypt",
+        principal: Principal::Role { arn: role, account },
+        context: BTreeMap::from([
+            ("kms:encryptioncontext:userpool-id", pool.id.as_str()),
+            ("aws:principalarn", role),
+            ("aws:principalaccount", account),
+            ("kms:calleraccount", account),
+        ]),
+    }
+}
+
+/// Cognito encrypts a code of a pool.
+fn encryption<'a>(action: &'a str, pool: &'a Pool) -> Request<'a> {
+    Request {
+        action,
+        principal: Principal::Service(COGNITO),
+        context: BTreeMap::from([("kms:encryptioncontext:userpool-id", pool.id.as_str())]),
+    }
 }
 
 /// A denial keeps Cognito from encrypting, whatever it was granted.
 fn encryption_denied(policy: &Policy, pool: &Pool, key_arn: &str) -> Option<Finding> {
-    let mut denials = ["kms:Encrypt", "kms:GenerateDataKey"]
-        .into_iter()
-        .flat_map(|action| policy.about(action))
-        .filter(|statement| !statement.allows && statement.names_service("cognito-idp.amazonaws.com"));
-    let denial = denials.find(|statement| matches!(conditions(statement, pool), Conditions::Hold))?;
-    let others = exceptions(denial);
+    let denials =
+        ["kms:Encrypt", "kms:GenerateDataKey"].map(|action| policy.denial(&encryption(action, pool)));
+    let certain = denials.iter().find_map(|denial| match denial {
+        Denial::By(statement) => Some(*statement),
+        Denial::Unknown { .. } | Denial::None => None,
+    });
+    let Some(denial) = certain else {
+        return denials.iter().find_map(|denial| match denial {
+            Denial::Unknown { condition_key } => Some(encryption_perhaps_denied(condition_key, key_arn)),
+            Denial::By(_) | Denial::None => None,
+        });
+    };
+    let others = denial.exceptions();
     let but =
         if others.is_empty() { String::new() } else { format!(" for all pools but {}", others.join(", ")) };
     Some(
@@ -465,6 +469,20 @@ fn encryption_denied(policy: &Policy, pool: &Pool, key_arn: &str) -> Option<Find
         .advice("Take that statement out of the key's policy, or this pool into it; it reads:")
         .command(read_policy(key_arn)),
     )
+}
+
+fn encryption_perhaps_denied(condition_key: &str, key_arn: &str) -> Finding {
+    Finding::warning(
+        GRANT,
+        format!(
+            "a Deny statement of the key's policy depends on the condition {condition_key}, which cannot be evaluated \
+             here: if it applies to Cognito, no code can be encrypted"
+        ),
+    )
+    .why("kms:GetKeyPolicy: a denial wins over every grant")
+    .why(KEY_POLICY_PAGE)
+    .advice("Check that statement of the key's policy:")
+    .command(read_policy(key_arn))
 }
 
 fn read_policy(key_arn: &str) -> String {
@@ -485,7 +503,10 @@ fn kept_by(by_key: &KeyPolicy) -> Option<String> {
             Some(format!("the key's policy allows it for {} only", others.join(", ")))
         }
         KeyPolicy::Silent => Some("the key's policy neither names its role nor leaves it to IAM".to_owned()),
-        KeyPolicy::Allows | KeyPolicy::LeavesItToIam | KeyPolicy::Unclear(_) => None,
+        KeyPolicy::Allows
+        | KeyPolicy::LeavesItToIam
+        | KeyPolicy::UnlessDenied { .. }
+        | KeyPolicy::Unclear(_) => None,
     }
 }
 
@@ -514,8 +535,26 @@ fn decrypts(
     let cause =
         |why: &str| Finding::cause(DECRYPT, format!("{name} may not decrypt codes of this pool: {why}"));
     let fine = || Finding::ok(DECRYPT, format!("{name} may decrypt codes of this pool"));
-    if granted && !matches!(by_key, Some(KeyPolicy::Denies(_))) {
-        return fine().why(format!("kms:ListGrants: a grant lets {role} do Decrypt")).why(GRANT_PAGE);
+    let unknown = |key: &str| {
+        Finding::warning(
+            DECRYPT,
+            format!(
+                "whether {name} may decrypt codes of this pool depends on a condition on {key} in the key's policy, \
+                 which cannot be evaluated here"
+            ),
+        )
+        .advice("Check that statement of the key's policy:")
+        .command(read_policy(key_arn))
+    };
+    if granted {
+        let by_grant = || format!("kms:ListGrants: a grant lets {role} do Decrypt");
+        match policy.map_or(Denial::None, |policy| policy.denial(&decryption(role, pool))) {
+            Denial::By(_) => {}
+            Denial::Unknown { condition_key } => {
+                return unknown(condition_key).why(by_grant()).why(GRANT_PAGE);
+            }
+            Denial::None => return fine().why(by_grant()).why(GRANT_PAGE),
+        }
     }
     let finding = match (by_key.as_ref().and_then(kept_by), &by_key, iam) {
         (Some(why), _, _) => cause(&why)
@@ -524,6 +563,12 @@ fn decrypts(
                  denial; it reads:",
             )
             .command(read_policy(key_arn)),
+        (None, Some(KeyPolicy::UnlessDenied { condition_key, iam_decides: false }), _)
+        | (
+            None,
+            Some(KeyPolicy::UnlessDenied { condition_key, .. } | KeyPolicy::Unclear(condition_key)),
+            Ok(true),
+        ) => unknown(condition_key),
         (None, Some(KeyPolicy::Allows), _) | (None, _, Ok(true)) => fine(),
         (None, _, Ok(false)) => cause(
             "no policy of its role allows kms:Decrypt on the key for it, or one denies it",
@@ -537,7 +582,7 @@ fn decrypts(
         }
     };
     let finding = match &by_key {
-        Some(KeyPolicy::Unclear(key)) => finding
+        Some(KeyPolicy::Unclear(key) | KeyPolicy::UnlessDenied { condition_key: key, .. }) => finding
             .why(format!("a statement of the key's policy depends on {key}, which cannot be judged here")),
         Some(KeyPolicy::LeavesItToIam) => {
             finding.why("kms:GetKeyPolicy leaves it to IAM").why(KEY_POLICY_PAGE)
@@ -667,5 +712,34 @@ mod tests {
             &statement("Allow", r#","Condition":{"Bool":{"aws:ViaAWSService":"true"}}"#),
             &KeyPolicy::Unclear("aws:viaawsservice".to_owned()),
         );
+    }
+
+    #[test]
+    fn a_deny_whose_condition_is_not_understood_is_not_forgotten() {
+        let deny = statement("Deny", r#","Condition":{"Bool":{"aws:ViaAWSService":"true"}}"#);
+        let unless_denied = |iam_decides| KeyPolicy::UnlessDenied {
+            condition_key: "aws:viaawsservice".to_owned(),
+            iam_decides,
+        };
+        check_policy(&format!("{IAM_DECIDES},{deny}"), &unless_denied(true));
+        check_policy(&format!("{deny},{IAM_DECIDES}"), &unless_denied(true));
+        check_policy(&format!("{},{deny}", statement("Allow", "")), &unless_denied(false));
+
+        let policy = Policy::parse(&format!(r#"{{"Statement":[{IAM_DECIDES},{deny}]}}"#)).expect("a policy");
+        let sender = Attached {
+            trigger: Trigger::CustomEmailSender,
+            arn: "arn:aws:lambda:eu-central-1:123456789012:function:sender",
+        };
+        let level = |iam: bool, granted: bool| {
+            decrypts(sender, ROLE, &Ok(iam), Some(&policy), granted, &pool(), "arn:key").level
+        };
+        assert_eq!(level(true, false), Level::Warning);
+        assert_eq!(level(false, false), Level::Cause);
+        assert_eq!(level(false, true), Level::Warning);
+
+        let deny = r#"{"Effect":"Deny","Principal":"*","Action":"kms:*","Condition":{"Bool":{"aws:ViaAWSService":"true"}}}"#;
+        let policy = Policy::parse(&format!(r#"{{"Statement":{deny}}}"#)).expect("a policy");
+        let finding = encryption_denied(&policy, &pool(), "arn:key").expect("a finding");
+        assert_eq!(finding.level, Level::Warning);
     }
 }

@@ -3,8 +3,10 @@
 use shared::arn::{function_name, region_of, unqualified};
 use shared::trigger::Trigger;
 
+use pool::permission::{COGNITO, InvokePermission, PermittedPools};
+use pool::policy::{Effect, Policy};
+
 use super::finding::Finding;
-use super::policy::{Policy, Statement, Verdict};
 use super::step::Step;
 use super::{Subject, key, startup};
 use crate::aws::{AwsError, Kind};
@@ -19,9 +21,6 @@ const FUNCTION: &str = "triggers.function";
 const PERMISSION: &str = "triggers.permission";
 const RETRIES: &str = "triggers.retries";
 const SETTINGS: &str = "triggers.settings";
-
-/// Who invokes the functions.
-const COGNITO: &str = "cognito-idp.amazonaws.com";
 
 /// The only version of a sender's events that there is.
 const VERSION: &str = "V1_0";
@@ -440,28 +439,11 @@ fn concurrency(attached: Attached<'_>, reserved: &Result<Option<i32>, AwsError>)
 
 // ---------------------------------------------------------------------------------- permission
 
-/// Whether Cognito may invoke a function for a pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum MayInvoke {
-    Yes,
-    /// Nothing narrows it down to this pool or its account.
-    AnyPool,
-    /// The function has no policy.
-    NoPolicy,
-    /// No statement is about Cognito.
-    Missing,
-    /// The conditions name others: pools and accounts.
-    Others(Vec<String>),
-    Forbidden,
-    /// A condition is none that is known here.
-    Unclear(String),
-}
-
 fn permission(attached: Attached<'_>, policy: &Result<Option<String>, AwsError>, pool: &Pool) -> Finding {
     let name = function_name(attached.arn);
     let what = format!("whether Cognito may invoke {name}");
     let policy = match policy {
-        Ok(policy) => policy.as_deref(),
+        Ok(policy) => policy.as_deref().and_then(Policy::parse),
         Err(error) => return Finding::not_checked(PERMISSION, &what, error),
     };
     let cause = |why: &str| {
@@ -470,21 +452,38 @@ fn permission(attached: Attached<'_>, policy: &Result<Option<String>, AwsError>,
             format!("Cognito may not invoke {name} for this pool ({why}): {}", attached.without()),
         )
     };
-    let verdict = may_invoke(policy, &pool.arn);
-    let finding = match &verdict {
-        MayInvoke::Yes => Finding::ok(PERMISSION, format!("Cognito may invoke {name} for this pool")),
-        MayInvoke::AnyPool => {
+    let permission = policy.as_ref().map(|policy| InvokePermission::in_policy(policy, &pool.arn));
+    let finding = match &permission {
+        None => cause("the function has no policy"),
+        Some(InvokePermission::Allowed(PermittedPools::Named)) => {
+            Finding::ok(PERMISSION, format!("Cognito may invoke {name} for this pool"))
+        }
+        Some(InvokePermission::Allowed(PermittedPools::OfAccount)) => {
+            Finding::ok(PERMISSION, format!("Cognito may invoke {name} for every user pool of its account"))
+        }
+        Some(InvokePermission::Allowed(PermittedPools::OfEveryAccount)) => {
             Finding::warning(PERMISSION, format!("every user pool of every account may invoke {name}"))
         }
-        MayInvoke::NoPolicy => cause("the function has no policy"),
-        MayInvoke::Missing => cause("no statement of its policy is about Cognito"),
-        MayInvoke::Others(others) => cause(&format!("its policy names {}", others.join(", "))),
-        MayInvoke::Forbidden => cause("a statement of its policy denies it"),
-        MayInvoke::Unclear(key) => Finding::warning(
+        Some(InvokePermission::NotAllowed { allowed_instead }) if allowed_instead.is_empty() => {
+            cause("no statement of its policy is about Cognito")
+        }
+        Some(InvokePermission::NotAllowed { allowed_instead }) => {
+            cause(&format!("its policy names {}", allowed_instead.join(", ")))
+        }
+        Some(InvokePermission::Denied) => cause("a statement of its policy denies it"),
+        Some(InvokePermission::Unknown { effect: Effect::Allow, condition_key }) => Finding::warning(
             PERMISSION,
             format!(
-                "whether Cognito may invoke {name} depends on the condition {key}, which cannot be judged \
-                 here"
+                "whether Cognito may invoke {name} depends on the condition {condition_key}, which cannot be \
+                 judged here"
+            ),
+        ),
+        Some(InvokePermission::Unknown { effect: Effect::Deny, condition_key }) => Finding::warning(
+            PERMISSION,
+            format!(
+                "a Deny statement of the policy of {name} depends on the condition {condition_key}, which cannot \
+                 be evaluated here: if it applies, {}",
+                attached.without()
             ),
         ),
     };
@@ -497,77 +496,22 @@ fn permission(attached: Attached<'_>, policy: &Result<Option<String>, AwsError>,
             pool.arn
         ))
         .why(TRIGGER_PAGE);
-    match verdict {
-        MayInvoke::NoPolicy | MayInvoke::Missing | MayInvoke::Others(_) => finding.step(Step::AllowInvoke {
+    match permission {
+        None | Some(InvokePermission::NotAllowed { .. }) => finding.step(Step::AllowInvoke {
             function_arn: attached.arn.to_owned(),
             pool_arn: pool.arn.clone(),
             account: account_of(&pool.arn).to_owned(),
         }),
-        MayInvoke::Forbidden => {
+        Some(InvokePermission::Denied) => {
             finding.advice("Take that statement out: lambda remove-permission, or the stack that put it in.")
         }
-        MayInvoke::Yes | MayInvoke::AnyPool | MayInvoke::Unclear(_) => finding,
+        Some(InvokePermission::Allowed(_) | InvokePermission::Unknown { .. }) => finding,
     }
 }
 
 /// The account in an ARN; empty where there is none.
 pub(super) fn account_of(arn: &str) -> &str {
     shared::arn::account_of(arn).unwrap_or_default()
-}
-
-fn may_invoke(policy: Option<&str>, pool_arn: &str) -> MayInvoke {
-    let Some(policy) = policy.and_then(Policy::parse) else { return MayInvoke::NoPolicy };
-    let about: Vec<_> =
-        policy.about("lambda:InvokeFunction").filter(|statement| statement.names_service(COGNITO)).collect();
-    let (mut others, mut unclear, mut any) = (Vec::new(), None, false);
-    let mut allowed = false;
-    for statement in about {
-        match (applies(statement, pool_arn), statement.allows) {
-            (Applies::Yes | Applies::ToAll, false) => return MayInvoke::Forbidden,
-            (Applies::Yes, true) => allowed = true,
-            (Applies::ToAll, true) => any = true,
-            (Applies::No(named), true) => others.extend(named),
-            (Applies::No(_), false) => {}
-            (Applies::Unclear(key), _) => unclear = Some(key),
-        }
-    }
-    match unclear {
-        _ if allowed => MayInvoke::Yes,
-        _ if any => MayInvoke::AnyPool,
-        Some(key) => MayInvoke::Unclear(key),
-        None if others.is_empty() => MayInvoke::Missing,
-        None => {
-            others.sort();
-            others.dedup();
-            MayInvoke::Others(others)
-        }
-    }
-}
-
-/// Whether a statement is about a pool.
-enum Applies {
-    Yes,
-    ToAll,
-    /// It names these pools or accounts.
-    No(Vec<String>),
-    Unclear(String),
-}
-
-fn applies(statement: &Statement, pool_arn: &str) -> Applies {
-    let mut narrowed = false;
-    for condition in &statement.conditions {
-        let actual = match condition.key.as_str() {
-            "aws:sourcearn" => pool_arn,
-            "aws:sourceaccount" => account_of(pool_arn),
-            other => return Applies::Unclear(other.to_owned()),
-        };
-        match condition.holds_for(actual) {
-            Verdict::Yes => narrowed = true,
-            Verdict::No => return Applies::No(condition.values.clone()),
-            Verdict::Unclear => return Applies::Unclear(condition.key.clone()),
-        }
-    }
-    if narrowed { Applies::Yes } else { Applies::ToAll }
 }
 
 // ---------------------------------------------------------------------------------- what fails
@@ -645,50 +589,4 @@ fn retries(attached: Attached<'_>, answer: &Result<Option<EventInvoke>, AwsError
         ),
     };
     findings.into_iter().map(|finding| finding.why(said.clone()).why(ASYNC_PAGE)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const POOL_ARN: &str = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01";
-
-    fn statement(effect: &str, conditions: &str) -> String {
-        format!(
-            r#"{{"Effect":"{effect}","Principal":{{"Service":"{COGNITO}"}},"Action":"lambda:InvokeFunction","Condition":{{{conditions}}}}}"#
-        )
-    }
-
-    #[track_caller]
-    fn check(statements: &[String], expected: &MayInvoke) {
-        let policy = format!(r#"{{"Statement":[{}]}}"#, statements.join(","));
-        assert_eq!(&may_invoke(Some(&policy), POOL_ARN), expected, "{policy}");
-    }
-
-    #[test]
-    fn one_statement_for_this_pool_is_enough_and_one_denial_is_too_much() {
-        let own = statement("Allow", &format!(r#""ArnLike":{{"AWS:SourceArn":"{POOL_ARN}"}}"#));
-        let wild = statement(
-            "Allow",
-            r#""StringLike":{"aws:SourceArn":"arn:aws:cognito-idp:*:123456789012:userpool/*"}"#,
-        );
-        let other = statement(
-            "Allow",
-            r#""ArnEquals":{"aws:SourceArn":"arn:aws:cognito-idp:eu-central-1:1:userpool/other"}"#,
-        );
-        let account = statement("Allow", r#""StringEquals":{"aws:SourceAccount":["111122223333"]}"#);
-        let unknown = statement("Allow", r#""Bool":{"aws:SecureTransport":"true"}"#);
-        let others =
-            ["111122223333".to_owned(), "arn:aws:cognito-idp:eu-central-1:1:userpool/other".to_owned()];
-        assert_eq!(may_invoke(None, POOL_ARN), MayInvoke::NoPolicy);
-        check(&[], &MayInvoke::Missing);
-        check(&[other.clone(), own.clone()], &MayInvoke::Yes);
-        check(std::slice::from_ref(&wild), &MayInvoke::Yes);
-        check(&[statement("Allow", "")], &MayInvoke::AnyPool);
-        check(&[other.clone(), account, other.clone()], &MayInvoke::Others(others.to_vec()));
-        check(&[unknown.clone(), other], &MayInvoke::Unclear("aws:securetransport".to_owned()));
-        check(&[unknown, own.clone()], &MayInvoke::Yes);
-        check(&[own, statement("Deny", "")], &MayInvoke::Forbidden);
-        check(&[wild, statement("Deny", r#""ArnLike":{"aws:SourceArn":"arn:other"}"#)], &MayInvoke::Yes);
-    }
 }
