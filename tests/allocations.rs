@@ -83,12 +83,12 @@ fn warm_events_keep_to_their_allocations() {
             }
             "custom-email-sender" => {
                 let config = custom_email_sender::Config::read(settings, random).expect("valid settings");
-                let sender = custom_email_sender::EmailSender::new(config);
+                let sender = custom_email_sender::new(config);
                 measure(function, async |invocation| sender.handle(invocation).await)
             }
             _ => {
                 let config = custom_sms_sender::Config::read(settings, random).expect("valid settings");
-                let sender = custom_sms_sender::SmsSender::new(config);
+                let sender = custom_sms_sender::new(config);
                 measure(function, async |invocation| sender.handle(invocation).await)
             }
         };

@@ -141,6 +141,48 @@ async fn a_message_that_another_invocation_works_on_is_left_to_it() {
     assert_eq!(counts, [1, 1, 1, 1]);
 }
 
+/// The log lines of events.
+fn logged(stdout: &str) -> Vec<Value> {
+    let lines = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["invocation.id"].is_string()).collect()
+}
+
+#[tokio::test]
+async fn a_failed_settlement_does_not_hide_that_the_message_was_taken_over() {
+    let (table, stage) = email_stage(&[]);
+    let event = email_event();
+    stage.ses.script([Reply::ResetAfter]);
+    assert!(!ends_well(&stage.function, &event).await);
+    let mut left = record(&table);
+    left["lease_until"] = json!({ "N": "1" });
+    table.put(&left);
+    // The claim works, the settlement does not.
+    table.script([Reply::Ok, Reply::error(400, "AccessDeniedException")]);
+    assert!(ends_well(&stage.function, &event).await);
+    let stdout = stage.function.stop().await.stdout;
+    let metrics = parse(&stdout);
+    let counts = ["TakenOver", "RecordUnavailable", "Sent"].map(|name| count(&metrics, name));
+    assert_eq!(counts, [1, 1, 1]);
+    let line = logged(&stdout).pop().expect("a line");
+    assert_eq!((&line["outcome"], &line["record"]), (&json!("sent"), &json!("taken over")));
+    assert!(line["record.error"].as_str().is_some_and(|error| error.contains("AccessDenied")), "{line}");
+}
+
+#[tokio::test]
+async fn a_counter_that_fails_is_not_reported_as_a_record_that_fails() {
+    let (table, stage) = sms_stage(&[]);
+    // The claim works, the first counter does not, the settlement does.
+    table.script([Reply::Ok, Reply::error(400, "AccessDeniedException")]);
+    assert!(ends_well(&stage.function, &sms_event("+12065550100")).await);
+    assert_eq!(record(&table)["outcome"]["S"], json!("sent"));
+    let stdout = stage.function.stop().await.stdout;
+    let metrics = parse(&stdout);
+    assert_eq!(["Sent", "RecordUnavailable"].map(|name| count(&metrics, name)), [1, 0]);
+    let line = logged(&stdout).pop().expect("a line");
+    assert_eq!((&line["record"], &line["record.error"]), (&json!("first"), &Value::Null));
+    assert!(line["counter.error"].as_str().is_some_and(|error| error.contains("AccessDenied")), "{line}");
+}
+
 #[tokio::test]
 async fn a_refused_recipient_is_not_asked_for_again() {
     let (table, stage) = email_stage(&[]);

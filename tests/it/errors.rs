@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sender::aws::Service;
-use sender::errors::{ABOUT_RECIPIENT, Row, TABLE};
+use client::aws::Service;
+use sender::errors::{ABOUT_RECIPIENT, ErrorRule, TABLE};
 use serde_json::{Value, json};
 use shared::outcome::FailureClass;
 use tests::end_user_messaging;
@@ -36,12 +36,13 @@ fn name(service: Option<Service>) -> &'static str {
         Some(Service::Sns) => "SNS",
         Some(Service::EndUserMessaging) => "End User Messaging",
         Some(Service::DynamoDb) => "DynamoDB",
+        Some(Service::Other(name)) => name,
         None => "every service",
     }
 }
 
 /// What becomes of the event.
-fn consequence(row: &Row) -> &'static str {
+fn consequence(row: &ErrorRule) -> &'static str {
     if row.code == CONDITION_FAILED {
         return "no fault: another invocation has the message, or a limit is reached";
     }
@@ -62,7 +63,7 @@ fn table() -> String {
     );
     for rows in TABLE.chunk_by(|a, b| (a.service, a.class, a.remedy) == (b.service, b.class, b.remedy)) {
         let [row, ..] = rows else { continue };
-        let Row { service, class, remedy, .. } = row;
+        let ErrorRule { service, class, remedy, .. } = row;
         let codes: Vec<_> = rows.iter().map(|row| format!("`{}`", row.code)).collect();
         let remedy = if remedy.is_empty() { "–" } else { remedy };
         let _ = writeln!(
@@ -82,11 +83,11 @@ fn the_page_shows_the_table() {
     docs::hold("reliability.md", "errors.rs", &table());
 }
 
-fn own_row(service: Service, code: &str) -> Option<&'static Row> {
+fn own_row(service: Service, code: &str) -> Option<&'static ErrorRule> {
     TABLE.iter().find(|row| row.service == Some(service) && row.code == code)
 }
 
-fn common_row(code: &str) -> Option<&'static Row> {
+fn common_row(code: &str) -> Option<&'static ErrorRule> {
     TABLE.iter().find(|row| row.service.is_none() && row.code == code)
 }
 
@@ -190,7 +191,7 @@ fn every_reason_in_the_table_is_one_that_the_sdk_models() {
 #[derive(Clone, Copy, Debug)]
 struct Case {
     service: Service,
-    row: &'static Row,
+    row: &'static ErrorRule,
 }
 
 impl Case {
@@ -228,17 +229,19 @@ impl Case {
                 end_user_messaging::refusal_of_the_number()
             }
             (Service::EndUserMessaging, Some((code, reason))) => end_user_messaging::refusal(code, reason),
-            (Service::Kms | Service::DynamoDb, Some(_)) => panic!("no reasons are read: {self:?}"),
+            (Service::Kms | Service::DynamoDb | Service::Other(_), Some(_)) => {
+                panic!("no reasons are read: {self:?}")
+            }
         }
     }
 
     async fn play(self, stage: &Stage) {
         let event = stage.channel.event();
         let (service, attempts): (&dyn MockService, _) = match self.service {
-            Service::Kms => (&stage.kms, sender::kms::ATTEMPTS.number),
-            Service::DynamoDb => (&stage.table, sender::store::ATTEMPTS.number),
-            Service::SesV2 | Service::Sns | Service::EndUserMessaging => {
-                (&*stage.send, sender::delivery::SEND.number)
+            Service::Kms => (&stage.kms, sender::kms::RETRY.max_attempts),
+            Service::DynamoDb => (&stage.table, sender::store::RETRY.max_attempts),
+            Service::SesV2 | Service::Sns | Service::EndUserMessaging | Service::Other(_) => {
+                (&*stage.send, sender::channel::SEND.max_attempts)
             }
         };
         // More than there may be.
@@ -312,7 +315,7 @@ async fn every_row_decides_what_becomes_of_the_event() {
     }
     side_by_side(groups, |(service, cases)| async move {
         let stage = Stage::start(match service {
-            Service::Kms | Service::SesV2 | Service::DynamoDb => Channel::Ses,
+            Service::Kms | Service::SesV2 | Service::DynamoDb | Service::Other(_) => Channel::Ses,
             Service::Sns => Channel::Sns,
             Service::EndUserMessaging => Channel::EndUserMessaging,
         });

@@ -193,7 +193,7 @@ impl Row {
         match (self.lasting, self.call) {
             (Once, _) => 1,
             (Throughout, Call::Claim | Call::Count | Call::Settle) => {
-                usize::try_from(sender::store::ATTEMPTS.number).expect("few attempts")
+                usize::try_from(sender::store::RETRY.max_attempts).expect("few attempts")
             }
             (Throughout, _) if self.channel == Channel::SesTwice => 2,
             (Throughout, _) => 20,

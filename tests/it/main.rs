@@ -52,3 +52,4 @@ mod start_up;
 mod threats;
 mod tour;
 mod watched;
+mod webhook;

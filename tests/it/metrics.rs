@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use client::aws::Service;
 use runtime::metrics::Metric;
-use sender::aws::Service;
 use serde_json::{Value, json};
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_event};

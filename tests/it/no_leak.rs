@@ -5,7 +5,7 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sender::aws::Service;
+use client::aws::Service;
 use sender::errors::TABLE as ERRORS;
 use serde_json::{Value, json};
 use tests::canary::assert_absent;

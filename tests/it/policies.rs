@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sender::aws::Service;
+use client::aws::Service;
 use serde_json::{Value, json};
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_event};

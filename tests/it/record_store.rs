@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use client::aws::{Aws, Service};
+use client::http::http_client;
+use client::time::Deadline;
 use proptest::prelude::*;
-use sender::aws::{Aws, Service};
-use sender::http::http_client;
-use sender::record::{Claim, End, MessageKey, Record, State};
+use sender::record::{ClaimResult, FinalState, MessageKey, Record, State};
 use sender::store::{Owner, Store};
-use sender::time::Deadline;
 use serde_json::Value;
 use shared::config::Settings;
 use tests::dynamodb::DynamoDb;
@@ -96,13 +96,13 @@ fn the_store_does_what_the_model_says() {
                         let (after, expected) =
                             Record::claim(model.as_ref(), owner.as_str(), now, now + lease);
                         assert_eq!(answer, expected);
-                        if !matches!(expected, Claim::Busy | Claim::Done) {
+                        if !matches!(expected, ClaimResult::Busy | ClaimResult::Done) {
                             assert!(matches!(after.state, State::Claimed { .. }));
                         }
                         model = Some(after);
                     }
                     Step::Settle => {
-                        store.settle(&key, End::Sent, "id", now, deadline).await.expect("an answer");
+                        store.settle(&key, FinalState::Sent, "id", now, deadline).await.expect("an answer");
                         model = Some(Record::settle(model.as_ref(), now));
                     }
                     Step::Release { owner, admitted } => {

@@ -186,7 +186,7 @@ macro_rules! client {
         $sdk::Client::from_conf(
             $sdk::Config::builder()
                 .behavior_version($sdk::config::BehaviorVersion::latest())
-                .http_client(sender::http::http_client())
+                .http_client(client::http::http_client())
                 .region($sdk::config::Region::new(REGION))
                 .credentials_provider(Credentials::from_keys(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None))
                 .retry_config($sdk::config::retry::RetryConfig::disabled())

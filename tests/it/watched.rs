@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use sender::aws::Service;
+use client::aws::Service;
 use serde_json::Value;
 use tests::canary::assert_absent;
 use tests::dynamodb::DynamoDb;
@@ -89,6 +89,7 @@ impl Services {
             Service::Sns => self.sns.script(replies),
             Service::EndUserMessaging => self.end_user_messaging.script(replies),
             Service::DynamoDb => self.dynamodb.script(replies),
+            Service::Other(name) => panic!("no mock of {name}"),
         }
     }
 

@@ -33,5 +33,6 @@ pub mod sns;
 pub mod sqs;
 pub mod sts;
 pub mod tls;
+pub mod webhook;
 
 pub use envelope_writer;

@@ -272,7 +272,10 @@ impl<B> Default for Record<B> {
 impl<P: Protocol> State<P> {
     /// Records the request, with the reply that the script wants, or why there is none.
     fn take(&self, request: &Request) -> Result<(Reply, Option<Response>), Refusal> {
-        signature::check(request, P::SIGNING_NAME)?;
+        // Only AWS services sign.
+        if !P::SIGNING_NAME.is_empty() {
+            signature::check(request, P::SIGNING_NAME)?;
+        }
         let body = self.protocol.parse(request)?;
         let mut record = self.record.lock().expect("no holder panics");
         let reply = record.script.pop_front().unwrap_or(Reply::Ok);

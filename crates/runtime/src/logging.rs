@@ -11,9 +11,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// The crates whose level `LOG_LEVEL` sets.
-const OWN_CRATES: [&str; 9] = [
+const OWN_CRATES: [&str; 10] = [
     "runtime",
     "shared",
+    "client",
     "sender",
     "pool",
     "attach",

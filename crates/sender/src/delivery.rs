@@ -1,137 +1,35 @@
-//! The way of one message from its event to the service, which both senders go alike.
+//! The path of a message from its event to the service, the same for every channel.
 //!
 //! ```text
-//! claim ──┐
-//!         ├─► expired? ─► write ─► admitted? ─► send ─► settle or release ─► one line in the log, one of metrics
-//! decrypt ┘
+//! read ─► recipient ─► claim ∥ decrypt ─► expired? ─► render ─► admit ─► send ─► settle or release ─► log, metrics
 //! ```
-//! The record is claimed while KMS decrypts. Whatever goes wrong with the record, the message goes out: a duplicate
-//! beats a loss. Nothing is sent twice knowingly, and nothing ends well that was not settled or cannot be.
+//! The record is claimed while KMS decrypts. If the record fails, the message is sent all the same: a duplicate is
+//! better than a lost message. Nothing is sent twice knowingly, and an invocation succeeds only if the message is
+//! settled or can't be sent.
 
 use std::time::{Duration, Instant};
 
+use client::time::Deadline;
 use runtime::metrics::Metrics;
 use runtime::{Failure, Invocation};
-use serde_json::Value;
 use serde_json::value::RawValue;
 use shared::config::Settings;
 use shared::event::Event;
-use shared::message::{Content, Messages, RenderError};
+use shared::message::Messages;
 use shared::outcome::FailureClass;
-use shared::pumping::LimitName;
-use shared::trigger::{MessageKind, Trigger};
+use shared::recipient::RecipientHasher;
+use shared::trigger::MessageKind;
 use tokio::join;
 
-use crate::dry_run::DRY_RUN;
-use crate::errors::CallFailure;
+use crate::channel::{Accepted, Admission, Channel};
+use crate::dry_run::{self, DRY_RUN};
+use crate::errors::ServiceError;
 use crate::job::{Job, Task};
 use crate::kms::Decryptor;
-use crate::record::{Before, Claim, End, MessageKey, lease};
-use crate::report::{Outcome, Record, Report};
+use crate::record::{ClaimResult, FinalState, MessageKey, PriorAttempt, lease};
+use crate::report::{DeliveryOutcome, Facts, Record, Report};
+use crate::retry::{LOG_RESERVE, SEND_RESERVE, SETTLE_RESERVE};
 use crate::store::{Owner, Store, millis, now};
-use crate::time::{Attempts, CLOSING, Deadline, LAST_WORDS, random};
-
-/// How a message is sent. An answer may take as long as the invocation has time: who is cut off may have sent.
-pub const SEND: Attempts = Attempts {
-    number: 5,
-    each: Duration::from_mins(15),
-    least: Duration::from_millis(200),
-    repeatable: false,
-};
-
-/// How a message is sent by a route that is not the last one.
-const SEND_BEFORE_FALLBACK: Attempts = Attempts { number: 2, ..SEND };
-
-/// What decrypting and counting leave for the sending, at least.
-const KEPT_FOR_SENDING: Duration = Duration::from_secs(1);
-
-/// Where messages go, and what is particular about it.
-pub trait Channel {
-    /// A finished message.
-    type Message;
-
-    /// Its name in the keys of records.
-    const NAME: &'static str;
-
-    /// Writes the message.
-    ///
-    /// # Errors
-    /// When a built-in template does not render.
-    fn write(&self, content: Content<'_>) -> Result<(Self::Message, Option<RenderError>), RenderError>;
-
-    /// Tells the report what is particular about the message.
-    fn describe(&self, _message: &Self::Message, _report: &mut Report<'_>) {}
-
-    /// What a dry run tells of the message and its way: no code, no recipient.
-    fn preview(&self, message: &Self::Message) -> Value;
-
-    /// Whether the message may go out; asked once for each message.
-    fn admit(&self, _message: &Self::Message, _deadline: Deadline) -> impl Future<Output = Admission> {
-        std::future::ready(Admission::Admitted)
-    }
-
-    /// Hands the message to the service.
-    fn send(
-        &self,
-        message: &Self::Message,
-        deadline: Deadline,
-    ) -> impl Future<Output = Result<Taken, CallFailure>>;
-}
-
-/// Whether a message may go out.
-#[derive(Debug)]
-pub enum Admission {
-    /// It may.
-    Admitted,
-    /// It may, although the counters could not be asked.
-    Uncounted(CallFailure),
-    /// A limit is reached.
-    Blocked(LimitName),
-    /// The counters cannot be asked, and what one process may send without them is used up.
-    CapReached(Option<CallFailure>),
-}
-
-/// A message that a service took.
-#[derive(Debug)]
-pub struct Taken {
-    /// The service's id of the message.
-    pub message_id: String,
-    /// Why the first route did not take it, when the second one did.
-    pub fallback: Option<CallFailure>,
-}
-
-/// Hands a message to the first route that takes it.
-///
-/// The next route is asked only after a failure that proves that the last one sent nothing, and that is not the
-/// recipient's.
-///
-/// # Errors
-/// The last asked route's.
-pub async fn first_to_take<R>(
-    routes: &[R],
-    deadline: Deadline,
-    send: impl AsyncFn(&R) -> Result<String, CallFailure>,
-    service: crate::aws::Service,
-) -> Result<Taken, CallFailure> {
-    let mut fallback = None;
-    let mut result = Err(CallFailure::unbuildable(service));
-    for (index, route) in routes.iter().enumerate() {
-        let last = index.saturating_add(1) == routes.len();
-        let attempts = if last { SEND } else { SEND_BEFORE_FALLBACK };
-        result = attempts.call(service, deadline, random, async || send(route).await).await;
-        match &result {
-            Err(failure)
-                if failure.class == FailureClass::Transient
-                    || failure.class == FailureClass::Configuration =>
-            {
-                fallback = Some(failure.clone());
-            }
-            _ => break,
-        }
-    }
-    // With one route, or when all have failed, there is nothing that stood in for another.
-    result.map(|message_id| Taken { message_id, fallback })
-}
 
 /// The table of a deployment, as far as it is used.
 #[derive(Clone, Debug)]
@@ -164,19 +62,6 @@ impl Tables {
     }
 }
 
-/// What both senders need besides their service.
-#[derive(Debug)]
-pub struct Delivery {
-    /// Decrypts the codes.
-    pub decryptor: Decryptor,
-    /// Keeps the delivery records, unless they are switched off.
-    pub records: Option<Store>,
-    /// Where metrics go.
-    pub metrics: Metrics,
-    /// How long codes are valid.
-    pub validity: Validity,
-}
-
 /// How long codes are valid.
 #[derive(Clone, Copy, Debug)]
 pub struct Validity {
@@ -205,203 +90,214 @@ impl Validity {
     }
 }
 
-/// The claim of an invocation, by which it settles or releases.
-struct Hold<'a> {
+/// A channel with everything that delivers its messages, built once per process.
+#[derive(Debug)]
+pub struct Delivery<C> {
+    /// Where messages go.
+    pub channel: C,
+    /// The texts of the messages.
+    pub messages: Messages,
+    /// Decrypts the codes.
+    pub decryptor: Decryptor,
+    /// Keeps the delivery records, unless they are switched off.
+    pub records: Option<Store>,
+    /// How long codes are valid.
+    pub validity: Validity,
+    /// Hashes recipients for the log.
+    pub hasher: RecipientHasher,
+    /// Writes the metrics.
+    pub metrics: Metrics,
+}
+
+/// The claim of an invocation on a message, by which it settles or releases the message.
+struct Claim<'a> {
     store: &'a Store,
     key: MessageKey,
     owner: Owner,
-    /// Whether the claim was confirmed.
-    certain: bool,
 }
 
-impl Delivery {
-    /// Handles one event: `send` is called if it asks for a message. A dry run has an answer.
+impl<C: Channel> Delivery<C> {
+    /// Handles one event and returns it, because Cognito ignores the answer. A dry run has its own answer.
     ///
     /// # Errors
-    /// When the event is malformed, or the message was not sent for a reason that is not the recipient's.
-    pub async fn handle(
-        &self,
-        trigger: Trigger,
-        messages: &Messages,
-        invocation: &Invocation,
-        send: impl AsyncFnOnce(&Job, &mut Report<'_>) -> Outcome,
-    ) -> Result<Option<Box<RawValue>>, Failure> {
-        let id = &invocation.request_id;
+    /// If the event is malformed, or the message wasn't sent for a reason that a retry or an operator can fix.
+    pub async fn handle(&self, invocation: Invocation) -> Result<Box<RawValue>, Failure> {
+        let facts = |job, dry_run| Facts::new(&invocation.request_id, C::NOUN, job, dry_run);
         let event = Event::parse(&invocation.event);
+        // An event with a malformed `dryRun` asks for a dry run: it must not send a message.
         let dry_run = match event.as_ref().map_or(Ok(false), |event| event.flag(DRY_RUN)) {
             Ok(dry_run) => dry_run,
-            // Whoever writes that means a dry run: to take it for none could send a message.
             Err(error) => {
-                return Report::new(id, None).end(&Outcome::Malformed(error), &self.metrics).map(|()| None);
+                facts(None, false).ended(DeliveryOutcome::Malformed(error)).finish(&self.metrics)?;
+                return Ok(invocation.event);
             }
         };
-        let default_locale = messages.settings().default_locale;
-        let task = event.and_then(|event| Task::read(trigger, &event, default_locale));
-        let job = match &task {
-            Ok(Task::Send(job)) => Some(&**job),
-            _ => None,
-        };
-        let mut report = Report { dry_run, ..Report::new(id, job) };
-        let outcome = match &task {
-            Err(error) => Outcome::Malformed(error.clone()),
-            Ok(Task::Nothing(reason)) => Outcome::Nothing(reason.clone()),
+        let default_locale = self.messages.settings().default_locale;
+        let task = event.and_then(|event| Task::read(C::TRIGGER, &event, default_locale));
+        let report = match &task {
+            Err(error) => facts(None, dry_run).ended(DeliveryOutcome::Malformed(error.clone())),
+            Ok(Task::Nothing(reason)) => facts(None, dry_run).ended(DeliveryOutcome::Nothing(reason.clone())),
             // On the heap, because the compiler gives up on futures as deeply nested as the SDK's are here.
-            Ok(Task::Send(job)) => Box::pin(send(job, &mut report)).await,
+            Ok(Task::Send(job)) => Box::pin(self.deliver(job, &invocation, facts(Some(job), dry_run))).await,
         };
         if dry_run {
-            return Ok(report.end_dry_run(&outcome, self.decryptor.key(), messages));
+            report.finish_dry_run();
+            let answer = dry_run::answer(&report, self.decryptor.key(), &self.messages);
+            return Ok(answer.unwrap_or(invocation.event));
         }
-        report.end(&outcome, &self.metrics).map(|()| None)
+        report.finish(&self.metrics)?;
+        Ok(invocation.event)
     }
 
-    /// Delivers a message and tells the report how that went. `contact` is what an invited user may sign in with.
-    ///
-    /// A dry run ends where the message is written: it claims nothing, counts nothing and sends nothing.
-    pub async fn deliver<C: Channel>(
-        &self,
-        job: &Job,
-        contact: &str,
-        channel: &C,
-        invocation: &Invocation,
-        report: &mut Report<'_>,
-    ) -> Outcome {
+    /// Delivers a message. A dry run ends when the message is rendered: it claims, counts and sends nothing.
+    async fn deliver<'a>(&self, job: &Job, invocation: &Invocation, mut facts: Facts<'a>) -> Report<'a> {
         let time_left = invocation.time_left;
         let end = Deadline::after(time_left);
-        let deadline = end.before(CLOSING);
+        let deadline = end.before(SETTLE_RESERVE);
+
+        // The recipient.
+        let contact = match job.contact(C::ATTRIBUTE) {
+            Ok(contact) => contact,
+            Err(error) => return facts.ended(DeliveryOutcome::Malformed(error)),
+        };
+        facts.recipient = Some(self.hasher.hash(&contact));
+        let recipient = match self.channel.recipient(job, &contact) {
+            Ok(recipient) => recipient,
+            Err(rejected) => return facts.ended(rejected.into()),
+        };
+
+        // The claim, while KMS decrypts.
         let ciphertext = match job.ciphertext() {
             Ok(ciphertext) => ciphertext,
-            Err(error) => return Outcome::decryption(&error),
+            Err(error) => return facts.ended(DeliveryOutcome::decryption(&error)),
         };
-        let records = self.records.as_ref().filter(|_| !report.dry_run);
-        let mut hold = records.map(|store| Hold {
+        let records = self.records.as_ref().filter(|_| !facts.dry_run);
+        let claim = records.map(|store| Claim {
             store,
             key: MessageKey::of(C::NAME, &ciphertext),
             owner: Owner::new(&invocation.request_id),
-            certain: true,
         });
         let start = Instant::now();
-        let claim = async {
-            let hold = hold.as_ref()?;
-            Some(hold.store.claim(&hold.key, &hold.owner, now(), lease(time_left), deadline).await)
+        let claiming = async {
+            let claim = claim.as_ref()?;
+            Some(claim.store.claim(&claim.key, &claim.owner, now(), lease(time_left), deadline).await)
         };
-        let decrypt = async {
-            let until = deadline.before(KEPT_FOR_SENDING);
+        let decrypting = async {
+            let until = deadline.before(SEND_RESERVE);
             let code = self.decryptor.decrypt(ciphertext, &job.user_pool_id, until).await;
             (code, start.elapsed())
         };
-        let (claim, (code, decrypted)) = join!(claim, decrypt);
-        report.decrypted = Some(decrypted);
-        // What was admitted once is not counted again because it is tried again: at the limit it would stop itself,
-        // and be lost.
+        let (claimed, (code, decrypt_time)) = join!(claiming, decrypting);
+        facts.decrypt_time = Some(decrypt_time);
+        // A message that was admitted once is not counted again when it is retried: at the limit it would block
+        // itself, and be lost.
         let mut admitted = false;
-        match claim {
+        let mut age = 0;
+        match claimed {
             None => {}
-            Some(Ok(Claim::Done)) => return Outcome::Duplicate,
-            Some(Ok(Claim::Busy)) => return Outcome::InProgress,
-            Some(Ok(Claim::Held { before, first_claimed })) => {
-                admitted = matches!(before, Before::Released | Before::Unknown);
-                report.record = Record::Held(before);
-                let age = now().saturating_sub(first_claimed);
-                if self.validity.of(job.kind).is_some_and(|validity| age > millis(validity)) {
-                    let outcome = Outcome::Expired;
-                    close(hold.as_ref(), &outcome, admitted, end.before(LAST_WORDS), report).await;
-                    return outcome;
-                }
+            Some(Ok(ClaimResult::Done)) => return facts.ended(DeliveryOutcome::Duplicate),
+            Some(Ok(ClaimResult::Busy)) => return facts.ended(DeliveryOutcome::InProgress),
+            Some(Ok(ClaimResult::Held { before, first_claimed })) => {
+                admitted = matches!(before, PriorAttempt::Released | PriorAttempt::Unknown);
+                age = now().saturating_sub(first_claimed);
+                facts.record = Record::Held(before);
             }
-            Some(Err(failure)) => {
-                report.record = Record::Unavailable(failure);
-                if let Some(hold) = &mut hold {
-                    hold.certain = false;
-                }
+            Some(Err(error)) => {
+                facts.record = Record::Unavailable;
+                facts.record_error = Some(error);
             }
         }
-        let outcome = match code {
-            Err(error) => Outcome::decryption(&error),
-            Ok(code) => {
-                let code = job.clear_code(code);
-                let name = job.sign_in_name(contact);
-                let start = Instant::now();
-                let written = channel.write(job.content(&code, &name));
-                report.rendered = Some(start.elapsed());
-                match written {
-                    Err(error) => Outcome::rendering(&error),
-                    Ok((message, problem)) => {
-                        channel.describe(&message, report);
-                        report.template_problem = problem.map(|problem| problem.to_string());
-                        if report.dry_run {
-                            report.preview = Some(channel.preview(&message));
-                            return Outcome::Rehearsed;
-                        }
-                        send(channel, &message, &mut admitted, deadline, report).await
+
+        let outcome = 'outcome: {
+            if self.validity.of(job.kind).is_some_and(|validity| age > millis(validity)) {
+                break 'outcome DeliveryOutcome::Expired;
+            }
+            let code = match code {
+                Ok(code) => job.clear_code(code),
+                Err(error) => break 'outcome DeliveryOutcome::decryption(&error),
+            };
+
+            // The message.
+            let name = job.sign_in_name(&contact);
+            let start = Instant::now();
+            let rendered = self.channel.render(&self.messages, job, recipient, job.content(&code, &name));
+            facts.render_time = Some(start.elapsed());
+            let message = match rendered {
+                Ok((message, problem)) => {
+                    facts.template_problem = problem.map(|problem| problem.to_string());
+                    message
+                }
+                Err(error) => break 'outcome DeliveryOutcome::rendering(&error),
+            };
+            facts.message = self.channel.describe(&message);
+            if facts.dry_run {
+                facts.preview = Some(self.channel.preview(&message));
+                break 'outcome DeliveryOutcome::DryRun;
+            }
+
+            // The limits.
+            if !admitted {
+                match self.channel.admit(&message, deadline.before(SEND_RESERVE)).await {
+                    Admission::Admitted => {}
+                    Admission::Uncounted(error) => facts.counter_error = Some(error),
+                    Admission::Blocked(limit) => break 'outcome DeliveryOutcome::SmsLimit(limit),
+                    Admission::CapReached(error) => {
+                        facts.counter_error = error;
+                        break 'outcome DeliveryOutcome::uncounted();
                     }
                 }
+                admitted = true;
+            }
+
+            // The send.
+            let start = Instant::now();
+            let sent = self.channel.send(&message, deadline).await;
+            facts.send_time = Some(start.elapsed());
+            match sent {
+                Ok(Accepted { message_id, fallback }) => {
+                    facts.fallback = fallback;
+                    DeliveryOutcome::Sent { message_id: shown_id(message_id) }
+                }
+                Err(error) if error.class == FailureClass::Recipient => DeliveryOutcome::Recipient(error),
+                Err(error) => DeliveryOutcome::sending(&error),
             }
         };
-        close(hold.as_ref(), &outcome, admitted, end.before(LAST_WORDS), report).await;
-        outcome
-    }
-}
 
-async fn send<C: Channel>(
-    channel: &C,
-    message: &C::Message,
-    admitted: &mut bool,
-    deadline: Deadline,
-    report: &mut Report<'_>,
-) -> Outcome {
-    if !*admitted {
-        match channel.admit(message, deadline.before(KEPT_FOR_SENDING)).await {
-            Admission::Admitted => {}
-            Admission::Uncounted(failure) => report.record = Record::Unavailable(failure),
-            Admission::Blocked(limit) => return Outcome::Pumping(limit),
-            Admission::CapReached(failure) => {
-                if let Some(failure) = failure {
-                    report.record = Record::Unavailable(failure);
-                }
-                return Outcome::uncounted();
+        if let Some(claim) = claim {
+            let confirmed = matches!(facts.record, Record::Held(_));
+            if let Err(error) = claim.close(&outcome, confirmed, admitted, end.before(LOG_RESERVE)).await {
+                facts.record_error.get_or_insert(error);
             }
         }
-        *admitted = true;
-    }
-    let start = Instant::now();
-    let sent = channel.send(message, deadline).await;
-    report.sent = Some(start.elapsed());
-    match sent {
-        Ok(taken) => {
-            report.fallback = taken.fallback;
-            Outcome::Sent { message_id: shown_id(taken.message_id) }
-        }
-        Err(failure) if failure.class == FailureClass::Recipient => Outcome::Recipient(failure),
-        Err(failure) => Outcome::sending(&failure),
+        facts.ended(outcome)
     }
 }
 
-/// Brings the record up to date with how the invocation ends.
-async fn close(
-    hold: Option<&Hold<'_>>,
-    outcome: &Outcome,
-    admitted: bool,
-    deadline: Deadline,
-    report: &mut Report<'_>,
-) {
-    let Some(hold) = hold else { return };
-    let settled = match outcome {
-        Outcome::Sent { message_id } => Some((End::Sent, message_id.as_str())),
-        Outcome::Recipient(_) => Some((End::Recipient, "")),
-        Outcome::Expired => Some((End::Expired, "")),
-        Outcome::Pumping(_) => Some((End::Blocked, "")),
-        _ => None,
-    };
-    let closed = if let Some((end, message_id)) = settled {
-        hold.store.settle(&hold.key, end, message_id, now(), deadline).await
-    } else if outcome.may_have_sent() || !hold.certain {
-        // The lease keeps others away until it ends. A claim that nobody confirmed does the same, if it was made.
-        Ok(())
-    } else {
-        hold.store.release(&hold.key, &hold.owner, admitted, deadline).await
-    };
-    if let Err(failure) = closed {
-        report.record = Record::Unavailable(failure);
+impl Claim<'_> {
+    /// Settles or releases the message, as the invocation ends.
+    async fn close(
+        &self,
+        outcome: &DeliveryOutcome,
+        confirmed: bool,
+        admitted: bool,
+        deadline: Deadline,
+    ) -> Result<(), ServiceError> {
+        let settled = match outcome {
+            DeliveryOutcome::Sent { message_id } => Some((FinalState::Sent, message_id.as_str())),
+            DeliveryOutcome::Recipient(_) => Some((FinalState::Recipient, "")),
+            DeliveryOutcome::Expired => Some((FinalState::Expired, "")),
+            DeliveryOutcome::SmsLimit(_) => Some((FinalState::Blocked, "")),
+            _ => None,
+        };
+        if let Some((state, message_id)) = settled {
+            self.store.settle(&self.key, state, message_id, now(), deadline).await
+        } else if outcome.may_have_sent() || !confirmed {
+            // The lease keeps other invocations away until it ends. So does a claim that was not confirmed, if the
+            // table has it.
+            Ok(())
+        } else {
+            self.store.release(&self.key, &self.owner, admitted, deadline).await
+        }
     }
 }
 
@@ -409,46 +305,4 @@ async fn close(
 fn shown_id(id: String) -> String {
     let plain = id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if plain { id } else { String::new() }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use super::*;
-    use crate::aws::Service;
-
-    /// Which of two routes are asked when the first one fails in that way, and whether the message was taken.
-    fn routes_asked(class: FailureClass, code: &str) -> (Vec<u8>, bool) {
-        let failure = CallFailure { service: Service::SesV2, code: code.to_owned(), class, remedy: "" };
-        let asked = RefCell::new(Vec::new());
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let taken = runtime.block_on(first_to_take(
-            &[1_u8, 2],
-            Deadline::after(Duration::from_secs(15)),
-            async |route: &u8| {
-                asked.borrow_mut().push(*route);
-                if *route == 1 { Err(failure.clone()) } else { Ok("id".to_owned()) }
-            },
-            Service::SesV2,
-        ));
-        if let Ok(taken) = &taken {
-            assert_eq!(taken.fallback.as_ref(), Some(&failure), "the report says why");
-        }
-        (asked.into_inner(), taken.is_ok())
-    }
-
-    #[test]
-    fn the_second_route_is_asked_when_the_first_one_has_certainly_sent_nothing() {
-        assert_eq!(routes_asked(FailureClass::Configuration, "SendingPausedException"), (vec![1, 2], true));
-        // Also where no connection was made, which is what a region that is down looks like.
-        assert_eq!(routes_asked(FailureClass::Transient, "no connection"), (vec![1, 1, 2], true));
-    }
-
-    #[test]
-    fn the_second_route_is_not_asked_when_the_first_one_may_have_sent_or_never_will() {
-        assert_eq!(routes_asked(FailureClass::Ambiguous, "timeout"), (vec![1], false));
-        assert_eq!(routes_asked(FailureClass::Recipient, "BadRequestException"), (vec![1], false));
-    }
 }

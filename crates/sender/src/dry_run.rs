@@ -1,7 +1,7 @@
-//! What a dry run answers: what would have become of a message, without its code and without its recipient.
+//! The answer of a dry run: what would happen to a message, without its code and without its recipient.
 //!
-//! An event asks for it by `"dryRun": true` beside `triggerSource`. Nobody can put that there but who may invoke the
-//! function: Cognito writes the envelope itself, and what a client sends goes into `request`.
+//! An event asks for it by `"dryRun": true` beside `triggerSource`. Only a caller that may invoke the function can
+//! set it: Cognito writes the envelope itself, and what a client sends goes into `request`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use shared::arn::KeyArn;
 use shared::message::Messages;
 use shared::outcome::ErrorType;
 
-use crate::report::{Outcome, Report};
+use crate::report::{DeliveryOutcome, Report};
 
 /// The member of the event that asks for a dry run.
 pub const DRY_RUN: &str = "dryRun";
@@ -42,17 +42,13 @@ struct Findings<'a> {
     message: Option<&'a Value>,
 }
 
-/// The answer, in the place of the event.
+/// The answer, which replaces the event.
 #[must_use]
-pub fn answer(
-    report: &Report<'_>,
-    outcome: &Outcome,
-    key: &KeyArn,
-    messages: &Messages,
-) -> Option<Box<RawValue>> {
-    let job = report.job;
-    let would_send = matches!(outcome, Outcome::Rehearsed);
-    let problems = messages.problems().iter().map(String::as_str).chain(report.template_problem.as_deref());
+pub fn answer(report: &Report<'_>, key: &KeyArn, messages: &Messages) -> Option<Box<RawValue>> {
+    let (job, outcome) = (report.facts.job, &report.outcome);
+    let would_send = matches!(outcome, DeliveryOutcome::DryRun);
+    let problems =
+        messages.problems().iter().map(String::as_str).chain(report.facts.template_problem.as_deref());
     let findings = Findings {
         would_send,
         error_type: outcome.error_type().map(ErrorType::name),
@@ -64,7 +60,7 @@ pub fn answer(
         key_arn: key.to_string(),
         overridden: job.map(|job| messages.is_overridden(job.kind, job.locale.0)),
         template_problems: problems.collect(),
-        message: report.preview.as_ref(),
+        message: report.facts.preview.as_ref(),
     };
     to_raw_value(&Answer { dry_run: findings }).ok()
 }

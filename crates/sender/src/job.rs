@@ -1,4 +1,4 @@
-//! What both senders read from an event before they do anything.
+//! What an event asks a sender to do.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +15,7 @@ use crate::kms::DecryptError;
 pub struct Job {
     /// What it is about.
     pub kind: MessageKind,
-    /// The language, and why.
+    /// The language, and how it was chosen.
     pub locale: (Locale, LocaleReason),
     /// The event's `userPoolId`, which the code must be bound to.
     pub user_pool_id: String,
@@ -32,7 +32,7 @@ pub struct Job {
 pub enum Task {
     /// Send a message.
     Send(Box<Job>),
-    /// Nothing, and that is no fault of the event.
+    /// Nothing, although the event is well-formed.
     Nothing(Reason),
 }
 
@@ -41,9 +41,9 @@ pub enum Task {
 pub enum Reason {
     /// A trigger source that this function does not know, as it may be logged.
     UnknownSource(String),
-    /// A notice of threat protection, which carries neither a code nor an address. Holds its `EVENT_ID`.
+    /// An account takeover notification of threat protection. It has no code and no address. Holds its `EVENT_ID`.
     AccountTakeOver(Option<String>),
-    /// A user who was created without a password has nothing to be told.
+    /// The user was created without a password, so there is no invitation.
     NoPassword,
 }
 
@@ -104,6 +104,15 @@ impl Task {
 }
 
 impl Job {
+    /// The user attribute that holds the recipient.
+    ///
+    /// # Errors
+    /// If it is missing or not a string.
+    pub fn contact(&self, attribute: &str) -> Result<String, EventError> {
+        let missing = || EventError::Missing { field: format!("request.userAttributes.{attribute}") };
+        self.request.attribute(attribute)?.ok_or_else(missing)
+    }
+
     /// The encrypted code.
     ///
     /// # Errors
@@ -112,13 +121,13 @@ impl Job {
         STANDARD.decode(self.code.trim()).map_err(|_| DecryptError::NotBase64)
     }
 
-    /// The decrypted code as the user is to see it: Cognito HTML-escapes temporary passwords, and only those.
+    /// The decrypted code as the user must see it: Cognito HTML-escapes temporary passwords, and only those.
     #[must_use]
     pub fn clear_code(&self, code: Code) -> Code {
         if self.kind == MessageKind::AdminCreateUser { code.html_unescaped() } else { code }
     }
 
-    /// What the message shows: the code, or user name and temporary password.
+    /// What the message shows: the code, or username and temporary password.
     #[must_use]
     pub fn content<'a>(&self, code: &'a Code, sign_in_name: &'a str) -> Content<'a> {
         if self.kind == MessageKind::AdminCreateUser {
@@ -128,10 +137,10 @@ impl Job {
         }
     }
 
-    /// What the user signs in with: the user name, or `contact` where the pool made the name up.
+    /// What the user signs in with: the username, or `contact` if the pool generated the username.
     ///
-    /// A pool that uses addresses or numbers as user names puts the user's `sub` into `userName`, which nobody
-    /// can remember. Source: "Customizing sign-in attributes", Amazon Cognito developer guide.
+    /// A pool whose sign-in attributes are addresses or numbers puts the user's `sub` into `userName`, which no user
+    /// remembers. Source: "Customizing sign-in attributes", Amazon Cognito developer guide.
     #[must_use]
     pub fn sign_in_name(&self, contact: &str) -> String {
         let sub = self.request.attribute("sub").ok().flatten();
@@ -144,5 +153,5 @@ impl Job {
     }
 }
 
-/// Cognito's own limit for user names, in characters.
+/// Cognito's own limit for usernames, in characters.
 const MAX_USER_NAME: usize = 128;

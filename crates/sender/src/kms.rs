@@ -1,7 +1,7 @@
 //! From the encrypted code of an event to its clear text.
 //!
-//! The message is read completely before KMS is asked; KMS is told which key and which context must hold; what
-//! comes back is checked against both.
+//! The message is parsed completely before KMS is called. The call names the key and the encryption context, and the
+//! answer is checked against both.
 //! Source: "Custom sender Lambda triggers", Amazon Cognito developer guide; "Decrypt", AWS KMS API reference.
 
 use std::time::Duration;
@@ -12,16 +12,17 @@ use aws_types::SdkConfig;
 use shared::arn::KeyArn;
 use shared::outcome::FailureClass;
 use shared::secret::Code;
-use tokio::join;
 use tokio::task::yield_now;
+use tokio::try_join;
 use zeroize::Zeroizing;
 
-use crate::aws::Service;
 use crate::envelope::{Envelope, EnvelopeError, Suite, looks_like_direct_kms_ciphertext};
-use crate::errors::CallFailure;
-use crate::time::{Attempts, Deadline, random};
+use crate::errors::ServiceError;
+use crate::retry::{RetryPolicy, random};
+use client::aws::Service;
+use client::time::Deadline;
 
-/// Why a code could not be decrypted, in plain words with what to do. Holds nothing of the code.
+/// Why a code could not be decrypted, with what to do. It contains nothing of the code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecryptError {
     /// The code is not base64.
@@ -52,13 +53,13 @@ pub enum DecryptError {
     /// KMS answered for another key than it was asked for.
     #[error("KMS decrypted with another key than CODE_KEY_ARN")]
     WrongKeyUsed,
-    /// KMS refused or could not be asked.
+    /// KMS rejected the call or could not be reached.
     #[error(transparent)]
-    Kms(#[from] CallFailure),
+    Kms(#[from] ServiceError),
 }
 
 impl DecryptError {
-    /// Whose fault it is.
+    /// The class of the failure.
     #[must_use]
     pub fn class(&self) -> FailureClass {
         match self {
@@ -77,12 +78,12 @@ impl DecryptError {
     }
 }
 
-/// How KMS is asked: it answers in some 10 ms, so one that takes a second and a half is asked again.
-pub const ATTEMPTS: Attempts = Attempts {
-    number: 5,
-    each: Duration::from_millis(1_500),
-    least: Duration::from_millis(300),
-    repeatable: true,
+/// How KMS is called. It answers in about 10 ms, so an attempt is cut off after a second and a half.
+pub const RETRY: RetryPolicy = RetryPolicy {
+    max_attempts: 5,
+    attempt_timeout: Duration::from_millis(1_500),
+    min_time_left: Duration::from_millis(300),
+    idempotent: true,
 };
 
 /// Decrypts codes under one key.
@@ -111,7 +112,7 @@ impl Decryptor {
     /// Decrypts the ciphertext of an event from the user pool.
     ///
     /// # Errors
-    /// When the message is malformed, not authentic, not for this pool or key, or KMS does not help in time.
+    /// When the message is malformed, not authentic, not for this pool or key, or KMS doesn't decrypt its data key in time.
     pub async fn decrypt(
         &self,
         ciphertext: Vec<u8>,
@@ -125,7 +126,7 @@ impl Decryptor {
         match (envelope.context_value(POOL_CONTEXT), envelope.suite()) {
             (Some(pool), _) if pool == user_pool_id => {}
             (Some(_), _) => return Err(DecryptError::OtherPool),
-            // Real pools always bind the code to themselves; local ones, which write the newer format, do not.
+            // User pools always bind the code to themselves. Emulators, which write the newer format, don't.
             (None, Suite::Signed0378) => return Err(DecryptError::NoPool),
             (None, Suite::CommittingSigned0578) => {}
         }
@@ -133,15 +134,15 @@ impl Decryptor {
             // The request to KMS leaves when this task yields: the signature is checked while KMS works on it.
             yield_now().await;
             yield_now().await;
-            envelope.verify()
+            envelope.verify().map_err(DecryptError::from)
         };
-        let (data_key, verified) = join!(self.data_key(&envelope, deadline), verify);
-        let clear = verified?.open(&data_key?)?;
+        let (verified, data_key) = try_join!(verify, self.data_key(&envelope, deadline))?;
+        let clear = verified.open(&data_key)?;
         let text = std::str::from_utf8(&clear).map_err(|_| DecryptError::NotText)?;
         Ok(Code::new(Zeroizing::new(text.to_owned())))
     }
 
-    /// Asks KMS for the data key: every encrypted one that is under our key, until one is decrypted.
+    /// Decrypts the data key with KMS: tries every one that is encrypted under our key, until one succeeds.
     async fn data_key(
         &self,
         envelope: &Envelope,
@@ -152,7 +153,7 @@ impl Decryptor {
             key.provider_id() == "aws-kms" && key.key_arn().is_some_and(|arn| self.key.is_same_key(arn))
         });
         for key in ours {
-            let answer = ATTEMPTS
+            let answer = RETRY
                 .call(Service::Kms, deadline, random, async || {
                     let request = self
                         .client
@@ -165,7 +166,7 @@ impl Decryptor {
                                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                                 .collect(),
                         ));
-                    request.send().await.map_err(|error| CallFailure::new(Service::Kms, &error, |_| None))
+                    request.send().await.map_err(|error| ServiceError::new(Service::Kms, &error, |_| None))
                 })
                 .await;
             match answer {

@@ -1,28 +1,28 @@
-//! The delivery record: what is known of a message across all invocations that may send it.
+//! The delivery record: the state of a message across all invocations that may send it.
 //!
-//! Lambda delivers an event at least once, repeats it after an error, and may hand it to two processes at a time;
-//! SES and SNS have no token that would make a repeated send one message. So a message is claimed before it is sent
-//! and settled afterwards, in a table that all processes share:
+//! Lambda delivers an event at least once, retries it after an error, and may run it in two processes at a time. SES
+//! and SNS have no idempotency token. So a message is claimed before it is sent and settled afterwards, in a table
+//! that all processes share:
 //!
 //! ```text
 //!            claim                 settle
 //!   (none) ────────► claimed ────────────────► done (sent, recipient, expired, blocked)
 //!                    │  ▲  ▲
-//!            release │  │  │ claim after the lease, by somebody else
+//!            release │  │  │ claim by another invocation, after the lease
 //!                    ▼  │
 //!                  released
 //! ```
 //!
-//! - *claimed*: an invocation works on it, until its lease ends. Whoever comes meanwhile fails, and Lambda brings the
-//!   event back later. A lease outlives the invocation that holds it, so nobody is overtaken who still works.
-//! - *released*: an invocation failed and knows that nothing was sent. The next one claims it at once.
-//! - *done*: nothing remains to be done, ever. The state is final: a late settlement only confirms it.
+//! - *claimed*: an invocation works on it, until its lease ends. Other invocations fail meanwhile, and Lambda retries
+//!   them. A lease lasts longer than the invocation that holds it can run, so no running invocation loses its claim.
+//! - *released*: an invocation failed and certainly sent nothing. The next one claims the message at once.
+//! - *done*: the message needs no more work. The state is final: a late settlement only confirms it.
 //!
-//! A claim whose lease ended was left by an invocation that crashed, or whose send got no answer. Its message may
-//! have been sent or not, and a duplicate beats a loss: it is taken over. docs/reliability.md lists the duplicates
-//! that remain possible.
+//! A claim whose lease ended belongs to an invocation that crashed, or whose send got no answer. Its message may have
+//! been sent. A duplicate is better than a lost message, so the next invocation takes it over. docs/reliability.md
+//! lists the duplicates that remain possible.
 //!
-//! This file is the model, `store.rs` says the same to DynamoDB, and a test holds the two together.
+//! This file is the model, `store.rs` implements it in DynamoDB, and a test compares the two.
 
 use std::time::Duration;
 
@@ -31,14 +31,14 @@ use aws_lc_rs::digest::{SHA256, digest};
 /// The record's key: the channel and the SHA-256 of a code's ciphertext.
 ///
 /// Cognito encrypts every code under a data key of its own, so no two codes, not even equal ones, have the same
-/// ciphertext, and Lambda's repetitions of one event have the very same. The hash tells nothing of the code.
-/// The channel stands in it because an invitation may go out by e-mail and by SMS, and nobody documents that its
-/// password is encrypted twice.
+/// ciphertext, and Lambda's retries of one event have the same. The hash reveals nothing of the code.
+/// The channel is part of the key because an invitation may be sent by email and by SMS, and AWS doesn't document that
+/// its password is encrypted twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageKey(String);
 
 impl MessageKey {
-    /// The key for the bytes of a ciphertext in a channel, `email` or `sms`.
+    /// The key for a ciphertext in a channel, such as `email` or `sms`.
     #[must_use]
     pub fn of(channel: &str, ciphertext: &[u8]) -> Self {
         let hash = digest(&SHA256, ciphertext);
@@ -49,7 +49,7 @@ impl MessageKey {
         }))
     }
 
-    /// As it stands in the table.
+    /// As in the table.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -62,37 +62,36 @@ const HEX_DIGITS: [char; 16] =
 /// A point in time: milliseconds since 1970.
 pub type Millis = u64;
 
-/// What an invocation may still take beyond its own deadline, and what two clocks may differ, at most.
+/// How far an invocation may exceed its deadline and two clocks may differ, at most.
 ///
 /// Lambda ends a process at its deadline, and its clocks are kept by NTP to some milliseconds.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
-/// How long a claim holds: as long as the invocation can live, and no longer, because a retry that comes while it
-/// holds is lost time. Lambda's first retry comes after a minute.
+/// How long a claim holds: as long as the invocation can run. No longer, because a retry during the lease is wasted. Lambda's first retry comes after a minute.
 #[must_use]
 pub fn lease(time_left: Duration) -> Duration {
     time_left + LEASE_MARGIN
 }
 
-/// How long a record is kept: longer than any repetition can come, which is Lambda's longest event age (6 hours) and
-/// the failed event queue's longest retention (14 days) together.
+/// How long a record is kept: longer than any retry or redrive can come. That is Lambda's longest event age (6 hours)
+/// plus the longest retention of the on-failure destination (14 days).
 pub const KEPT: Duration = Duration::from_hours(15 * 24);
 
-/// How a message ended.
+/// The final state of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The service took it.
+pub enum FinalState {
+    /// The provider accepted it.
     Sent,
-    /// The service refuses the recipient.
+    /// The provider rejected the recipient.
     Recipient,
     /// The code was no longer valid.
     Expired,
-    /// The SMS guard stopped it.
+    /// An SMS limit is reached.
     Blocked,
 }
 
-impl End {
-    /// As it stands in the table and in logs.
+impl FinalState {
+    /// The word in the table.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -107,16 +106,16 @@ impl End {
 /// What the table holds of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Somebody works on it.
+    /// An invocation works on it.
     Claimed {
         /// The invocation's own name.
         owner: String,
         /// When the lease ends.
         until: Millis,
     },
-    /// Somebody failed without having sent it.
+    /// An invocation failed without having sent it.
     Released,
-    /// It needs nothing any more.
+    /// It needs no more work.
     Done,
 }
 
@@ -127,76 +126,76 @@ pub struct Record {
     pub state: State,
     /// When an invocation first claimed it.
     pub first_claimed: Millis,
-    /// Whether the SMS guard had let it pass when it was last released; `None` as long as it never was.
+    /// Whether the limits had admitted it when it was last released. `None` if it never was released.
     pub admitted: Option<bool>,
 }
 
-/// What a claim brought.
+/// The result of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum ClaimResult {
     /// The message is ours until the lease ends.
     Held {
-        /// What is known of invocations before this one.
-        before: Before,
+        /// What earlier invocations did.
+        before: PriorAttempt,
         /// When an invocation first claimed it; now, if this one did.
         first_claimed: Millis,
     },
     /// Another invocation works on it.
     Busy,
-    /// It needs nothing any more.
+    /// It needs no more work.
     Done,
 }
 
-/// What happened to a message before it was claimed.
+/// What earlier invocations did with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Before {
+pub enum PriorAttempt {
     /// Nothing.
     Nothing,
-    /// It was tried, and not sent, although it was admitted.
+    /// One tried and did not send it, although the limits admitted it.
     Released,
-    /// It was tried, and failed before it was admitted.
+    /// One tried and failed before the limits admitted it.
     Unadmitted,
-    /// It was tried, and may have been sent.
+    /// One tried and may have sent it.
     Unknown,
 }
 
 impl Record {
-    /// Claims a message: what the record becomes, and what the claimant learns.
+    /// Claims a message: the new record, and the result for the claiming invocation.
     #[must_use]
-    pub fn claim(old: Option<&Self>, owner: &str, now: Millis, until: Millis) -> (Self, Claim) {
+    pub fn claim(old: Option<&Self>, owner: &str, now: Millis, until: Millis) -> (Self, ClaimResult) {
         let admitted = old.and_then(|old| old.admitted);
         let first_claimed = old.map_or(now, |old| old.first_claimed);
         let held = |before| {
             let state = State::Claimed { owner: owner.to_owned(), until };
-            (Self { state, first_claimed, admitted }, Claim::Held { before, first_claimed })
+            (Self { state, first_claimed, admitted }, ClaimResult::Held { before, first_claimed })
         };
-        let Some(old) = old else { return held(Before::Nothing) };
+        let Some(old) = old else { return held(PriorAttempt::Nothing) };
         match &old.state {
-            State::Done => (old.clone(), Claim::Done),
+            State::Done => (old.clone(), ClaimResult::Done),
             State::Claimed { owner: holder, until: lease } if holder != owner => {
                 if *lease > now {
-                    (old.clone(), Claim::Busy)
+                    (old.clone(), ClaimResult::Busy)
                 } else {
-                    held(Before::Unknown)
+                    held(PriorAttempt::Unknown)
                 }
             }
             // Released, or the answer to our own claim was lost on its way.
             State::Claimed { .. } | State::Released => held(match admitted {
-                Some(true) => Before::Released,
-                Some(false) => Before::Unadmitted,
-                None => Before::Nothing,
+                Some(true) => PriorAttempt::Released,
+                Some(false) => PriorAttempt::Unadmitted,
+                None => PriorAttempt::Nothing,
             }),
         }
     }
 
-    /// Settles a message, whoever holds it: what was sent is sent.
+    /// Settles a message, whichever invocation holds it.
     #[must_use]
     pub fn settle(old: Option<&Self>, now: Millis) -> Self {
         let (first_claimed, admitted) = old.map_or((now, None), |old| (old.first_claimed, old.admitted));
         Self { state: State::Done, first_claimed, admitted }
     }
 
-    /// Gives a message back unsent, if it is still ours.
+    /// Releases a message unsent, if the owner still holds it.
     #[must_use]
     pub fn release(old: Option<&Self>, owner: &str, admitted: bool) -> Option<Self> {
         match old {
@@ -232,9 +231,9 @@ mod tests {
         },
         Settle,
         Release,
-        /// Lambda takes the event for done.
-        EndedWell,
-        /// Lambda gave up: the event is in the queue of failed events.
+        /// Lambda regards the event as done.
+        Succeeded,
+        /// Lambda gave up: the event is in the on-failure destination.
         Queued,
     }
 
@@ -288,7 +287,7 @@ mod tests {
             self
         }
 
-        fn claimed(mut self, delivery: usize) -> (Self, Claim) {
+        fn claimed(mut self, delivery: usize) -> (Self, ClaimResult) {
             let owner = self.owner(delivery);
             let (record, claim) = Record::claim(self.record.as_ref(), &owner, NOW, HOLDS);
             self.record = Some(record);
@@ -313,7 +312,7 @@ mod tests {
             if let Some(Record { state: State::Claimed { owner, until: HOLDS }, .. }) = &self.record
                 && (0..2).all(|delivery| {
                     *owner != self.owner(delivery)
-                        || matches!(self.deliveries[delivery].0, Step::EndedWell | Step::Queued)
+                        || matches!(self.deliveries[delivery].0, Step::Succeeded | Step::Queued)
                 })
             {
                 let mut world = self.clone();
@@ -331,9 +330,9 @@ mod tests {
                 Step::Claim => {
                     let (claimed, claim) = world().claimed(delivery);
                     let after = match claim {
-                        Claim::Held { .. } => claimed.clone().to(delivery, Step::Send { held: true }),
-                        Claim::Busy => claimed.clone().failed(delivery),
-                        Claim::Done => claimed.clone().to(delivery, Step::EndedWell),
+                        ClaimResult::Held { .. } => claimed.clone().to(delivery, Step::Send { held: true }),
+                        ClaimResult::Busy => claimed.clone().failed(delivery),
+                        ClaimResult::Done => claimed.clone().to(delivery, Step::Succeeded),
                     };
                     vec![
                         after,
@@ -362,8 +361,8 @@ mod tests {
                     ]
                 }
                 Step::Settle => vec![
-                    world().settled().to(delivery, Step::EndedWell),
-                    world().with(StoreDownAtSettle).to(delivery, Step::EndedWell),
+                    world().settled().to(delivery, Step::Succeeded),
+                    world().with(StoreDownAtSettle).to(delivery, Step::Succeeded),
                     world().settled().with(CrashAfterSettle).failed(delivery),
                 ],
                 Step::Release => {
@@ -371,7 +370,7 @@ mod tests {
                     released.record = Record::release(self.record.as_ref(), &self.owner(delivery), true);
                     vec![released.failed(delivery), world().with(StoreDownAtRelease).failed(delivery)]
                 }
-                Step::EndedWell | Step::Queued => vec![],
+                Step::Succeeded | Step::Queued => vec![],
             }
         }
     }
@@ -383,7 +382,7 @@ mod tests {
         let mut open = vec![start];
         let mut ends = Vec::new();
         while let Some(world) = open.pop() {
-            if world.deliveries.iter().all(|(step, _)| matches!(step, Step::EndedWell | Step::Queued)) {
+            if world.deliveries.iter().all(|(step, _)| matches!(step, Step::Succeeded | Step::Queued)) {
                 ends.push(world);
                 continue;
             }
@@ -397,7 +396,7 @@ mod tests {
     }
 
     /// The faults after which a message may go out twice: each leaves a message sent that the record does not show
-    /// as sent, or lets somebody send who has not claimed it.
+    /// as sent, or lets an invocation send that has not claimed it.
     const MAY_DUPLICATE: [Fault; 6] = [
         StoreDownAtClaim,
         ClaimUnconfirmed,
@@ -417,12 +416,12 @@ mod tests {
     }
 
     #[test]
-    fn whatever_ends_well_was_sent_and_whatever_was_not_sent_is_in_the_queue() {
+    fn an_invocation_succeeds_only_if_the_message_was_sent() {
         let ends = ends(3);
         assert!(ends.len() > 1_000, "{}", ends.len());
         for end in ends {
-            let ended_well = end.deliveries.iter().any(|(step, _)| *step == Step::EndedWell);
-            assert!(!ended_well || end.sends > 0, "lost: {end:?}");
+            let succeeded = end.deliveries.iter().any(|(step, _)| *step == Step::Succeeded);
+            assert!(!succeeded || end.sends > 0, "lost: {end:?}");
         }
     }
 

@@ -1,65 +1,62 @@
-//! How an invocation ends: what Lambda is told, one line in the log, one line of metrics.
+//! How an invocation ends: the answer to Lambda, one log line, one line of metrics.
 //!
-//! Error types are stable names, because alarms, queries and the redrive of failed events rely on them.
+//! The words are those of `shared::outcome`, because alarms, queries and the tool rely on them.
 
 use std::time::Duration;
 
 use runtime::Failure;
 use runtime::metrics::{Metric, Metrics, milliseconds};
 use serde_json::Value;
-use serde_json::value::RawValue;
-use shared::arn::KeyArn;
 use shared::event::EventError;
-use shared::message::{Messages, RenderError};
+use shared::message::RenderError;
 use shared::outcome::{self as logged, ErrorType, FailureClass};
-use shared::phone::Country;
 use shared::pumping::LimitName;
 use shared::recipient::RecipientHash;
 
-use crate::dry_run;
-use crate::errors::CallFailure;
+use crate::channel::{MessageFacts, Rejected};
+use crate::errors::ServiceError;
 use crate::job::{Job, Reason};
 use crate::kms::DecryptError;
-use crate::record::Before;
+use crate::record::PriorAttempt;
 
 /// How an invocation ended.
 #[derive(Debug)]
-pub enum Outcome {
-    /// The service took the message.
+pub enum DeliveryOutcome {
+    /// The provider accepted the message.
     Sent {
-        /// Its id there.
+        /// The provider's id of it.
         message_id: String,
     },
-    /// The message was sent, or settled otherwise, by an earlier invocation.
+    /// An earlier invocation sent the message or settled it otherwise.
     Duplicate,
-    /// The code is older than it is valid.
+    /// The code is no longer valid.
     Expired,
-    /// The configuration forbids the message, or the recipient is none; says why.
+    /// The settings forbid the message, or the recipient is invalid. Holds the reason.
     Blocked(String),
-    /// A limit of the SMS guard is reached.
-    Pumping(LimitName),
-    /// The service refuses the recipient.
-    Recipient(CallFailure),
+    /// A limit is reached.
+    SmsLimit(LimitName),
+    /// The provider rejected the recipient.
+    Recipient(ServiceError),
     /// The event asks for no message.
     Nothing(Reason),
-    /// A dry run: the message is written, and nothing keeps it from being handed over.
-    Rehearsed,
-    /// Another invocation works on the message.
+    /// A dry run of a message that would be sent.
+    DryRun,
+    /// Another invocation is sending the message.
     InProgress,
-    /// The event lacks what the message needs.
+    /// The event lacks a field that the message needs.
     Malformed(EventError),
-    /// Something else went wrong.
+    /// The message was not sent for another reason.
     Failed {
-        /// A stable name.
+        /// The stable name of the failure.
         error_type: ErrorType,
-        /// Whose fault it is.
+        /// Its class.
         class: FailureClass,
-        /// One sentence, with the remedy where there is one.
+        /// One sentence, with the remedy if there is one.
         message: String,
     },
 }
 
-impl Outcome {
+impl DeliveryOutcome {
     /// The code could not be decrypted.
     #[must_use]
     pub fn decryption(error: &DecryptError) -> Self {
@@ -70,20 +67,20 @@ impl Outcome {
         }
     }
 
-    /// The service did not take the message, or did not say so.
+    /// The provider didn't accept the message, or its answer was lost.
     #[must_use]
-    pub fn sending(failure: &CallFailure) -> Self {
+    pub fn sending(failure: &ServiceError) -> Self {
         Self::Failed { error_type: ErrorType::SendFailed, class: failure.class, message: failure.to_string() }
     }
 
-    /// A built-in template did not render, which tests rule out.
+    /// A built-in template failed to render, which tests rule out.
     #[must_use]
     pub fn rendering(error: &RenderError) -> Self {
         let class = FailureClass::Configuration;
         Self::Failed { error_type: ErrorType::RenderFailed, class, message: error.to_string() }
     }
 
-    /// The SMS guard can neither count nor go on without counting.
+    /// The message can't be counted, and the process has sent as many as it may without counting.
     #[must_use]
     pub fn uncounted() -> Self {
         Self::Failed {
@@ -94,7 +91,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the message may be on its way although the invocation fails.
+    /// Whether the message may have been sent although the invocation fails.
     #[must_use]
     pub fn may_have_sent(&self) -> bool {
         matches!(self, Self::Failed { class: FailureClass::Ambiguous, .. })
@@ -119,27 +116,27 @@ impl Outcome {
             Self::Duplicate => logged::Outcome::Duplicate,
             Self::Expired => logged::Outcome::Expired,
             Self::Blocked(_) => logged::Outcome::Blocked,
-            Self::Pumping(_) => logged::Outcome::SmsLimit,
+            Self::SmsLimit(_) => logged::Outcome::SmsLimit,
             Self::Recipient(_) => logged::Outcome::Recipient,
             Self::Nothing(_) => logged::Outcome::NothingToSend,
-            Self::Rehearsed => logged::Outcome::DryRun,
+            Self::DryRun => logged::Outcome::DryRun,
             Self::InProgress => logged::Outcome::InProgress,
             Self::Malformed(_) => logged::Outcome::Malformed,
             Self::Failed { .. } => logged::Outcome::Failed,
         }
     }
 
-    /// What became of the message, in one sentence.
+    /// What happened to the message, in one sentence.
     #[must_use]
     pub fn explain(&self) -> String {
         match self {
             Self::Sent { .. } => "it was sent".to_owned(),
-            Self::Rehearsed => "it could be sent".to_owned(),
+            Self::DryRun => "it could be sent".to_owned(),
             Self::Duplicate => "it was dealt with by an earlier invocation".to_owned(),
             Self::Expired => "its code is no longer valid".to_owned(),
             Self::InProgress => "another invocation is sending this message".to_owned(),
             Self::Blocked(reason) => reason.clone(),
-            Self::Pumping(limit) => limit.to_string(),
+            Self::SmsLimit(limit) => limit.to_string(),
             Self::Recipient(failure) => failure.to_string(),
             Self::Nothing(reason) => reason.explain().to_owned(),
             Self::Malformed(error) => format!("malformed event: {error}"),
@@ -147,15 +144,15 @@ impl Outcome {
         }
     }
 
-    /// What is counted; nothing of a dry run.
+    /// What is counted. A dry run counts nothing.
     fn metric(&self) -> Option<Metric> {
         Some(match self {
-            Self::Rehearsed => return None,
+            Self::DryRun => return None,
             Self::Sent { .. } => Metric::Sent,
             Self::Duplicate => Metric::Duplicate,
             Self::Expired => Metric::Expired,
             Self::Blocked(_) => Metric::Blocked,
-            Self::Pumping(_) => Metric::PumpingBlocked,
+            Self::SmsLimit(_) => Metric::PumpingBlocked,
             Self::Recipient(_) => Metric::RecipientFault,
             Self::Nothing(_) => Metric::NothingToSend,
             Self::InProgress => Metric::InProgress,
@@ -169,170 +166,181 @@ impl Outcome {
     }
 }
 
-/// What was found of the delivery record.
-#[derive(Debug, Default)]
+/// What the claim found in the delivery record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Record {
-    /// Records are switched off, or the invocation ended before one was asked for.
+    /// Records are switched off, or the invocation ended before the claim.
     #[default]
-    Unasked,
-    /// The message was ours.
-    Held(Before),
-    /// The record could not be asked or brought up to date.
-    Unavailable(CallFailure),
+    NotClaimed,
+    /// The invocation holds the message.
+    Held(PriorAttempt),
+    /// The claim failed: the message is sent without a record.
+    Unavailable,
 }
 
-/// What only an SMS has to tell.
-#[derive(Clone, Copy, Debug)]
-pub struct SmsFacts {
-    /// The number's country.
-    pub country: Country,
-    /// SMS that the text takes.
-    pub parts: usize,
-}
-
-/// What an invocation found out on its way.
-pub struct Report<'a> {
+/// What an invocation found out, in this order, for its log line and its metrics.
+pub struct Facts<'a> {
     /// Lambda's id of the invocation.
     pub id: &'a str,
-    /// What is to be sent.
+    /// What a message of the channel is called.
+    pub noun: &'static str,
+    /// The message to be sent.
     pub job: Option<&'a Job>,
-    /// The recipient as it may be logged.
-    pub recipient: Option<RecipientHash>,
     /// Whether the event asks for a dry run.
     pub dry_run: bool,
-    /// What a dry run has to tell of the message: never the code, never the recipient.
+    /// The recipient as it may be logged.
+    pub recipient: Option<RecipientHash>,
+    /// What a dry run answers about the message: never the code, never the recipient.
     pub preview: Option<Value>,
-    /// For SMS.
-    pub sms: Option<SmsFacts>,
-    /// The delivery record.
+    /// What is known of the rendered message.
+    pub message: MessageFacts,
+    /// What the claim found.
     pub record: Record,
-    /// Why the built-in text stood in for a template of the deployment.
+    /// The first call for the delivery record that failed.
+    pub record_error: Option<ServiceError>,
+    /// Why the message could not be counted.
+    pub counter_error: Option<ServiceError>,
+    /// Why a built-in text replaced a template override.
     pub template_problem: Option<String>,
-    /// Why the first route did not take the message, when the second one did.
-    pub fallback: Option<CallFailure>,
-    /// Time to claim the record and to decrypt.
-    pub decrypted: Option<Duration>,
-    /// Time to write the message.
-    pub rendered: Option<Duration>,
+    /// Why the first route failed, if the second one accepted the message.
+    pub fallback: Option<ServiceError>,
+    /// Time to claim the record and to decrypt the code.
+    pub decrypt_time: Option<Duration>,
+    /// Time to render the message.
+    pub render_time: Option<Duration>,
     /// Time until the service answered.
-    pub sent: Option<Duration>,
+    pub send_time: Option<Duration>,
 }
 
-/// The one line of an event, with the fields that are known.
-macro_rules! line {
-    ($level:ident, $report:expr, $outcome:expr, $($rest:tt)*) => {{
+/// An invocation that ended.
+pub struct Report<'a> {
+    /// What it found out.
+    pub facts: Facts<'a>,
+    /// How it ended.
+    pub outcome: DeliveryOutcome,
+}
+
+/// Writes the one log line of an event, with the fields that are known.
+macro_rules! log_event {
+    ($level:ident, $report:expr, $($rest:tt)*) => {{
         let report: &Report<'_> = $report;
-        let outcome: &Outcome = $outcome;
+        let facts = &report.facts;
         let ms = |time: Option<Duration>| time.map(milliseconds);
         tracing::$level!(
-            invocation.id = report.id,
-            outcome = report.logged(outcome).name(),
-            outcome.reason = reason(outcome),
-            error.r#type = outcome.error_type().map(ErrorType::name),
-            trigger.source = report.job.map(|job| job.trigger_source.as_str()),
-            message.kind = report.job.map(|job| job.kind.name()),
-            message.locale = report.job.map(|job| job.locale.0.tag()),
-            message.locale_reason = report.job.map(|job| job.locale.1.name()),
-            recipient.hash = report.recipient.map(tracing::field::display),
-            recipient.country = report.sms.map(|sms| tracing::field::display(sms.country)),
-            sms.parts = report.sms.map(|sms| sms.parts),
-            record = report.record_name(),
-            record.error = report.record_error(),
-            template.problem = report.template_problem,
-            fallback.reason = report.fallback.as_ref().map(tracing::field::display),
-            decrypt_ms = ms(report.decrypted),
-            render_ms = ms(report.rendered),
-            send_ms = ms(report.sent),
+            invocation.id = facts.id,
+            outcome = report.logged().name(),
+            outcome.reason = report.reason(),
+            error.r#type = report.outcome.error_type().map(ErrorType::name),
+            trigger.source = facts.job.map(|job| job.trigger_source.as_str()),
+            message.kind = facts.job.map(|job| job.kind.name()),
+            message.locale = facts.job.map(|job| job.locale.0.tag()),
+            message.locale_reason = facts.job.map(|job| job.locale.1.name()),
+            recipient.hash = facts.recipient.map(tracing::field::display),
+            recipient.country = facts.message.country.map(tracing::field::display),
+            sms.parts = facts.message.sms_parts,
+            record = facts.record.name(),
+            record.error = facts.record_error.as_ref().map(tracing::field::display),
+            counter.error = facts.counter_error.as_ref().map(tracing::field::display),
+            template.problem = facts.template_problem,
+            fallback.reason = facts.fallback.as_ref().map(tracing::field::display),
+            decrypt_ms = ms(facts.decrypt_time),
+            render_ms = ms(facts.render_time),
+            send_ms = ms(facts.send_time),
             $($rest)*
         )
     }};
 }
 
-impl<'a> Report<'a> {
-    /// An empty report.
+impl<'a> Facts<'a> {
+    /// Nothing but how the invocation began.
     #[must_use]
-    pub fn new(id: &'a str, job: Option<&'a Job>) -> Self {
+    pub fn new(id: &'a str, noun: &'static str, job: Option<&'a Job>, dry_run: bool) -> Self {
         Self {
             id,
+            noun,
             job,
+            dry_run,
             recipient: None,
-            dry_run: false,
             preview: None,
-            sms: None,
-            record: Record::Unasked,
+            message: MessageFacts::default(),
+            record: Record::NotClaimed,
+            record_error: None,
+            counter_error: None,
             template_problem: None,
             fallback: None,
-            decrypted: None,
-            rendered: None,
-            sent: None,
+            decrypt_time: None,
+            render_time: None,
+            send_time: None,
         }
     }
 
-    /// Ends the invocation: writes both lines, and says what Lambda is told.
+    /// The report of the invocation, which ends so.
+    #[must_use]
+    pub fn ended(self, outcome: DeliveryOutcome) -> Report<'a> {
+        Report { facts: self, outcome }
+    }
+}
+
+impl Report<'_> {
+    /// Writes the log line and the metrics, and returns what Lambda is told.
     ///
     /// # Errors
-    /// When Lambda shall bring the event back, or keep it.
-    pub fn end(self, outcome: &Outcome, metrics: &Metrics) -> Result<(), Failure> {
-        metrics.emit(&self.values(outcome));
-        self.log(outcome);
-        match outcome.error_type() {
+    /// If Lambda should retry the event or send it to the on-failure destination.
+    pub fn finish(&self, metrics: &Metrics) -> Result<(), Failure> {
+        metrics.emit(&self.values());
+        self.log();
+        match self.outcome.error_type() {
             None => Ok(()),
-            Some(error_type) => Err(Failure { error_type, message: outcome.explain() }),
+            Some(error_type) => Err(Failure { error_type, message: self.outcome.explain() }),
         }
     }
 
-    /// Ends a dry run: one line in the log, no metrics, and an answer that is no error, so that no alarm takes it for
-    /// one.
-    #[must_use]
-    pub fn end_dry_run(self, outcome: &Outcome, key: &KeyArn, messages: &Messages) -> Option<Box<RawValue>> {
-        line!(info, &self, outcome, dry_run = true, "dry run, nothing is sent: {}", outcome.explain());
-        dry_run::answer(&self, outcome, key, messages)
+    /// Writes the log line of a dry run. It has no metrics and is no error, so no alarm reacts to it.
+    pub fn finish_dry_run(&self) {
+        log_event!(info, self, dry_run = true, "dry run, nothing is sent: {}", self.outcome.explain());
     }
 
-    fn values(&self, outcome: &Outcome) -> Vec<(Metric, f64)> {
-        let count = |happened, metric| happened_once(happened, metric);
+    fn values(&self) -> Vec<(Metric, f64)> {
+        let count = |happened: bool, metric| happened.then_some((metric, 1.0));
         let time = |metric, time: Option<Duration>| time.map(|time| (metric, milliseconds(time)));
         [
-            outcome.metric().map(|metric| (metric, 1.0)),
-            count(matches!(self.record, Record::Held(Before::Unknown)), Metric::TakenOver),
-            count(matches!(self.record, Record::Unavailable(_)), Metric::RecordUnavailable),
-            count(self.fallback.is_some(), Metric::FallbackUsed),
-            time(Metric::DecryptMilliseconds, self.decrypted),
-            time(Metric::RenderMilliseconds, self.rendered),
-            time(Metric::SendMilliseconds, self.sent),
+            self.outcome.metric().map(|metric| (metric, 1.0)),
+            count(self.facts.record == Record::Held(PriorAttempt::Unknown), Metric::TakenOver),
+            count(self.facts.record_error.is_some(), Metric::RecordUnavailable),
+            count(self.facts.fallback.is_some(), Metric::FallbackUsed),
+            time(Metric::DecryptMilliseconds, self.facts.decrypt_time),
+            time(Metric::RenderMilliseconds, self.facts.render_time),
+            time(Metric::SendMilliseconds, self.facts.send_time),
         ]
         .into_iter()
         .flatten()
         .collect()
     }
 
-    fn log(&self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Sent { message_id } => {
-                let what = if self.sms.is_some() { "an SMS" } else { "an e-mail" };
-                line!(info, self, outcome, message.id = message_id, "sent {what}");
+    fn log(&self) {
+        match &self.outcome {
+            DeliveryOutcome::Sent { message_id } => {
+                log_event!(info, self, message.id = message_id, "sent {}", self.facts.noun);
             }
-            Outcome::Duplicate => {
-                line!(
-                    info,
-                    self,
-                    outcome,
-                    "did not send a message: it was dealt with by an earlier invocation"
-                );
+            DeliveryOutcome::Duplicate => {
+                log_event!(info, self, "did not send a message: it was dealt with by an earlier invocation");
             }
-            Outcome::Expired | Outcome::Blocked(_) | Outcome::Pumping(_) | Outcome::Recipient(_) => {
-                line!(warn, self, outcome, "did not send a message: {}", outcome.explain());
+            DeliveryOutcome::Expired
+            | DeliveryOutcome::Blocked(_)
+            | DeliveryOutcome::SmsLimit(_)
+            | DeliveryOutcome::Recipient(_) => {
+                log_event!(warn, self, "did not send a message: {}", self.outcome.explain());
             }
-            Outcome::InProgress => {
-                line!(warn, self, outcome, "did not send a message: another invocation is sending it");
+            DeliveryOutcome::InProgress => {
+                log_event!(warn, self, "did not send a message: another invocation is sending it");
             }
-            Outcome::Malformed(error) => {
-                line!(error, self, outcome, "malformed event: {error}");
+            DeliveryOutcome::Malformed(error) => {
+                log_event!(error, self, "malformed event: {error}");
             }
-            Outcome::Failed { class, message, .. } => {
-                line!(error, self, outcome, error.class = class.name(), "did not send a message: {message}");
+            DeliveryOutcome::Failed { class, message, .. } => {
+                log_event!(error, self, error.class = class.name(), "did not send a message: {message}");
             }
-            Outcome::Nothing(reason) => {
+            DeliveryOutcome::Nothing(reason) => {
                 let (source, event_id) = match reason {
                     Reason::UnknownSource(source) => (Some(source), None),
                     Reason::AccountTakeOver(event_id) => {
@@ -341,8 +349,8 @@ impl<'a> Report<'a> {
                     Reason::NoPassword => (None, None),
                 };
                 tracing::warn!(
-                    invocation.id = self.id,
-                    outcome = outcome.logged().name(),
+                    invocation.id = self.facts.id,
+                    outcome = self.logged().name(),
                     outcome.reason = reason.explain(),
                     trigger.source = source,
                     security.event_id = event_id,
@@ -350,45 +358,46 @@ impl<'a> Report<'a> {
                     reason.explain()
                 );
             }
-            // Only dry runs end so, and they have a line of their own.
-            Outcome::Rehearsed => {}
+            // `finish_dry_run` logs this.
+            DeliveryOutcome::DryRun => {}
         }
     }
 
-    /// The word for the line: what would have become of a message of a dry run is in the reason.
-    fn logged(&self, outcome: &Outcome) -> logged::Outcome {
-        if self.dry_run { logged::Outcome::DryRun } else { outcome.logged() }
+    /// The word for `outcome`. The reason says what would have become of the message of a dry run.
+    fn logged(&self) -> logged::Outcome {
+        if self.facts.dry_run { logged::Outcome::DryRun } else { self.outcome.logged() }
     }
 
-    fn record_name(&self) -> &'static str {
-        match self.record {
-            Record::Unasked => "unasked",
-            Record::Held(Before::Nothing) => "first",
-            Record::Held(Before::Released | Before::Unadmitted) => "again",
-            Record::Held(Before::Unknown) => "taken over",
-            Record::Unavailable(_) => "unavailable",
-        }
+    /// Why no message was sent.
+    fn reason(&self) -> Option<String> {
+        let sent = matches!(self.outcome, DeliveryOutcome::Sent { .. } | DeliveryOutcome::DryRun);
+        (!sent).then(|| self.outcome.explain())
     }
+}
 
-    fn record_error(&self) -> Option<String> {
-        match &self.record {
-            Record::Unavailable(failure) => Some(failure.to_string()),
-            _ => None,
+impl Record {
+    /// The word in the log.
+    fn name(self) -> &'static str {
+        match self {
+            Self::NotClaimed => "unasked",
+            Self::Held(PriorAttempt::Nothing) => "first",
+            Self::Held(PriorAttempt::Released | PriorAttempt::Unadmitted) => "again",
+            Self::Held(PriorAttempt::Unknown) => "taken over",
+            Self::Unavailable => "unavailable",
         }
     }
 }
 
-/// Why no message was sent.
-fn reason(outcome: &Outcome) -> Option<String> {
-    let sent = matches!(outcome, Outcome::Sent { .. } | Outcome::Rehearsed);
-    (!sent).then(|| outcome.explain())
+impl From<Rejected> for DeliveryOutcome {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Malformed(error) => Self::Malformed(error),
+            Rejected::Blocked(reason) => Self::Blocked(reason),
+        }
+    }
 }
 
-fn happened_once(happened: bool, metric: Metric) -> Option<(Metric, f64)> {
-    happened.then_some((metric, 1.0))
-}
-
-/// An event id is a UUID: only what looks like one is logged, since the event holds tokens and links as well.
+/// An event id is a UUID. Nothing else is logged, because the event also holds tokens and links.
 fn is_id(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }

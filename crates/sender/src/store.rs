@@ -1,4 +1,4 @@
-//! The delivery records and the SMS counters in DynamoDB: `record.rs` in the words of conditional updates.
+//! The delivery records and the counters in DynamoDB: `record.rs` as conditional updates.
 //!
 //! Source: "Working with items and attributes: conditional updates", Amazon DynamoDB developer guide.
 
@@ -11,24 +11,26 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use aws_types::SdkConfig;
 
-use crate::aws::Service;
-use crate::errors::CallFailure;
-use crate::record::{Before, Claim, End, KEPT, MessageKey, Millis};
-use crate::time::{Attempts, Deadline, random};
+use crate::errors::ServiceError;
+use crate::record::{ClaimResult, FinalState, KEPT, MessageKey, Millis, PriorAttempt};
+use crate::retry::{RetryPolicy, random};
+use client::aws::Service;
+use client::time::Deadline;
 
-/// How the table is called: quick answers or none, because no code waits long for its record.
+/// How the table is called: with short attempts, because no code waits long for its record.
 ///
-/// An update takes some 5 ms; the first one of a process, with its connection, some 100 ms on the smallest memory.
-/// An update of a record may be repeated: a claim knows its own owner, the others do the same twice.
-pub const ATTEMPTS: Attempts = Attempts {
-    number: 2,
-    each: Duration::from_millis(600),
-    least: Duration::from_millis(20),
-    repeatable: true,
+/// An update takes about 5 ms. The first one of a process, with its connection, takes about 100 ms on the smallest
+/// memory. An update of a record may be repeated: a claim recognizes its own owner, the others have the same effect
+/// twice.
+pub const RETRY: RetryPolicy = RetryPolicy {
+    max_attempts: 2,
+    attempt_timeout: Duration::from_millis(600),
+    min_time_left: Duration::from_millis(20),
+    idempotent: true,
 };
 
-/// How a counter is called: what may have been counted is not counted again, or a message would stop itself.
-const COUNT_ATTEMPTS: Attempts = Attempts { repeatable: false, ..ATTEMPTS };
+/// How a counter is called: an update that may have been executed is not repeated, or a message could block itself.
+const COUNT_RETRY: RetryPolicy = RetryPolicy { idempotent: false, ..RETRY };
 
 /// The table of a deployment. Its key is `id`, a string; `expires_at` is its time to live.
 #[derive(Debug, Clone)]
@@ -42,7 +44,7 @@ pub struct Store {
 pub struct Owner(String);
 
 impl Owner {
-    /// A name that no other invocation has, not even another one of the same event.
+    /// A unique name, also among invocations for the same event.
     #[must_use]
     pub fn new(request_id: &str) -> Self {
         let mut nonce = [0; 8];
@@ -77,7 +79,7 @@ impl Store {
     /// Claims a message for as long as the lease.
     ///
     /// # Errors
-    /// When the table cannot be asked: whether the message is claimed is then unknown.
+    /// If the call fails: whether the message is claimed is then unknown.
     pub async fn claim(
         &self,
         key: &MessageKey,
@@ -85,10 +87,10 @@ impl Store {
         now: Millis,
         lease: Duration,
         deadline: Deadline,
-    ) -> Result<Claim, CallFailure> {
+    ) -> Result<ClaimResult, ServiceError> {
         let until = now.saturating_add(millis(lease));
         let answer = self
-            .update(ATTEMPTS, deadline, || {
+            .update(RETRY, deadline, || {
                 self.item(key.as_str())
                     .update_expression(
                         "SET #state = :claimed, #owner = :owner, lease_until = :until, \
@@ -114,16 +116,16 @@ impl Store {
             .await?;
         let attribute = |item: &Item, name: &str| item.get(name)?.as_s().ok().cloned();
         Ok(match answer {
-            Update::Done(old) => Claim::Held {
+            Update::Done(old) => ClaimResult::Held {
                 before: match attribute(&old, "state").as_deref() {
                     Some("claimed") if attribute(&old, "owner").as_deref() != Some(&owner.0) => {
-                        Before::Unknown
+                        PriorAttempt::Unknown
                     }
                     // Released, or the answer to our own claim was lost on its way.
                     _ => match old.get("admitted").and_then(|value| value.as_n().ok()).map(String::as_str) {
-                        None => Before::Nothing,
-                        Some("0") => Before::Unadmitted,
-                        Some(_) => Before::Released,
+                        None => PriorAttempt::Nothing,
+                        Some("0") => PriorAttempt::Unadmitted,
+                        Some(_) => PriorAttempt::Released,
                     },
                 },
                 first_claimed: old
@@ -131,25 +133,27 @@ impl Store {
                     .and_then(|value| value.as_n().ok()?.parse().ok())
                     .unwrap_or(now),
             },
-            Update::Refused(item) if attribute(&item, "state").as_deref() == Some("done") => Claim::Done,
-            // Also where the answer does not show the item: what is not known to be done must not end well.
-            Update::Refused(_) => Claim::Busy,
+            Update::Refused(item) if attribute(&item, "state").as_deref() == Some("done") => {
+                ClaimResult::Done
+            }
+            // Also if the answer doesn't contain the item: the invocation must not succeed unless the message is done.
+            Update::Refused(_) => ClaimResult::Busy,
         })
     }
 
-    /// Settles a message for good. `message_id` is the service's, where it took the message.
+    /// Settles a message permanently. `message_id` is the provider's, if it accepted the message.
     ///
     /// # Errors
-    /// When the table cannot be asked.
+    /// If the call fails.
     pub async fn settle(
         &self,
         key: &MessageKey,
-        end: End,
+        end: FinalState,
         message_id: &str,
         now: Millis,
         deadline: Deadline,
-    ) -> Result<(), CallFailure> {
-        self.update(ATTEMPTS, deadline, || {
+    ) -> Result<(), ServiceError> {
+        self.update(RETRY, deadline, || {
             self.item(key.as_str())
                 .update_expression(
                     "SET #state = :done, outcome = :outcome, message_id = :message_id, \
@@ -168,18 +172,18 @@ impl Store {
         .map(|_| ())
     }
 
-    /// Gives a message back unsent, if it is still the owner's. `admitted` says whether the SMS guard let it pass.
+    /// Releases a message unsent, if the owner still holds it. `admitted` says whether the limits admitted it.
     ///
     /// # Errors
-    /// When the table cannot be asked. The lease then ends by itself.
+    /// If the call fails. The lease then expires.
     pub async fn release(
         &self,
         key: &MessageKey,
         owner: &Owner,
         admitted: bool,
         deadline: Deadline,
-    ) -> Result<(), CallFailure> {
-        self.update(ATTEMPTS, deadline, || {
+    ) -> Result<(), ServiceError> {
+        self.update(RETRY, deadline, || {
             self.item(key.as_str())
                 .update_expression("SET #state = :released, lease_until = :zero, admitted = :admitted")
                 .condition_expression("#owner = :owner AND #state = :claimed")
@@ -200,7 +204,7 @@ impl Store {
     /// `expires_at` is in seconds since 1970.
     ///
     /// # Errors
-    /// When the table cannot be asked: whether it was counted is then unknown.
+    /// If the call fails: whether it was counted is then unknown.
     pub async fn count(
         &self,
         key: &str,
@@ -208,9 +212,9 @@ impl Store {
         room: u64,
         expires_at: u64,
         deadline: Deadline,
-    ) -> Result<bool, CallFailure> {
+    ) -> Result<bool, ServiceError> {
         let answer = self
-            .update(COUNT_ATTEMPTS, deadline, || {
+            .update(COUNT_RETRY, deadline, || {
                 self.item(key)
                     .update_expression("SET expires_at = :expires ADD amount :amount")
                     .condition_expression("attribute_not_exists(amount) OR amount <= :room")
@@ -228,10 +232,10 @@ impl Store {
 
     async fn update(
         &self,
-        attempts: Attempts,
+        attempts: RetryPolicy,
         deadline: Deadline,
         request: impl Fn() -> UpdateItemFluentBuilder,
-    ) -> Result<Update, CallFailure> {
+    ) -> Result<Update, ServiceError> {
         attempts
             .call(Service::DynamoDb, deadline, random, async || match request().send().await {
                 Ok(answer) => Ok(Update::Done(answer.attributes.unwrap_or_default())),
@@ -239,14 +243,14 @@ impl Store {
                     Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
                         Ok(Update::Refused(refusal.item.clone().unwrap_or_default()))
                     }
-                    _ => Err(CallFailure::new(Service::DynamoDb, &error, |_| None)),
+                    _ => Err(ServiceError::new(Service::DynamoDb, &error, |_| None)),
                 },
             })
             .await
     }
 }
 
-/// What became of a conditional update, with the item as it was before.
+/// The result of a conditional update, with the item as it was before.
 enum Update {
     Done(Item),
     Refused(Item),

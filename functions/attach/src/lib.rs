@@ -20,6 +20,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use client::aws::Aws;
+use client::time::Deadline;
 use pool::aws::Clients;
 use pool::control;
 use pool::description::{Description, EmailSignIn};
@@ -27,8 +29,6 @@ use pool::model::UnknownFields;
 use pool::plan::Plan;
 use pool::triggers::Triggers;
 use runtime::{Failure, Invocation};
-use sender::aws::Aws;
-use sender::time::Deadline;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use shared::config::Settings;
@@ -86,7 +86,7 @@ impl Attach {
     /// Builds the clients, once per process.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let connector = sender::http::http_connector();
+        let connector = client::http::http_connector();
         let of_sdk = connector.clone();
         let http_client = http_client_fn(move |_, _| of_sdk.clone());
         let clients = Clients::new(&config.aws.config_with(ENDPOINT_VARIABLE, None, &http_client));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
-use sender::time::Deadline;
+use client::time::Deadline;
 use tokio::time::{sleep, timeout};
 
 /// A secret: it lets anyone send the response. So it cannot be printed.

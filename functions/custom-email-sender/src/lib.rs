@@ -1,33 +1,29 @@
-//! Decrypts a code, writes the e-mail, hands it to Amazon SES.
+//! Decrypts a code, renders the email and sends it with Amazon SES.
 //!
-//! Cognito invokes this function asynchronously: an error makes Lambda try again twice and then keep the event in
-//! the queue, so the function fails exactly when that can help.
+//! Cognito invokes this function asynchronously: after an error Lambda retries twice and then sends the event to the
+//! on-failure destination. So the function returns an error only if a retry or a fix can help.
 
 pub mod mailbox;
 pub mod ses;
 
+use client::aws::{Aws, Service};
+use client::http::http_client;
+use client::time::Deadline;
 use runtime::metrics::Metrics;
-use runtime::{Failure, Invocation};
-use sender::aws::{Aws, Service};
-use sender::delivery::{Channel, Delivery, Tables, Taken, Validity};
-use sender::errors::CallFailure;
-use sender::http::http_client;
+use sender::channel::{Accepted, Channel, Rejected};
+use sender::delivery::{Delivery, Tables, Validity};
+use sender::errors::ServiceError;
 use sender::job::Job;
 use sender::kms::Decryptor;
-use sender::report::{Outcome, Report};
 use sender::store::Store;
-use sender::time::Deadline;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use shared::address::EmailAddress;
 use shared::arn::KeyArn;
 use shared::config::Settings;
 use shared::disposable::BlockedDomains;
-use shared::domain::Denial;
-use shared::event::EventError;
 use shared::message::{Content, Email, Messages, RenderError};
 use shared::recipient::RecipientHasher;
-use shared::trigger::Trigger;
+use shared::trigger::{MessageKind, Trigger};
 
 use crate::mailbox::Mailbox;
 use crate::ses::{Route, Ses};
@@ -49,7 +45,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads every setting, noting all problems. `random` stands in for `RECIPIENT_HASH_KEY`.
+    /// Reads every setting, noting all problems. `random` replaces a missing `RECIPIENT_HASH_KEY`.
     #[must_use]
     pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Self> {
         let hasher = settings.recipient_hasher(random);
@@ -79,108 +75,88 @@ impl Config {
     }
 }
 
-/// The function with its clients, built once per process.
+/// The function, with its clients built once per process.
+#[must_use]
+pub fn new(config: Config) -> Delivery<EmailChannel> {
+    let http_client = http_client();
+    let aws = |service, region: Option<&str>| config.aws.config(service, region, &http_client);
+    let ses = Ses::new(
+        config.routes.iter().map(|route| (aws(Service::SesV2, route.region.as_deref()), route)),
+        &config.from,
+        config.reply_to.as_ref(),
+    );
+    let kms = aws(Service::Kms, Some(config.key.region()));
+    let records = config.tables.records.map(|table| Store::new(&aws(Service::DynamoDb, None), table));
+    Delivery {
+        channel: EmailChannel { ses, denied: config.denied },
+        messages: config.messages,
+        decryptor: Decryptor::new(&kms, config.key),
+        records,
+        validity: config.validity,
+        hasher: config.hasher,
+        metrics: config.metrics,
+    }
+}
+
+/// Email through Amazon SES.
 #[derive(Debug)]
-pub struct EmailSender {
-    delivery: Delivery,
+pub struct EmailChannel {
     ses: Ses,
-    messages: Messages,
     denied: BlockedDomains,
-    hasher: RecipientHasher,
 }
 
-impl EmailSender {
-    /// Builds the clients.
-    #[must_use]
-    pub fn new(config: Config) -> Self {
-        let http_client = http_client();
-        let aws = |service, region: Option<&str>| config.aws.config(service, region, &http_client);
-        let ses = Ses::new(
-            config.routes.iter().map(|route| (aws(Service::SesV2, route.region.as_deref()), route)),
-            &config.from,
-            config.reply_to.as_ref(),
-        );
-        let kms = aws(Service::Kms, Some(config.key.region()));
-        let records = config.tables.records.map(|table| Store::new(&aws(Service::DynamoDb, None), table));
-        Self {
-            delivery: Delivery {
-                decryptor: Decryptor::new(&kms, config.key),
-                records,
-                metrics: config.metrics,
-                validity: config.validity,
-            },
-            ses,
-            messages: config.messages,
-            denied: config.denied,
-            hasher: config.hasher,
-        }
-    }
-
-    /// Handles one event and gives it back; Cognito does not look at the answer. A dry run has its own.
-    ///
-    /// # Errors
-    /// When the event is malformed, or the message was not sent for a reason that is not the recipient's.
-    pub async fn handle(&self, invocation: Invocation) -> Result<Box<RawValue>, Failure> {
-        let send = async |job: &Job, report: &mut Report<'_>| self.send(job, &invocation, report).await;
-        let trigger = Trigger::CustomEmailSender;
-        let answer = self.delivery.handle(trigger, &self.messages, &invocation, send).await?;
-        Ok(answer.unwrap_or(invocation.event))
-    }
-
-    async fn send(&self, job: &Job, invocation: &Invocation, report: &mut Report<'_>) -> Outcome {
-        let address = match job.request.attribute("email") {
-            Ok(Some(address)) => address,
-            Ok(None) => {
-                let field = "request.userAttributes.email".to_owned();
-                return Outcome::Malformed(EventError::Missing { field });
-            }
-            Err(error) => return Outcome::Malformed(error),
-        };
-        report.recipient = Some(self.hasher.hash(&address));
-        // What cannot be read is no address either, which the next lines say.
-        if let Some(denial @ (Denial::Listed(_) | Denial::Disposable)) = self.denied.denies(&address) {
-            return Outcome::Blocked(denial.explain().to_owned());
-        }
-        let Ok(to) = address.parse::<EmailAddress>() else {
-            let reason = "the attribute `email` is not one plain address that SES could send to";
-            return Outcome::Blocked(reason.to_owned());
-        };
-        let letter = Letter { sender: self, job, to };
-        self.delivery.deliver(job, &address, &letter, invocation, report).await
-    }
-}
-
-/// One e-mail to one address.
-struct Letter<'a> {
-    sender: &'a EmailSender,
-    job: &'a Job,
+/// An email to one address.
+#[derive(Debug)]
+pub struct Letter {
     to: EmailAddress,
+    email: Email,
+    trigger_source: String,
+    kind: MessageKind,
 }
 
-impl Channel for Letter<'_> {
-    type Message = Email;
+impl Channel for EmailChannel {
+    type Recipient = EmailAddress;
+    type Message = Letter;
     const NAME: &'static str = "email";
+    const NOUN: &'static str = "an e-mail";
+    const TRIGGER: Trigger = Trigger::CustomEmailSender;
+    const ATTRIBUTE: &'static str = "email";
 
-    fn write(&self, content: Content<'_>) -> Result<(Email, Option<RenderError>), RenderError> {
-        let (locale, _) = self.job.locale;
-        self.sender.messages.email(self.job.kind, locale, content)
-    }
-
-    fn preview(&self, email: &Email) -> Value {
-        json!({
-            "from": self.sender.ses.from_address(),
-            "routes": self.sender.ses.routes().map(|(region, configuration_set)| {
-                json!({ "region": region, "configurationSet": configuration_set })
-            }).collect::<Vec<_>>(),
-            "subjectCharacters": email.subject.chars().count(),
-            "textCharacters": email.text.chars().count(),
-            "htmlCharacters": email.html.chars().count(),
+    fn recipient(&self, _job: &Job, address: &str) -> Result<EmailAddress, Rejected> {
+        Rejected::check_domain(&self.denied, address)?;
+        address.parse().map_err(|_| {
+            Rejected::Blocked(
+                "the attribute `email` is not one plain address that SES could send to".to_owned(),
+            )
         })
     }
 
-    async fn send(&self, email: &Email, deadline: Deadline) -> Result<Taken, CallFailure> {
-        let tags =
-            [("trigger-source", self.job.trigger_source.as_str()), ("message-kind", self.job.kind.name())];
-        self.sender.ses.send(&self.to, email, &tags, deadline).await
+    fn render(
+        &self,
+        messages: &Messages,
+        job: &Job,
+        to: EmailAddress,
+        content: Content<'_>,
+    ) -> Result<(Letter, Option<RenderError>), RenderError> {
+        let (locale, _) = job.locale;
+        let (email, problem) = messages.email(job.kind, locale, content)?;
+        Ok((Letter { to, email, trigger_source: job.trigger_source.clone(), kind: job.kind }, problem))
+    }
+
+    fn preview(&self, letter: &Letter) -> Value {
+        json!({
+            "from": self.ses.from_address(),
+            "routes": self.ses.routes().map(|(region, configuration_set)| {
+                json!({ "region": region, "configurationSet": configuration_set })
+            }).collect::<Vec<_>>(),
+            "subjectCharacters": letter.email.subject.chars().count(),
+            "textCharacters": letter.email.text.chars().count(),
+            "htmlCharacters": letter.email.html.chars().count(),
+        })
+    }
+
+    async fn send(&self, letter: &Letter, deadline: Deadline) -> Result<Accepted, ServiceError> {
+        let tags = [("trigger-source", letter.trigger_source.as_str()), ("message-kind", letter.kind.name())];
+        self.ses.send(&letter.to, &letter.email, &tags, deadline).await
     }
 }

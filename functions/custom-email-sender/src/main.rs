@@ -1,12 +1,12 @@
-//! The custom e-mail sender trigger.
+//! The custom email sender trigger.
 
 use std::process::ExitCode;
 
-use custom_email_sender::{Config, EmailSender};
+use custom_email_sender::Config;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let Some(config) = runtime::configure(Config::read) else { return ExitCode::FAILURE };
-    let sender = &EmailSender::new(config);
+    let sender = &custom_email_sender::new(config);
     runtime::run(async |invocation| sender.handle(invocation).await).await
 }

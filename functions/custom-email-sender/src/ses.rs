@@ -4,10 +4,10 @@ use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
 use aws_types::SdkConfig;
-use sender::aws::Service;
-use sender::delivery::{Taken, first_to_take};
-use sender::errors::{ABOUT_RECIPIENT, CallFailure};
-use sender::time::Deadline;
+use client::aws::Service;
+use client::time::Deadline;
+use sender::channel::{Accepted, send_with_fallback};
+use sender::errors::{ABOUT_RECIPIENT, ServiceError};
 use shared::address::EmailAddress;
 use shared::config::Settings;
 use shared::message::Email;
@@ -126,14 +126,14 @@ impl Ses {
         email: &Email,
         tags: &[(&str, &str)],
         deadline: Deadline,
-    ) -> Result<Taken, CallFailure> {
-        let unbuildable = |_: BuildError| CallFailure::unbuildable(Service::SesV2);
-        let content = content(email).map_err(unbuildable)?;
+    ) -> Result<Accepted, ServiceError> {
+        let invalid_request = |_: BuildError| ServiceError::invalid_request(Service::SesV2);
+        let content = content(email).map_err(invalid_request)?;
         let tags: Vec<_> = tags
             .iter()
             .map(|(name, value)| MessageTag::builder().name(*name).value(*value).build())
             .collect::<Result<_, _>>()
-            .map_err(unbuildable)?;
+            .map_err(invalid_request)?;
         let send = async |(client, configuration_set): &(Client, Option<String>)| {
             let answer = client
                 .send_email()
@@ -151,13 +151,13 @@ impl Ses {
                 let recipient = to.expose();
                 let own = [Some(&self.from), self.reply_to.as_ref()].into_iter().flatten();
                 let is_own = own.into_iter().any(|own| names(own, &recipient));
-                CallFailure::new(Service::SesV2, &error, |error| {
+                ServiceError::new(Service::SesV2, &error, |error| {
                     let named = !is_own && names(error.message()?, &recipient);
                     named.then(|| ABOUT_RECIPIENT.to_owned())
                 })
             })
         };
-        first_to_take(&self.routes, deadline, send, Service::SesV2).await
+        send_with_fallback(&self.routes, deadline, send, Service::SesV2).await
     }
 }
 

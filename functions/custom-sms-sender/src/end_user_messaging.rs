@@ -7,8 +7,8 @@ use aws_sdk_pinpointsmsvoicev2::Client;
 use aws_sdk_pinpointsmsvoicev2::operation::send_text_message::SendTextMessageError;
 use aws_sdk_pinpointsmsvoicev2::types::MessageType;
 use aws_types::SdkConfig;
-use sender::aws::Service;
-use sender::errors::{ABOUT_RECIPIENT, CallFailure};
+use client::aws::Service;
+use sender::errors::{ABOUT_RECIPIENT, ServiceError};
 use shared::message::Sms;
 use shared::phone::PhoneNumber;
 
@@ -86,7 +86,7 @@ impl EndUserMessaging {
         to: &PhoneNumber,
         sms: &Sms,
         validity: Option<Duration>,
-    ) -> Result<String, CallFailure> {
+    ) -> Result<String, ServiceError> {
         let answer = self
             .client
             .send_text_message()
@@ -101,7 +101,7 @@ impl EndUserMessaging {
             .await;
         answer
             .map(|answer| answer.message_id.unwrap_or_default())
-            .map_err(|error| CallFailure::new(Service::EndUserMessaging, &error, reason))
+            .map_err(|error| ServiceError::new(Service::EndUserMessaging, &error, reason))
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use sender::delivery::Admission;
-use sender::errors::CallFailure;
+use client::time::Deadline;
+use sender::channel::Admission;
+use sender::errors::ServiceError;
 use sender::store::{Store, now};
-use sender::time::Deadline;
 use shared::phone::{Country, PhoneNumber};
 use shared::pumping::{LimitName, ProcessCap, SmsLimits};
 use shared::recipient::RecipientHasher;
@@ -62,7 +62,7 @@ impl Guard {
         parts: usize,
         seconds: u64,
         deadline: Deadline,
-    ) -> Result<Option<LimitName>, CallFailure> {
+    ) -> Result<Option<LimitName>, ServiceError> {
         for counter in self.limits.counters(to, country, parts, seconds, &self.hasher) {
             let counted = match counter.room {
                 None => false,

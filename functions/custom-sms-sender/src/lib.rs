@@ -1,7 +1,7 @@
-//! Decrypts a code, writes the SMS, hands it to Amazon SNS or AWS End User Messaging.
+//! Decrypts a code, renders the SMS and sends it with Amazon SNS or AWS End User Messaging.
 //!
-//! Cognito invokes this function asynchronously: an error makes Lambda try again twice and then keep the event in
-//! the queue, so the function fails exactly when that can help.
+//! Cognito invokes this function asynchronously: after an error Lambda retries twice and then sends the event to the
+//! on-failure destination. So the function returns an error only if a retry or a fix can help.
 
 pub mod end_user_messaging;
 pub mod guard;
@@ -9,24 +9,20 @@ pub mod sns;
 
 use std::time::Duration;
 
+use client::aws::{Aws, Service};
+use client::http::http_client;
+use client::time::Deadline;
 use runtime::metrics::Metrics;
-use runtime::{Failure, Invocation};
-use sender::aws::{Aws, Service};
-use sender::delivery::{Admission, Channel, Delivery, Tables, Taken, Validity, first_to_take};
-use sender::errors::CallFailure;
-use sender::http::http_client;
+use sender::channel::{Accepted, Admission, Channel, MessageFacts, Rejected, send_with_fallback};
+use sender::delivery::{Delivery, Tables, Validity};
+use sender::errors::ServiceError;
 use sender::job::Job;
 use sender::kms::Decryptor;
-use sender::report::{Outcome, Report, SmsFacts};
 use sender::store::Store;
-use sender::time::Deadline;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use shared::arn::KeyArn;
 use shared::config::Settings;
 use shared::disposable::BlockedDomains;
-use shared::domain::Denial;
-use shared::event::EventError;
 use shared::locale::Locale;
 use shared::message::{Content, Insert, Messages, RenderError, Sms};
 use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
@@ -113,7 +109,7 @@ impl ProviderSettings {
 }
 
 impl Config {
-    /// Reads every setting, noting all problems. `random` stands in for `RECIPIENT_HASH_KEY`.
+    /// Reads every setting, noting all problems. `random` replaces a missing `RECIPIENT_HASH_KEY`.
     #[must_use]
     pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Self> {
         let hasher = settings.recipient_hasher(random);
@@ -191,18 +187,6 @@ fn warn_of_long_messages(messages: &Messages) {
     }
 }
 
-/// The function with its clients, built once per process.
-#[derive(Debug)]
-pub struct SmsSender {
-    delivery: Delivery,
-    provider: Provider,
-    guard: Guard,
-    messages: Messages,
-    denied: BlockedDomains,
-    countries: CountryAllowlist,
-    hasher: RecipientHasher,
-}
-
 /// Who delivers the SMS.
 #[derive(Debug)]
 enum Provider {
@@ -217,134 +201,141 @@ impl Provider {
         sms: &Sms,
         validity: Option<Duration>,
         deadline: Deadline,
-    ) -> Result<Taken, CallFailure> {
+    ) -> Result<Accepted, ServiceError> {
         match self {
             Self::Sns(sns) => {
                 let send = async |sns: &Sns| sns.send(to, sms).await;
-                first_to_take(std::slice::from_ref(sns), deadline, send, Service::Sns).await
+                send_with_fallback(std::slice::from_ref(sns), deadline, send, Service::Sns).await
             }
             Self::EndUserMessaging(service) => {
                 let send = async |service: &EndUserMessaging| service.send(to, sms, validity).await;
-                first_to_take(std::slice::from_ref(service), deadline, send, Service::EndUserMessaging).await
+                send_with_fallback(std::slice::from_ref(service), deadline, send, Service::EndUserMessaging)
+                    .await
             }
         }
     }
 }
 
-impl SmsSender {
-    /// Builds the clients.
-    #[must_use]
-    pub fn new(config: Config) -> Self {
-        let http_client = http_client();
-        let aws = |service, region: Option<&str>| config.aws.config(service, region, &http_client);
-        let kms = aws(Service::Kms, Some(config.key.region()));
-        let store = |table| Store::new(&aws(Service::DynamoDb, None), table);
-        let counters = config.tables.counters.map(store);
-        // Both are in the same table.
-        let records = counters.clone().filter(|_| config.tables.records.is_some());
-        let provider = match config.provider {
-            ProviderSettings::Sns(settings) => Provider::Sns(Sns::new(&aws(Service::Sns, None), settings)),
-            ProviderSettings::EndUserMessaging(settings) => {
-                let config = aws(Service::EndUserMessaging, None);
-                Provider::EndUserMessaging(EndUserMessaging::new(&config, settings))
-            }
-        };
-        Self {
-            delivery: Delivery {
-                decryptor: Decryptor::new(&kms, config.key),
-                records,
-                metrics: config.metrics,
-                validity: config.validity,
-            },
-            provider,
-            guard: Guard::new(config.limits, counters, config.hasher.clone()),
-            messages: config.messages,
-            denied: config.denied,
-            countries: config.countries,
-            hasher: config.hasher,
+/// The function, with its clients built once per process.
+#[must_use]
+pub fn new(config: Config) -> Delivery<SmsChannel> {
+    let http_client = http_client();
+    let aws = |service, region: Option<&str>| config.aws.config(service, region, &http_client);
+    let kms = aws(Service::Kms, Some(config.key.region()));
+    let store = |table| Store::new(&aws(Service::DynamoDb, None), table);
+    let counters = config.tables.counters.map(store);
+    // Both are in the same table.
+    let records = counters.clone().filter(|_| config.tables.records.is_some());
+    let provider = match config.provider {
+        ProviderSettings::Sns(settings) => Provider::Sns(Sns::new(&aws(Service::Sns, None), settings)),
+        ProviderSettings::EndUserMessaging(settings) => {
+            let config = aws(Service::EndUserMessaging, None);
+            Provider::EndUserMessaging(EndUserMessaging::new(&config, settings))
         }
-    }
-
-    /// Handles one event and gives it back; Cognito does not look at the answer. A dry run has its own.
-    ///
-    /// # Errors
-    /// When the event is malformed, or the message was not sent for a reason that is not the recipient's.
-    pub async fn handle(&self, invocation: Invocation) -> Result<Box<RawValue>, Failure> {
-        let send = async |job: &Job, report: &mut Report<'_>| self.send(job, &invocation, report).await;
-        let trigger = Trigger::CustomSmsSender;
-        let answer = self.delivery.handle(trigger, &self.messages, &invocation, send).await?;
-        Ok(answer.unwrap_or(invocation.event))
-    }
-
-    async fn send(&self, job: &Job, invocation: &Invocation, report: &mut Report<'_>) -> Outcome {
-        let (number, email) = match (job.request.attribute("phone_number"), job.request.attribute("email")) {
-            (Ok(Some(number)), Ok(email)) => (number, email),
-            (Ok(None), _) => {
-                let field = "request.userAttributes.phone_number".to_owned();
-                return Outcome::Malformed(EventError::Missing { field });
-            }
-            (Err(error), _) | (_, Err(error)) => return Outcome::Malformed(error),
-        };
-        report.recipient = Some(self.hasher.hash(&number));
-        // An address that cannot be read keeps nobody from getting an SMS: it is not what we send to.
-        let denial = email.and_then(|email| self.denied.denies(&email));
-        if let Some(denial @ (Denial::Listed(_) | Denial::Disposable)) = denial {
-            return Outcome::Blocked(denial.explain().to_owned());
-        }
-        let Ok(to) = number.parse::<PhoneNumber>() else {
-            return Outcome::Blocked("the attribute `phone_number` is not a number in E.164 form".to_owned());
-        };
-        let country = match self.countries.decide(&to) {
-            SmsPermission::Allowed(country) => country,
-            SmsPermission::Refused(refusal) => return Outcome::Blocked(refusal.to_string()),
-        };
-        let text = Text { sender: self, job, to, country };
-        self.delivery.deliver(job, &number, &text, invocation, report).await
+    };
+    let channel = SmsChannel {
+        provider,
+        guard: Guard::new(config.limits, counters, config.hasher.clone()),
+        denied: config.denied,
+        countries: config.countries,
+        validity: config.validity,
+    };
+    Delivery {
+        channel,
+        messages: config.messages,
+        decryptor: Decryptor::new(&kms, config.key),
+        records,
+        validity: config.validity,
+        hasher: config.hasher,
+        metrics: config.metrics,
     }
 }
 
-/// One SMS to one number.
-struct Text<'a> {
-    sender: &'a SmsSender,
-    job: &'a Job,
-    to: PhoneNumber,
+/// SMS through Amazon SNS or AWS End User Messaging.
+#[derive(Debug)]
+pub struct SmsChannel {
+    provider: Provider,
+    guard: Guard,
+    denied: BlockedDomains,
+    countries: CountryAllowlist,
+    validity: Validity,
+}
+
+/// A phone number in an allowed country.
+#[derive(Debug)]
+pub struct SmsRecipient {
+    number: PhoneNumber,
     country: Country,
 }
 
-impl Channel for Text<'_> {
-    type Message = Sms;
+/// An SMS to one number.
+#[derive(Debug)]
+pub struct Text {
+    to: SmsRecipient,
+    sms: Sms,
+    parts: usize,
+    /// How long its code is valid.
+    validity: Option<Duration>,
+}
+
+impl Channel for SmsChannel {
+    type Recipient = SmsRecipient;
+    type Message = Text;
     const NAME: &'static str = "sms";
+    const NOUN: &'static str = "an SMS";
+    const TRIGGER: Trigger = Trigger::CustomSmsSender;
+    const ATTRIBUTE: &'static str = "phone_number";
 
-    fn write(&self, content: Content<'_>) -> Result<(Sms, Option<RenderError>), RenderError> {
-        let (locale, _) = self.job.locale;
-        self.sender.messages.sms(self.job.kind, locale, content)
+    fn recipient(&self, job: &Job, number: &str) -> Result<SmsRecipient, Rejected> {
+        // An email address that can't be parsed blocks no SMS: the message doesn't go there.
+        if let Some(email) = job.request.attribute("email").map_err(Rejected::Malformed)? {
+            Rejected::check_domain(&self.denied, &email)?;
+        }
+        let number: PhoneNumber = number.parse().map_err(|_| {
+            Rejected::Blocked("the attribute `phone_number` is not a number in E.164 form".to_owned())
+        })?;
+        match self.countries.decide(&number) {
+            SmsPermission::Allowed(country) => Ok(SmsRecipient { number, country }),
+            SmsPermission::Refused(refusal) => Err(Rejected::Blocked(refusal.to_string())),
+        }
     }
 
-    fn describe(&self, sms: &Sms, report: &mut Report<'_>) {
-        report.sms = Some(SmsFacts { country: self.country, parts: segments(&sms.text).parts });
+    fn render(
+        &self,
+        messages: &Messages,
+        job: &Job,
+        to: SmsRecipient,
+        content: Content<'_>,
+    ) -> Result<(Text, Option<RenderError>), RenderError> {
+        let (locale, _) = job.locale;
+        let (sms, problem) = messages.sms(job.kind, locale, content)?;
+        let parts = segments(&sms.text).parts;
+        Ok((Text { to, sms, parts, validity: self.validity.of(job.kind) }, problem))
     }
 
-    fn preview(&self, sms: &Sms) -> Value {
-        let (provider, from) = match &self.sender.provider {
+    fn describe(&self, text: &Text) -> MessageFacts {
+        MessageFacts { country: Some(text.to.country), sms_parts: Some(text.parts) }
+    }
+
+    fn preview(&self, text: &Text) -> Value {
+        let (provider, from) = match &self.provider {
             Provider::Sns(sns) => ("sns", sns.from()),
             Provider::EndUserMessaging(service) => ("end-user-messaging", Some(service.from())),
         };
         json!({
             "provider": provider,
             "from": from,
-            "country": self.country.to_string(),
-            "parts": segments(&sms.text).parts,
-            "characters": sms.text.chars().count(),
+            "country": text.to.country.to_string(),
+            "parts": text.parts,
+            "characters": text.sms.text.chars().count(),
         })
     }
 
-    async fn admit(&self, sms: &Sms, deadline: Deadline) -> Admission {
-        let parts = segments(&sms.text).parts;
-        self.sender.guard.admit(&self.to, self.country, parts, deadline).await
+    async fn admit(&self, text: &Text, deadline: Deadline) -> Admission {
+        self.guard.admit(&text.to.number, text.to.country, text.parts, deadline).await
     }
 
-    async fn send(&self, sms: &Sms, deadline: Deadline) -> Result<Taken, CallFailure> {
-        let validity = self.sender.delivery.validity.of(self.job.kind);
-        self.sender.provider.send(&self.to, sms, validity, deadline).await
+    async fn send(&self, text: &Text, deadline: Deadline) -> Result<Accepted, ServiceError> {
+        self.provider.send(&text.to.number, &text.sms, text.validity, deadline).await
     }
 }

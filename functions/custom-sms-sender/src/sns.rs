@@ -6,8 +6,8 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::error::ProvideErrorMetadata;
 use aws_sdk_sns::types::MessageAttributeValue;
 use aws_types::SdkConfig;
-use sender::aws::Service;
-use sender::errors::{ABOUT_RECIPIENT, CallFailure};
+use client::aws::Service;
+use sender::errors::{ABOUT_RECIPIENT, ServiceError};
 use shared::message::Sms;
 use shared::phone::PhoneNumber;
 
@@ -124,21 +124,21 @@ impl Sns {
     ///
     /// # Errors
     /// When SNS did not take the message, or did not say that it did.
-    pub async fn send(&self, to: &PhoneNumber, sms: &Sms) -> Result<String, CallFailure> {
+    pub async fn send(&self, to: &PhoneNumber, sms: &Sms) -> Result<String, ServiceError> {
         let mut request = self.client.publish().phone_number(to.expose()).message(&sms.text);
         for (name, value) in &self.attributes {
             let attribute = MessageAttributeValue::builder()
                 .data_type(if *name == "AWS.SNS.SMS.MaxPrice" { "Number" } else { "String" })
                 .string_value(value)
                 .build()
-                .map_err(|_| CallFailure::unbuildable(Service::Sns))?;
+                .map_err(|_| ServiceError::invalid_request(Service::Sns))?;
             request = request.message_attributes(*name, attribute);
         }
         request
             .send()
             .await
             .map(|answer| answer.message_id.unwrap_or_default())
-            .map_err(|error| CallFailure::new(Service::Sns, &error, |error| reason(error.message())))
+            .map_err(|error| ServiceError::new(Service::Sns, &error, |error| reason(error.message())))
     }
 }
 

@@ -14,12 +14,12 @@ use aws_types::region::Region;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use client::http::http_client;
+use client::time::Deadline;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use sender::envelope::Envelope;
-use sender::http::http_client;
-use sender::record::{End, MessageKey};
+use sender::record::{FinalState, MessageKey};
 use sender::store::{Owner, Store, now};
-use sender::time::Deadline;
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Error> {
         }
         handle(kms, ses, &event.payload).await?;
         if let Some(store) = store {
-            store.settle(&key, End::Sent, "id", now(), deadline).await?;
+            store.settle(&key, FinalState::Sent, "id", now(), deadline).await?;
         }
         Ok::<_, Error>(())
     }))

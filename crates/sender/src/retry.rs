@@ -1,114 +1,95 @@
-//! Time: one deadline per invocation, and every call and every retry inside it.
+//! Retries: every call and every pause fits into the deadline of the invocation.
 //!
-//! The SDK's own retries are switched off (`aws.rs`). They know no deadline, so a service that hangs takes the whole
-//! invocation with it; they wait up to a second where a tenth would do; they do not count a bare 429 as throttling;
-//! and they cannot know that a message must not be sent twice. docs/adr/0009-retries-and-deadline.md
+//! The SDK's own retries are switched off (`crates/client/src/aws.rs`). They have no deadline, so a service that hangs
+//! uses up the whole invocation. They wait up to a second although a tenth is enough. They don't treat a bare 429 as
+//! throttling, and they can't know that a message must not be sent twice. docs/adr/0009-retries-and-deadline.md
 
 use std::time::Duration;
 
+use client::aws::Service;
+use client::time::Deadline;
 use shared::outcome::FailureClass;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-use crate::errors::CallFailure;
+use crate::errors::ServiceError;
 
-/// What an invocation needs to end in order: the record is brought up to date, the log line written.
+/// Kept for the end of an invocation: to settle the record and to write the log line.
 ///
-/// One attempt to reach the table, and the last words.
-pub const CLOSING: Duration = Duration::from_millis(700);
+/// One attempt of a call to the table, and [`LOG_RESERVE`].
+pub const SETTLE_RESERVE: Duration = Duration::from_millis(700);
 
-/// What the log line and the answer to Lambda need.
-pub const LAST_WORDS: Duration = Duration::from_millis(100);
+/// Kept for the log line and the answer to Lambda.
+pub const LOG_RESERVE: Duration = Duration::from_millis(100);
 
-/// How long an invocation, or a part of it, may go on.
-#[derive(Clone, Copy, Debug)]
-pub struct Deadline(Instant);
-
-impl Deadline {
-    /// That much time from now on.
-    #[must_use]
-    pub fn after(time: Duration) -> Self {
-        Self(Instant::now() + time)
-    }
-
-    /// The same deadline, but earlier, so that something remains for what comes afterwards.
-    #[must_use]
-    pub fn before(self, reserve: Duration) -> Self {
-        Self(self.0.checked_sub(reserve).unwrap_or(self.0))
-    }
-
-    /// What is left.
-    #[must_use]
-    pub fn left(self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
-    }
-}
+/// Kept for the send by everything that comes before it.
+pub const SEND_RESERVE: Duration = Duration::from_secs(1);
 
 /// How a service is called.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempts {
+pub struct RetryPolicy {
     /// The most attempts.
-    pub number: u32,
+    pub max_attempts: u32,
     /// The longest that one attempt may take; the deadline may cut it shorter.
-    pub each: Duration,
-    /// Less time than this is not worth an attempt.
-    pub least: Duration,
-    /// Whether the call may be repeated although nobody knows whether it was done. Never true of a send.
-    pub repeatable: bool,
+    pub attempt_timeout: Duration,
+    /// No attempt starts with less time than this.
+    pub min_time_left: Duration,
+    /// Whether the call may be repeated although its first attempt may have been executed. Never true for a send.
+    pub idempotent: bool,
 }
 
 /// The pause before the second attempt, at most; it doubles with every further one.
 ///
-/// Short, because what most often fails is one request of many, and a user is waiting for the code.
+/// Short, because most failures hit a single request, and a user is waiting for the code.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// A share of a pause, from 0 to 255: half of every pause is left to chance, so that callers who were refused
-/// together do not come back together.
+/// A share of a pause, from 0 to 255: half of every pause is random, so that callers that were throttled together
+/// don't retry together.
 pub type Jitter = fn() -> u8;
 
 /// The system's random numbers.
 #[must_use]
 pub fn random() -> u8 {
     let mut byte = [0];
-    // Without random numbers the pauses are merely equal.
+    // Without random numbers all pauses are equal, which is acceptable.
     let _ = getrandom::fill(&mut byte);
     let [byte] = byte;
     byte
 }
 
-impl Attempts {
-    /// Calls until it works, cannot work, or the time is up. An attempt that hangs is cut off.
+impl RetryPolicy {
+    /// Calls until an attempt succeeds, a retry can't help, or the time is up. An attempt that hangs is cut off.
     ///
     /// # Errors
-    /// The last attempt's.
+    /// The error of the last attempt.
     pub async fn call<T>(
         &self,
-        service: crate::aws::Service,
+        service: Service,
         deadline: Deadline,
         jitter: Jitter,
-        mut attempt: impl AsyncFnMut() -> Result<T, CallFailure>,
-    ) -> Result<T, CallFailure> {
+        mut attempt: impl AsyncFnMut() -> Result<T, ServiceError>,
+    ) -> Result<T, ServiceError> {
         let mut pause = FIRST_PAUSE;
         let mut number = 1;
-        // A call that is cut off as soon as it has begun may have been done all the same.
-        if deadline.left() < self.least {
-            return Err(CallFailure::no_time(service));
+        // A call that is cut off right after its start may have been executed all the same.
+        if deadline.left() < self.min_time_left {
+            return Err(ServiceError::no_time(service));
         }
         loop {
-            let limit = self.each.min(deadline.left());
+            let limit = self.attempt_timeout.min(deadline.left());
             let failure = match timeout(limit, attempt()).await {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(failure)) => failure,
-                Err(_) => CallFailure::timeout(service),
+                Err(_) => ServiceError::timeout(service),
             };
             let again = match failure.class {
                 FailureClass::Transient => true,
-                FailureClass::Ambiguous => self.repeatable,
+                FailureClass::Ambiguous => self.idempotent,
                 FailureClass::Recipient | FailureClass::Configuration => false,
             };
             let jittered = pause / 2 + (pause / 2) * u32::from(jitter()) / 255;
-            if !again || number >= self.number || deadline.left() < jittered + self.least {
+            if !again || number >= self.max_attempts || deadline.left() < jittered + self.min_time_left {
                 return Err(failure);
             }
             sleep(jittered).await;
@@ -122,12 +103,13 @@ impl Attempts {
 mod tests {
     use std::cell::RefCell;
 
-    use super::*;
-    use crate::aws::Service;
+    use tokio::time::Instant;
 
-    const KMS: Attempts = crate::kms::ATTEMPTS;
-    const STORE: Attempts = crate::store::ATTEMPTS;
-    const SEND: Attempts = crate::delivery::SEND;
+    use super::*;
+
+    const KMS: RetryPolicy = crate::kms::RETRY;
+    const STORE: RetryPolicy = crate::store::RETRY;
+    const SEND: RetryPolicy = crate::channel::SEND;
 
     /// What a service does with one attempt.
     #[derive(Clone, Copy)]
@@ -141,7 +123,7 @@ mod tests {
 
     /// Plays attempts against an injected clock and gives when each began and when the call ended, in milliseconds.
     fn schedule(
-        attempts: Attempts,
+        policy: RetryPolicy,
         time_left: Duration,
         jitter: Jitter,
         does: &[Does],
@@ -151,13 +133,13 @@ mod tests {
         runtime.block_on(async {
             let start = Instant::now();
             let begun = RefCell::new(Vec::new());
-            let result = attempts
+            let result = policy
                 .call(Service::Kms, Deadline::after(time_left), jitter, async || {
                     let index = begun.borrow().len();
                     begun.borrow_mut().push(start.elapsed().as_millis());
                     match does.get(index).copied().unwrap_or(Hangs) {
                         Answers => Ok(()),
-                        Refuses(class) => Err(CallFailure { class, ..CallFailure::timeout(Service::Kms) }),
+                        Refuses(class) => Err(ServiceError { class, ..ServiceError::timeout(Service::Kms) }),
                         Hangs => std::future::pending().await,
                     }
                 })
@@ -186,10 +168,10 @@ mod tests {
 
     #[test]
     fn one_refusal_costs_no_more_than_a_tenth_of_a_second() {
-        for attempts in [KMS, STORE, SEND] {
-            let (begun, end, result) = schedule(attempts, FIVE_SECONDS, most, &[Refuses(Transient), Answers]);
+        for policy in [KMS, STORE, SEND] {
+            let (begun, end, result) = schedule(policy, FIVE_SECONDS, most, &[Refuses(Transient), Answers]);
             assert_eq!((begun, end, result), (vec![0, 100], 100, Ok(())));
-            let (begun, ..) = schedule(attempts, FIVE_SECONDS, least, &[Refuses(Transient), Answers]);
+            let (begun, ..) = schedule(policy, FIVE_SECONDS, least, &[Refuses(Transient), Answers]);
             assert_eq!(begun, [0, 50]);
         }
     }
@@ -202,13 +184,13 @@ mod tests {
 
     #[test]
     fn nothing_goes_on_past_the_deadline() {
-        for attempts in [KMS, STORE, SEND] {
+        for policy in [KMS, STORE, SEND] {
             for time_left in [0, 1, 50, 120, 700, 1_000, 2_500, 5_000, 15_000].map(Duration::from_millis) {
                 for does in [&[Refuses(Transient); 9][..], &[], &[Refuses(Transient), Hangs]] {
-                    let (_, end, result) = schedule(attempts, time_left, most, does);
+                    let (_, end, result) = schedule(policy, time_left, most, does);
                     assert!(result.is_err());
                     // The clock of the runtime goes in steps of a millisecond.
-                    assert!(end <= time_left.as_millis() + 1, "{attempts:?} {time_left:?}: {end}");
+                    assert!(end <= time_left.as_millis() + 1, "{policy:?} {time_left:?}: {end}");
                 }
             }
         }
@@ -216,12 +198,12 @@ mod tests {
 
     #[test]
     fn nothing_is_begun_that_could_only_be_cut_off() {
-        for attempts in [KMS, STORE, SEND] {
-            for time_left in [Duration::ZERO, attempts.least.saturating_sub(Duration::from_millis(1))] {
-                let (begun, end, result) = schedule(attempts, time_left, least, &[Answers]);
-                assert_eq!((begun, end, result), (vec![], 0, Err(Transient)), "{attempts:?}");
+        for policy in [KMS, STORE, SEND] {
+            for time_left in [Duration::ZERO, policy.min_time_left.saturating_sub(Duration::from_millis(1))] {
+                let (begun, end, result) = schedule(policy, time_left, least, &[Answers]);
+                assert_eq!((begun, end, result), (vec![], 0, Err(Transient)), "{policy:?}");
             }
-            let (begun, _, result) = schedule(attempts, attempts.least, least, &[Answers]);
+            let (begun, _, result) = schedule(policy, policy.min_time_left, least, &[Answers]);
             assert_eq!((begun, result), (vec![0], Ok(())));
         }
     }
@@ -237,9 +219,8 @@ mod tests {
     #[test]
     fn what_cannot_work_is_not_repeated() {
         for class in [Recipient, Configuration] {
-            for attempts in [KMS, STORE, SEND] {
-                let (begun, end, result) =
-                    schedule(attempts, FIVE_SECONDS, least, &[Refuses(class), Answers]);
+            for policy in [KMS, STORE, SEND] {
+                let (begun, end, result) = schedule(policy, FIVE_SECONDS, least, &[Refuses(class), Answers]);
                 assert_eq!((begun, end, result), (vec![0], 0, Err(class)));
             }
         }

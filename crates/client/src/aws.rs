@@ -1,10 +1,11 @@
 //! How AWS is called: region, credentials and endpoints from the variables that Lambda sets.
 //!
-//! This stands in for the crate `aws-config`, which looks in many more places (profiles, instance metadata, SSO)
-//! that do not exist inside Lambda, and costs 1 MB of binary for it.
+//! This replaces the crate `aws-config`, which reads many more sources (profiles, instance metadata, SSO) that don't
+//! exist inside Lambda, and costs 1 MB of binary.
 
 use aws_credential_types::Credentials;
-use aws_sdk_kms::config::{BehaviorVersion, SharedCredentialsProvider};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::{ReconnectMode, RetryConfig};
@@ -13,7 +14,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use shared::config::Settings;
 
-/// The account's side of the configuration, as Lambda and the AWS SDKs name it.
+/// Region, credentials and endpoints, as Lambda and the AWS SDKs name them.
 #[derive(Debug, Clone)]
 pub struct Aws {
     region: Region,
@@ -24,23 +25,25 @@ pub struct Aws {
     use_dual_stack: bool,
 }
 
-/// A service that the senders call.
+/// A service that the functions call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// Decrypts the data key of a code.
     Kms,
-    /// Sends e-mail.
+    /// Sends email.
     SesV2,
     /// Sends SMS.
     Sns,
-    /// Sends SMS by the newer service, which says why it does not.
+    /// Sends SMS, and returns a reason if it does not.
     EndUserMessaging,
-    /// Keeps the delivery records and the counters of the SMS guard.
+    /// Keeps the delivery records and the counters of the SMS limits.
     DynamoDb,
+    /// A provider that is no AWS service, by the name that errors show.
+    Other(&'static str),
 }
 
 impl Service {
-    /// Every service.
+    /// Every AWS service.
     pub const ALL: [Self; 5] = [Self::Kms, Self::SesV2, Self::Sns, Self::EndUserMessaging, Self::DynamoDb];
 
     /// The variable that names another endpoint for this service alone.
@@ -53,14 +56,16 @@ impl Service {
             Self::Sns => "AWS_ENDPOINT_URL_SNS",
             Self::EndUserMessaging => "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2",
             Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
+            // No variable has this name.
+            Self::Other(_) => "",
         }
     }
 }
 
 impl Aws {
-    /// Reads Lambda's variables, noting what is missing.
+    /// Reads Lambda's variables and reports those that are missing.
     ///
-    /// The credentials of an execution environment do not change during its life, so they are read once.
+    /// The credentials of an execution environment never change, so they are read once.
     #[must_use]
     pub fn read(settings: &Settings<'_>) -> Option<Self> {
         Self::read_with(settings, &Service::ALL.map(Service::endpoint_variable))
@@ -117,9 +122,9 @@ impl Aws {
             .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
             .http_client(http_client.clone())
             .region(region)
-            // Attempts, pauses and their limits are `time.rs`'s, which knows the invocation's deadline.
-            // Without the mode the SDK logs an error of its own after each 5xx, since our HTTP client does not offer
-            // it to close connections.
+            // Attempts, pauses and their limits are `crates/sender/src/retry.rs`'s, which knows the invocation's deadline.
+            // Without this mode the SDK logs an error after each 5xx, because our HTTP client doesn't let it close
+            // connections.
             .retry_config(RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
             .timeout_config(TimeoutConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())

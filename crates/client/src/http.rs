@@ -1,9 +1,9 @@
 //! The HTTPS client of the AWS SDKs: HTTP/1.1 over TLS, with connections that are kept.
 //!
-//! It stands in for the SDK's default client, which differs in two ways that matter here. That one brings HTTP/2,
-//! half a megabyte in every cold start, which none of the services needs for one call at a time. And it does not
-//! tell a connection that was never made from one that broke: after the first a message may be sent again at once,
-//! after the second it may be on its way already. Pool, protocol and TLS are the same libraries.
+//! It replaces the SDK's default client for two reasons. The default client brings HTTP/2, half a megabyte in every
+//! cold start, and no service needs it for one call at a time. And it doesn't distinguish a connection that was never
+//! made from one that broke: after the first a message may be sent again at once, after the second it may have been
+//! sent already. Pool, protocol and TLS come from the same libraries.
 //! docs/adr/0010-http-client.md
 
 use std::error::Error;
@@ -31,7 +31,7 @@ use tower_service::Service;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long an idle connection is kept. The services close theirs after a minute or more; one that is just being
-/// closed is not worth the risk of an answer that never comes.
+/// closed is not worth the risk of a lost answer.
 const KEPT_IDLE: Duration = Duration::from_secs(20);
 
 /// The client that all services of a process share, with one store of root certificates: those of the system, or
@@ -44,7 +44,7 @@ pub fn http_client() -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// What is below the client: sends a request as it is, once.
+/// The connector below the client: sends a request unchanged, once.
 #[must_use]
 pub fn http_connector() -> SharedHttpConnector {
     let mut roots = RootCertStore::empty();
@@ -124,7 +124,7 @@ impl SdkConnector for Http1 {
             let response = client.request(request).await.map_err(|error| {
                 ConnectorError::io(if error.is_connect() { NotConnected.into() } else { error.into() })
             })?;
-            // Behind the address are many servers: the next attempt shall meet another one.
+            // Many servers share the address: the next attempt should reach another one.
             if response.status().is_server_error()
                 && let Some(connection) = connection.connection_metadata().as_ref()
             {

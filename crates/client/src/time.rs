@@ -1,0 +1,29 @@
+//! The deadline of an invocation, which limits every call.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// When an invocation, or a part of it, must be finished.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// That much time from now on.
+    #[must_use]
+    pub fn after(time: Duration) -> Self {
+        Self(Instant::now() + time)
+    }
+
+    /// The same deadline, but earlier, so that some time remains for what follows.
+    #[must_use]
+    pub fn before(self, reserve: Duration) -> Self {
+        Self(self.0.checked_sub(reserve).unwrap_or(self.0))
+    }
+
+    /// The time left.
+    #[must_use]
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+}

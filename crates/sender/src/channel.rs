@@ -1,0 +1,221 @@
+//! A channel: where messages go, such as email through SES or SMS through SNS.
+//!
+//! A function implements [`Channel`], and [`crate::delivery::Delivery`] does the rest: it reads the event, decrypts
+//! the code, keeps the delivery record, retries within the deadline, logs and counts.
+
+use std::time::Duration;
+
+use client::aws::Service;
+use client::time::Deadline;
+use serde_json::Value;
+use shared::disposable::BlockedDomains;
+use shared::domain::Denial;
+use shared::event::EventError;
+use shared::message::{Content, Messages, RenderError};
+use shared::outcome::FailureClass;
+use shared::phone::Country;
+use shared::pumping::LimitName;
+use shared::trigger::Trigger;
+
+use crate::errors::ServiceError;
+use crate::job::Job;
+use crate::retry::{RetryPolicy, random};
+
+/// Where messages go. The methods are called in this order, each at most once per event.
+pub trait Channel {
+    /// A recipient that the channel can send to.
+    type Recipient;
+
+    /// A finished message with its recipient.
+    type Message;
+
+    /// The channel's name in the keys of delivery records.
+    const NAME: &'static str;
+
+    /// What one message is called in the log: "an SMS".
+    const NOUN: &'static str;
+
+    /// The Lambda trigger whose events the channel handles.
+    const TRIGGER: Trigger;
+
+    /// The user attribute that holds the recipient: `email`, `phone_number`.
+    const ATTRIBUTE: &'static str;
+
+    /// Parses the recipient from the value of [`Self::ATTRIBUTE`], and checks that the settings allow it.
+    ///
+    /// # Errors
+    /// If the channel can't or may not send to the recipient.
+    fn recipient(&self, job: &Job, contact: &str) -> Result<Self::Recipient, Rejected>;
+
+    /// Renders the message. If a template override failed and the built-in text is used, its error is returned too.
+    ///
+    /// # Errors
+    /// If a built-in template fails to render.
+    fn render(
+        &self,
+        messages: &Messages,
+        job: &Job,
+        recipient: Self::Recipient,
+        content: Content<'_>,
+    ) -> Result<(Self::Message, Option<RenderError>), RenderError>;
+
+    /// What the log line says about the message.
+    fn describe(&self, _message: &Self::Message) -> MessageFacts {
+        MessageFacts::default()
+    }
+
+    /// What a dry run answers about the message: no code, no recipient.
+    fn preview(&self, message: &Self::Message) -> Value;
+
+    /// Counts the message against the channel's limits. Not called again for a message that was admitted before.
+    fn admit(&self, _message: &Self::Message, _deadline: Deadline) -> impl Future<Output = Admission> {
+        std::future::ready(Admission::Admitted)
+    }
+
+    /// Sends the message, usually with [`send_with_fallback`].
+    fn send(
+        &self,
+        message: &Self::Message,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<Accepted, ServiceError>>;
+}
+
+/// Why a channel doesn't send to a recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// An attribute is missing or has the wrong type.
+    Malformed(EventError),
+    /// The settings forbid the recipient, or it isn't an address or number: one sentence says why.
+    Blocked(String),
+}
+
+impl Rejected {
+    /// Checks that the domain of an email address is neither denied nor disposable.
+    ///
+    /// An address that can't be parsed passes.
+    ///
+    /// # Errors
+    /// If the domain is denied.
+    pub fn check_domain(blocked: &BlockedDomains, address: &str) -> Result<(), Self> {
+        match blocked.denies(address) {
+            Some(denial @ (Denial::Listed(_) | Denial::Disposable)) => {
+                Err(Self::Blocked(denial.explain().to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the log line says about a message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MessageFacts {
+    /// The recipient's country.
+    pub country: Option<Country>,
+    /// How many SMS the text takes.
+    pub sms_parts: Option<usize>,
+}
+
+/// Whether a message may be sent.
+#[derive(Debug)]
+pub enum Admission {
+    /// It may.
+    Admitted,
+    /// It may, although the counters could not be updated.
+    Uncounted(ServiceError),
+    /// A limit is reached.
+    Blocked(LimitName),
+    /// The counters can't be updated, and the process has sent as many messages as it may without them.
+    CapReached(Option<ServiceError>),
+}
+
+/// A message that a service accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The service's id of the message.
+    pub message_id: String,
+    /// Why the first route failed, if the second one accepted the message.
+    pub fallback: Option<ServiceError>,
+}
+
+/// How a message is sent. Only the invocation's deadline limits an attempt: one that is cut off may have sent.
+pub const SEND: RetryPolicy = RetryPolicy {
+    max_attempts: 5,
+    attempt_timeout: Duration::from_mins(15),
+    min_time_left: Duration::from_millis(200),
+    idempotent: false,
+};
+
+/// How a message is sent by a route that isn't the last one.
+const SEND_BEFORE_FALLBACK: RetryPolicy = RetryPolicy { max_attempts: 2, ..SEND };
+
+/// Sends a message by the first route that accepts it.
+///
+/// The next route is tried only if the previous one certainly sent nothing, and not if the recipient was rejected.
+///
+/// # Errors
+/// The error of the last route that was tried.
+pub async fn send_with_fallback<R>(
+    routes: &[R],
+    deadline: Deadline,
+    send: impl AsyncFn(&R) -> Result<String, ServiceError>,
+    service: Service,
+) -> Result<Accepted, ServiceError> {
+    let mut fallback = None;
+    let mut result = Err(ServiceError::invalid_request(service));
+    for (index, route) in routes.iter().enumerate() {
+        let last = index.saturating_add(1) == routes.len();
+        let policy = if last { SEND } else { SEND_BEFORE_FALLBACK };
+        result = policy.call(service, deadline, random, async || send(route).await).await;
+        match &result {
+            Err(error)
+                if error.class == FailureClass::Transient || error.class == FailureClass::Configuration =>
+            {
+                fallback = Some(error.clone());
+            }
+            _ => break,
+        }
+    }
+    // With one route, or if all have failed, no route replaced another.
+    result.map(|message_id| Accepted { message_id, fallback })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// Which of two routes are tried if the first one fails in that way, and whether the message was accepted.
+    fn routes_tried(class: FailureClass, code: &str) -> (Vec<u8>, bool) {
+        let error = ServiceError { service: Service::SesV2, code: code.to_owned(), class, remedy: "" };
+        let tried = RefCell::new(Vec::new());
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let accepted = runtime.block_on(send_with_fallback(
+            &[1_u8, 2],
+            Deadline::after(Duration::from_secs(15)),
+            async |route: &u8| {
+                tried.borrow_mut().push(*route);
+                if *route == 1 { Err(error.clone()) } else { Ok("id".to_owned()) }
+            },
+            Service::SesV2,
+        ));
+        if let Ok(accepted) = &accepted {
+            assert_eq!(accepted.fallback.as_ref(), Some(&error), "the report says why");
+        }
+        (tried.into_inner(), accepted.is_ok())
+    }
+
+    #[test]
+    fn the_second_route_is_tried_if_the_first_one_certainly_sent_nothing() {
+        assert_eq!(routes_tried(FailureClass::Configuration, "SendingPausedException"), (vec![1, 2], true));
+        // Also if no connection was made: that is how a Region fails that is down.
+        assert_eq!(routes_tried(FailureClass::Transient, "no connection"), (vec![1, 1, 2], true));
+    }
+
+    #[test]
+    fn the_second_route_is_not_tried_if_the_first_one_may_have_sent_or_never_will() {
+        assert_eq!(routes_tried(FailureClass::Ambiguous, "timeout"), (vec![1], false));
+        assert_eq!(routes_tried(FailureClass::Recipient, "BadRequestException"), (vec![1], false));
+    }
+}
