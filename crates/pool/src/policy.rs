@@ -277,10 +277,9 @@ impl Statement {
         for condition in &self.conditions {
             let actual = request.context.get(condition.key.as_str());
             match actual.and_then(|actual| condition.matches(actual)) {
-                Some(true) => {}
                 Some(false) => return Holds::No(&condition.values),
                 None if all == Holds::Yes => all = Holds::Unknown(&condition.key),
-                None => {}
+                Some(true) | None => {}
             }
         }
         all

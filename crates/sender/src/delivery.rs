@@ -150,6 +150,10 @@ impl<C: Channel> Delivery<C> {
     }
 
     /// Delivers a message. A dry run ends when the message is rendered: it claims, counts and sends nothing.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the path of a message reads from top to bottom, as docs/architecture.md draws it"
+    )]
     async fn deliver<'a>(&self, job: &Job, invocation: &Invocation, mut facts: Facts<'a>) -> Report<'a> {
         let time_left = invocation.time_left;
         let end = Deadline::after(time_left);
