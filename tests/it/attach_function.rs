@@ -459,7 +459,7 @@ async fn a_rollback_that_wants_again_what_was_given_back_does_not_get_stuck() {
     assert_eq!(stage.config()["CustomSMSSender"], sender(THEIRS));
     stage.update(&id, &properties(), &by_cognito).await;
     assert_eq!(stage.config()["CustomSMSSender"], sender(THEIRS));
-    assert!(stage.function.stdout().contains("keeps it"), "{}", stage.function.stdout());
+    assert!(stage.function.stdout().contains("leaves it in place"), "{}", stage.function.stdout());
     stage.delete(&id, &properties()).await;
     assert_eq!(stage.config(), sms);
 }

@@ -220,7 +220,7 @@ async fn detaching_leaves_what_is_not_ours_any_more() {
         pool["MfaConfiguration"] = json!("ON");
     });
     let output = stage.detach(&[]).await;
-    assert_end(&output, 0, "CustomSMSSender holds");
+    assert_end(&output, 0, "CustomSMSSender points to");
     let expected = json!({
         "PostConfirmation": OTHERS,
         "CustomSMSSender": { "LambdaVersion": "V1_0", "LambdaArn": OTHERS },
@@ -559,7 +559,7 @@ async fn a_statement_of_ours_that_was_changed_by_hand_is_made_anew() {
     assert_end(
         &stage.run("attach", &["--apply"]).await,
         0,
-        "triggers-pre-sign-up may be invoked by this pool",
+        "triggers-pre-sign-up may now be invoked by this pool",
     );
     assert_end(&stage.run("diff", &[]).await, 0, "agree.");
 }
