@@ -169,7 +169,7 @@ fn dependencies_point_in_one_direction() {
         ("custom-sms-sender", vec!["client", "runtime", "sender", "shared"]),
         ("envelope-writer", vec![]),
         ("attach", vec!["client", "pool", "runtime", "shared"]),
-        ("pool", vec![]),
+        ("pool", vec!["shared"]),
         ("cli", vec!["envelope-writer", "pool", "shared"]),
     ];
     let dependencies = dependencies();
