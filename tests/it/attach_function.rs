@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tests::function::{Function, Init, Invocation};
 use tests::mock_aws::{
-    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, MockAws, POOL, PRE_SIGN_UP, SENDER,
+    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, MockAws, POOL, PRE_SIGN_UP, SENDER, arn,
 };
 use tests::presigned::{Presigned, SIGNATURE};
 use tests::service::Reply;
@@ -117,10 +117,13 @@ async fn start(world: &MockAws, more: &[(&str, &str)]) -> Function {
     function
 }
 
+/// The name of the attach function.
+const ATTACH: &str = "triggers-AttachFunction-1A2B3C4D5E6F";
+
 /// What the template tells a stack with both senders.
 pub(crate) fn properties() -> Value {
     json!({
-        "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:triggers-attach",
+        "ServiceToken": format!("arn:aws:lambda:eu-central-1:123456789012:function:{ATTACH}"),
         "ServiceTimeout": "300",
         "UserPoolId": POOL,
         "PreSignUp": PRE_SIGN_UP,
@@ -589,9 +592,9 @@ async fn a_permission_that_is_only_just_made_is_waited_for() {
 #[tokio::test]
 async fn a_permission_that_is_missing_is_named() {
     let stage = Stage::start().await;
-    let role = "arn:aws:iam::123456789012:role/triggers-UserPoolSmsRole";
+    let role = arn("UserPoolSmsRole");
     let message = format!(
-        "User: arn:aws:sts::123456789012:assumed-role/triggers-AttachRole/triggers-attach is not authorized to \
+        "User: arn:aws:sts::123456789012:assumed-role/triggers-AttachRole-1A2B3C4D5E6F/{ATTACH} is not authorized to \
          perform: iam:PassRole on resource: {role} because no identity-based policy allows the iam:PassRole action"
     );
     for (code, replace) in [("AccessDeniedException", "false"), ("InvalidParameterException", "true")] {

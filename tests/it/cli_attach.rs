@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::cli::Output;
 use tests::mock_aws::{
-    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, MockAws, POOL, PRE_SIGN_UP, STACK,
+    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, MockAws, POOL, PRE_SIGN_UP, STACK, arn,
+    function_name, physical_id,
 };
 use tests::service::Reply;
 
 const UPDATE: &str = "cognito-idp:UpdateUserPool";
 const DESCRIBE: &str = "cognito-idp:DescribeUserPool";
 const OTHERS: &str = "arn:aws:lambda:eu-central-1:123456789012:function:others";
-const ROLE: &str = "arn:aws:iam::123456789012:role/triggers-UserPoolSmsRole";
 
 /// An existing pool that nothing is attached to, and a place for backups.
 struct Stage {
@@ -108,6 +108,11 @@ fn attached() -> Value {
         "CustomSMSSender": { "LambdaVersion": "V1_0", "LambdaArn": CUSTOM_SMS_SENDER },
         "KMSKeyID": KEY_ARN,
     })
+}
+
+/// A sentence about the pre-sign-up function.
+fn pre_sign_up(sentence: &str) -> String {
+    format!("{} {sentence}", function_name(PRE_SIGN_UP))
 }
 
 #[track_caller]
@@ -311,7 +316,7 @@ async fn what_the_caller_may_not_do_is_named_beforehand() {
         json!({ "EvaluationResults": [{ "EvalActionName": action, "EvalDecision": decision }] })
     });
     let output = stage.run("attach", &[]).await;
-    assert_end(&output, 1, &format!("iam:PassRole: denied {ROLE}"));
+    assert_end(&output, 1, &format!("iam:PassRole: denied {}", arn("UserPoolSmsRole")));
     assert!(words(&output.stdout).contains("the key's policy may"), "{output:?}");
     let asked = stage.world.asked("iam:SimulatePrincipalPolicy");
     assert_eq!(asked[0]["PolicySourceArn"], "arn:aws:iam::123456789012:user/operator");
@@ -334,10 +339,13 @@ async fn what_cannot_be_checked_beforehand_is_named_too() {
 #[tokio::test]
 async fn of_a_session_the_role_is_asked_about() {
     let stage = Stage::set();
-    let caller = "arn:aws:sts::123456789012:assumed-role/triggers-UserPoolSmsRole/ann";
-    stage.world.change("sts:GetCallerIdentity", move |answer| answer["Arn"] = json!(caller));
+    let session = format!("arn:aws:sts::123456789012:assumed-role/{}/ann", physical_id("UserPoolSmsRole"));
+    stage.world.change("sts:GetCallerIdentity", move |answer| answer["Arn"] = json!(session));
     assert_end(&stage.run("attach", &[]).await, 0, "iam:PassRole: ");
-    assert_eq!(stage.world.asked("iam:SimulatePrincipalPolicy")[0]["PolicySourceArn"], ROLE);
+    assert_eq!(
+        stage.world.asked("iam:SimulatePrincipalPolicy")[0]["PolicySourceArn"],
+        arn("UserPoolSmsRole")
+    );
 }
 
 #[tokio::test]
@@ -363,7 +371,7 @@ async fn drift_is_found() {
 async fn a_function_that_the_stack_has_no_more_is_taken_off() {
     let stage = Stage::set();
     let gone =
-        "arn:aws:lambda:eu-central-1:123456789012:function:triggers-CustomEmailSenderFunction-1A2B3C4D";
+        "arn:aws:lambda:eu-central-1:123456789012:function:triggers-CustomEmailSenderFunction-1A2B3C4D5E6F";
     stage.world.change_pool(|pool| {
         pool["LambdaConfig"]["CustomEmailSender"] = json!({ "LambdaVersion": "V1_0", "LambdaArn": gone });
         pool["LambdaConfig"]["KMSKeyID"] = json!(KEY_ARN);
@@ -435,7 +443,7 @@ async fn a_function_that_a_statement_forbids_is_named_and_its_policy_left_alone(
         (denial["Sid"], denial["Effect"]) = (json!("denial"), json!("Deny"));
         statements.push(denial);
     });
-    let said = "triggers-pre-sign-up may not be invoked by this pool: a Deny statement of its policy applies";
+    let said = &pre_sign_up("may not be invoked by this pool: a Deny statement of its policy applies");
     assert_end(&stage.attach(&[]).await, 1, &format!("Refused: {said}. Remove that statement"));
     stage.assert_nothing_was_written();
     assert_end(&stage.run("diff", &[]).await, 1, said);
@@ -449,7 +457,7 @@ async fn a_function_that_any_pool_may_invoke_is_named_but_no_drift() {
         statements[0].as_object_mut().expect("an object").remove("Condition");
     });
     let output = stage.run("diff", &[]).await;
-    assert_end(&output, 0, "triggers-pre-sign-up may be invoked by every user pool of every account");
+    assert_end(&output, 0, &pre_sign_up("may be invoked by every user pool of every account"));
     assert_end(&output, 0, "agree.");
 }
 
@@ -475,7 +483,7 @@ async fn a_condition_that_cannot_be_evaluated_is_named() {
         statements[0]["Condition"] = json!({ "StringEquals": { "AWS:SourceAccount": "123456789012" } });
     });
     let output = stage.run("diff", &[]).await;
-    assert_end(&output, 0, "triggers-pre-sign-up may be invoked by every user pool of its account");
+    assert_end(&output, 0, &pre_sign_up("may be invoked by every user pool of its account"));
 }
 
 #[tokio::test]
@@ -555,12 +563,8 @@ async fn a_statement_of_ours_that_was_changed_by_hand_is_made_anew() {
     stage.world.change_permissions(PRE_SIGN_UP, |statements| {
         statements[0]["Condition"]["StringEquals"]["AWS:SourceAccount"] = json!("210987654321");
     });
-    assert_end(&stage.run("diff", &[]).await, 1, "triggers-pre-sign-up may not be invoked by this pool");
-    assert_end(
-        &stage.run("attach", &["--apply"]).await,
-        0,
-        "triggers-pre-sign-up may now be invoked by this pool",
-    );
+    assert_end(&stage.run("diff", &[]).await, 1, &pre_sign_up("may not be invoked by this pool"));
+    assert_end(&stage.run("attach", &["--apply"]).await, 0, &pre_sign_up("may now be invoked by this pool"));
     assert_end(&stage.run("diff", &[]).await, 0, "agree.");
 }
 

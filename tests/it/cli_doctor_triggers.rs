@@ -9,7 +9,7 @@ use tests::canary::assert_absent;
 use tests::cli::Output;
 use tests::mock_aws::{
     CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, MockAws, POOL, PRE_SIGN_UP,
-    RECIPIENT_HASH_KEY, STACK, USER,
+    RECIPIENT_HASH_KEY, STACK, USER, arn, function_name,
 };
 
 /// The part of the text below a title: one entry for each finding.
@@ -132,7 +132,8 @@ const CASES: &[(&str, &str, Change)] = &[
     ("a version is attached", "warning", |world| {
         lambda_config(world, |config| config["PreSignUp"] = json!(format!("{PRE_SIGN_UP}:7")));
         world.answer("lambda:GetPolicy", json!({ "Policy": allowing(PRE_SIGN_UP) }));
-        world.answer("lambda:GetFunctionConfiguration", json!({ "FunctionName": "triggers-pre-sign-up" }));
+        world
+            .answer("lambda:GetFunctionConfiguration", json!({ "FunctionName": function_name(PRE_SIGN_UP) }));
         world.change_pool(|pool| {
             pool["LambdaConfig"] = json!({ "PreSignUp": pool["LambdaConfig"]["PreSignUp"] });
         });
@@ -211,7 +212,7 @@ const CASES: &[(&str, &str, Change)] = &[
     }),
     ("the function is switched off", "CAUSE", |world| {
         world.answer_with("lambda:GetFunctionConcurrency", |asked| {
-            let is_sender = asked["FunctionName"] == "triggers-custom-email-sender";
+            let is_sender = asked["FunctionName"] == function_name(CUSTOM_EMAIL_SENDER);
             if is_sender { json!({ "ReservedConcurrentExecutions": 0 }) } else { json!({}) }
         });
     }),
@@ -274,7 +275,7 @@ const CASES: &[(&str, &str, Change)] = &[
     }),
     ("a key policy that leaves nothing to IAM, and a grant for one role", "CAUSE", |world| {
         key_policy(world, &json!([]));
-        let role = "arn:aws:iam::123456789012:role/triggers-CustomEmailSenderRole";
+        let role = arn("CustomEmailSenderRole");
         let grant = json!({ "GranteePrincipal": role, "Operations": ["Decrypt"], "Constraints": {} });
         world.change("kms:ListGrants", move |answer| {
             answer["Grants"].as_array_mut().expect("a list").push(grant.clone());

@@ -2,12 +2,11 @@
 
 use shared::recipient::RecipientHasher;
 use tests::cli::{Output, run, start};
-use tests::mock_aws::{MockAws, STACK};
+use tests::mock_aws::{MockAws, STACK, physical_id};
 use tests::service::Reply;
 
 const KEY: &str = "a key for tests";
 const ADDRESS: &str = "Ann@Example.com";
-const SECRET_ARN: &str = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:RecipientHashKey-AbCdEf";
 
 fn expected(recipient: &str) -> String {
     format!("{}\n", RecipientHasher::new(KEY.as_bytes()).hash(recipient))
@@ -43,8 +42,8 @@ async fn the_recipient_may_come_from_standard_input() {
 
 #[tokio::test]
 async fn the_key_may_come_from_secrets_manager_or_from_a_stack() {
-    let aws = MockAws::start();
-    check(&aws.run(&["hash", ADDRESS, "--secret-id", SECRET_ARN]).await, "ann@example.com");
+    let (aws, secret) = (MockAws::start(), physical_id("RecipientHashKey"));
+    check(&aws.run(&["hash", ADDRESS, "--secret-id", secret]).await, "ann@example.com");
     let operations: Vec<_> = aws.calls().into_iter().map(|(operation, _)| operation).collect();
     assert_eq!(operations, ["secretsmanager:GetSecretValue"]);
     check(&aws.run(&["hash", ADDRESS, "--stack-name", STACK]).await, "ann@example.com");
@@ -55,7 +54,7 @@ async fn the_key_may_come_from_secrets_manager_or_from_a_stack() {
     assert!(output.stderr.starts_with("error: there is no stack another in eu-central-1"), "{output:?}");
 
     aws.script("secretsmanager:GetSecretValue", [Reply::error(400, "AccessDeniedException")]);
-    let output = aws.run(&["hash", ADDRESS, "--secret-id", SECRET_ARN]).await;
+    let output = aws.run(&["hash", ADDRESS, "--secret-id", secret]).await;
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(3)));
     assert!(output.stderr.contains("may not do secretsmanager:GetSecretValue"), "{output:?}");
 }

@@ -12,6 +12,7 @@ use tests::cli::Output;
 use tests::function::{Function, Invocation};
 use tests::mock_aws::{
     CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, MockAws, PRE_SIGN_UP, SENDER, STACK,
+    function_name, variables,
 };
 use tests::service::Reply;
 use tokio::runtime::Handle;
@@ -33,8 +34,6 @@ impl Deployment {
     /// With these variables changed, each of one function.
     pub(crate) fn start(changes: &[(&'static str, &'static str, &str)]) -> Self {
         let (world, services) = (MockAws::start(), Services::start());
-        let stack: Value =
-            serde_json::from_str(include_str!("../fixtures/stack.json")).expect("the fixture is JSON");
         let functions = [
             (PRE_SIGN_UP, "pre-sign-up"),
             (CUSTOM_MESSAGE, "custom-message"),
@@ -42,11 +41,8 @@ impl Deployment {
             (CUSTOM_SMS_SENDER, "custom-sms-sender"),
         ];
         let functions = functions.map(|(arn, name)| {
-            let variables = stack["functions"][name]["Environment"]["Variables"].as_object();
-            let variables = variables.expect("it has variables").iter();
-            let text = |value: &Value| value.as_str().expect("a text").to_owned();
             let mut environment: BTreeMap<_, _> =
-                variables.map(|(name, value)| (name.as_str(), text(value))).collect();
+                variables(arn).map(|(name, value)| (name, value.to_owned())).collect();
             for (_, name, value) in changes.iter().filter(|(of, _, _)| *of == arn) {
                 world.set_variable(arn, name, Some(value));
                 environment.insert(name, (*value).to_owned());
@@ -373,7 +369,8 @@ async fn an_event_is_sent_and_the_answer_shown() {
 
     let output = stage.run(&["invoke", "pre-sign-up-sign-up", "--email", "ann@denied.example"]).await;
     assert_eq!(output.code, Some(1), "{output:?}");
-    let said = "triggers-pre-sign-up failed: SignUpRefused: You cannot sign up with this e-mail address";
+    let name = function_name(PRE_SIGN_UP);
+    let said = format!("{name} failed: SignUpRefused: You cannot sign up with this e-mail address");
     assert_eq!(words(&output.stdout), said);
 }
 
@@ -383,7 +380,7 @@ async fn a_sender_sends_only_with_the_word() {
     let arguments = ["invoke", "CustomSMSSender_SignUp", "--phone", "+12065550177", "--code", "51820364"];
     let output = stage.run(&arguments).await;
     assert_eq!((output.code, stage.sent().len()), (Some(0), 0), "{output:?}");
-    assert!(output.stdout.contains("Dry run: nothing was sent."), "{}", output.stdout);
+    assert!(words(&output.stdout).contains("Dry run: nothing was sent."), "{}", output.stdout);
     let output = stage.run(&[&arguments[..], &["--send", "--format", "json"]].concat()).await;
     assert_eq!((output.code, stage.sent().len()), (Some(0), 1), "{output:?}");
     assert!(stage.sent()[0].contains("51820364"), "{:?}", stage.sent());

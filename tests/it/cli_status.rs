@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use shared::trigger::Trigger;
 use tests::canary::assert_absent;
 use tests::cli::Output;
-use tests::mock_aws::{MockAws, POOL, QUEUE_URL, REGION, STACK, metrics};
+use tests::mock_aws::{MockAws, POOL, QUEUE_URL, REGION, STACK, metrics, physical_id};
 use tests::service::Reply;
 
 const UNTIL: &str = "2026-11-22T12:00:00Z";
@@ -28,27 +28,10 @@ async fn status(world: &MockAws, more: &[&str]) -> Output {
     output
 }
 
-/// The name that CloudFormation makes up for a function.
-fn function_name(package: &str) -> String {
+/// The name that CloudFormation generated for a function.
+fn function_name(package: &str) -> &'static str {
     let trigger = Trigger::ALL.into_iter().find(|trigger| trigger.package() == package);
-    format!("{STACK}-{}-AbC123xYz", trigger.expect("a function of the template").logical_id())
-}
-
-/// An account in which the functions have names as CloudFormation makes them up.
-fn account() -> MockAws {
-    let world = MockAws::start();
-    world.change("cloudformation:DescribeStacks", |answer| {
-        for trigger in Trigger::ALL {
-            let outputs = answer["Stacks"][0]["Outputs"].as_array_mut().expect("outputs");
-            let output = outputs.iter_mut().find(|output| output["OutputKey"] == trigger.output());
-            if let Some(output) = output {
-                let name = function_name(trigger.package());
-                output["OutputValue"] =
-                    json!(format!("arn:aws:lambda:{REGION}:123456789012:function:{name}"));
-            }
-        }
-    });
-    world
+    physical_id(trigger.expect("a function of the template").logical_id())
 }
 
 /// What stands beside a name in one of the tables.
@@ -78,7 +61,9 @@ fn counted(world: &MockAws, numbers: Numbers) {
                 "AWS/Lambda" => Trigger::ALL
                     .map(Trigger::package)
                     .into_iter()
-                    .find(|package| dimensions.get("FunctionName") == Some(&function_name(package)))
+                    .find(|package| {
+                        dimensions.get("FunctionName").is_some_and(|name| name == function_name(package))
+                    })
                     .map(str::to_owned),
                 _ => Some(namespace.to_owned()),
             };
@@ -113,7 +98,7 @@ const ORDINARY: Numbers = &[
 
 #[tokio::test]
 async fn an_ordinary_day_is_shown_at_a_glance() {
-    let world = account();
+    let world = MockAws::start();
     counted(&world, ORDINARY);
     let output = status(&world, &[]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
@@ -162,7 +147,7 @@ async fn an_ordinary_day_is_shown_at_a_glance() {
 
 #[tokio::test]
 async fn an_empty_day_is_all_zeros() {
-    let world = account();
+    let world = MockAws::start();
     let output = status(&world, &["--ascii"]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
     assert_snapshot!(output.stdout, @r"
@@ -242,12 +227,12 @@ fn alarm(name: &str, description: &str) -> Value {
 /// What the template makes of a description, the rest of which says what to do.
 const SENDER_ALARM: &str = "E-mails with codes do not go out. Read the log group /aws/lambda/triggers-custom-email-sender; each line says \
      what to mend.";
-const QUEUE_ALARM: &str = "Messages could not be delivered and wait in failed-events. Mend the cause first.";
+const QUEUE_ALARM: &str = "Messages could not be delivered and wait in the queue. Mend the cause first.";
 const SPEND_ALARM: &str =
     "The SMS of this month have cost SmsSpendAlarmUsd; at the limit SNS sends none. See it.";
 
 fn bad_day() -> MockAws {
-    let world = account();
+    let world = MockAws::start();
     counted(&world, BAD);
     world.fail_events((0..3).map(|number| json!({ "event": number }).to_string()));
     world.change("ses:GetAccount", |answer| {
@@ -257,9 +242,9 @@ fn bad_day() -> MockAws {
     world.answer("sns:GetSMSAttributes", json!({ "attributes": { "MonthlySpendLimit": "1" } }));
     world.change("cloudwatch:DescribeAlarms", |answer| {
         answer["MetricAlarms"] = json!([
-            alarm("triggers-CustomEmailSenderErrorsAlarm-1AB2CD3EF4GH", SENDER_ALARM),
-            alarm("triggers-FailedEventsAlarm-1AB2CD3EF4GH", QUEUE_ALARM),
-            alarm("triggers-SmsSpendAlarm-1AB2CD3EF4GH", SPEND_ALARM),
+            alarm(physical_id("CustomEmailSenderErrorsAlarm"), SENDER_ALARM),
+            alarm(physical_id("FailedEventsAlarm"), QUEUE_ALARM),
+            alarm(physical_id("SmsSpendAlarm"), SPEND_ALARM),
             alarm("triggers-staging-FailedEventsAlarm-1AB2CD3EF4GH", "another stack's"),
         ]);
     });
@@ -319,7 +304,7 @@ async fn a_bad_day_says_what_to_run() {
     To look at
       3 events in the queue of failed events, the oldest for 2 h
       alarm FailedEventsAlarm since 2026-11-21 15:10 UTC: Messages could not be
-        delivered and wait in failed-events.
+        delivered and wait in the queue.
         $ cognito-triggers redrive --stack-name triggers
       custom-message failed 1 time, which it never should
         $ aws logs filter-log-events \
@@ -337,7 +322,7 @@ async fn a_bad_day_says_what_to_run() {
             --start-time 1795262400000 --filter-pattern '{ $.level = "ERROR" }'
       Lambda throttled custom-sms-sender 7 times
         $ aws lambda get-function-concurrency \
-            --function-name triggers-CustomSmsSenderFunction-AbC123xYz
+            --function-name triggers-CustomSmsSenderFunction-C5PLVDJNIOJO
       the account's sending is paused
         $ aws sesv2 put-account-sending-attributes --sending-enabled
       41000 of the 50000 e-mails that SES takes in 24 hours are sent
@@ -349,7 +334,7 @@ async fn a_bad_day_says_what_to_run() {
       alarm SmsSpendAlarm since 2026-11-21 15:10 UTC: The SMS of this month have
         cost SmsSpendAlarmUsd; at the limit SNS sends none.
         $ aws cloudwatch describe-alarms \
-            --alarm-names triggers-SmsSpendAlarm-1AB2CD3EF4GH \
+            --alarm-names triggers-SmsSpendAlarm-QH73AJN4TAFQ \
             --query 'MetricAlarms[].[AlarmDescription,StateReason]'
     "#);
     let shown = format!("```console\n$ cognito-triggers status --stack-name {STACK}\n{}```", output.stdout);
@@ -370,7 +355,7 @@ async fn the_document_has_every_number_and_the_hours() {
     let names: Vec<_> = functions.iter().map(|function| &function["function"]).collect();
     assert_eq!(names, ["pre-sign-up", "custom-message", EMAIL, SMS]);
     let email = &functions[2];
-    assert_eq!(email["name"], "triggers-CustomEmailSenderFunction-AbC123xYz");
+    assert_eq!(email["name"], function_name(EMAIL));
     assert_eq!(email["totals"]["Sent"], 109);
     assert_eq!(email["totals"]["Expired"], 0);
     let hourly: Vec<u64> =
@@ -404,7 +389,7 @@ async fn every_alarm_of_the_template_is_named_with_a_command() {
         .map(|id| format!("{id}Alarm"))
         .collect();
     assert!(alarms.len() > 10, "{alarms:?}");
-    let world = account();
+    let world = MockAws::start();
     let answer: Vec<_> = alarms
         .iter()
         .map(|id| alarm(&format!("{STACK}-{id}-1AB2CD3EF4GH"), "Something is wrong. Do this."))
@@ -433,7 +418,7 @@ async fn every_alarm_of_the_template_is_named_with_a_command() {
 
 #[tokio::test]
 async fn without_network_or_credentials_there_is_nothing_to_show() {
-    let mut world = account();
+    let mut world = MockAws::start();
     let arguments = ["status", "--stack-name", STACK];
     let without = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")];
     let output = world.begin(&arguments, &without, "").end().await;
@@ -450,7 +435,7 @@ async fn without_network_or_credentials_there_is_nothing_to_show() {
 
 #[tokio::test]
 async fn users_are_not_counted_where_that_is_not_wanted() {
-    let world = account();
+    let world = MockAws::start();
     let output = status(&world, &["--without-users"]).await;
     assert_eq!(output.code, Some(0));
     assert!(!output.stdout.contains("unconfirmed"), "{}", output.stdout);
@@ -472,7 +457,7 @@ const ASKED: [(&str, &str); 8] = [
 #[tokio::test]
 async fn what_may_not_be_asked_is_named_and_the_rest_is_shown() {
     for (denied, what) in ASKED {
-        let world = account();
+        let world = MockAws::start();
         counted(&world, ORDINARY);
         if denied.starts_with("sms-voice:") {
             with_end_user_messaging(&world);
@@ -495,7 +480,7 @@ async fn what_may_not_be_asked_is_named_and_the_rest_is_shown() {
 
 #[tokio::test]
 async fn without_the_names_of_the_functions_their_errors_are_unknown_and_not_zero() {
-    let world = account();
+    let world = MockAws::start();
     counted(&world, BAD);
     world.refuse("cloudformation:DescribeStacks", 403, "AccessDeniedException");
     let output = status(&world, &[]).await;
@@ -535,7 +520,7 @@ async fn the_log_groups_are_those_of_the_template() {
 #[tokio::test]
 async fn a_run_that_learns_nothing_fails() {
     let check = async |status_code, error, all: &str, expected| {
-        let world = account();
+        let world = MockAws::start();
         world.refuse(all, status_code, error);
         let output = status(&world, &[]).await;
         assert_eq!(output.code, Some(expected), "{output:?}");
@@ -547,7 +532,7 @@ async fn a_run_that_learns_nothing_fails() {
     // The stack alone is no news.
     for (status_code, error, expected) in [(403, "AccessDeniedException", 3), (400, "ThrottlingException", 4)]
     {
-        let world = account();
+        let world = MockAws::start();
         for (operation, _) in &ASKED[1..] {
             world.refuse(operation, status_code, error);
         }
@@ -562,7 +547,7 @@ async fn a_run_that_learns_nothing_fails() {
 
 #[tokio::test]
 async fn another_stack_or_none_is_an_error() {
-    let world = account();
+    let world = MockAws::start();
     let output = world.run(&["status", "--stack-name", "another"]).await;
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(3)));
     assert!(output.stderr.starts_with("error: there is no stack another in eu-central-1"), "{output:?}");
@@ -575,7 +560,7 @@ async fn another_stack_or_none_is_an_error() {
 
 #[tokio::test]
 async fn more_than_10000_unconfirmed_users_are_counted_page_by_page() {
-    let world = account();
+    let world = MockAws::start();
     world.change_users(|users| {
         let user = |number: usize| {
             // Half of them signed up before the day began.
@@ -609,7 +594,7 @@ async fn more_than_10000_unconfirmed_users_are_counted_page_by_page() {
 
 #[tokio::test]
 async fn a_count_that_breaks_off_is_not_shown() {
-    let world = account();
+    let world = MockAws::start();
     world.answer_with("cognito-idp:ListUsers", |request| {
         if request.get("PaginationToken").is_some() {
             return Err(Reply::error(400, "TooManyRequestsException"));
@@ -625,7 +610,7 @@ async fn a_count_that_breaks_off_is_not_shown() {
 
 #[tokio::test]
 async fn data_that_comes_in_pages_are_put_together() {
-    let world = account();
+    let world = MockAws::start();
     world.answer_with("cloudwatch:GetMetricData", |request| {
         let second = request.get("NextToken").is_some();
         let mut answer = metrics(request, |namespace, metric, _| match (namespace, metric, second) {
@@ -647,7 +632,7 @@ async fn data_that_comes_in_pages_are_put_together() {
 
 #[tokio::test]
 async fn data_that_cloudwatch_could_not_read_are_not_taken_for_zeros() {
-    let world = account();
+    let world = MockAws::start();
     world.answer_with("cloudwatch:GetMetricData", |request| {
         let mut answer = metrics(request, |_, _, _| Vec::new());
         answer["MetricDataResults"][0]["StatusCode"] = json!("InternalError");
@@ -688,7 +673,7 @@ fn asked_metrics(world: &MockAws) -> BTreeSet<(String, String, String)> {
 
 #[tokio::test]
 async fn every_count_of_the_functions_is_asked_for() {
-    let world = account();
+    let world = MockAws::start();
     status(&world, &[]).await;
     let metrics = asked_metrics(&world);
     for metric in
@@ -708,7 +693,7 @@ async fn every_count_of_the_functions_is_asked_for() {
     assert!(of_aws("AWS/SNS", "SMSMonthToDateSpentUSD", ""));
     for function in ["pre-sign-up", "custom-message", EMAIL, SMS] {
         for metric in ["Errors", "Throttles"] {
-            assert!(of_aws("AWS/Lambda", metric, &function_name(function)), "{function} {metric}");
+            assert!(of_aws("AWS/Lambda", metric, function_name(function)), "{function} {metric}");
         }
     }
     for request in world.asked("cloudwatch:GetMetricData") {
@@ -737,7 +722,7 @@ fn with_end_user_messaging(world: &MockAws) {
 
 #[tokio::test]
 async fn sms_over_end_user_messaging_have_a_limit_of_their_own() {
-    let world = account();
+    let world = MockAws::start();
     with_end_user_messaging(&world);
     counted(&world, &[("AWS/SMSVoice", "TextMessageMonthlySpend", &[3.5, 49.0])]);
     world.answer(
@@ -757,7 +742,7 @@ async fn sms_over_end_user_messaging_have_a_limit_of_their_own() {
 
 #[tokio::test]
 async fn what_the_stack_does_not_have_is_not_asked_for() {
-    let world = account();
+    let world = MockAws::start();
     world.change("cloudformation:DescribeStacks", |answer| {
         let stack = &mut answer["Stacks"][0];
         set_parameter(stack, "SmsDelivery", "none");
@@ -809,7 +794,7 @@ async fn what_the_stack_does_not_have_is_not_asked_for() {
 
 #[tokio::test]
 async fn ses_is_asked_where_the_sender_sends() {
-    let world = account();
+    let world = MockAws::start();
     world.change("cloudformation:DescribeStacks", |answer| {
         set_parameter(&mut answer["Stacks"][0], "SesRegion", "eu-west-1");
     });
@@ -832,7 +817,7 @@ async fn commands_are_for_the_region_of_this_one() {
 
 #[tokio::test]
 async fn the_hours_are_those_that_were_asked_for() {
-    let world = account();
+    let world = MockAws::start();
     for hours in [1, 72] {
         world.forget();
         let output = status(&world, &["--hours", &hours.to_string()]).await;
@@ -854,7 +839,7 @@ async fn the_hours_are_those_that_were_asked_for() {
 
 #[tokio::test]
 async fn the_chart_is_ascii_where_the_locale_is() {
-    let world = account();
+    let world = MockAws::start();
     counted(&world, ORDINARY);
     let arguments = ["status", "--stack-name", STACK, "--until", UNTIL];
     let plain = world.begin(&arguments, &[("LC_ALL", "C"), UTF_8], "").end().await;

@@ -279,7 +279,8 @@ fn implied(request: &Value) -> Vec<Call> {
 async fn the_function_that_attaches_may_do_what_it_does_and_nothing_else() {
     let stage = Stage::start().await;
     let their_key = KEY_ARN.replace("key/1", "key/2");
-    let sender = |name: &str| json!({ "LambdaVersion": "V1_0", "LambdaArn": PRE_SIGN_UP.replace("pre-sign-up", name) });
+    let sender =
+        |name: &str| json!({ "LambdaVersion": "V1_0", "LambdaArn": PRE_SIGN_UP.replace("PreSignUp", name) });
     let theirs =
         json!({ "CustomEmailSender": sender("a"), "CustomSMSSender": sender("b"), "KMSKeyID": their_key });
     stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs);

@@ -15,6 +15,7 @@
 mod account;
 mod cbor;
 mod model;
+mod stack;
 mod time;
 mod wire;
 
@@ -28,8 +29,9 @@ use tokio::sync::Semaphore;
 use crate::cli::{self, Output};
 use crate::http::{Answer, Handler, Request, Response, Server, patiently};
 use crate::mock_aws::account::Account;
-pub use crate::mock_aws::account::metrics;
+pub use crate::mock_aws::account::{function_name, metrics};
 use crate::mock_aws::model::Operation;
+pub use crate::mock_aws::stack::{arn, physical_id, variables};
 use crate::service::{Refusal, Reply, deliver};
 
 /// The Region of everything.
@@ -37,7 +39,7 @@ pub const REGION: &str = crate::function::REGION;
 /// The account of everything.
 pub const ACCOUNT: &str = "123456789012";
 /// The stack of the bundle.
-pub const STACK: &str = crate::cloudformation::STACK;
+pub const STACK: &str = "triggers";
 /// The user pool.
 pub const POOL: &str = "eu-central-1_Example01";
 /// The ARN of the user pool.
@@ -53,17 +55,20 @@ pub const PHONE: &str = "+12065550123";
 /// The key of the codes.
 pub const KEY_ARN: &str = crate::kms::KEY_ARN;
 /// The trigger that decides on sign-ups.
-pub const PRE_SIGN_UP: &str = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-pre-sign-up";
+pub const PRE_SIGN_UP: &str =
+    "arn:aws:lambda:eu-central-1:123456789012:function:triggers-PreSignUpFunction-QSSKB6V7RTAZ";
 /// The trigger that writes the messages that Cognito sends; in this stack it is attached to nothing.
-pub const CUSTOM_MESSAGE: &str = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-custom-message";
+pub const CUSTOM_MESSAGE: &str =
+    "arn:aws:lambda:eu-central-1:123456789012:function:triggers-CustomMessageFunction-NCKWTKXXSJ7P";
 /// The trigger that sends e-mails.
 pub const CUSTOM_EMAIL_SENDER: &str =
-    "arn:aws:lambda:eu-central-1:123456789012:function:triggers-custom-email-sender";
+    "arn:aws:lambda:eu-central-1:123456789012:function:triggers-CustomEmailSenderFunction-R4O52R7GHQ2X";
 /// The trigger that sends SMS.
 pub const CUSTOM_SMS_SENDER: &str =
-    "arn:aws:lambda:eu-central-1:123456789012:function:triggers-custom-sms-sender";
+    "arn:aws:lambda:eu-central-1:123456789012:function:triggers-CustomSmsSenderFunction-C5PLVDJNIOJO";
 /// The queue of the events that failed.
-pub const QUEUE_URL: &str = crate::sqs::QUEUE_URL;
+pub const QUEUE_URL: &str =
+    "https://sqs.eu-central-1.amazonaws.com/123456789012/triggers-OnFailureQueue-WHC3FLAORYPX";
 /// Who the e-mails come from; the identity is `shop.example`.
 pub const SENDER: &str = "no-reply@shop.example";
 /// The key of the recipient hashes, in the environment of the functions.
@@ -497,11 +502,11 @@ mod tests {
             "StackName": STACK,
             "LogicalResourceId": "CodeKey",
             "QueueUrl": QUEUE_URL,
-            "RoleArn": "arn:aws:iam::123456789012:role/triggers-RedriveRole",
+            "RoleArn": arn("RedriveRole"),
             "RoleSessionName": "s",
             "ActionNames": ["kms:CreateGrant"],
             "MetricName": "Publish",
-            "StatementId": "triggers-pre-sign-up-permission",
+            "StatementId": physical_id("PreSignUpPermission"),
             "Principal": "cognito-idp.amazonaws.com",
             "CiphertextBlob": wire::base64(&crate::kms::Kms::wrap(&[1; 32])),
             "MetricDataQueries": [{ "Id": "q", "MetricStat": { "Metric": { "MetricName": "Publish" } } }],
@@ -539,21 +544,35 @@ mod tests {
 
     #[test]
     fn the_fixture_answers_only_what_is_known() {
-        let world: Value = serde_json::from_str(include_str!("../fixtures/mock_aws.json")).unwrap();
-        for name in world["answers"].as_object().unwrap().keys() {
+        let fixture: Value = serde_json::from_str(include_str!("../fixtures/mock_aws.json")).unwrap();
+        for name in fixture["answers"].as_object().unwrap().keys() {
             let _ = known(name);
         }
+    }
+
+    #[test]
+    fn the_constants_are_those_of_the_fixtures() {
+        let account = Account::default();
         for (place, expected) in [
-            (&world["pool"]["Id"], POOL),
-            (&world["pool"]["Arn"], POOL_ARN),
-            (&world["client"]["ClientId"], CLIENT),
-            (&world["user"]["Username"], SUB),
-            (&world["user"]["Attributes"][1]["Value"], USER),
-            (&world["user"]["Attributes"][3]["Value"], PHONE),
-            (&world["pool"]["LambdaConfig"]["KMSKeyID"], KEY_ARN),
+            (&account.pool["Id"], POOL),
+            (&account.pool["Arn"], POOL_ARN),
+            (&account.fixture["client"]["ClientId"], CLIENT),
+            (&account.users[0]["Username"], SUB),
+            (&account.users[0]["Attributes"][1]["Value"], USER),
+            (&account.users[0]["Attributes"][3]["Value"], PHONE),
+            (&account.pool["LambdaConfig"]["KMSKeyID"], KEY_ARN),
         ] {
             assert_eq!(place, expected);
         }
+        for (function, logical_id) in [
+            (PRE_SIGN_UP, "PreSignUpFunction"),
+            (CUSTOM_MESSAGE, "CustomMessageFunction"),
+            (CUSTOM_EMAIL_SENDER, "CustomEmailSenderFunction"),
+            (CUSTOM_SMS_SENDER, "CustomSmsSenderFunction"),
+        ] {
+            assert_eq!(function, arn(logical_id));
+        }
+        assert_eq!(QUEUE_URL, physical_id("OnFailureQueue"));
     }
 
     #[tokio::test]

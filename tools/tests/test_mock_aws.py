@@ -4,6 +4,8 @@
 resources, outputs, parameters, and the configuration of the functions.
 """
 
+import base64
+import hashlib
 import json
 import re
 import sys
@@ -24,7 +26,21 @@ STACK = "triggers"
 STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/11112222-3333-4444-5555-666677778888"
 POOL = "eu-central-1_Example01"
 SENDER = "no-reply@shop.example"
-SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:RecipientHashKey-AbCdEf"
+
+
+def suffix(name):
+    """12 upper-case letters and digits, as CloudFormation appends them. These follow from the logical ID."""
+    return base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()[:12]
+
+
+def physical_id(name):
+    """The name that CloudFormation generates for a resource without one of its own."""
+    return f"{STACK}-{name}-{suffix(name)}"
+
+
+# Secrets Manager appends six more characters. CloudFormation leaves out the stack's name.
+SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:RecipientHashKey-{suffix('RecipientHashKey')}-AbCdEf"
+QUEUE = physical_id("OnFailureQueue")
 
 PARAMETERS = {
     "BrandName": "Acme",
@@ -39,45 +55,41 @@ PARAMETERS = {
 OWN = {**PARAMETERS, "SesIdentityArn": f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/shop.example"}
 EXISTING = {**PARAMETERS, "UserPoolId": POOL, "AttachTriggers": "false"}
 
-# What the references to these resources are; of all others the stack's and their own name.
-REFERENCES = {
-    "CodeKey": ("11111111-2222-3333-4444-555555555555", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/"),
-    "CodeKeyAlias": (f"alias/{STACK}-codes", ""),
-    "OnFailureQueue": (
-        f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/failed-events",
-        f"arn:aws:sqs:{REGION}:{ACCOUNT}:failed-events",
-    ),
-    "RecipientHashKey": (SECRET, SECRET),
-    "UserPool": (POOL, f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/"),
-    "UserPoolClient": ("1example23456789", ""),
-    **{
-        f"{name}LogGroup": (f"/aws/lambda/{STACK}-{binary}", f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:")
-        for name, binary in (
-            ("PreSignUp", "pre-sign-up"),
-            ("CustomMessage", "custom-message"),
-            ("CustomEmailSender", "custom-email-sender"),
-            ("CustomSmsSender", "custom-sms-sender"),
-        )
-    },
-    **{
-        name: (f"{STACK}-{binary}", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:")
-        for name, binary in template.TRIGGERS.items()
-    },
+LOG_GROUPS = {name.replace("Function", "LogGroup"): binary for name, binary in template.TRIGGERS.items()}
+# The physical IDs that CloudFormation doesn't generate.
+PHYSICAL_IDS = {
+    "CodeKey": "11111111-2222-3333-4444-555555555555",
+    "CodeKeyAlias": f"alias/{STACK}-codes",
+    "OnFailureQueue": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{QUEUE}",
+    "OverviewDashboard": f"{STACK}-{REGION}",
+    "RecipientHashKey": SECRET,
+    "UserPool": POOL,
+    "UserPoolClient": "1example23456789",
+    **{name: f"/aws/lambda/{STACK}-{binary}" for name, binary in LOG_GROUPS.items()},
+}
+# What comes before the physical ID in an ARN.
+ARNS = {
+    "AWS::Cognito::UserPool": f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/",
+    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/",
+    "AWS::KMS::Key": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/",
+    "AWS::Lambda::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:",
+    "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:",
 }
 
 
-def reference(match):
-    """What stands for `<CodeKey.Arn>` in a deployed stack."""
-    name, attribute = match[1], match[2]
-    ref, arn = REFERENCES.get(name, (f"{STACK}-{name}", f"arn:aws:iam::{ACCOUNT}:role/"))
-    if attribute == "Ref":
-        return ref
-    return arn if arn.endswith((":failed-events", "AbCdEf")) else arn + ref
+def names(resources):
+    """What `<CodeKey.Ref>`, `<CodeKey.Arn>` and the like are in a deployed stack."""
+    found = {"OnFailureQueue.Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}"}
+    for name, resource in resources.items():
+        found[f"{name}.Ref"] = PHYSICAL_IDS.get(name) or physical_id(name)
+        if resource["Type"] in ARNS:
+            found[f"{name}.Arn"] = ARNS[resource["Type"]] + found[f"{name}.Ref"]
+    return found
 
 
-def resolved(value):
+def resolved(value, found):
     """A value with its references as a deployed stack has them."""
-    text = re.sub(r"<(\w+)\.(Ref|Arn)>", reference, json.dumps(value))
+    text = re.sub(r"<(\w+\.(?:Ref|Arn))>", lambda match: found[match[1]], json.dumps(value))
     return json.loads(text.replace(f"{{{{resolve:secretsmanager:{SECRET}}}}}", "a key for tests"))
 
 
@@ -95,10 +107,12 @@ def parameters(given):
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in {**defaults, **given}.items()]
 
 
-def function(properties):
+def function(name, properties):
     """As GetFunctionConfiguration shows it."""
     wanted = ("Description", "Handler", "Runtime", "Timeout", "Environment", "TracingConfig", "Architectures")
     return {
+        "FunctionName": f"<{name}.Ref>",
+        "FunctionArn": f"<{name}.Arn>",
         **{name: properties[name] for name in wanted},
         "MemorySize": int(properties["MemorySize"]),
         "Role": properties["Role"],
@@ -113,8 +127,10 @@ def stack():
         template._transformed.cache_clear()
         own, existing = template.deployed(OWN), template.deployed(EXISTING)
         resources = own.section("Resources")
+        found = names(resources)
         written = {
             "id": STACK_ID,
+            "arns": {name.removesuffix(".Arn"): arn for name, arn in found.items() if name.endswith(".Arn")},
             "resources": [
                 {
                     "LogicalResourceId": name,
@@ -126,14 +142,14 @@ def stack():
             "own pool": {"Outputs": outputs(own), "Parameters": parameters(OWN)},
             "existing pool": {"Outputs": outputs(existing), "Parameters": parameters(EXISTING)},
             "functions": {
-                binary: function(resources[name]["Properties"]) for name, binary in template.TRIGGERS.items()
+                binary: function(name, resources[name]["Properties"]) for name, binary in template.TRIGGERS.items()
             },
         }
         template._transformed.cache_clear()
-    return json.dumps(resolved(written), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(resolved(written, found), indent=2, ensure_ascii=False) + "\n"
 
 
-class World(unittest.TestCase):
+class MockOfAws(unittest.TestCase):
     maxDiff = None
 
     def test_the_mock_has_the_shapes_of_the_service_models(self):

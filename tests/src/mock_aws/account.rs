@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::model::Operation;
+use super::stack::{self, physical_id};
 use super::{
     ACCOUNT, CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, POOL_ARN, PRE_SIGN_UP,
     QUEUE_URL, REGION, STACK, time, wire,
@@ -39,9 +40,7 @@ pub(super) struct Account {
     grants: Vec<Value>,
     existing_pool: bool,
     /// `tests/fixtures/mock_aws.json`.
-    fixture: Value,
-    /// `tests/fixtures/stack.json`.
-    stack: Value,
+    pub(super) fixture: Value,
 }
 
 /// A message of the queue.
@@ -58,10 +57,9 @@ const CREATED: &str = "2026-11-01T08:00:00Z";
 
 impl Default for Account {
     fn default() -> Self {
-        let read = |text| serde_json::from_str::<Value>(text).expect("the fixture is JSON");
-        let fixture = read(include_str!("../../fixtures/mock_aws.json"));
-        let stack = read(include_str!("../../fixtures/stack.json"));
-        let functions = FUNCTIONS.map(|arn| (arn.to_owned(), function(&stack, arn))).into();
+        let fixture = stack::resolve(include_str!("../../fixtures/mock_aws.json"));
+        let fixture: Value = serde_json::from_str(&fixture).expect("the fixture is JSON");
+        let functions = stack::functions().map(function).collect();
         let senders = [CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER];
         let event_invoke = senders.map(|arn| {
             let mut configuration = fixture["event invoke configuration"].clone();
@@ -80,7 +78,6 @@ impl Default for Account {
             grants: array(&fixture["grants"]),
             existing_pool: false,
             fixture,
-            stack,
         }
     }
 }
@@ -89,16 +86,15 @@ fn array(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_default()
 }
 
-/// The last part of a function's ARN.
-fn name_of(arn: &str) -> &str {
+/// The name of a function, which is the last part of its ARN.
+#[must_use]
+pub fn function_name(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap_or_default()
 }
 
-fn function(stack: &Value, arn: &str) -> Value {
-    let binary = name_of(arn).trim_start_matches(STACK).trim_start_matches('-');
+/// A function's ARN and its whole configuration.
+fn function(stacks: &Value) -> (String, Value) {
     let mut configuration = json!({
-        "FunctionName": name_of(arn),
-        "FunctionArn": arn,
         "CodeSize": 5_000_000,
         "CodeSha256": "RyuIBfJvOgpWzGo9IbjSGLTcZpvpzAZYnmpKNQlWGTo=",
         "LastModified": "2026-11-01T08:00:00.000+0000",
@@ -110,18 +106,18 @@ fn function(stack: &Value, arn: &str) -> Value {
         "EphemeralStorage": { "Size": 512 },
         "SnapStart": { "ApplyOn": "None", "OptimizationStatus": "Off" },
     });
-    if let (Some(members), Some(more)) =
-        (configuration.as_object_mut(), stack["functions"][binary].as_object())
-    {
-        members.extend(more.clone());
+    for (name, value) in stacks.as_object().into_iter().flatten() {
+        configuration[name] = value.clone();
     }
-    configuration
+    (text(stacks, "FunctionArn").to_owned(), configuration)
 }
 
 /// The permission that the template gives.
 fn permission(function: &str) -> Value {
+    // `triggers-PreSignUpFunction-…` has the permission `triggers-PreSignUpPermission-…`.
+    let logical_id = function_name(function).split('-').nth(1).unwrap_or_default();
     json!({
-        "Sid": format!("{}-permission", name_of(function)),
+        "Sid": physical_id(&logical_id.replace("Function", "Permission")),
         "Effect": "Allow",
         "Principal": { "Service": "cognito-idp.amazonaws.com" },
         "Action": "lambda:InvokeFunction",
@@ -235,7 +231,7 @@ impl Account {
             "iam" => Ok(iam(request)),
             "kms" => self.kms(operation.name, request),
             "lambda" => self.lambda(operation.name, request),
-            "logs" => Ok(self.log_groups(request)),
+            "logs" => Ok(Self::log_groups(request)),
             "ses" => match operation.name {
                 "GetSuppressedDestination" | "DeleteSuppressedDestination" => {
                     let message = "Email address is not on the suppression list.";
@@ -252,7 +248,7 @@ impl Account {
 
     fn cloudformation(&self, name: &str, request: &Value) -> Result<Value, Refusal> {
         let asked = text(request, "StackName");
-        let id = text(&self.stack, "id");
+        let id = text(stack::stack(), "id");
         if name == "DescribeStacks" && request.get("StackName").is_none() || [STACK, id].contains(&asked) {
             self.stack(name, request, id)
         } else {
@@ -262,7 +258,7 @@ impl Account {
 
     fn stack(&self, name: &str, request: &Value, id: &str) -> Result<Value, Refusal> {
         let detailed = |time: &str| {
-            let resources = array(&self.stack["resources"]).into_iter().map(|mut resource| {
+            let resources = array(&stack::stack()["resources"]).into_iter().map(|mut resource| {
                 resource["ResourceStatus"] = json!("CREATE_COMPLETE");
                 resource[time] = json!(CREATED);
                 resource
@@ -277,7 +273,7 @@ impl Account {
         Ok(match name {
             "DescribeStacks" => {
                 let kind = if self.existing_pool { "existing pool" } else { "own pool" };
-                let mut stack = self.stack[kind].clone();
+                let mut stack = stack::stack()[kind].clone();
                 for (name, value) in [
                     ("StackId", id),
                     ("StackName", STACK),
@@ -404,7 +400,7 @@ impl Account {
     fn lambda(&mut self, name: &str, request: &Value) -> Result<Value, Refusal> {
         let asked = text(request, "FunctionName");
         let unqualified = asked.trim_end_matches(":$LATEST");
-        let arn = FUNCTIONS.into_iter().find(|arn| unqualified == *arn || unqualified == name_of(arn));
+        let arn = FUNCTIONS.into_iter().find(|arn| unqualified == *arn || unqualified == function_name(arn));
         let arn = arn.ok_or_else(|| {
             let arn = if asked.starts_with("arn:") {
                 asked.to_owned()
@@ -470,9 +466,9 @@ impl Account {
         }
     }
 
-    fn log_groups(&self, request: &Value) -> Value {
+    fn log_groups(request: &Value) -> Value {
         let prefix = text(request, "logGroupNamePrefix");
-        let groups: Vec<_> = array(&self.stack["resources"])
+        let groups: Vec<_> = array(&stack::stack()["resources"])
             .iter()
             .filter(|resource| resource["ResourceType"] == "AWS::Logs::LogGroup")
             .map(|resource| text(resource, "PhysicalResourceId"))
@@ -501,7 +497,7 @@ impl Account {
         let [waiting, held] = self.counts();
         Ok(match name {
             "GetQueueAttributes" => json!({ "Attributes": {
-                "QueueArn": "arn:aws:sqs:eu-central-1:123456789012:failed-events",
+                "QueueArn": stack::arn("OnFailureQueue"),
                 "ApproximateNumberOfMessages": waiting,
                 "ApproximateNumberOfMessagesNotVisible": held,
                 "ApproximateNumberOfMessagesDelayed": "0",
