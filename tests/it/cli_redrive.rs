@@ -1,4 +1,4 @@
-//! `cognito-triggers redrive`, between stand-ins for SQS and Lambda.
+//! `cognito-triggers redrive` against mocks of SQS and Lambda.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -10,18 +10,13 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use shared::trigger::MessageKind;
 use tests::canary::assert_absent;
-use tests::cli::{Output, credentials, interrupt, run, start};
-use tests::cloudformation::{CloudFormation, STACK};
+use tests::cli::{Output, credentials, interrupt, run};
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_event};
-use tests::lambda::{Lambda, Operation};
+use tests::mock_aws::{CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER, MockAws, POOL, QUEUE_URL, REGION, STACK, arn};
 use tests::service::Reply;
-use tests::sqs::{QUEUE_URL, Sqs};
-use tests::sts::Sts;
 
-const EMAIL_SENDER: &str = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-custom-email-sender";
-const SMS_SENDER: &str = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-custom-sms-sender";
-const ROLE: &str = "arn:aws:iam::123456789012:role/redrive";
+const INVOKE: &str = "lambda:Invoke";
 
 const CODE: &str = "canary-code-518203";
 const EMAIL: &str = "canary.email@example.com";
@@ -41,7 +36,7 @@ fn event(name: &str) -> String {
     }
     event["userName"] = json!(NAME);
     if event["request"]["code"].is_string() {
-        event = sealed_event(&event, CODE, "eu-central-1_Example01", SealSuite::Signed0378);
+        event = sealed_event(&event, CODE, POOL, SealSuite::Signed0378);
     }
     // As no parser would write it: it has to come out byte for byte.
     event.to_string().replacen('{', "{ \"exact\":1e400, ", 1)
@@ -63,7 +58,7 @@ impl Failed {
         let by_email = name.starts_with("custom-email-sender");
         Self {
             number,
-            function: if by_email { EMAIL_SENDER } else { SMS_SENDER },
+            function: if by_email { CUSTOM_EMAIL_SENDER } else { CUSTOM_SMS_SENDER },
             age,
             event: event(name),
             condition: "RetriesExhausted",
@@ -128,50 +123,48 @@ fn mixed_bodies() -> Vec<String> {
     bodies
 }
 
-struct Stage {
-    sqs: Sqs,
-    lambda: Lambda,
-}
+/// The mock of AWS, with failed events in the queue.
+struct Stage(MockAws);
 
 impl Stage {
     fn new(bodies: &[String]) -> Self {
-        Self::with_hook(bodies, |_| {})
-    }
-
-    fn with_hook(bodies: &[String], when_invoked: impl Fn(usize) + Send + Sync + 'static) -> Self {
-        Self { sqs: Sqs::start(bodies), lambda: Lambda::start(&[EMAIL_SENDER, SMS_SENDER], when_invoked) }
+        let aws = MockAws::start();
+        aws.fail_events(bodies.iter().cloned());
+        Self(aws)
     }
 
     fn of(events: &[Failed]) -> Self {
         Self::new(&events.iter().map(Failed::record).collect::<Vec<_>>())
     }
 
-    fn env<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-        credentials()
-            .into_iter()
-            .chain([self.sqs.service.endpoint(), self.lambda.endpoint()])
-            .chain(more.iter().copied())
-            .collect()
+    async fn redrive(&self, arguments: &[&str]) -> Output {
+        self.run(&[&["--queue-url", QUEUE_URL], arguments].concat(), &[]).await
     }
 
-    async fn redrive(&self, arguments: &[&str]) -> Output {
-        let arguments = [&["redrive", "--queue-url", QUEUE_URL], arguments].concat();
-        let output = run(&arguments, &self.env(&[])).await;
+    /// Runs the command with more variables.
+    async fn run(&self, arguments: &[&str], env: &[(&str, &str)]) -> Output {
+        let output = self.0.begin(&[&["redrive"], arguments].concat(), env, "").end().await;
         assert_no_leak(&output);
         output
     }
 
-    /// The events that functions got, in order.
+    /// The functions that were invoked, each with its event, in order.
     fn invoked(&self) -> Vec<(String, String)> {
-        self.lambda
-            .accepted()
-            .into_iter()
-            .map(|operation| {
-                let Operation::Invoke(invocation) = operation else { panic!("{operation:?}") };
-                assert_eq!(invocation.invocation_type, "Event");
-                (invocation.function, invocation.payload)
-            })
-            .collect()
+        let text = |request: &Value, name: &str| request[name].as_str().expect("a string").to_owned();
+        let invocation = |request: Value| {
+            assert_eq!(request["InvocationType"], "Event");
+            (text(&request, "FunctionName"), text(&request, "Payload"))
+        };
+        self.0.accepted(INVOKE).into_iter().map(invocation).collect()
+    }
+
+    /// The numbers of visible and of hidden events in the queue.
+    fn queued(&self) -> (usize, usize) {
+        (self.0.visible_events().len(), self.0.hidden_events().len())
+    }
+
+    fn operations(&self) -> Vec<String> {
+        self.0.calls().into_iter().map(|(operation, _)| operation).collect()
     }
 }
 
@@ -209,8 +202,8 @@ async fn a_dry_run_lists_everything_and_changes_nothing() {
     assert_snapshot!("redrive, dry run", output.stdout);
     let documentation = include_str!("../../docs/operating.md");
     assert!(documentation.contains(&output.stdout), "docs/operating.md shows what is printed");
-    assert_eq!(stage.sqs.visible(), bodies);
-    assert_eq!(stage.lambda.attempts(), 0);
+    assert_eq!(stage.0.visible_events(), bodies);
+    assert_eq!(stage.0.asked(INVOKE).len(), 0);
     assert_eq!(stage.redrive(&[]).await.stdout, output.stdout, "a second time it is the same");
 }
 
@@ -226,7 +219,7 @@ async fn a_program_gets_the_same_as_json() {
 #[tokio::test]
 async fn what_is_valid_is_sent_byte_for_byte_and_what_has_expired_is_deleted() {
     let stage = Stage::new(&mixed_bodies());
-    let before = stage.sqs.visible();
+    let before = stage.0.visible_events();
     let output = stage.redrive(&["--send"]).await;
     assert_eq!(output.code, Some(1));
     assert_snapshot!("redrive, send", output.stdout);
@@ -235,9 +228,9 @@ async fn what_is_valid_is_sent_byte_for_byte_and_what_has_expired_is_deleted() {
     assert_eq!(payloads.len(), 4);
     assert!(payloads.iter().all(|payload| before.iter().any(|body| body.contains(payload))));
     let functions: Vec<_> = stage.invoked().into_iter().map(|(function, _)| function).collect();
-    assert_eq!(functions, [EMAIL_SENDER, SMS_SENDER, EMAIL_SENDER, SMS_SENDER]);
-    assert_eq!(stage.sqs.visible(), before[6..], "the rest is left alone");
-    assert_eq!(stage.sqs.hidden(), Vec::<String>::new());
+    assert_eq!(functions, [CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER, CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER]);
+    assert_eq!(stage.0.visible_events(), before[6..], "the rest is left alone");
+    assert_eq!(stage.queued().1, 0);
 
     let again = stage.redrive(&["--send"]).await;
     assert_end(&again, 1, "3 events: 0 sent again, 0 deleted, 3 left alone.");
@@ -250,8 +243,8 @@ async fn expired_events_alone_can_be_deleted() {
     let output = stage.redrive(&["--discard-expired"]).await;
     assert_end(&output, 0, "stays: still valid, --send sends it again");
     assert_end(&output, 0, "2 events: 0 sent again, 1 deleted, 0 left alone.");
-    assert_eq!(stage.lambda.attempts(), 0);
-    assert_eq!(stage.sqs.visible().len(), 1);
+    assert_eq!(stage.0.asked(INVOKE).len(), 0);
+    assert_eq!(stage.queued(), (1, 0));
 }
 
 #[tokio::test]
@@ -272,7 +265,7 @@ async fn every_kind_is_sent_until_its_code_is_no_longer_valid() {
             let stage = Stage::of(&[Failed::new(1, &name, still), Failed::new(2, &name, hours)]);
             let output = stage.redrive(&["--send"]).await;
             assert_end(&output, 0, "2 events: 1 sent again, 1 deleted, 0 left alone.");
-            assert_eq!((stage.invoked().len(), stage.sqs.visible().len()), (1, 0), "{name}");
+            assert_eq!((stage.invoked().len(), stage.queued()), (1, (0, 0)), "{name}");
         }
     }
 }
@@ -294,33 +287,28 @@ async fn a_stack_names_queue_role_and_functions() {
         Failed::new(1, "custom-email-sender-sign-up", MINUTE),
         Failed { function: foreign, ..Failed::new(2, "custom-email-sender-sign-up", MINUTE) },
     ]);
-    let outputs = [
-        ("OnFailureQueueUrl", QUEUE_URL),
-        ("RedriveRoleArn", ROLE),
-        ("CustomEmailSenderFunctionArn", EMAIL_SENDER),
-    ];
-    let (stacks, sts) = (CloudFormation::start(&outputs, &[]), Sts::start());
-    let env = stage.env(&[stacks.endpoint(), sts.endpoint()]);
-    let output = run(&["redrive", "--stack-name", STACK, "--send"], &env).await;
+    let output = stage.run(&["--stack-name", STACK, "--send"], &[]).await;
     assert_end(&output, 1, "left alone: its function is none of the stack's senders");
     assert_eq!(stage.invoked().len(), 1);
-
-    let token = |headers: &[(String, String)]| {
-        let found = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-amz-security-token"));
-        found.map(|(_, token)| token.clone())
-    };
-    assert!(stacks.calls().iter().all(|call| token(&call.headers).is_none()));
-    let to_queue = stage.sqs.service.calls().into_iter().map(|call| call.headers);
-    let to_functions = stage.lambda.calls().into_iter().map(|call| call.headers);
-    for headers in to_queue.chain(to_functions) {
-        assert_eq!(token(&headers).as_deref(), Some(ROLE), "queue and functions are the role's");
+    for (operation, token) in [
+        ("cloudformation:DescribeStacks", None),
+        ("sqs:GetQueueAttributes", Some(arn("RedriveRole"))),
+        ("sqs:ReceiveMessage", Some(arn("RedriveRole"))),
+        ("sqs:DeleteMessage", Some(arn("RedriveRole"))),
+        (INVOKE, Some(arn("RedriveRole"))),
+    ] {
+        let tokens = stage.0.session_tokens(operation);
+        assert!(
+            !tokens.is_empty() && tokens.iter().all(|one| one.as_deref() == token),
+            "{operation} {tokens:?}"
+        );
     }
-    assert_eq!(sts.accepted().len(), 1);
+    assert_eq!(stage.0.asked("sts:AssumeRole").len(), 1);
 
-    let output = run(&["redrive", "--stack-name", "another"], &env).await;
+    let output = stage.run(&["--stack-name", "another"], &[]).await;
     assert_end(&output, 3, "there is no stack another in eu-central-1");
-    sts.script([Reply::error(403, "AccessDenied")]);
-    let output = run(&["redrive", "--stack-name", STACK], &env).await;
+    stage.0.script("sts:AssumeRole", [Reply::error(403, "AccessDenied")]);
+    let output = stage.run(&["--stack-name", STACK], &[]).await;
     assert_end(&output, 3, "error: AWS credentials could not be had: ");
     assert!(output.stderr.contains("AccessDenied"), "{output:?}");
 }
@@ -328,8 +316,8 @@ async fn a_stack_names_queue_role_and_functions() {
 #[tokio::test]
 async fn a_stack_without_senders_is_told_apart() {
     let stage = Stage::new(&[]);
-    let stacks = CloudFormation::start(&[], &[]);
-    let output = run(&["redrive", "--stack-name", STACK], &stage.env(&[stacks.endpoint()])).await;
+    stage.0.change("cloudformation:DescribeStacks", |answer| answer["Stacks"][0]["Outputs"] = json!([]));
+    let output = stage.run(&["--stack-name", STACK], &[]).await;
     assert_end(&output, 3, "the stack has no output OnFailureQueueUrl: it deploys no sender");
 }
 
@@ -351,7 +339,15 @@ async fn a_long_queue_is_read_to_its_end_or_to_the_limit() {
     assert_end(&stage.redrive(&[]).await, 0, "25 events: 25 would be sent again");
     let output = stage.redrive(&["--limit", "12", "--send"]).await;
     assert_end(&output, 0, "12 events: 12 sent again, 0 deleted, 0 left alone. There may be more");
-    assert_eq!((stage.sqs.visible().len(), stage.sqs.hidden().len()), (13, 0));
+    assert_eq!(stage.queued(), (13, 0));
+    // Short polls ask a part of the servers only, so they can miss events.
+    assert!(
+        stage
+            .0
+            .asked("sqs:ReceiveMessage")
+            .iter()
+            .all(|request| request["WaitTimeSeconds"].as_u64() > Some(0))
+    );
 }
 
 #[tokio::test]
@@ -362,8 +358,8 @@ async fn an_empty_queue_is_said_to_be_empty() {
 #[tokio::test]
 async fn throttling_ends_the_command_with_everything_in_its_place() {
     let stage = Stage::of(&valid(3));
-    stage.lambda.script([Reply::Ok]);
-    stage.lambda.script(vec![Reply::error(429, "TooManyRequestsException"); 3]);
+    stage.0.script(INVOKE, [Reply::Ok]);
+    stage.0.script(INVOKE, vec![Reply::error(429, "TooManyRequestsException"); 3]);
     let output = stage.redrive(&["--send"]).await;
     assert_end(&output, 4, "1 event: 1 sent again");
     assert_end(
@@ -371,7 +367,7 @@ async fn throttling_ends_the_command_with_everything_in_its_place() {
         4,
         "error: Lambda asks for a slower pace (lambda:InvokeFunction): run the command again",
     );
-    assert_eq!((stage.sqs.visible().len(), stage.sqs.hidden().len()), (2, 0));
+    assert_eq!(stage.queued(), (2, 0));
     assert_end(&stage.redrive(&["--send"]).await, 0, "2 events: 2 sent again");
 }
 
@@ -382,56 +378,53 @@ async fn a_function_that_is_gone_keeps_nobody_else_waiting() {
     let stage = Stage::of(&events);
     let output = stage.redrive(&["--send"]).await;
     assert_end(&output, 1, "left alone: Lambda does not know its function");
-    assert_eq!((stage.invoked().len(), stage.sqs.visible().len()), (1, 1));
+    assert_eq!((stage.invoked().len(), stage.queued()), (1, (1, 0)));
 }
 
 #[tokio::test]
 async fn killed_between_sending_and_deleting_nothing_is_lost() {
     let stage = Stage::of(&valid(2));
     // Facts, receive, delete.
-    stage.sqs.service.script([Reply::Ok, Reply::Ok, Reply::Hang]);
-    let env = stage.env(&[]);
-    let running = start(&["redrive", "--queue-url", QUEUE_URL, "--send"], &env, "");
-    let deleting = async {
-        while !stage.sqs.operations().contains(&"DeleteMessage".to_owned()) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), deleting).await.expect("it gets there");
+    stage.0.script("sqs:*", [Reply::Ok, Reply::Ok, Reply::Hang]);
+    let running = stage.0.begin(&["redrive", "--queue-url", QUEUE_URL, "--send"], &[], "");
+    stage.0.held().await;
+    assert_eq!(stage.operations().last().map(String::as_str), Some("sqs:DeleteMessage"));
     assert_no_leak(&running.kill().await);
-    assert_eq!((stage.invoked().len(), stage.sqs.hidden().len()), (1, 2));
+    assert_eq!((stage.invoked().len(), stage.queued()), (1, (0, 2)));
 
     assert_end(&stage.redrive(&[]).await, 0, "Some 2 more were hidden when this began");
-    stage.sqs.wait_for_visibility();
+    stage.0.end_visibility_timeout();
     assert_end(&stage.redrive(&["--send"]).await, 0, "2 events: 2 sent again");
     let events: Vec<_> = stage.invoked().into_iter().map(|(_, payload)| payload).collect();
     assert_eq!(events.len(), 3);
     assert_eq!(events[0], events[1], "the senders' record of deliveries makes one message of the two");
-    assert_eq!(stage.sqs.visible().len() + stage.sqs.hidden().len(), 0);
+    assert_eq!(stage.queued(), (0, 0));
 }
 
 #[tokio::test]
 async fn ctrl_c_ends_the_command_after_the_event_at_hand() {
     let pid = Arc::new(AtomicI32::new(0));
-    let bodies: Vec<_> = valid(3).iter().map(Failed::record).collect();
-    let stage = Stage::with_hook(&bodies, {
+    let stage = Stage::of(&valid(3));
+    stage.0.answer_with(INVOKE, {
         let pid = Arc::clone(&pid);
-        move |_| interrupt(pid.load(Ordering::SeqCst))
+        move |_| {
+            interrupt(pid.load(Ordering::SeqCst));
+            json!({ "StatusCode": 202 })
+        }
     });
-    let env = stage.env(&[]);
-    let running = start(&["redrive", "--queue-url", QUEUE_URL, "--send"], &env, "");
-    // The stand-in runs on this thread, so the tool cannot get there before.
+    let running = stage.0.begin(&["redrive", "--queue-url", QUEUE_URL, "--send"], &[], "");
+    // The mock runs on this thread, so it can't respond before.
     pid.store(running.pid(), Ordering::SeqCst);
     let output = running.end().await;
     assert_no_leak(&output);
     assert_end(&output, 130, "1 event: 1 sent again, 0 deleted, 0 left alone. There may be more");
-    assert_eq!((stage.sqs.visible().len(), stage.sqs.hidden().len()), (2, 0));
+    assert_eq!(stage.queued(), (2, 0));
 }
 
 #[tokio::test]
 async fn what_was_sent_but_not_deleted_is_said() {
     let stage = Stage::of(&valid(1));
-    stage.sqs.service.script([Reply::Ok, Reply::Ok, Reply::error(403, "AccessDenied")]);
+    stage.0.script("sqs:*", [Reply::Ok, Reply::Ok, Reply::error(403, "AccessDenied")]);
     let output = stage.redrive(&["--send"]).await;
     assert_end(&output, 3, "was sent again, but is still in the queue");
     assert_end(&output, 3, "these credentials may not do sqs:DeleteMessage in eu-central-1");
@@ -458,15 +451,15 @@ async fn what_aws_refuses_is_said_in_plain_words() {
         (vec![Reply::Status { code: 429, aws_error_code: None, body: String::new() }; 3], "a slower pace"),
     ] {
         let stage = Stage::of(&valid(1));
-        stage.sqs.service.script(replies);
+        stage.0.script("sqs:*", replies);
         let output = stage.redrive(&[]).await;
         assert_end(&output, if words == "a slower pace" { 4 } else { 3 }, words);
-        assert_eq!(stage.sqs.visible().len(), 1);
+        assert_eq!(stage.queued(), (1, 0));
     }
     let stage = Stage::of(&valid(1));
-    stage.lambda.script([Reply::error(403, "AccessDeniedException")]);
+    stage.0.script(INVOKE, [Reply::error(403, "AccessDeniedException")]);
     assert_end(&stage.redrive(&["--send"]).await, 3, "these credentials may not do lambda:InvokeFunction");
-    assert_eq!(stage.sqs.visible().len(), 1);
+    assert_eq!(stage.queued(), (1, 0));
 }
 
 #[tokio::test]
@@ -490,12 +483,11 @@ async fn a_profile_that_is_named_wins_over_credentials_in_variables() {
     write!(profiles, "[ours]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n").expect("room");
     let stage = Stage::new(&[]);
     let file = profiles.path().to_str().expect("UTF-8");
-    let env = stage.env(&[("AWS_SHARED_CREDENTIALS_FILE", file), ("AWS_ACCESS_KEY_ID", "AKIDANOTHER")]);
-    let arguments = ["redrive", "--queue-url", QUEUE_URL, "--profile"];
-    assert_end(&run(&[&arguments[..], &["ours"]].concat(), &env).await, 0, "No events.");
-    let output = run(&[&arguments[..], &["absent"]].concat(), &env).await;
-    assert_end(&output, 3, "absent");
-    assert_eq!(stage.sqs.operations(), ["GetQueueAttributes", "ReceiveMessage"]);
+    let env = [("AWS_SHARED_CREDENTIALS_FILE", file), ("AWS_ACCESS_KEY_ID", "AKIDANOTHER")];
+    let arguments = |profile| ["--queue-url", QUEUE_URL, "--profile", profile];
+    assert_end(&stage.run(&arguments("ours"), &env).await, 0, "No events.");
+    assert_end(&stage.run(&arguments("absent"), &env).await, 3, "absent");
+    assert_eq!(stage.operations(), ["sqs:GetQueueAttributes", "sqs:ReceiveMessage"]);
 }
 
 #[tokio::test]
@@ -507,26 +499,22 @@ async fn a_region_that_contradicts_the_url_is_a_wrong_command() {
 #[tokio::test]
 async fn the_region_of_the_url_wins_over_that_of_the_environment() {
     let stage = Stage::new(&[]);
-    let env = stage.env(&[("AWS_REGION", "us-east-1")]);
-    assert_end(&run(&["redrive", "--queue-url", QUEUE_URL], &env).await, 0, "No events.");
-    let authorization = |headers: &[(String, String)]| {
-        headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.clone())
-    };
-    for call in stage.sqs.service.calls() {
-        assert!(authorization(&call.headers).is_some_and(|value| value.contains("/eu-central-1/sqs/")));
+    let output = stage.run(&["--queue-url", QUEUE_URL], &[("AWS_REGION", "us-east-1")]).await;
+    assert_end(&output, 0, "No events.");
+    for operation in stage.operations() {
+        assert!(stage.0.regions(&operation).iter().all(|region| region == REGION), "{operation}");
     }
 }
 
 #[tokio::test]
 async fn colours_appear_where_they_are_wanted_only() {
     let stage = Stage::of(&valid(1));
-    let arguments = ["redrive", "--queue-url", QUEUE_URL];
     for (more, coloured) in [
         (&[][..], false),
         (&[("CLICOLOR_FORCE", "1")], true),
         (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
     ] {
-        let output = run(&arguments, &stage.env(more)).await;
+        let output = stage.run(&["--queue-url", QUEUE_URL], more).await;
         assert_eq!(output.stdout.contains('\u{1b}'), coloured, "{more:?}");
     }
 }

@@ -54,20 +54,21 @@ use Fault::{
     Throttled,
 };
 
-const FAULTS: [Fault; 13] = [
-    Throttled,
-    Bare(429),
-    Bare(500),
-    Bare(503),
-    ExpiredCredentials,
-    Refused,
-    ResetBefore,
-    ClosedIdle,
-    Hang,
-    Garbage,
-    Slow,
-    ResetAfter,
-    HangAfter,
+/// All faults with their names.
+const FAULTS: [(Fault, &str); 13] = [
+    (Throttled, "429 with an error code"),
+    (Bare(429), "429"),
+    (Bare(500), "500"),
+    (Bare(503), "503"),
+    (ExpiredCredentials, "expired credentials"),
+    (Refused, "connection refused"),
+    (ResetBefore, "reset before anything is done"),
+    (ClosedIdle, "idle connection closed"),
+    (Hang, "no answer"),
+    (Garbage, "unreadable answer"),
+    (Slow, "slow answer"),
+    (ResetAfter, "reset after it is done"),
+    (HangAfter, "no answer after it is done"),
 ];
 
 /// How long a fault lasts.
@@ -81,20 +82,8 @@ enum Lasting {
 use Lasting::{Once, Throughout};
 
 impl Fault {
-    fn name(self) -> String {
-        match self {
-            Throttled => "429 with an error code".to_owned(),
-            Bare(status) => status.to_string(),
-            ExpiredCredentials => "expired credentials".to_owned(),
-            Refused => "connection refused".to_owned(),
-            ResetBefore => "reset before anything is done".to_owned(),
-            ClosedIdle => "idle connection closed".to_owned(),
-            Hang => "no answer".to_owned(),
-            Garbage => "unreadable answer".to_owned(),
-            Slow => "slow answer".to_owned(),
-            ResetAfter => "reset after it is done".to_owned(),
-            HangAfter => "no answer after it is done".to_owned(),
-        }
+    fn name(self) -> &'static str {
+        FAULTS.iter().find(|(fault, _)| *fault == self).expect("all faults are in the list").1
     }
 
     /// What the stand-in does; `None` where the fault is not in a reply.
@@ -152,7 +141,7 @@ impl Row {
         ] {
             for call in calls.iter().copied() {
                 for lasting in [Once, Throughout] {
-                    for fault in FAULTS {
+                    for (fault, _) in FAULTS {
                         let row = Self { channel, call, fault, lasting };
                         if row.is_possible() {
                             rows.push(row);
@@ -341,7 +330,7 @@ fn table(fates: &[(Row, Fate)]) -> String {
         "| Call | Lasts | Faults | The invocation ends | Sends | Invocations | Sent in all | Duplicates | Record | One more delivery sends |\n\
          |---|---|---|---|---|---|---|---|---|---|\n",
     );
-    let mut lines: Vec<(String, &'static str, Vec<String>, &Fate)> = Vec::new();
+    let mut lines: Vec<(String, &'static str, Vec<&str>, &Fate)> = Vec::new();
     for (row, fate) in fates {
         let (place, lasting) = (
             place(*row),

@@ -13,7 +13,6 @@
 mod aws_json;
 pub mod canary;
 pub mod cli;
-pub mod cloudformation;
 pub mod dns;
 pub mod dynamodb;
 pub mod end_user_messaging;
@@ -21,7 +20,6 @@ pub mod event;
 pub mod function;
 mod http;
 pub mod kms;
-pub mod lambda;
 pub mod metrics;
 pub mod mock_aws;
 pub mod presigned;
@@ -30,8 +28,6 @@ pub mod service;
 pub mod ses;
 mod signature;
 pub mod sns;
-pub mod sqs;
-pub mod sts;
 pub mod tls;
 pub mod webhook;
 

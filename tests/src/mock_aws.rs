@@ -198,10 +198,7 @@ impl MockAws {
     /// When the operation is unknown.
     #[must_use]
     pub fn asked(&self, operation: &str) -> Vec<Value> {
-        let _ = known(operation);
-        let inner = self.lock();
-        let calls = inner.calls.iter().filter(|call| call.operation == operation);
-        calls.map(|call| call.request.clone()).collect()
+        self.of(operation, |call| call.request.clone())
     }
 
     /// The Regions that an operation was asked in, in order.
@@ -210,10 +207,32 @@ impl MockAws {
     /// When the operation is unknown.
     #[must_use]
     pub fn regions(&self, operation: &str) -> Vec<String> {
+        self.of(operation, |call| call.region.clone())
+    }
+
+    /// The inputs of an operation for which the service did what the request says, in order.
+    ///
+    /// # Panics
+    /// If the operation is unknown.
+    #[must_use]
+    pub fn accepted(&self, operation: &str) -> Vec<Value> {
+        self.of(operation, |call| call.accepted.then(|| call.request.clone())).into_iter().flatten().collect()
+    }
+
+    /// The session tokens that an operation was signed with, in order. The token of a role's session is its ARN.
+    ///
+    /// # Panics
+    /// If the operation is unknown.
+    #[must_use]
+    pub fn session_tokens(&self, operation: &str) -> Vec<Option<String>> {
+        self.of(operation, |call| call.session_token.clone())
+    }
+
+    /// What is of interest of each request of an operation.
+    fn of<T>(&self, operation: &str, what: impl Fn(&Call) -> T) -> Vec<T> {
         let _ = known(operation);
         let inner = self.lock();
-        let calls = inner.calls.iter().filter(|call| call.operation == operation);
-        calls.map(|call| call.region.clone()).collect()
+        inner.calls.iter().filter(|call| call.operation == operation).map(what).collect()
     }
 
     /// Forgets the requests so far.
@@ -273,10 +292,27 @@ impl MockAws {
         change(self.lock().account.permissions.entry(function.to_owned()).or_default());
     }
 
-    /// Puts messages into the queue of the events that failed.
+    /// Puts failed events into the on-failure destination, an SQS queue.
     pub fn fail_events(&self, bodies: impl IntoIterator<Item = String>) {
         let mut inner = self.lock();
         bodies.into_iter().for_each(|body| inner.account.enqueue(body));
+    }
+
+    /// The failed events in the queue that a receiver would get now.
+    #[must_use]
+    pub fn visible_events(&self) -> Vec<String> {
+        self.lock().account.events(false)
+    }
+
+    /// The failed events in the queue that a receiver got and neither deleted nor made visible again.
+    #[must_use]
+    pub fn hidden_events(&self) -> Vec<String> {
+        self.lock().account.events(true)
+    }
+
+    /// Ends the visibility timeout of all hidden events.
+    pub fn end_visibility_timeout(&self) {
+        self.lock().account.end_visibility_timeout();
     }
 
     /// Makes the stack one for a pool that exists already, to which nothing is attached yet: no outputs of an own pool,
@@ -377,7 +413,10 @@ struct Inner {
 struct Call {
     operation: String,
     region: String,
+    session_token: Option<String>,
     request: Value,
+    /// Whether the service did what the request says, even if its response was lost.
+    accepted: bool,
 }
 
 impl State {
@@ -427,7 +466,7 @@ impl Inner {
 
     /// Records the request and finds out what becomes of it.
     fn take(&mut self, asked: wire::Asked) -> (Reply, Option<Result<Response, Refusal>>) {
-        let wire::Asked { operation, request, region } = asked;
+        let wire::Asked { operation, request, region, session_token } = asked;
         let scripted = self.scripted(operation);
         let set = Self::names(operation).into_iter().find_map(|name| self.overrides.get(&name));
         // A scripted reply comes first, so an operation that always fails can do it differently once.
@@ -440,7 +479,8 @@ impl Inner {
             let answer = given.map_or_else(|| self.default_answer(operation, &region, &request), Ok);
             answer.and_then(|answer| self.written(operation, &answer))
         });
-        self.calls.push(Call { operation: operation.full_name(), region, request });
+        let accepted = matches!(answer, Some(Ok(_)));
+        self.calls.push(Call { operation: operation.full_name(), region, session_token, request, accepted });
         (reply, answer)
     }
 }

@@ -124,6 +124,11 @@ impl Refusal {
         Self { status, code: code.to_owned(), message: message.into(), details: BTreeMap::new() }
     }
 
+    /// For a signature that is missing or doesn't match.
+    pub(crate) fn of_signature(reason: String) -> Self {
+        Self::new(403, "IncompleteSignatureException", reason)
+    }
+
     pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         self.details.insert(name.to_owned(), value);
         self
@@ -274,7 +279,7 @@ impl<P: Protocol> State<P> {
     fn take(&self, request: &Request) -> Result<(Reply, Option<Response>), Refusal> {
         // Only AWS services sign.
         if !P::SIGNING_NAME.is_empty() {
-            signature::check(request, P::SIGNING_NAME)?;
+            signature::check(request, P::SIGNING_NAME).map_err(Refusal::of_signature)?;
         }
         let body = self.protocol.parse(request)?;
         let mut record = self.record.lock().expect("no holder panics");

@@ -6,14 +6,12 @@ use aws_lc_rs::{digest, hmac};
 
 use crate::function::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 use crate::http::Request;
-use crate::service::Refusal;
 
-/// Whether a request is signed for that service, in any region, and the signature is that of its headers and body.
-pub(crate) fn check(request: &Request, service: &str) -> Result<(), Refusal> {
-    verify(request, service).map_err(|reason| Refusal::new(403, "IncompleteSignatureException", reason))
-}
-
-fn verify(request: &Request, service: &str) -> Result<(), String> {
+/// Checks that a request is signed for a service, in any Region, and that the signature matches its headers and body.
+///
+/// # Errors
+/// The reason why the service rejects the signature.
+pub(crate) fn check(request: &Request, service: &str) -> Result<(), String> {
     let authorization = request.header("authorization").ok_or("there is no Authorization header")?;
     let fields = authorization
         .strip_prefix("AWS4-HMAC-SHA256 ")

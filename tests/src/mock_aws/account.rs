@@ -9,6 +9,7 @@ pub(super) mod cognito;
 
 use std::collections::BTreeMap;
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::model::Operation;
@@ -203,12 +204,15 @@ impl Account {
         }
     }
 
-    /// How many messages nobody holds, and how many somebody does.
-    fn counts(&self) -> [String; 2] {
-        [false, true].map(|hidden| {
-            let held = self.messages.iter().filter(|message| !message.deleted && message.hidden == hidden);
-            held.count().to_string()
-        })
+    /// The messages that are not deleted, either the hidden or the visible ones.
+    pub(super) fn events(&self, hidden: bool) -> Vec<String> {
+        let messages = self.messages.iter().filter(|message| !message.deleted && message.hidden == hidden);
+        messages.map(|message| message.body.clone()).collect()
+    }
+
+    /// Makes all messages visible.
+    pub(super) fn end_visibility_timeout(&mut self) {
+        self.messages.iter_mut().for_each(|message| message.hidden = false);
     }
 
     /// See `MockAws::existing_pool`.
@@ -425,7 +429,7 @@ impl Account {
                 self.event_invoke.insert(arn.to_owned(), configuration.clone());
                 Ok(configuration)
             }
-            "Invoke" => Ok(invoked(request)),
+            "Invoke" => invoked(request),
             "GetPolicy" | "AddPermission" | "RemovePermission" => self.permission(name, arn, request),
             // Concurrency.
             _ => Ok(json!({})),
@@ -494,7 +498,7 @@ impl Account {
         if text(request, "QueueUrl") != QUEUE_URL {
             return Err(invalid("QueueDoesNotExist", "The specified queue does not exist."));
         }
-        let [waiting, held] = self.counts();
+        let [waiting, held] = [false, true].map(|hidden| self.events(hidden).len().to_string());
         Ok(match name {
             "GetQueueAttributes" => json!({ "Attributes": {
                 "QueueArn": stack::arn("OnFailureQueue"),
@@ -511,8 +515,15 @@ impl Account {
                 "KmsMasterKeyId": KEY_ARN,
             } }),
             "ReceiveMessage" => {
-                let most = request["MaxNumberOfMessages"].as_u64().unwrap_or(1);
-                self.receive(usize::try_from(most).unwrap_or(1))
+                let number = |name: &str, default: u64| request[name].as_u64().unwrap_or(default);
+                let most = number("MaxNumberOfMessages", 1);
+                if !(1..=10).contains(&most) || number("WaitTimeSeconds", 0) > 20 {
+                    return Err(invalid(
+                        "InvalidParameterValue",
+                        "Must be between 1 and 10, and at most 20.",
+                    ));
+                }
+                self.receive(usize::try_from(most).expect("at most 10"))
             }
             "ChangeMessageVisibility" => {
                 self.give_back(request);
@@ -587,13 +598,18 @@ fn added(arn: &str, request: &Value) -> Value {
 }
 
 /// A function that gives the event back, as a trigger does that has nothing to change.
-fn invoked(request: &Value) -> Value {
-    let event = request.get("Payload").cloned().unwrap_or_default();
-    match text(request, "InvocationType") {
+fn invoked(request: &Value) -> Result<Value, Refusal> {
+    let event = text(request, "Payload");
+    // An empty payload stands for the event `null`.
+    if !event.is_empty() && serde_json::from_str::<&RawValue>(event).is_err() {
+        let message = format!("Could not parse request body into json: {event}");
+        return Err(invalid("InvalidRequestContentException", message));
+    }
+    Ok(match text(request, "InvocationType") {
         "Event" => json!({ "StatusCode": 202 }),
         "DryRun" => json!({ "StatusCode": 204 }),
         _ => json!({ "StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": event }),
-    }
+    })
 }
 
 /// Allows everything.

@@ -20,6 +20,8 @@ pub(super) struct Asked {
     pub(super) request: Value,
     /// The Region that it was signed for.
     pub(super) region: String,
+    /// The session token of the credentials that it was signed with; for a role, the mock makes it the role's ARN.
+    pub(super) session_token: Option<String>,
 }
 
 /// Finds the service by the name that the request is signed for; that is also how a refusal is written.
@@ -34,13 +36,14 @@ pub(super) fn service(request: &Request) -> Option<(Service, String)> {
 
 /// Checks the signature and reads the request.
 pub(super) fn read(service: Service, region: String, request: &Request) -> Result<Asked, Refusal> {
-    signature::check(request, service.signing_name())?;
+    signature::check(request, service.signing_name()).map_err(Refusal::of_signature)?;
     let read = match service.protocol() {
         Protocol::Json => read_json(service, request),
         Protocol::Query => read_form(service, request),
         Protocol::RestJson => read_rest(service, request),
         Protocol::Cbor => read_cbor(service, request),
     };
+    let session_token = request.header("x-amz-security-token").map(str::to_owned);
     let what = || format!("{} {}", request.method, request.target);
     let (operation, request) = read.ok_or_else(|| {
         let hint = "tools/service_model.py has the list of the operations that are known here";
@@ -49,7 +52,7 @@ pub(super) fn read(service: Service, region: String, request: &Request) -> Resul
     model::check_request(operation, &request).map_err(|wrong| {
         Refusal::new(400, "ValidationException", format!("the request is wrong: {wrong}"))
     })?;
-    Ok(Asked { operation, request, region })
+    Ok(Asked { operation, request, region, session_token })
 }
 
 fn body(request: &Request) -> Option<Value> {
@@ -147,9 +150,9 @@ fn read_rest(service: Service, request: &Request) -> Option<(Operation, Value)> 
     let mut members = Map::new();
     match input.payload() {
         Some(member) => {
-            let text = String::from_utf8_lossy(&request.body);
-            let payload = serde_json::from_slice(&request.body).unwrap_or_else(|_| json!(text));
-            members.insert(member.name.to_owned(), payload);
+            // As text, so that a test can compare it byte by byte.
+            let text = String::from_utf8(request.body.clone()).ok()?;
+            members.insert(member.name.to_owned(), json!(text));
         }
         None => members.extend(body(request)?.as_object()?.clone()),
     }
