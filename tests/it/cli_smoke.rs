@@ -1,4 +1,4 @@
-//! `cognito-triggers smoke` and `invoke`: the real tool, and behind the stand-in for Lambda the real functions.
+//! `cognito-triggers smoke` and `invoke`: the real tool, and the real functions behind the mock of Lambda.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tests::canary::assert_absent;
 use tests::cli::Output;
 use tests::function::{Function, Invocation};
+use tests::metrics::{Emf, parse};
 use tests::mock_aws::{
     CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, MockAws, PRE_SIGN_UP, SENDER, STACK,
     function_name, variables,
@@ -26,6 +27,7 @@ const OPERATING: &str = include_str!("../../docs/operating.md");
 pub(crate) struct Deployment {
     pub(crate) world: MockAws,
     services: Services,
+    functions: Running,
 }
 
 type Running = Arc<BTreeMap<&'static str, Function>>;
@@ -55,12 +57,18 @@ impl Deployment {
             (arn, Function::start(name, &environment))
         });
         let functions: Running = Arc::new(functions.into());
-        world.answer_with("lambda:Invoke", move |request| invoked(&functions, request));
-        Self { world, services }
+        let running = Arc::clone(&functions);
+        world.answer_with("lambda:Invoke", move |request| invoked(&running, request));
+        Self { world, services, functions }
     }
 
     async fn run(&self, arguments: &[&str]) -> Output {
         self.world.run(&[arguments, &["--stack-name", STACK]].concat()).await
+    }
+
+    /// The metrics that all functions wrote.
+    fn metrics(&self) -> Vec<Emf> {
+        self.functions.values().flat_map(|function| parse(&function.stdout())).collect()
     }
 
     /// What was handed to a service that sends: a text for each message.
@@ -132,7 +140,7 @@ fn assert_found(output: &Output, proofs: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_healthy_deployment_is_proved_and_nobody_is_written_to() {
+async fn a_healthy_deployment_is_proved_without_a_message_or_a_metric() {
     let stage = Deployment::start(&[]);
     let output = stage.run(&["smoke"]).await;
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{}", output.stdout);
@@ -142,6 +150,7 @@ async fn a_healthy_deployment_is_proved_and_nobody_is_written_to() {
     assert_nothing_shown(&output);
     assert_eq!(stage.sent(), Vec::<String>::new());
     assert_eq!(stage.services.dynamodb.attempts(), 0);
+    assert_eq!(stage.metrics(), [], "nothing is counted as traffic");
     // Every code is bound to the whole context, the pool and the public key.
     for request in stage.world.asked("kms:GenerateDataKey") {
         let context = request["EncryptionContext"].as_object().expect("a context");
@@ -176,7 +185,7 @@ async fn one_real_email_goes_to_the_mailbox_simulator_when_asked_for() {
     let stage = Deployment::start(&[]);
     let output = stage.run(&["smoke", "--send"]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
-    assert!(output.stdout.contains("ok       a real e-mail to the mailbox simulator: SES took it"));
+    assert!(output.stdout.contains("ok       a real e-mail to the mailbox simulator: SES accepted it"));
     assert!(words(&output.stderr).starts_with("note: no SMS is sent: SNS has no simulator"), "{output:?}");
     let sent = stage.sent();
     assert_eq!(sent.len(), 1);
@@ -236,12 +245,12 @@ async fn a_broken_template_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_text_that_cognito_would_not_take_is_found() {
+async fn a_text_that_cognito_would_reject_is_found() {
     let brand = "A brand name of many words, as long as they let it be, 64 letters";
     let brand = &brand[..64];
     let stage = Deployment::start(&[(CUSTOM_MESSAGE, "BRAND_NAME", brand)]);
     let output = stage.run(&["smoke", "--all-locales"]).await;
-    assert_found(&output, &["it leaves smsMessage to Cognito: `smsMessage` would have"]);
+    assert_found(&output, &["it leaves smsMessage to Cognito: `smsMessage` has"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,7 +265,7 @@ async fn a_function_that_does_not_start_is_found() {
         &[
             "pre-sign-up unknown domains of its lists: invalid configuration: SIGN_UP_MODE is none of",
             "failed an invented domain, smoke-test.example: its process ended",
-            "custom-email-sender failed it answers: the function does not work: its process ended",
+            "custom-email-sender failed it answers: the function failed: its process ended",
         ],
     );
 }
@@ -325,13 +334,13 @@ async fn what_the_operator_may_not_do_is_named_and_the_rest_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sender_that_knows_no_dry_run_gets_nothing_that_it_could_send() {
+async fn a_sender_without_dry_runs_gets_nothing_that_it_could_send() {
     let world = MockAws::start();
     // As every sender of an older version answers: with the event.
     let output = world.run(&["smoke", "--stack-name", STACK]).await;
     assert_found(
         &output,
-        &["failed it answers: the function is none of the senders, or of a version that knows no dry run"],
+        &["failed it answers: the function is not a sender of this bundle, or its version has no dry runs"],
     );
     let arguments = ["invoke", "CustomEmailSender_SignUp", "--stack-name", STACK];
     let output = world.run(&arguments).await;
@@ -344,7 +353,7 @@ async fn a_sender_that_knows_no_dry_run_gets_nothing_that_it_could_send() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_number_of_the_rehearsal_is_one_of_an_allowed_country() {
+async fn the_number_of_the_dry_runs_is_of_an_allowed_country() {
     let stage = Deployment::start(&[(CUSTOM_SMS_SENDER, "SMS_ALLOWED_COUNTRIES", "DE")]);
     let output = stage.run(&["smoke"]).await;
     assert_eq!(output.code, Some(0), "{}", output.stdout);
@@ -367,6 +376,7 @@ async fn an_event_is_sent_and_the_answer_shown() {
     let output = stage.run(&["invoke", "PreSignUp_SignUp", "--email", "ann@trusted.example", "--log"]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(output.stdout.contains("\"autoConfirmUser\": true"), "{}", output.stdout);
+    assert!(output.stdout.contains("answered. Dry run: it was not counted."), "{}", output.stdout);
     assert!(output.stdout.contains("\"decision\":\"confirm\""), "{}", output.stdout);
 
     let output = stage.run(&["invoke", "pre-sign-up-sign-up", "--email", "ann@denied.example"]).await;
@@ -374,6 +384,17 @@ async fn an_event_is_sent_and_the_answer_shown() {
     let name = function_name(PRE_SIGN_UP);
     let said = format!("{name} failed: SignUpRefused: You cannot sign up with this e-mail address");
     assert_eq!(words(&output.stdout), said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_cognito_is_counted_only_with_send() {
+    let stage = Deployment::start(&[]);
+    for (arguments, counted) in [(&[][..], 0), (&["--send"], 1)] {
+        let output = stage.run(&[&["invoke", "CustomMessage_SignUp"], arguments].concat()).await;
+        assert_eq!(output.code, Some(0), "{output:?}");
+        assert!(output.stdout.contains("\"smsMessage\": "), "{}", output.stdout);
+        assert_eq!(stage.metrics().len(), counted, "{arguments:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

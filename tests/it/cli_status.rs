@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::docs::hold;
 use insta::assert_snapshot;
-use runtime::metrics::Metric;
 use serde_json::{Value, json};
+use shared::metric::{Metric, Unit};
 use shared::trigger::Trigger;
 use tests::canary::assert_absent;
 use tests::cli::Output;
@@ -676,10 +676,11 @@ async fn every_count_of_the_functions_is_asked_for() {
     let world = MockAws::start();
     status(&world, &[]).await;
     let metrics = asked_metrics(&world);
-    for metric in
-        Metric::ALL.iter().map(|metric| metric.name()).filter(|name| !name.ends_with("Milliseconds"))
-    {
-        assert!(metrics.iter().any(|(namespace, name, _)| namespace == STACK && name == metric), "{metric}");
+    for metric in Metric::ALL.iter().filter(|metric| metric.unit() == Unit::Count) {
+        for function in metric.counted_by() {
+            let series = (STACK.to_owned(), metric.name().to_owned(), function.package().to_owned());
+            assert!(metrics.contains(&series), "{function} {metric}");
+        }
     }
     for (namespace, metric, _) in &metrics {
         let ours = Metric::ALL.iter().any(|known| known.name() == metric);

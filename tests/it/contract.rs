@@ -126,7 +126,7 @@ fn the_documentation_names_every_setting() {
 #[test]
 fn the_documentation_explains_every_metric() {
     let operating = read("docs/operating.md");
-    for metric in runtime::metrics::Metric::ALL {
+    for metric in shared::metric::Metric::ALL {
         let row = format!("| `{}` |", metric.name());
         assert_eq!(operating.matches(&row).count(), 1, "{}", metric.name());
     }

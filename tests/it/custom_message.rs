@@ -5,8 +5,11 @@ use std::fmt::Write as _;
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+use shared::metric::Metric;
+use shared::outcome::Outcome;
 use tests::event::fixture;
 use tests::function::Function;
+use tests::metrics::{count, parse};
 
 use crate::fixtures::{changes, names, settings};
 
@@ -111,7 +114,7 @@ async fn a_field_that_would_break_a_rule_stays_as_cognito_sent_it() {
     assert_eq!(answer.get("emailMessage"), None);
     assert!(function.lines().iter().any(|line| line.contains("wrote nothing")));
 
-    // A placeholder of 200 characters fits into an e-mail, and not into an SMS.
+    // A placeholder of 200 characters fits into an email, but not into an SMS.
     event["request"]["codeParameter"] = json!(format!("{{{}}}", "#".repeat(200)));
     let answer = play(&function, &event).await;
     assert_eq!(answer.get("smsMessage"), None);
@@ -163,6 +166,48 @@ async fn client_metadata_chooses_the_language_and_nothing_else() {
     event["request"]["clientMetadata"] = json!({ "locale": "ja_JP.UTF-8" });
     let japanese = play(&function, &event).await;
     assert!(japanese["smsMessage"].as_str().is_some_and(|text| text.contains("認証コード")));
+}
+
+#[tokio::test]
+async fn a_dry_run_has_the_messages_and_is_not_counted() {
+    let function = function(&[]);
+    for name in names(FUNCTION) {
+        let event = fixture(&name);
+        let answer = play(&function, &event).await;
+        let counted = parse(&function.stdout()).len();
+        let printed = function.stdout().len();
+        let mut dry_run = event.clone();
+        dry_run["dryRun"] = json!(true);
+        assert_eq!(play(&function, &dry_run).await, answer, "{name}");
+        let logged = function.stdout()[printed..].to_owned();
+        assert_eq!(parse(&function.stdout()).len(), counted, "{name}: {logged}");
+        let line: Value = serde_json::from_str(&logged).expect("one line");
+        assert_eq!(line["outcome"], Outcome::DryRun.name(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_dry_run_is_neither_answered_nor_counted() {
+    let function = function(&[]);
+    for value in [json!("true"), json!(1), json!({}), json!([true]), json!("")] {
+        let mut event = fixture("custom-message-sign-up");
+        event["dryRun"] = value;
+        assert_eq!(play(&function, &event).await, json!({}), "the event is returned unchanged");
+    }
+    let lines = function.stdout();
+    assert_eq!(lines.matches("the event's `dryRun` is not `true` or `false`").count(), 5, "{lines}");
+    assert_eq!(parse(&lines), [], "{lines}");
+}
+
+#[tokio::test]
+async fn a_client_of_cognito_cannot_ask_for_a_dry_run() {
+    let function = function(&[]);
+    let mut event = fixture("custom-message-sign-up");
+    event["request"]["dryRun"] = json!(true);
+    event["request"]["clientMetadata"] = json!({ "dryRun": "true" });
+    event["request"]["userAttributes"]["dryRun"] = json!("true");
+    let _ = play(&function, &event).await;
+    assert_eq!(count(&parse(&function.stdout()), Metric::MessageWritten.name()), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! A dry run of a sender: everything is done for real but claiming, counting and sending, and the answer says what would
-//! have become of the message.
+//! A dry run of a sender does everything except claiming, counting and sending. Its answer says what would happen to the
+//! message.
 
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
@@ -44,8 +44,8 @@ impl Stage {
         Self { services, function }
     }
 
-    /// What the dry run of an event found out. Whatever that is: nothing was claimed, counted, sent or told.
-    async fn rehearse(&self, event: &Value) -> Value {
+    /// What the dry run of an event found out. Checks that nothing was claimed, counted, sent or revealed.
+    async fn dry_run(&self, event: &Value) -> Value {
         assert_eq!(self.function.init_outcome().await, Init::Ready);
         let printed = self.function.stdout().len();
         let Invocation::Ok(answer) = self.function.invoke(event.to_string()).await else {
@@ -82,22 +82,22 @@ fn event(function: &str, case: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_how_the_message_would_go_out() {
+async fn a_dry_run_says_how_the_message_would_be_sent() {
     for function in SENDERS {
         let stage = Stage::start(function, &[]);
         for case in ["sign-up", "admin-create-user"] {
-            let found = stage.rehearse(&event(function, case)).await;
+            let found = stage.dry_run(&event(function, case)).await;
             assert_json_snapshot!(format!("dry run, {function}, {case}"), found);
         }
         assert_eq!(stage.services.kms.accepted().len(), 2, "the code is decrypted for real");
     }
     let stage = Stage::start("custom-sms-sender", &BY_END_USER_MESSAGING);
-    let found = stage.rehearse(&event("custom-sms-sender", "sign-up")).await;
+    let found = stage.dry_run(&event("custom-sms-sender", "sign-up")).await;
     assert_json_snapshot!("dry run, End User Messaging", found["message"]);
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_why_the_message_would_not_go_out() {
+async fn a_dry_run_says_why_the_message_would_not_be_sent() {
     let changed = |function: &str, path: &str, value: Value| {
         let mut event = event(function, "sign-up");
         *event.pointer_mut(path).expect("it is there") = value;
@@ -118,7 +118,7 @@ async fn a_dry_run_tells_why_the_message_would_not_go_out() {
         (sms, changed(sms, &attribute("phone_number"), json!("+19005550177"))),
         (sms, event(sms, "account-take-over-notification")),
     ] {
-        let found = Stage::start(function, &[]).rehearse(&event).await;
+        let found = Stage::start(function, &[]).dry_run(&event).await;
         assert_eq!(found["wouldSend"], false);
         reasons.push(json!([found["errorType"], found["reason"]]));
     }
@@ -126,18 +126,18 @@ async fn a_dry_run_tells_why_the_message_would_not_go_out() {
 }
 
 #[tokio::test]
-async fn a_dry_run_finds_that_the_key_may_not_be_used() {
+async fn a_dry_run_finds_a_missing_permission_for_the_key() {
     for function in SENDERS {
         let stage = Stage::start(function, &[]);
         stage.services.kms.script([Reply::error(400, "AccessDeniedException")]);
-        let found = stage.rehearse(&event(function, "sign-up")).await;
+        let found = stage.dry_run(&event(function, "sign-up")).await;
         assert_eq!(found["errorType"], "DecryptionFailed");
         assert!(found["reason"].as_str().is_some_and(|reason| reason.contains("AccessDenied")), "{found}");
     }
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_which_templates_stand_in_for_built_in_ones_and_which_do_not_work() {
+async fn a_dry_run_says_which_template_overrides_are_used_and_which_are_broken() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -148,8 +148,8 @@ async fn a_dry_run_tells_which_templates_stand_in_for_built_in_ones_and_which_do
     file("en/forgot-password/sms.txt", "no code");
     let folder = folder.path().to_str().expect("UTF-8");
     let stage = Stage::start("custom-sms-sender", &[("TEMPLATES_DIR", folder)]);
-    let own = stage.rehearse(&event("custom-sms-sender", "sign-up")).await;
-    let dropped = stage.rehearse(&event("custom-sms-sender", "forgot-password")).await;
+    let own = stage.dry_run(&event("custom-sms-sender", "sign-up")).await;
+    let dropped = stage.dry_run(&event("custom-sms-sender", "forgot-password")).await;
     assert_eq!((&own["overridden"], &dropped["overridden"]), (&json!(true), &json!(false)));
     let problem = "template `en/forgot-password/sms.txt` does not insert code exactly as often as it should";
     assert_eq!(own["templateProblems"], json!([problem]));
@@ -161,15 +161,15 @@ async fn a_dry_run_leaves_the_message_for_the_real_run() {
     for function in SENDERS {
         let stage = Stage::start(function, &[]);
         let mut event = event(function, "sign-up");
-        assert_eq!(stage.rehearse(&event).await["wouldSend"], true);
+        assert_eq!(stage.dry_run(&event).await["wouldSend"], true);
         event["dryRun"] = json!(false);
         assert_eq!(stage.function.invoke(event.to_string()).await.json(), event);
-        assert_eq!(stage.services.messages().len(), 1, "the same code is sent once it is meant");
+        assert_eq!(stage.services.messages().len(), 1, "the same code is sent by the real run");
     }
 }
 
 #[tokio::test]
-async fn what_is_neither_true_nor_false_is_malformed_and_sends_nothing() {
+async fn a_malformed_dry_run_sends_nothing() {
     for function in SENDERS {
         let stage = Stage::start(function, &[]);
         for value in [json!("true"), json!(1), json!({}), json!([true]), json!("")] {
@@ -187,12 +187,12 @@ async fn what_is_neither_true_nor_false_is_malformed_and_sends_nothing() {
 }
 
 #[tokio::test]
-async fn nobody_asks_for_a_dry_run_from_within_the_request() {
+async fn a_client_of_cognito_cannot_ask_for_a_dry_run() {
     for function in SENDERS {
         let stage = Stage::start(function, &[]);
         let mut event = event(function, "sign-up");
         event.as_object_mut().expect("an object").shift_remove("dryRun");
-        // This is as far as a client of Cognito gets.
+        // A client of Cognito can set only these.
         event["request"]["dryRun"] = json!(true);
         event["request"]["clientMetadata"] = json!({ "dryRun": "true" });
         event["request"]["userAttributes"]["dryRun"] = json!("true");

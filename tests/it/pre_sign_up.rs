@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
+use shared::metric::Metric;
 use tests::event::fixture;
 use tests::function::{Function, Invocation};
+use tests::metrics::{count, parse};
 
 use crate::fixtures::{changes, names, settings};
 
@@ -44,18 +46,20 @@ fn with_email(email: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_rehearsal_is_decided_like_a_sign_up_and_counted_as_none() {
+async fn a_dry_run_is_decided_like_a_sign_up_and_not_counted() {
     let function = function(&[]);
-    for (name, counted) in
-        [("pre-sign-up-trusted", "SignUpConfirmed"), ("pre-sign-up-sign-up", "SignUpPassedOn")]
-    {
-        let event = fixture(name);
+    let mut malformed = fixture("pre-sign-up-sign-up");
+    malformed["request"] = json!(7);
+    for (event, metric) in [
+        (fixture("pre-sign-up-trusted"), Metric::SignUpConfirmed),
+        (fixture("pre-sign-up-sign-up"), Metric::SignUpPassedOn),
+        (malformed, Metric::FailedMalformed),
+    ] {
         let answer = play(&function, &event).await;
-        let mut rehearsal = event.clone();
-        rehearsal["dryRun"] = json!(true);
-        assert_eq!(play(&function, &rehearsal).await, answer, "{name}");
-        let lines = function.stdout();
-        assert_eq!(lines.matches(&format!("\"{counted}\":")).count(), 1, "{lines}");
+        let mut dry_run = event.clone();
+        dry_run["dryRun"] = json!(true);
+        assert_eq!(play(&function, &dry_run).await, answer, "{metric}");
+        assert_eq!(count(&parse(&function.stdout()), metric.name()), 1, "{metric}");
     }
     let mut malformed = fixture("pre-sign-up-trusted");
     malformed["dryRun"] = json!("true");

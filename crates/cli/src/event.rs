@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::aws::kms::Keys;
 use crate::aws::{Aws, AwsError};
+use crate::dry_run::set_dry_run;
 use crate::stack::Stack;
 use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
@@ -175,17 +176,6 @@ fn list_kinds(output: &mut Output) -> Result<End, Error> {
     let rows = KINDS.map(|kind| (kind.trigger_source(), kind.name));
     output.json(&rows.into_iter().collect::<std::collections::BTreeMap<_, _>>())?;
     Ok(End::Done)
-}
-
-/// A dry run is asked for in the envelope, where no client of Cognito can write.
-pub(crate) fn set_dry_run(event: &mut Value, dry_run: bool) {
-    if let Some(envelope) = event.as_object_mut() {
-        if dry_run {
-            envelope.insert("dryRun".to_owned(), true.into());
-        } else {
-            envelope.shift_remove("dryRun");
-        }
-    }
 }
 
 impl Draft {

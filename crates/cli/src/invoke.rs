@@ -10,8 +10,8 @@ use shared::trigger::Trigger;
 
 use crate::aws::Aws;
 use crate::aws::lambda::{Answer, Functions};
-use crate::dry_run::{Findings, knows_dry_runs};
-use crate::event::{Draft, Kind, set_dry_run};
+use crate::dry_run::{check_support, read_answer, set_dry_run};
+use crate::event::{Draft, Kind};
 use crate::stack::Stack;
 use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
@@ -57,7 +57,7 @@ The exit code is 1 when the function failed, or when a dry run says that nothing
 #[serde(rename_all = "camelCase")]
 struct InvokeDocument<'a> {
     function: &'a str,
-    /// Whether a sender was kept from sending.
+    /// Whether the event asked for a dry run.
     dry_run: bool,
     answer: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,19 +90,19 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         }
     };
     let functions = Functions::new(&aws);
-    // What is not known to be harmless is treated as a sender.
-    let dry_run = !send && role.is_none_or(Trigger::is_sender);
-    // Nor is a rehearsal counted as a sign-up.
-    let payload = payload(text, event, dry_run || !send && role == Some(Trigger::PreSignUp));
-    if dry_run {
+    let dry_run = !send;
+    // A function whose trigger is unknown may send.
+    let can_send = role.is_none_or(Trigger::is_sender);
+    if dry_run && can_send {
         let sender = role.unwrap_or(Trigger::CustomEmailSender);
-        if let Err(problem) = knows_dry_runs(&functions, &function, sender).await? {
+        if let Err(problem) = check_support(&functions, &function, sender).await? {
             output.error(&problem);
             return Ok(End::LookAtIt);
         }
     }
-    let answer = functions.invoke(&function, &payload, dry_run).await?;
-    show(&function, dry_run, &answer, log, output)
+    let payload = payload(text, event, dry_run);
+    let answer = functions.invoke(&function, &payload, dry_run || !can_send).await?;
+    show(&function, Mode { dry_run, can_send, log }, &answer, output)
 }
 
 /// What Lambda gets: the text byte for byte unless `dryRun` has to be set or removed.
@@ -129,21 +129,27 @@ async fn of_stack(aws: &Aws, stack: &str, role: Option<Trigger>) -> Result<Strin
     Ok(arn.to_owned())
 }
 
-fn show(
-    function: &str,
+/// How a function was invoked, and what is shown.
+#[derive(Clone, Copy)]
+struct Mode {
     dry_run: bool,
-    answer: &Answer,
+    /// Whether the function is a sender, or an unknown function.
+    can_send: bool,
+    /// Whether the end of the log is shown.
     log: bool,
-    output: &mut Output,
-) -> Result<End, Error> {
+}
+
+fn show(function: &str, mode: Mode, answer: &Answer, output: &mut Output) -> Result<End, Error> {
+    let Mode { dry_run, can_send, log } = mode;
     let document: Value = serde_json::from_str(&answer.payload).unwrap_or(Value::Null);
-    let refused = dry_run && Findings::read(&answer.payload).is_none_or(|findings| !findings.would_send);
+    let refused = dry_run && can_send && read_answer(&answer.payload).is_none_or(|found| !found.would_send);
     let error = answer.failure.as_ref().map(ToString::to_string);
     let name = function_name(function);
     match &error {
         Some(error) => output.text(Tone::Warning, 2, &format!("{} failed: {error}", plain(name)))?,
         None if dry_run => {
-            output.text(Tone::Good, 2, &format!("{} answered. Dry run: nothing was sent.", plain(name)))?;
+            let not_done = if can_send { "nothing was sent" } else { "it was not counted" };
+            output.text(Tone::Good, 2, &format!("{} answered. Dry run: {not_done}.", plain(name)))?;
         }
         None => output.text(Tone::Good, 2, &format!("{} answered.", plain(name)))?,
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::config::Settings;
 use shared::disposable::BlockedDomains;
+use shared::dry_run::{EmailPreview, Preview};
 use shared::locale::Locale;
 use shared::phone::{CountryAllowlist, PhoneNumber, SmsPermission};
 use shared::policy::{Contacts, SignUpSettings};
@@ -20,8 +21,8 @@ use shared::trigger::{MessageKind, SignUpSource, Trigger};
 use crate::aws::lambda::{Answer, Functions};
 use crate::aws::ses::Ses;
 use crate::aws::{Aws, AwsError, Kind as ErrorKind};
-use crate::dry_run::{Findings, Message, knows_dry_runs};
-use crate::event::{CodeEncryptor, EventOverrides, Kind, random_code, set_dry_run, simulator};
+use crate::dry_run::{check_support, read_answer, set_dry_run};
+use crate::event::{CodeEncryptor, EventOverrides, Kind, random_code, simulator};
 use crate::smoke::verdict::Verdict;
 use crate::stack::Stack;
 use crate::terminal::output::{Output, Tone, plain};
@@ -241,7 +242,8 @@ impl Smoke<'_> {
         for locale in self.locales(subject) {
             for message in MessageKind::ALL {
                 let Some(kind) = Kind::of(subject.role, message.name()) else { continue };
-                let event = self.overrides(Some(locale)).event(kind);
+                let mut event = self.overrides(Some(locale)).event(kind);
+                set_dry_run(&mut event, true);
                 let what = format!("{} in {locale}", message.name());
                 let verdict = match self.invoke(subject, &event).await {
                     Ok(answer) => verdict::custom_message(&event, &answer, channels.as_deref()),
@@ -256,7 +258,7 @@ impl Smoke<'_> {
     }
 
     async fn sender(&mut self, subject: &Subject) -> Result<(), Error> {
-        match knows_dry_runs(&self.functions, &subject.arn, subject.role).await {
+        match check_support(&self.functions, &subject.arn, subject.role).await {
             Ok(Ok(())) => {}
             Ok(Err(problem)) => return self.note(subject.role, "it answers", Verdict::Failed(problem)),
             Err(error) => {
@@ -269,7 +271,7 @@ impl Smoke<'_> {
         };
         let encryptor = CodeEncryptor::new(&self.aws, key, None);
         let phone = self.number(subject);
-        let mut way = None;
+        let mut preview = None;
         let mut cause = None;
         for locale in self.locales(subject) {
             for message in MessageKind::ALL {
@@ -287,8 +289,8 @@ impl Smoke<'_> {
                 let what = format!("{} in {locale}", message.name());
                 let verdict = match self.invoke(subject, &event).await {
                     Ok(answer) => {
-                        way = way.or_else(|| Findings::read(&answer.payload)?.message);
-                        verdict::rehearsal(&answer, message, locale)
+                        preview = preview.or_else(|| read_answer(&answer.payload)?.message);
+                        verdict::dry_run(&answer, message, locale)
                     }
                     Err(error) => {
                         return self.note(subject.role, &what, Verdict::Unknown(error.to_string()));
@@ -299,7 +301,7 @@ impl Smoke<'_> {
         }
         self.foreign_code(subject, &encryptor, phone).await?;
         if subject.role == Trigger::CustomEmailSender {
-            self.identity(way).await?;
+            self.identity(preview).await?;
         }
         if self.options.send {
             self.send(subject, &encryptor).await?;
@@ -341,14 +343,13 @@ impl Smoke<'_> {
         sample_number(&countries)
     }
 
-    /// Whether SES lets the sender send from where it sends: the way is what a dry run has told.
-    async fn identity(&mut self, way: Option<Message>) -> Result<(), Error> {
-        let way = way.unwrap_or_default();
-        let regions: BTreeSet<_> = way.routes.iter().map(|route| route.region.as_str()).collect();
-        let Some(from) = way.from.as_deref().filter(|_| !regions.is_empty()) else {
-            let problem = "no dry run told where the e-mails come from".to_owned();
+    /// Whether SES accepts emails from the sender, whose address and routes are in a dry run's preview.
+    async fn identity(&mut self, preview: Option<Preview>) -> Result<(), Error> {
+        let Some(Preview::Email(EmailPreview { from, routes, .. })) = preview else {
+            let problem = "no dry run returned the address and the Region of the emails".to_owned();
             return self.note(Trigger::CustomEmailSender, "its identity in SES", Verdict::Unknown(problem));
         };
+        let regions: BTreeSet<_> = routes.iter().filter_map(|route| route.region.as_deref()).collect();
         for region in regions {
             let ses = Ses::new(&self.aws, region);
             let verdict = verdict::account(&ses).await;
@@ -357,9 +358,9 @@ impl Smoke<'_> {
                 &format!("the account may send by SES in {region}"),
                 verdict,
             )?;
-            let verdict = verdict::identity(&ses, from, region).await;
+            let verdict = verdict::identity(&ses, &from, region).await;
             self.note(Trigger::CustomEmailSender, &format!("its identity in SES in {region}"), verdict)?;
-            let of_region = way.routes.iter().filter(|route| route.region == region);
+            let of_region = routes.iter().filter(|route| route.region.as_deref() == Some(region));
             for name in of_region.filter_map(|route| route.configuration_set.as_deref()) {
                 let verdict = verdict::configuration_set(&ses, name, region).await;
                 let what = format!("its configuration set {} in {region}", plain(name));

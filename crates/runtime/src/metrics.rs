@@ -1,7 +1,8 @@
 //! Metrics: one line of CloudWatch's embedded metric format per event, on standard output.
 //!
-//! CloudWatch makes metrics out of such lines by itself: no call, no permission, no agent. Written by hand, because
-//! the format is one small object. Source: "Specification: Embedded metric format", Amazon CloudWatch user guide.
+//! CloudWatch extracts the metrics from such lines without a call, a permission or an agent. No library writes them,
+//! because the format is one small object. Source: "Specification: Embedded metric format", Amazon CloudWatch user
+//! guide.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -9,129 +10,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use shared::config::Settings;
+use shared::metric::Metric;
 
-/// What is counted or timed. Metrics cost by their number, so only what happened stands in a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
-    /// A message that a service took.
-    Sent,
-    /// A repetition of an event whose message was sent before: nothing was sent.
-    Duplicate,
-    /// A code that was older than it is valid: nothing was sent.
-    Expired,
-    /// A message that the configuration forbids: a denied domain, a country that is not allowed.
-    Blocked,
-    /// An SMS that the guard against pumping stopped.
-    PumpingBlocked,
-    /// A message that the service refused because of its recipient.
-    RecipientFault,
-    /// An event that asks for no message.
-    NothingToSend,
-    /// An event that failed and may work later.
-    FailedTransient,
-    /// An event that fails until the configuration or the account is mended.
-    FailedConfiguration,
-    /// A message that may be on its way although no answer came.
-    FailedAmbiguous,
-    /// An event that lacks what is needed.
-    FailedMalformed,
-    /// An event that another invocation is just working on.
-    InProgress,
-    /// An event whose earlier invocation ended without a word: its message may go out twice.
-    TakenOver,
-    /// A message that the second route of the provider sent.
-    FallbackUsed,
-    /// An event whose delivery record could not be kept.
-    RecordUnavailable,
-    /// Time to decrypt the code, with KMS.
-    DecryptMilliseconds,
-    /// Time to write the message.
-    RenderMilliseconds,
-    /// Time until the service had taken the message.
-    SendMilliseconds,
-    /// A sign-up that was confirmed without a code.
-    SignUpConfirmed,
-    /// A sign-up that goes on with Cognito's own code.
-    SignUpPassedOn,
-    /// A sign-up that was refused.
-    SignUpRefused,
-    /// A new user who is not this function's business: created by an administrator, or federated.
-    SignUpUnchanged,
-    /// A message that Cognito sends with our text.
-    MessageWritten,
-    /// A message that Cognito sends with its own text.
-    MessageLeft,
-}
-
-impl Metric {
-    /// Every metric, for the tests that hold alarms and documentation to them.
-    pub const ALL: [Self; 24] = [
-        Self::Sent,
-        Self::Duplicate,
-        Self::Expired,
-        Self::Blocked,
-        Self::PumpingBlocked,
-        Self::RecipientFault,
-        Self::NothingToSend,
-        Self::FailedTransient,
-        Self::FailedConfiguration,
-        Self::FailedAmbiguous,
-        Self::FailedMalformed,
-        Self::InProgress,
-        Self::TakenOver,
-        Self::FallbackUsed,
-        Self::RecordUnavailable,
-        Self::DecryptMilliseconds,
-        Self::RenderMilliseconds,
-        Self::SendMilliseconds,
-        Self::SignUpConfirmed,
-        Self::SignUpPassedOn,
-        Self::SignUpRefused,
-        Self::SignUpUnchanged,
-        Self::MessageWritten,
-        Self::MessageLeft,
-    ];
-
-    /// Its name in CloudWatch.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sent => "Sent",
-            Self::Duplicate => "Duplicate",
-            Self::Expired => "Expired",
-            Self::Blocked => "Blocked",
-            Self::PumpingBlocked => "PumpingBlocked",
-            Self::RecipientFault => "RecipientFault",
-            Self::NothingToSend => "NothingToSend",
-            Self::FailedTransient => "FailedTransient",
-            Self::FailedConfiguration => "FailedConfiguration",
-            Self::FailedAmbiguous => "FailedAmbiguous",
-            Self::FailedMalformed => "FailedMalformed",
-            Self::InProgress => "InProgress",
-            Self::TakenOver => "TakenOver",
-            Self::FallbackUsed => "FallbackUsed",
-            Self::RecordUnavailable => "RecordUnavailable",
-            Self::DecryptMilliseconds => "DecryptMilliseconds",
-            Self::RenderMilliseconds => "RenderMilliseconds",
-            Self::SendMilliseconds => "SendMilliseconds",
-            Self::SignUpConfirmed => "SignUpConfirmed",
-            Self::SignUpPassedOn => "SignUpPassedOn",
-            Self::SignUpRefused => "SignUpRefused",
-            Self::SignUpUnchanged => "SignUpUnchanged",
-            Self::MessageWritten => "MessageWritten",
-            Self::MessageLeft => "MessageLeft",
-        }
-    }
-
-    fn unit(self) -> &'static str {
-        match self {
-            Self::DecryptMilliseconds | Self::RenderMilliseconds | Self::SendMilliseconds => "Milliseconds",
-            _ => "Count",
-        }
-    }
-}
-
-/// Where metrics go: a namespace of the deployment's own, with the function as the only dimension.
+/// Writes a function's metrics into the deployment's namespace, with the function as the only dimension.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     /// As a JSON text.
@@ -140,8 +21,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Reads `METRICS_NAMESPACE`, which the template sets to the stack's name, noting what is wrong with it:
-    /// CloudWatch drops lines with a namespace that it does not take, and says so nowhere.
+    /// Reads `METRICS_NAMESPACE`, which the template sets to the stack's name. An invalid one is a problem, because
+    /// CloudWatch drops lines with a namespace that it doesn't accept, without a trace.
     ///
     /// Source: "`MetricDatum`" and "`PutMetricData`", Amazon CloudWatch API reference.
     #[must_use]
@@ -164,11 +45,11 @@ impl Metrics {
             return;
         }
         let line = self.line(values, SystemTime::now());
-        // One write, so that no other line gets between; a closed standard output must not stop a message.
+        // One write, so that no other line comes between. A closed standard output must not stop a message.
         let _ = std::io::stdout().lock().write_all(line.as_bytes());
     }
 
-    /// By hand and not through a tree of JSON values, because it runs with every event: all names are plain words.
+    /// Formats without a tree of JSON values, because this runs with every event. No name needs escaping.
     fn line(&self, values: &[(Metric, f64)], now: SystemTime) -> String {
         let timestamp = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let mut line = format!(
@@ -178,7 +59,8 @@ impl Metrics {
         // Writing to a string cannot fail.
         for (index, (metric, _)) in values.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
-            let _ = write!(line, r#"{comma}{{"Name":"{}","Unit":"{}"}}"#, metric.name(), metric.unit());
+            let _ =
+                write!(line, r#"{comma}{{"Name":"{}","Unit":"{}"}}"#, metric.name(), metric.unit().name());
         }
         let _ = write!(line, r#"]}}]}},"Function":"{}""#, self.function);
         for (metric, value) in values {
@@ -189,10 +71,10 @@ impl Metrics {
     }
 }
 
-/// The namespace where the template did not set one.
+/// The namespace if `METRICS_NAMESPACE` is not set.
 const DEFAULT_NAMESPACE: &str = "cognito-triggers";
 
-/// A duration as a metric's value: milliseconds, with the microseconds behind the point.
+/// A duration as a metric's value: milliseconds with three decimals.
 #[must_use]
 pub fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
@@ -203,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_names_what_it_holds_and_nothing_else() {
+    fn a_line_has_the_given_metrics_only() {
         let metrics = Metrics { namespace: "\"stack\"".to_owned(), function: "custom-email-sender" };
         let values =
             [(Metric::Sent, 1.0), (Metric::SendMilliseconds, milliseconds(Duration::from_micros(12_345)))];
@@ -230,13 +112,5 @@ mod tests {
             let metrics = Metrics::read(&settings, "pre-sign-up");
             assert_eq!(settings.finish(Some(metrics)).is_ok(), accepted, "{namespace}");
         }
-    }
-
-    #[test]
-    fn every_metric_has_a_name_of_its_own() {
-        let mut names: Vec<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), Metric::ALL.len());
     }
 }

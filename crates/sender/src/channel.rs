@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use client::aws::Service;
 use client::time::Deadline;
-use serde_json::Value;
 use shared::disposable::BlockedDomains;
 use shared::domain::Denial;
+use shared::dry_run::Preview;
 use shared::event::EventError;
 use shared::message::{Content, Messages, RenderError};
 use shared::outcome::FailureClass;
@@ -65,7 +65,7 @@ pub trait Channel {
     }
 
     /// What a dry run answers about the message: no code, no recipient.
-    fn preview(&self, message: &Self::Message) -> Value;
+    fn preview(&self, message: &Self::Message) -> Preview;
 
     /// Counts the message against the channel's limits. Not called again for a message that was admitted before.
     fn admit(&self, _message: &Self::Message, _deadline: Deadline) -> impl Future<Output = Admission> {

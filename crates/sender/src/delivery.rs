@@ -14,6 +14,7 @@ use runtime::metrics::Metrics;
 use runtime::{Failure, Invocation};
 use serde_json::value::RawValue;
 use shared::config::Settings;
+use shared::dry_run::is_requested;
 use shared::event::Event;
 use shared::message::Messages;
 use shared::outcome::FailureClass;
@@ -22,7 +23,7 @@ use shared::trigger::MessageKind;
 use tokio::join;
 
 use crate::channel::{Accepted, Admission, Channel};
-use crate::dry_run::{self, DRY_RUN};
+use crate::dry_run;
 use crate::errors::ServiceError;
 use crate::job::{Job, Task};
 use crate::kms::Decryptor;
@@ -125,7 +126,7 @@ impl<C: Channel> Delivery<C> {
         let facts = |job, dry_run| Facts::new(&invocation.request_id, C::NOUN, job, dry_run);
         let event = Event::parse(&invocation.event);
         // An event with a malformed `dryRun` asks for a dry run: it must not send a message.
-        let dry_run = match event.as_ref().map_or(Ok(false), |event| event.flag(DRY_RUN)) {
+        let dry_run = match event.as_ref().map_or(Ok(false), is_requested) {
             Ok(dry_run) => dry_run,
             Err(error) => {
                 facts(None, false).ended(DeliveryOutcome::Malformed(error)).finish(&self.metrics)?;
@@ -142,7 +143,7 @@ impl<C: Channel> Delivery<C> {
         };
         if dry_run {
             report.finish_dry_run();
-            let answer = dry_run::answer(&report, self.decryptor.key(), &self.messages);
+            let answer = dry_run::answer(report, self.decryptor.key(), &self.messages);
             return Ok(answer.unwrap_or(invocation.event));
         }
         report.finish(&self.metrics)?;

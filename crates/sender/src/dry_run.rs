@@ -1,66 +1,30 @@
 //! The answer of a dry run: what would happen to a message, without its code and without its recipient.
-//!
-//! An event asks for it by `"dryRun": true` beside `triggerSource`. Only a caller that may invoke the function can
-//! set it: Cognito writes the envelope itself, and what a client sends goes into `request`.
 
-use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use shared::arn::KeyArn;
+use shared::dry_run::{DryRun, DryRunAnswer};
 use shared::message::Messages;
-use shared::outcome::ErrorType;
 
 use crate::report::{DeliveryOutcome, Report};
 
-/// The member of the event that asks for a dry run.
-pub const DRY_RUN: &str = "dryRun";
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Answer<'a> {
-    dry_run: Findings<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Findings<'a> {
-    would_send: bool,
-    /// A stable name where the message would have failed.
-    error_type: Option<&'static str>,
-    /// Why it would not have been sent.
-    reason: Option<String>,
-    trigger_source: Option<&'a str>,
-    message_kind: Option<&'static str>,
-    locale: Option<&'static str>,
-    locale_reason: Option<&'static str>,
-    key_arn: String,
-    /// Whether files of the deployment have a part in the message.
-    overridden: Option<bool>,
-    /// What is wrong with such files.
-    template_problems: Vec<&'a str>,
-    /// What is particular about the channel.
-    message: Option<&'a Value>,
-}
-
 /// The answer, which replaces the event.
 #[must_use]
-pub fn answer(report: &Report<'_>, key: &KeyArn, messages: &Messages) -> Option<Box<RawValue>> {
-    let (job, outcome) = (report.facts.job, &report.outcome);
+pub fn answer(report: Report<'_>, key: &KeyArn, messages: &Messages) -> Option<Box<RawValue>> {
+    let (facts, outcome) = (report.facts, report.outcome);
+    let job = facts.job;
     let would_send = matches!(outcome, DeliveryOutcome::DryRun);
-    let problems =
-        messages.problems().iter().map(String::as_str).chain(report.facts.template_problem.as_deref());
-    let findings = Findings {
+    let dry_run = DryRun {
         would_send,
-        error_type: outcome.error_type().map(ErrorType::name),
+        error_type: outcome.error_type().map(|error_type| error_type.to_string()),
         reason: (!would_send).then(|| outcome.explain()),
-        trigger_source: job.map(|job| job.trigger_source.as_str()),
-        message_kind: job.map(|job| job.kind.name()),
-        locale: job.map(|job| job.locale.0.tag()),
-        locale_reason: job.map(|job| job.locale.1.name()),
+        trigger_source: job.map(|job| job.trigger_source.clone()),
+        message_kind: job.map(|job| job.kind.name().to_owned()),
+        locale: job.map(|job| job.locale.0.tag().to_owned()),
+        locale_reason: job.map(|job| job.locale.1.name().to_owned()),
         key_arn: key.to_string(),
         overridden: job.map(|job| messages.is_overridden(job.kind, job.locale.0)),
-        template_problems: problems.collect(),
-        message: report.facts.preview.as_ref(),
+        template_problems: messages.problems().iter().cloned().chain(facts.template_problem).collect(),
+        message: facts.preview,
     };
-    to_raw_value(&Answer { dry_run: findings }).ok()
+    to_raw_value(&DryRunAnswer { dry_run }).ok()
 }

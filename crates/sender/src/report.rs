@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use runtime::Failure;
-use runtime::metrics::{Metric, Metrics, milliseconds};
-use serde_json::Value;
+use runtime::metrics::{Metrics, milliseconds};
+use shared::dry_run::Preview;
 use shared::event::EventError;
 use shared::message::RenderError;
+use shared::metric::Metric;
 use shared::outcome::{self as logged, ErrorType, FailureClass};
 use shared::pumping::LimitName;
 use shared::recipient::RecipientHash;
@@ -191,7 +192,7 @@ pub struct Facts<'a> {
     /// The recipient as it may be logged.
     pub recipient: Option<RecipientHash>,
     /// What a dry run answers about the message: never the code, never the recipient.
-    pub preview: Option<Value>,
+    pub preview: Option<Preview>,
     /// What is known of the rendered message.
     pub message: MessageFacts,
     /// What the claim found.

@@ -16,11 +16,11 @@ use sender::errors::ServiceError;
 use sender::job::Job;
 use sender::kms::Decryptor;
 use sender::store::Store;
-use serde_json::{Value, json};
 use shared::address::EmailAddress;
 use shared::arn::KeyArn;
 use shared::config::Settings;
 use shared::disposable::BlockedDomains;
+use shared::dry_run::{EmailPreview, Preview, SesRoute};
 use shared::message::{Content, Email, Messages, RenderError};
 use shared::recipient::RecipientHasher;
 use shared::trigger::{MessageKind, Trigger};
@@ -143,15 +143,17 @@ impl Channel for EmailChannel {
         Ok((Letter { to, email, trigger_source: job.trigger_source.clone(), kind: job.kind }, problem))
     }
 
-    fn preview(&self, letter: &Letter) -> Value {
-        json!({
-            "from": self.ses.from_address(),
-            "routes": self.ses.routes().map(|(region, configuration_set)| {
-                json!({ "region": region, "configurationSet": configuration_set })
-            }).collect::<Vec<_>>(),
-            "subjectCharacters": letter.email.subject.chars().count(),
-            "textCharacters": letter.email.text.chars().count(),
-            "htmlCharacters": letter.email.html.chars().count(),
+    fn preview(&self, letter: &Letter) -> Preview {
+        let routes = self.ses.routes().map(|(region, configuration_set)| SesRoute {
+            region: region.map(str::to_owned),
+            configuration_set: configuration_set.map(str::to_owned),
+        });
+        Preview::Email(EmailPreview {
+            from: self.ses.from_address().to_owned(),
+            routes: routes.collect(),
+            subject_characters: letter.email.subject.chars().count(),
+            text_characters: letter.email.text.chars().count(),
+            html_characters: letter.email.html.chars().count(),
         })
     }
 

@@ -1,15 +1,18 @@
-//! Writes the e-mail and SMS texts that Cognito itself sends.
+//! Renders the email and SMS texts that Cognito itself sends.
 //!
-//! It never fails an operation: what it cannot do, it leaves as Cognito sent it, and says so in the log. An error
-//! here would block the user's sign-up or reset, a `null` only gives the pool's own text.
+//! The function never returns an error, because an error would block the user's sign-up or password reset. If it can't
+//! write a text, it leaves the field null and logs the reason; Cognito then sends the user pool's own text.
 
 use runtime::Invocation;
-use runtime::metrics::{Metric, Metrics};
+use runtime::metrics::Metrics;
 use serde_json::value::{RawValue, to_raw_value};
 use shared::config::Settings;
+use shared::dry_run::is_requested;
 use shared::event::{Answer, Event, EventError, Request};
 use shared::locale::Locale;
-use shared::message::{Content, Insert, Messages, RenderError, has_forbidden_character};
+use shared::message::{Content, Insert, Messages, RenderError};
+use shared::message_field::MessageField;
+use shared::metric::Metric;
 use shared::outcome::{ErrorType, Outcome};
 use shared::trigger::{MessageKind, Request as Wanted, Trigger};
 
@@ -22,14 +25,14 @@ pub struct Config {
     metrics: Metrics,
 }
 
-/// Which fields of the answer this function fills.
+/// The channels whose fields of the response this function sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Channels {
     email: bool,
     sms: bool,
 }
 
-/// Whether sign-up is confirmed by code or by link. The event does not tell, the pool's setting must be repeated.
+/// Whether the user pool confirms sign-ups by code or by link. The event doesn't contain this setting of the pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum EmailConfirmation {
     #[default]
@@ -38,7 +41,7 @@ enum EmailConfirmation {
 }
 
 impl Config {
-    /// Reads every setting, noting all problems.
+    /// Reads every setting and collects all problems.
     #[must_use]
     pub fn read(settings: &Settings<'_>, _random: &[u8; 32]) -> Option<Self> {
         let metrics = Metrics::read(settings, env!("CARGO_PKG_NAME"));
@@ -68,7 +71,7 @@ impl Config {
     }
 }
 
-/// A long brand name takes the SMS over Cognito's limit, and Cognito's own text would go out instead of ours.
+/// A long brand name makes the SMS longer than Cognito accepts, so Cognito would send its own text.
 fn warn_of_long_messages(messages: &Messages) {
     let locale = messages.settings().default_locale;
     let code = Insert::Placeholder("{####}");
@@ -78,50 +81,61 @@ fn warn_of_long_messages(messages: &Messages) {
         } else {
             Content::Code(code)
         };
-        let rule =
-            messages.sms(kind, locale, content).ok().and_then(|(sms, _)| SMS_TEXT.broken_by(&sms.text));
-        if let Some(rule) = rule {
+        let Ok((sms, _)) = messages.sms(kind, locale, content) else { continue };
+        if let Err(error) = MessageField::SmsMessage.check(&sms.text) {
             tracing::warn!(
                 message.kind = kind.name(),
                 message.locale = locale.tag(),
-                "the SMS text {rule}; Cognito's own will go out, unless BRAND_NAME is shorter"
+                "the SMS text {error}; Cognito sends its own text unless BRAND_NAME is shorter"
             );
         }
     }
 }
 
-/// Answers one event.
+/// Answers one event, also if it asks for a dry run.
 #[must_use]
 pub fn handle(config: &Config, invocation: Invocation) -> Box<RawValue> {
-    let answer = answer(config, &invocation);
-    let metric = if matches!(answer, Ok(Some(_))) { Metric::MessageWritten } else { Metric::MessageLeft };
-    config.metrics.emit(&[(metric, 1.0)]);
+    let event = Event::parse(&invocation.event);
+    let dry_run = event.as_ref().map_or(Ok(false), is_requested);
+    // Cognito never sets `dryRun`, so neither a dry run nor a malformed one is a message.
+    let is_message = dry_run == Ok(false);
+    let logged = |outcome| if dry_run == Ok(true) { Outcome::DryRun } else { outcome };
+    let answer =
+        dry_run.clone().and(event).and_then(|event| answer(config, &invocation.request_id, event, logged));
+    if is_message {
+        let metric = if matches!(answer, Ok(Some(_))) { Metric::MessageWritten } else { Metric::MessageLeft };
+        config.metrics.emit(&[(metric, 1.0)]);
+    }
     match answer {
         Ok(Some(answer)) => answer,
         Ok(None) => invocation.event,
         Err(error) => {
             tracing::error!(
                 invocation.id = invocation.request_id,
-                outcome = Outcome::Malformed.name(),
+                outcome = logged(Outcome::Malformed).name(),
                 error.r#type = ErrorType::MalformedEvent.name(),
-                "malformed event, it goes back unchanged: {error}"
+                "malformed event, returned unchanged: {error}"
             );
             invocation.event
         }
     }
 }
 
-fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValue>>, EventError> {
-    let id = &invocation.request_id;
-    let mut event = Event::parse(&invocation.event)?;
+/// The event with its messages, `None` if the response stays as it is. `logged` gives the outcome for the log.
+fn answer(
+    config: &Config,
+    id: &str,
+    mut event: Event,
+    logged: impl Fn(Outcome) -> Outcome,
+) -> Result<Option<Box<RawValue>>, EventError> {
     let kind = match Trigger::CustomMessage.request(event.trigger_source()) {
         Some(Wanted::Message(kind)) => kind,
         Some(Wanted::AccountTakeOverNotification) | None => {
             tracing::warn!(
                 invocation.id = id,
-                outcome = Outcome::MessageUnchanged.name(),
+                outcome = logged(Outcome::MessageUnchanged).name(),
                 trigger.source = event.shown_trigger_source(),
-                "unknown trigger source, the event goes back unchanged"
+                "unknown trigger source, the event is returned unchanged"
             );
             return Ok(None);
         }
@@ -140,8 +154,8 @@ fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValu
             problems.note_fallback(config.messages.html_email(kind, locale, placeholders.content()))
         });
         if let Some(email) = email {
-            fields.push(("emailSubject", email.subject, SUBJECT));
-            fields.push(("emailMessage", email.html, EMAIL_BODY));
+            fields.push((MessageField::EmailSubject, email.subject));
+            fields.push((MessageField::EmailMessage, email.html));
         }
     }
     if config.channels.sms {
@@ -149,20 +163,20 @@ fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValu
             problems.note_fallback(config.messages.sms(kind, locale, placeholders.content()))
         });
         if let Some(sms) = sms {
-            fields.push(("smsMessage", single_line(&sms.text), SMS_TEXT));
+            fields.push((MessageField::SmsMessage, single_line(&sms.text)));
         }
     }
-    fields.retain(|(name, text, limits)| match limits.broken_by(text) {
-        None => true,
-        Some(rule) => {
-            problems.0.push(format!("`{name}` {rule}; it stays as Cognito sent it"));
+    fields.retain(|(field, text)| match field.check(text) {
+        Ok(()) => true,
+        Err(error) => {
+            problems.add(format!("`{}` {error}; it is not set", field.name()));
             false
         }
     });
     let answer = if fields.is_empty() {
         None
     } else {
-        let answers: Vec<_> = fields.iter().map(|(name, text, _)| (*name, Answer::Text(text))).collect();
+        let answers: Vec<_> = fields.iter().map(|(field, text)| (field.name(), Answer::Text(text))).collect();
         event.respond(&answers)?;
         Some(to_raw_value(&event).map_err(|_| EventError::NotAnObject)?)
     };
@@ -172,7 +186,7 @@ fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValu
         ($level:ident, $problems:expr) => {
             tracing::$level!(
                 invocation.id = id,
-                outcome = outcome.name(),
+                outcome = logged(outcome).name(),
                 trigger.source = event.trigger_source(),
                 message.kind = kind.name(),
                 message.locale = locale.tag(),
@@ -184,33 +198,41 @@ fn answer(config: &Config, invocation: &Invocation) -> Result<Option<Box<RawValu
             )
         };
     }
-    match problems.sentence() {
+    match problems.summary() {
         None => line!(info, tracing::field::Empty),
         Some(problems) => line!(error, problems),
     }
     Ok(answer)
 }
 
-/// What kept a text from being written, or its template from being used.
+/// Why a text was not written, or its template override not used: each problem once, although both channels may have
+/// it, in the order in which they occurred.
 #[derive(Default)]
 struct Problems(Vec<String>);
 
 impl Problems {
-    /// The value, or `None` with the problem noted.
-    fn note<T, E: std::fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
-        result.map_err(|error| self.0.push(format!("{error}; Cognito's own text is used"))).ok()
+    fn add(&mut self, problem: String) {
+        if !self.0.contains(&problem) {
+            self.0.push(problem);
+        }
     }
 
-    /// The message; that the built-in text had to step in is noted.
+    /// The value, or `None` with the problem added.
+    fn note<T, E: std::fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.add(format!("{error}; Cognito's own text is used"))).ok()
+    }
+
+    /// The message. If the built-in template replaces an override, the reason is added.
     fn note_fallback<T>(&mut self, rendered: Result<(T, Option<RenderError>), RenderError>) -> Option<T> {
         let (message, error) = self.note(rendered)?;
-        self.0.extend(error.map(|error| format!("{error}; the built-in text is used")));
+        if let Some(error) = error {
+            self.add(format!("{error}; the built-in text is used"));
+        }
         Some(message)
     }
 
-    /// Each once, although both channels may have the same.
-    fn sentence(mut self) -> Option<String> {
-        self.0.dedup();
+    /// All problems in one line.
+    fn summary(self) -> Option<String> {
         (!self.0.is_empty()).then(|| self.0.join("; "))
     }
 }
@@ -250,37 +272,22 @@ impl Placeholders {
     }
 }
 
-/// What Cognito accepts in one field of the answer.
-///
-/// Sources: "Custom message Lambda trigger" (lengths in UTF-8 characters, the code included), and the patterns of
-/// the template types in the Amazon Cognito API reference, which are enforced on the trigger's answer too.
-#[derive(Clone, Copy)]
-struct Limits {
-    shortest: usize,
-    longest: usize,
-}
-
-const SUBJECT: Limits = Limits { shortest: 1, longest: 140 };
-const EMAIL_BODY: Limits = Limits { shortest: 6, longest: 20_000 };
-const SMS_TEXT: Limits = Limits { shortest: 6, longest: 140 };
-
-impl Limits {
-    fn broken_by(self, text: &str) -> Option<String> {
-        let length = text.chars().count();
-        if length < self.shortest || length > self.longest {
-            Some(format!(
-                "would have {length} characters, Cognito takes {} to {}",
-                self.shortest, self.longest
-            ))
-        } else if has_forbidden_character(text) {
-            Some("would hold a character outside the classes that Cognito takes".to_owned())
-        } else {
-            None
-        }
-    }
-}
-
-/// The pattern of SMS texts is `.*`, and a dot matches no line end.
+/// The text on one line: the pattern of SMS texts is `.*`, and a dot matches no line end.
 fn single_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_of_both_channels_is_logged_once() {
+        let mut problems = Problems::default();
+        for problem in ["no code", "broken template", "no code"] {
+            problems.add(problem.to_owned());
+        }
+        assert_eq!(problems.summary().as_deref(), Some("no code; broken template"));
+        assert_eq!(Problems::default().summary(), None);
+    }
 }

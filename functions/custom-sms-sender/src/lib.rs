@@ -19,10 +19,10 @@ use sender::errors::ServiceError;
 use sender::job::Job;
 use sender::kms::Decryptor;
 use sender::store::Store;
-use serde_json::{Value, json};
 use shared::arn::KeyArn;
 use shared::config::Settings;
 use shared::disposable::BlockedDomains;
+use shared::dry_run::{Preview, SmsPreview};
 use shared::locale::Locale;
 use shared::message::{Content, Insert, Messages, RenderError, Sms};
 use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
@@ -317,17 +317,17 @@ impl Channel for SmsChannel {
         MessageFacts { country: Some(text.to.country), sms_parts: Some(text.parts) }
     }
 
-    fn preview(&self, text: &Text) -> Value {
+    fn preview(&self, text: &Text) -> Preview {
         let (provider, from) = match &self.provider {
             Provider::Sns(sns) => ("sns", sns.from()),
             Provider::EndUserMessaging(service) => ("end-user-messaging", Some(service.from())),
         };
-        json!({
-            "provider": provider,
-            "from": from,
-            "country": text.to.country.to_string(),
-            "parts": text.parts,
-            "characters": text.sms.text.chars().count(),
+        Preview::Sms(SmsPreview {
+            provider: provider.to_owned(),
+            from: from.map(str::to_owned),
+            country: text.to.country.to_string(),
+            parts: text.parts,
+            characters: text.sms.text.chars().count(),
         })
     }
 

@@ -2,12 +2,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use runtime::metrics::{Metric, Metrics};
+use runtime::metrics::Metrics;
 use runtime::{Failure, Invocation};
 use serde_json::value::{RawValue, to_raw_value};
 use shared::config::Settings;
 use shared::disposable::{LIST_DATE, LIST_LASTS_DAYS, list_age_days};
+use shared::dry_run::is_requested;
 use shared::event::{Answer, Event, EventError};
+use shared::metric::Metric;
 use shared::outcome::{ErrorType, Outcome};
 use shared::policy::{Contacts, Decision, SignUpPolicy, SignUpSettings};
 use shared::recipient::RecipientHasher;
@@ -59,25 +61,27 @@ fn warn_of_an_old_list(now: SystemTime) {
 /// # Errors
 /// A refusal, with the sentence for the end user; a malformed event, with a neutral one.
 pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>, Failure> {
+    let event = Event::parse(&invocation.event);
+    let dry_run = event.as_ref().map_or(Ok(false), is_requested);
+    // A dry run counts nothing: no message follows, so a counted sign-up would set off an alarm.
+    let is_dry_run = dry_run == Ok(true);
+    let logged = |outcome| if is_dry_run { Outcome::DryRun } else { outcome };
+    let count = |metric| {
+        if !is_dry_run {
+            config.metrics.emit(&[(metric, 1.0)]);
+        }
+    };
     let malformed = |error: &EventError| {
-        config.metrics.emit(&[(Metric::FailedMalformed, 1.0)]);
+        count(Metric::FailedMalformed);
         tracing::error!(
             invocation.id = invocation.request_id,
-            outcome = Outcome::Malformed.name(),
+            outcome = logged(Outcome::Malformed).name(),
             error.r#type = ErrorType::MalformedEvent.name(),
             "malformed event: {error}"
         );
         Failure { error_type: ErrorType::MalformedEvent, message: MALFORMED_MESSAGE.to_owned() }
     };
-    let mut event = Event::parse(&invocation.event).map_err(|error| malformed(&error))?;
-    // A rehearsal is no sign-up: nobody is to be alarmed that no message follows it.
-    let dry_run = event.flag("dryRun").map_err(|error| malformed(&error))?;
-    let logged = |outcome| if dry_run { Outcome::DryRun } else { outcome };
-    let count = |metric| {
-        if !dry_run {
-            config.metrics.emit(&[(metric, 1.0)]);
-        }
-    };
+    let mut event = dry_run.and(event).map_err(|error| malformed(&error))?;
     let Some(source) = SignUpSource::from_trigger_source(event.trigger_source()) else {
         tracing::warn!(
             invocation.id = invocation.request_id,

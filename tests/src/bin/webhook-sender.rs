@@ -17,9 +17,10 @@ use sender::errors::ServiceError;
 use sender::job::Job;
 use sender::kms::Decryptor;
 use sender::store::{Store, now};
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::arn::KeyArn;
 use shared::config::Settings;
+use shared::dry_run::Preview;
 use shared::message::{Content, Messages, RenderError};
 use shared::outcome::FailureClass;
 use shared::pumping::LimitName;
@@ -65,8 +66,8 @@ impl Channel for Webhook {
         Ok((Post { to, text: email.text }, problem))
     }
 
-    fn preview(&self, post: &Post) -> Value {
-        json!({ "characters": post.text.chars().count() })
+    fn preview(&self, post: &Post) -> Preview {
+        Preview::Other(json!({ "characters": post.text.chars().count() }))
     }
 
     async fn admit(&self, _: &Post, deadline: Deadline) -> Admission {

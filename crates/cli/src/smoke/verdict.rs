@@ -2,13 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shared::dry_run::Preview;
 use shared::locale::Locale;
+use shared::message_field::MessageField;
+use shared::outcome::{ErrorType, Outcome};
 use shared::policy::Decision;
 use shared::trigger::MessageKind;
 
 use crate::aws::lambda::Answer;
 use crate::aws::ses::Ses;
-use crate::dry_run::Findings;
+use crate::dry_run::read_answer;
 use crate::terminal::output::plain;
 
 /// Whether something was proved.
@@ -41,7 +44,7 @@ pub(super) fn sign_up(answer: &Answer, expected: Option<(Decision, &str)>) -> Ve
     let event: Value = serde_json::from_str(&answer.payload).unwrap_or_default();
     let flag = |name: &str| event.pointer(&format!("/response/{name}")) == Some(&Value::Bool(true));
     let happened = match &answer.failure {
-        Some(failure) if failure.error_type == "SignUpRefused" => "refused",
+        Some(failure) if failure.error_type == ErrorType::SignUpRefused.name() => "refused",
         Some(failure) => return Verdict::Failed(failure.to_string()),
         None if event.get("request").is_none() => {
             return Verdict::Failed("the answer is not the event".to_owned());
@@ -71,57 +74,50 @@ pub(super) fn sign_up(answer: &Answer, expected: Option<(Decision, &str)>) -> Ve
     Verdict::Ok(decision.explain().to_owned())
 }
 
-/// A field of custom-message's answer, and what Cognito takes in it.
-///
-/// Source: "Custom message Lambda trigger", Amazon Cognito developer guide (lengths in characters, the code included).
-struct Field {
-    member: &'static str,
+/// What is checked in a field of custom-message's response, beside Cognito's own rules.
+struct FieldCheck {
+    field: MessageField,
     name: &'static str,
     channel: &'static str,
-    longest: usize,
-    /// The text must hold what one of these members of the request says.
+    /// The members of the request one of whose values must be in the text.
     placeholders: &'static [&'static str],
 }
 
-const FIELDS: [Field; 3] = [
-    Field { member: "emailSubject", name: "subject", channel: "email", longest: 140, placeholders: &[] },
-    Field {
-        member: "emailMessage",
-        name: "e-mail",
+const FIELDS: [FieldCheck; 3] = [
+    FieldCheck { field: MessageField::EmailSubject, name: "subject", channel: "email", placeholders: &[] },
+    FieldCheck {
+        field: MessageField::EmailMessage,
+        name: "email",
         channel: "email",
-        longest: 20_000,
         placeholders: &["codeParameter", "linkParameter"],
     },
-    Field {
-        member: "smsMessage",
+    FieldCheck {
+        field: MessageField::SmsMessage,
         name: "SMS",
         channel: "sms",
-        longest: 140,
         placeholders: &["codeParameter"],
     },
 ];
 
-/// Whether Cognito would take what custom-message answered. `channels` is its setting `CUSTOM_MESSAGE_CHANNELS`.
+/// Whether Cognito would accept what custom-message answered. `channels` is its setting `CUSTOM_MESSAGE_CHANNELS`.
 pub(super) fn custom_message(event: &Value, answer: &Answer, channels: Option<&str>) -> Verdict {
     if let Some(failure) = &answer.failure {
         return Verdict::Failed(failure.to_string());
     }
     let written: Value = serde_json::from_str(&answer.payload).unwrap_or_default();
     let mut facts = Vec::new();
-    for Field { member, name, channel, longest, placeholders } in FIELDS {
+    for FieldCheck { field, name, channel, placeholders } in FIELDS {
+        let member = field.name();
         let text = written.pointer(&format!("/response/{member}")).and_then(Value::as_str);
         let Some(text) = text else {
             if channels.is_some_and(|channels| channels.contains(channel)) {
-                let why = complaint(&answer.log).unwrap_or_else(|| "its log says why".to_owned());
+                let why = complaint(&answer.log).unwrap_or_else(|| "the reason is in its log".to_owned());
                 return Verdict::Failed(format!("it leaves {member} to Cognito: {why}"));
             }
             continue;
         };
-        let length = text.chars().count();
-        if length == 0 || length > longest {
-            return Verdict::Failed(format!(
-                "{member} has {length} characters, and Cognito takes up to {longest}"
-            ));
+        if let Err(error) = field.check(text) {
+            return Verdict::Failed(format!("{member} {error}"));
         }
         let holds = |parameter: &&str| {
             let mark = event.pointer(&format!("/request/{parameter}")).and_then(Value::as_str);
@@ -130,7 +126,7 @@ pub(super) fn custom_message(event: &Value, answer: &Answer, channels: Option<&s
         if !placeholders.is_empty() && !placeholders.iter().any(holds) {
             return Verdict::Failed(format!("{member} has no place for the code"));
         }
-        facts.push(format!("{name} {length}"));
+        facts.push(format!("{name} {}", text.chars().count()));
     }
     match complaint(&answer.log) {
         Some(problem) => Verdict::Failed(problem),
@@ -139,16 +135,18 @@ pub(super) fn custom_message(event: &Value, answer: &Answer, channels: Option<&s
     }
 }
 
-/// A line of a function's log, as far as it is looked at: our own sentences.
+/// The fields of a function's log line that are read here.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Line {
     level: String,
+    /// A sentence for people, which is shown and not compared.
     message: String,
+    outcome: Option<String>,
+    #[serde(rename = "outcome.reason")]
+    outcome_reason: Option<String>,
     #[serde(rename = "message.problems")]
     problems: Option<String>,
-    #[serde(rename = "message.id")]
-    message_id: Option<String>,
 }
 
 fn lines(log: &str) -> impl Iterator<Item = Line> {
@@ -161,12 +159,12 @@ fn complaint(log: &str) -> Option<String> {
     Some(plain(&line.problems.unwrap_or(line.message)))
 }
 
-/// Whether a dry run found the message fit to be sent, and as it was asked for.
-pub(super) fn rehearsal(answer: &Answer, message: MessageKind, locale: Locale) -> Verdict {
+/// Whether a dry run would send the message that the event asks for.
+pub(super) fn dry_run(answer: &Answer, message: MessageKind, locale: Locale) -> Verdict {
     if let Some(failure) = &answer.failure {
         return Verdict::Failed(failure.to_string());
     }
-    let Some(found) = Findings::read(&answer.payload) else {
+    let Some(found) = read_answer(&answer.payload) else {
         return Verdict::Failed("the answer is not that of a dry run".to_owned());
     };
     if !found.would_send {
@@ -183,18 +181,20 @@ pub(super) fn rehearsal(answer: &Answer, message: MessageKind, locale: Locale) -
     {
         return Verdict::Failed("another message was written than the one asked for".to_owned());
     }
-    let origin = if found.overridden == Some(true) { ", own template" } else { "" };
-    let written = found.message.unwrap_or_default();
-    Verdict::Ok(match written.parts {
-        Some(parts) => format!("{} characters in {parts} SMS{origin}", written.characters),
-        None => format!("{} characters of text{origin}", written.text_characters),
+    let origin = if found.overridden == Some(true) { ", template override" } else { "" };
+    Verdict::Ok(match found.message {
+        Some(Preview::Email(email)) => format!("{} characters of text{origin}", email.text_characters),
+        Some(Preview::Sms(sms)) => format!("{} characters in {} SMS{origin}", sms.characters, sms.parts),
+        Some(Preview::Other(_)) | None => format!("rendered{origin}"),
     })
 }
 
 /// Whether a code of another pool was refused.
 pub(super) fn foreign_code(answer: &Answer) -> Verdict {
-    match Findings::read(&answer.payload) {
-        Some(found) if found.error_type.as_deref() == Some("DecryptionFailed") => Verdict::Ok(String::new()),
+    match read_answer(&answer.payload) {
+        Some(found) if found.error_type.as_deref() == Some(ErrorType::DecryptionFailed.name()) => {
+            Verdict::Ok(String::new())
+        }
         Some(found) if found.would_send => Verdict::Failed("it would have been sent".to_owned()),
         _ => Verdict::Unknown("the code was not looked at".to_owned()),
     }
@@ -205,12 +205,11 @@ pub(super) fn sent(answer: &Answer) -> Verdict {
     if let Some(failure) = &answer.failure {
         return Verdict::Failed(failure.to_string());
     }
-    if lines(&answer.log).any(|line| line.message_id.is_some()) {
-        return Verdict::Ok("SES took it".to_owned());
-    }
-    match lines(&answer.log).find(|line| line.message.starts_with("did not send")) {
-        Some(line) => Verdict::Failed(plain(&line.message)),
-        None => Verdict::Unknown("the end of the log does not say whether SES took it".to_owned()),
+    let ended = lines(&answer.log).find_map(|line| Some((line.outcome.clone()?, line)));
+    match ended {
+        Some((outcome, _)) if outcome == Outcome::Sent.name() => Verdict::Ok("SES accepted it".to_owned()),
+        Some((_, line)) => Verdict::Failed(plain(&line.outcome_reason.unwrap_or(line.message))),
+        None => Verdict::Unknown("the end of the log does not contain the outcome".to_owned()),
     }
 }
 
@@ -302,18 +301,18 @@ mod tests {
     }
 
     #[test]
-    fn what_cognito_would_not_take_is_found() {
+    fn what_cognito_would_reject_is_found() {
         let failed = |cause: &str| Verdict::Failed(cause.to_owned());
         let long = "x".repeat(141);
         check_message(
             r#"{"emailSubject":"a","emailMessage":"your {####}"}"#,
             "",
-            &Verdict::Ok("subject 1, e-mail 11 characters".to_owned()),
+            &Verdict::Ok("subject 1, email 11 characters".to_owned()),
         );
         check_message(
             r#"{"emailSubject":"a","emailMessage":"{##x##}"}"#,
             "START RequestId: 1",
-            &Verdict::Ok("subject 1, e-mail 7 characters".to_owned()),
+            &Verdict::Ok("subject 1, email 7 characters".to_owned()),
         );
         check_message(
             r#"{"emailSubject":"a","emailMessage":"no code"}"#,
@@ -323,9 +322,9 @@ mod tests {
         check_message(
             &format!(r#"{{"emailSubject":"{long}","emailMessage":"{{####}}"}}"#),
             "",
-            &failed("emailSubject has 141 characters, and Cognito takes up to 140"),
+            &failed("emailSubject has 141 characters, but Cognito accepts 1 to 140"),
         );
-        check_message("null", "", &failed("it leaves emailSubject to Cognito: its log says why"));
+        check_message("null", "", &failed("it leaves emailSubject to Cognito: the reason is in its log"));
         check_message(
             r#"{"emailSubject":"a","emailMessage":"{####}"}"#,
             r#"{"level":"ERROR","message":"wrote the texts","message.problems":"template `x` is broken"}"#,
@@ -343,9 +342,10 @@ mod tests {
     #[test]
     fn whether_an_email_went_out_is_in_the_log() {
         let verdict = |log: &str| sent(&answer("{}", log));
-        assert_eq!(verdict(r#"{"message":"sent","message.id":"1"}"#), Verdict::Ok("SES took it".to_owned()));
-        let refused = "did not send a message: SES did not take the message";
-        assert_eq!(verdict(&format!(r#"{{"message":"{refused}"}}"#)), Verdict::Failed(refused.to_owned()));
+        assert_eq!(verdict(r#"{"outcome":"sent"}"#), Verdict::Ok("SES accepted it".to_owned()));
+        let blocked =
+            r#"{"outcome":"blocked","outcome.reason":"the domain is denied","message":"a sentence"}"#;
+        assert_eq!(verdict(blocked), Verdict::Failed("the domain is denied".to_owned()));
         assert!(matches!(verdict("END"), Verdict::Unknown(_)));
     }
 }

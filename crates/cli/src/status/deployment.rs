@@ -1,28 +1,12 @@
 //! What a stack consists of, as far as its numbers are concerned.
 
 use shared::arn::Arn;
+use shared::metric::{Metric, Unit};
 use shared::trigger::Trigger;
 
 use crate::aws::cloudwatch::{Series, Statistic};
 use crate::aws::{AwsError, Kind};
 use crate::stack::Stack;
-
-/// What the senders count, by the names of `crates/runtime/src/metrics.rs`.
-const SENDER: &[&str] = &[
-    "Sent",
-    "Duplicate",
-    "Expired",
-    "Blocked",
-    "RecipientFault",
-    "NothingToSend",
-    "FailedTransient",
-    "FailedConfiguration",
-    "FailedAmbiguous",
-    "FailedMalformed",
-    "InProgress",
-    "TakenOver",
-    "RecordUnavailable",
-];
 
 /// How the logical ids of its alarms begin.
 pub(super) fn alarms(trigger: Trigger) -> &'static [&'static str] {
@@ -34,20 +18,41 @@ pub(super) fn alarms(trigger: Trigger) -> &'static [&'static str] {
     }
 }
 
-/// What its function counts.
-pub(super) fn metrics(trigger: Trigger) -> Vec<&'static str> {
-    match trigger {
-        Trigger::PreSignUp => {
-            vec!["SignUpConfirmed", "SignUpPassedOn", "SignUpRefused", "SignUpUnchanged", "FailedMalformed"]
+/// Whether the function of a trigger counts this.
+pub(super) fn is_counted_by(trigger: Trigger, metric: Metric) -> bool {
+    metric.counted_by().contains(&trigger)
+}
+
+/// A number of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counter {
+    /// The function counts it, under the stack's name.
+    Own(Metric),
+    /// Lambda counts the invocations that failed.
+    Errors,
+    /// Lambda counts the invocations that it throttled.
+    Throttles,
+}
+
+impl Counter {
+    /// The counters of Lambda.
+    pub(super) const OF_LAMBDA: [Self; 2] = [Self::Errors, Self::Throttles];
+
+    /// The name of the metric in CloudWatch.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Own(metric) => metric.name(),
+            Self::Errors => "Errors",
+            Self::Throttles => "Throttles",
         }
-        Trigger::CustomMessage => vec!["MessageWritten", "MessageLeft"],
-        Trigger::CustomEmailSender => [SENDER, &["FallbackUsed"]].concat(),
-        Trigger::CustomSmsSender => [SENDER, &["PumpingBlocked"]].concat(),
     }
 }
 
-/// What Lambda counts of each function.
-pub(super) const OF_LAMBDA: [&str; 2] = ["Errors", "Throttles"];
+impl From<Metric> for Counter {
+    fn from(metric: Metric) -> Self {
+        Self::Own(metric)
+    }
+}
 
 /// A deployed function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,18 +63,21 @@ pub(super) struct Function {
 }
 
 impl Function {
-    /// Everything that is counted: first what it counts itself, then what Lambda counts under its name.
-    pub(super) fn counters(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let of_lambda = self.name.iter().flat_map(|_| OF_LAMBDA).collect::<Vec<_>>();
-        metrics(self.trigger).into_iter().chain(of_lambda)
+    /// What the function counts, then what Lambda counts under the function's name.
+    pub(super) fn counters(&self) -> impl Iterator<Item = Counter> + use<> {
+        let of_lambda = self.name.iter().flat_map(|_| Counter::OF_LAMBDA).collect::<Vec<_>>();
+        let counted = Metric::of(self.trigger).filter(|metric| metric.unit() == Unit::Count);
+        counted.map(Counter::Own).chain(of_lambda)
     }
 
-    fn series(&self, metric: &'static str, stack: &str) -> Series {
-        let (namespace, dimension) = match &self.name {
-            Some(name) if OF_LAMBDA.contains(&metric) => ("AWS/Lambda", ("FunctionName", name.clone())),
+    fn series(&self, counter: Counter, stack: &str) -> Series {
+        let (namespace, dimension) = match (&self.name, counter) {
+            (Some(name), Counter::Errors | Counter::Throttles) => {
+                ("AWS/Lambda", ("FunctionName", name.clone()))
+            }
             _ => (stack, ("Function", self.trigger.package().to_owned())),
         };
-        let namespace = namespace.to_owned();
+        let (namespace, metric) = (namespace.to_owned(), counter.name());
         Series { namespace, metric, dimension: Some(dimension), statistic: Statistic::Sum }
     }
 }
@@ -164,7 +172,7 @@ impl Deployment {
     /// Everything that is counted, function after function, in the order of [`Function::counters`].
     pub(super) fn counted(&self) -> Vec<Series> {
         let of = |function: &Function| {
-            function.counters().map(|metric| function.series(metric, &self.stack)).collect::<Vec<_>>()
+            function.counters().map(|counter| function.series(counter, &self.stack)).collect::<Vec<_>>()
         };
         self.functions.iter().flat_map(of).collect()
     }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use shared::metric::Metric;
 use shared::trigger::Trigger;
 
 use super::clock;
-use super::deployment::{Deployment, Function, SmsService, alarms};
+use super::deployment::{Counter, Deployment, Function, SmsService, alarms};
 use super::report::{Mail, Report, SmsSpend};
 use crate::Common;
 use crate::aws::cloudwatch::Alarm;
@@ -100,21 +101,22 @@ fn failed_events(report: &Report, shell: &Shell) -> Option<Look> {
 fn failures(report: &Report, function: &Function, shell: &Shell) -> Vec<Look> {
     let name = function.trigger.package();
     let log = || shell.errors(function.trigger, report);
-    let count = |metric| Some(report.total(function.trigger, metric)).filter(|number| *number > 0);
-    let configuration = count("FailedConfiguration").map(|number| Look {
+    let count = |counter: Counter| Some(report.total(function.trigger, counter)).filter(|number| *number > 0);
+    let configuration = count(Metric::FailedConfiguration.into()).map(|number| Look {
         what: format!("{name} failed {} for a reason that no retry mends", many(number, "time")),
         command: log(),
     });
-    let malformed = count("FailedMalformed").map(|number| Look {
+    let malformed = count(Metric::FailedMalformed.into()).map(|number| Look {
         what: format!("{name} could not read {}", many(number, "event")),
         command: log(),
     });
     // Of the others an error is nothing new: a refused sign-up, or a failure that is counted above or passes.
-    let errors = count("Errors").filter(|_| function.trigger == Trigger::CustomMessage).map(|number| Look {
-        what: format!("{name} failed {}, which it never should", many(number, "time")),
-        command: log(),
-    });
-    let throttles = count("Throttles").zip(function.name.as_deref()).map(|(number, in_lambda)| Look {
+    let errors =
+        count(Counter::Errors).filter(|_| function.trigger == Trigger::CustomMessage).map(|number| Look {
+            what: format!("{name} failed {}, which it never should", many(number, "time")),
+            command: log(),
+        });
+    let throttles = count(Counter::Throttles).zip(function.name.as_deref()).map(|(number, in_lambda)| Look {
         what: format!("Lambda throttled {name} {}", many(number, "time")),
         command: shell
             .command(&format!("aws lambda get-function-concurrency --function-name {}", quote(in_lambda))),

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+use shared::metric::Metric;
 use shared::trigger::Trigger;
 
 use super::ask::{Answer, Answers};
 use super::chart::chart;
-use super::deployment::{Deployment, OF_LAMBDA, SmsService, metrics};
+use super::deployment::{Counter, Deployment, SmsService, is_counted_by};
 use super::look::{Look, Shell, looks};
 use super::{Window, clock, whole};
 use crate::aws::cloudwatch::{Alarm, Point};
@@ -103,39 +104,41 @@ pub(super) struct Unknown {
     pub(super) why: String,
 }
 
-/// Counters of the senders as people know them.
-const MESSAGES: [(&str, &str); 11] = [
-    ("sent", "Sent"),
-    ("duplicates avoided", "Duplicate"),
-    ("expired", "Expired"),
-    ("blocked by the configuration", "Blocked"),
-    ("blocked as SMS pumping", "PumpingBlocked"),
-    ("refused: recipient at fault", "RecipientFault"),
-    ("failed, tried again", "FailedTransient"),
-    ("failed, configuration", "FailedConfiguration"),
-    ("failed, outcome not known", "FailedAmbiguous"),
-    ("failed, malformed event", "FailedMalformed"),
-    ("sent by the fallback", "FallbackUsed"),
+/// Counters of the senders, as they are shown.
+const MESSAGES: [(&str, Metric); 11] = [
+    ("sent", Metric::Sent),
+    ("duplicates avoided", Metric::Duplicate),
+    ("expired", Metric::Expired),
+    ("blocked by the configuration", Metric::Blocked),
+    ("blocked as SMS pumping", Metric::PumpingBlocked),
+    ("refused: recipient at fault", Metric::RecipientFault),
+    ("failed, tried again", Metric::FailedTransient),
+    ("failed, configuration", Metric::FailedConfiguration),
+    ("failed, outcome not known", Metric::FailedAmbiguous),
+    ("failed, malformed event", Metric::FailedMalformed),
+    ("sent by the fallback", Metric::FallbackUsed),
 ];
 
-/// Those that are not worth a line unless they happen.
-const RARE: [(&str, &str); 4] = [
-    ("nothing to send", "NothingToSend"),
-    ("another invocation at work", "InProgress"),
-    ("may arrive twice", "TakenOver"),
-    ("without a delivery record", "RecordUnavailable"),
+/// Counters of the senders that are shown only if they are not zero.
+const RARE: [(&str, Metric); 4] = [
+    ("nothing to send", Metric::NothingToSend),
+    ("another invocation at work", Metric::InProgress),
+    ("may arrive twice", Metric::TakenOver),
+    ("without a delivery record", Metric::RecordUnavailable),
 ];
 
-const SIGN_UPS: [(&str, &str); 3] = [
-    ("confirmed without a code", "SignUpConfirmed"),
-    ("passed on", "SignUpPassedOn"),
-    ("refused", "SignUpRefused"),
+const SIGN_UPS: [(&str, Metric); 3] = [
+    ("confirmed without a code", Metric::SignUpConfirmed),
+    ("passed on", Metric::SignUpPassedOn),
+    ("refused", Metric::SignUpRefused),
 ];
 
-const BY_COGNITO: [(&str, &str); 2] = [("with our text", "MessageWritten"), ("with its own", "MessageLeft")];
+const BY_COGNITO: [(&str, Metric); 2] =
+    [("with our text", Metric::MessageWritten), ("with its own", Metric::MessageLeft)];
 
-/// What the chart calls failed.
-const FAILED: [&str; 4] = ["FailedTransient", "FailedConfiguration", "FailedAmbiguous", "FailedMalformed"];
+/// What the chart shows as failed.
+const FAILED: [Metric; 4] =
+    [Metric::FailedTransient, Metric::FailedConfiguration, Metric::FailedAmbiguous, Metric::FailedMalformed];
 
 impl Report {
     pub(super) fn new(
@@ -190,8 +193,9 @@ impl Report {
     }
 
     /// How often that happened; never, where that is not known.
-    pub(super) fn total(&self, trigger: Trigger, metric: &str) -> u64 {
-        self.counts(trigger).and_then(|counts| counts.totals.get(metric)).copied().unwrap_or_default()
+    pub(super) fn total(&self, trigger: Trigger, counter: impl Into<Counter>) -> u64 {
+        let name = counter.into().name();
+        self.counts(trigger).and_then(|counts| counts.totals.get(name)).copied().unwrap_or_default()
     }
 
     fn counts(&self, trigger: Trigger) -> Option<&Counts> {
@@ -199,10 +203,11 @@ impl Report {
     }
 
     /// Hour for hour, all these of all these.
-    fn hourly(&self, triggers: &[Trigger], metrics: &[&str]) -> Vec<u64> {
+    fn hourly(&self, triggers: &[Trigger], metrics: &[Metric]) -> Vec<u64> {
         let mut sums = vec![0_u64; self.hours];
         let counts = triggers.iter().filter_map(|trigger| self.counts(*trigger));
-        for values in counts.flat_map(|counts| metrics.iter().filter_map(|metric| counts.hourly.get(metric)))
+        for values in
+            counts.flat_map(|counts| metrics.iter().filter_map(|metric| counts.hourly.get(metric.name())))
         {
             for (sum, value) in sums.iter_mut().zip(values) {
                 *sum = sum.saturating_add(*value);
@@ -260,23 +265,23 @@ impl Report {
         if senders.is_empty() {
             return Vec::new();
         }
-        let row = |(label, metric): &(&str, &str)| {
-            let cells = senders.iter().map(|(_, trigger)| self.cell(*trigger, metric)).collect();
+        let row = |(label, metric): &(&str, Metric)| {
+            let cells = senders.iter().map(|(_, trigger)| self.cell(*trigger, *metric)).collect();
             ((*label).to_owned(), cells)
         };
         let rare = RARE
             .iter()
-            .filter(|(_, metric)| senders.iter().any(|(_, trigger)| self.total(*trigger, metric) > 0));
+            .filter(|(_, metric)| senders.iter().any(|(_, trigger)| self.total(*trigger, *metric) > 0));
         let here = MESSAGES
             .iter()
-            .filter(|(_, metric)| senders.iter().any(|(_, trigger)| counts_it(*trigger, metric)));
+            .filter(|(_, metric)| senders.iter().any(|(_, trigger)| is_counted_by(*trigger, *metric)));
         let rows: Vec<_> = here.chain(rare).map(row).collect();
         let heads: Vec<_> = senders.iter().map(|(channel, _)| *channel).collect();
         table("Messages", &heads, &rows)
     }
 
-    fn cell(&self, trigger: Trigger, metric: &str) -> String {
-        if counts_it(trigger, metric) { self.total(trigger, metric).to_string() } else { "-".to_owned() }
+    fn cell(&self, trigger: Trigger, metric: Metric) -> String {
+        if is_counted_by(trigger, metric) { self.total(trigger, metric).to_string() } else { "-".to_owned() }
     }
 
     fn by_cognito(&self) -> Vec<String> {
@@ -295,7 +300,7 @@ impl Report {
         let mut rows: Vec<_> = SIGN_UPS
             .iter()
             .map(|(label, metric)| {
-                ((*label).to_owned(), vec![self.total(Trigger::PreSignUp, metric).to_string()])
+                ((*label).to_owned(), vec![self.total(Trigger::PreSignUp, *metric).to_string()])
             })
             .collect();
         if self.asked_for_users {
@@ -309,8 +314,8 @@ impl Report {
         let functions = self.functions.iter().flatten();
         let rows: Vec<_> = functions
             .map(|counts| {
-                let cells = OF_LAMBDA.map(|metric| {
-                    counts.totals.get(metric).map_or_else(|| "?".to_owned(), ToString::to_string)
+                let cells = Counter::OF_LAMBDA.map(|counter| {
+                    counts.totals.get(counter.name()).map_or_else(|| "?".to_owned(), ToString::to_string)
                 });
                 (counts.function.to_owned(), cells.to_vec())
             })
@@ -322,7 +327,7 @@ impl Report {
         const SENDERS: [Trigger; 2] = [Trigger::CustomEmailSender, Trigger::CustomSmsSender];
         let mut rows = Vec::new();
         if !self.senders().is_empty() {
-            rows.push(("sent", self.hourly(&SENDERS, &["Sent"])));
+            rows.push(("sent", self.hourly(&SENDERS, &[Metric::Sent])));
             rows.push(("failed", self.hourly(&SENDERS, &FAILED)));
         }
         let by_cognito = self.hourly(&[Trigger::CustomMessage], &BY_COGNITO.map(|(_, metric)| metric));
@@ -424,10 +429,6 @@ fn command_lines(command: &str) -> Vec<String> {
     lines
 }
 
-fn counts_it(trigger: Trigger, metric: &str) -> bool {
-    metrics(trigger).contains(&metric)
-}
-
 /// Puts the points where they belong: they come in the order of [`Deployment::counted`].
 fn counts(deployment: &Deployment, window: Window, points: &[Vec<Point>]) -> Vec<Counts> {
     let mut points = points.iter();
@@ -435,7 +436,7 @@ fn counts(deployment: &Deployment, window: Window, points: &[Vec<Point>]) -> Vec
         let hourly: BTreeMap<_, _> = function
             .counters()
             .zip(&mut points)
-            .map(|(metric, points)| (metric, by_hour(window, points)))
+            .map(|(counter, points)| (counter.name(), by_hour(window, points)))
             .collect();
         let total = |values: &Vec<u64>| values.iter().copied().fold(0, u64::saturating_add);
         let totals: BTreeMap<_, _> = hourly.iter().map(|(metric, values)| (*metric, total(values))).collect();
