@@ -21,7 +21,6 @@ mod client;
 mod email;
 mod history;
 mod key;
-mod policy;
 mod sms;
 mod startup;
 mod triggers;

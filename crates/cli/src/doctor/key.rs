@@ -4,22 +4,30 @@ mod decrypt;
 mod grants;
 mod state;
 
+use std::collections::BTreeMap;
+
+use pool::permission::COGNITO;
+use pool::policy::{Policy, Principal, Request};
 use shared::arn::Arn;
 use shared::trigger::Trigger;
 
 use super::finding::{Finding, Level};
-use super::function::{AttachedFunction, attach_command};
-use super::policy::{ConditionResult, Policy, Statement};
+use super::function::{AttachedFunction, account_of, attach_command};
 use super::registry::CheckId;
+use super::step::region_of;
 use super::subject::Subject;
 use crate::aws::cognito::Pool;
 use crate::aws::iam::Policies;
 use crate::aws::kms::{Grant, Key, Keys};
 use crate::aws::{AwsError, Kind};
+use crate::terminal::shell::quote;
 
 /// The member of the encryption context that names the user pool of a code, and the condition on it.
 const POOL_IN_CONTEXT: &str = "userpool-id";
 const CONTEXT_CONDITION: &str = "kms:EncryptionContext:userpool-id";
+
+/// That condition key as the reader of policies compares it: in lower case.
+const CONTEXT_CONDITION_KEY: &str = "kms:encryptioncontext:userpool-id";
 
 const SENDER_PAGE: &str =
     "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sender-triggers.html";
@@ -170,34 +178,28 @@ fn is_alias(arn: &str) -> bool {
     Arn::parse(arn).is_some_and(|arn| arn.resource().starts_with("alias/"))
 }
 
-/// What a statement's conditions say about codes of a user pool.
-enum Conditions {
-    Fulfilled,
-    /// They require one of these user pools.
-    NotFulfilled(Vec<String>),
-    Unknown(String),
-}
-
-fn conditions(statement: &Statement, pool: &Pool) -> Conditions {
-    let mut unknown = None;
-    for condition in &statement.conditions {
-        if condition.key != CONTEXT_CONDITION.to_ascii_lowercase() {
-            unknown = Some(condition.key.clone());
-            continue;
-        }
-        match condition.holds_for(&pool.id) {
-            ConditionResult::Fulfilled => {}
-            ConditionResult::NotFulfilled => return Conditions::NotFulfilled(condition.values.clone()),
-            ConditionResult::Unknown => unknown = Some(condition.key.clone()),
-        }
+/// A role decrypts a code of a user pool.
+fn decryption<'a>(role_arn: &'a str, pool: &'a Pool) -> Request<'a> {
+    let account = account_of(role_arn);
+    Request {
+        action: "kms:Decrypt",
+        principal: Principal::Role { arn: role_arn, account },
+        context: BTreeMap::from([
+            (CONTEXT_CONDITION_KEY, pool.id.as_str()),
+            ("aws:principalarn", role_arn),
+            ("aws:principalaccount", account),
+            ("kms:calleraccount", account),
+        ]),
     }
-    unknown.map_or(Conditions::Fulfilled, Conditions::Unknown)
 }
 
-/// The user pools that a Deny exempts.
-fn exempted(statement: &Statement) -> Vec<String> {
-    let conditions = statement.conditions.iter().filter(|condition| condition.operator.contains("Not"));
-    conditions.flat_map(|condition| condition.values.iter().cloned()).collect()
+/// Cognito encrypts a code of a user pool.
+fn encryption<'a>(action: &'a str, pool: &'a Pool) -> Request<'a> {
+    Request {
+        action,
+        principal: Principal::Service(COGNITO),
+        context: BTreeMap::from([(CONTEXT_CONDITION_KEY, pool.id.as_str())]),
+    }
 }
 
 /// "for all user pools except …", if there are any.
@@ -211,9 +213,6 @@ fn except(exempted: &[String]) -> String {
 
 /// The command that shows the policy of a key.
 fn show_policy(key_arn: &str) -> String {
-    use super::step::region_of;
-    use crate::terminal::shell::quote;
-
     let region = region_of(key_arn);
     format!("aws kms get-key-policy --key-id {} --region {} --output text", quote(key_arn), quote(region))
 }

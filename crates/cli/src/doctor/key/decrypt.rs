@@ -1,87 +1,21 @@
 //! Whether the senders can decrypt codes with the key.
 
+use pool::policy::{Access, AllowedBy, Denial, Policy, UnknownBecause};
 use shared::arn::function_name;
 
 use super::{
-    CONTEXT_CONDITION, Conditions, GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, SenderRole, conditions,
-    except, exempted, show_policy,
+    CONTEXT_CONDITION, GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, SenderRole, decryption, except,
+    show_policy,
 };
 use crate::aws::cognito::Pool;
 use crate::aws::kms::Grant;
 use crate::doctor::finding::Finding;
-use crate::doctor::function::account_of;
-use crate::doctor::policy::Policy;
 use crate::doctor::registry::CheckId;
 
 const DECRYPT: CheckId = CheckId::TriggersDecrypt;
 
-/// What a key policy says about a role that decrypts codes of a user pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum KeyPolicyDecision {
-    /// It allows the role by its ARN.
-    Allows,
-    /// It leaves the decision to the IAM policies of the account.
-    DelegatesToIam,
-    /// A statement denies it, except for these user pools.
-    Denies(Vec<String>),
-    /// It allows the role only for these other user pools.
-    AllowsOtherPools(Vec<String>),
-    /// Nothing allows it.
-    NotAllowed,
-    /// It depends on a condition that isn't understood here.
-    Unknown(String),
-}
-
-fn key_policy_decision(policy: &Policy, role: &str, pool: &Pool) -> KeyPolicyDecision {
-    let mut best = KeyPolicyDecision::NotAllowed;
-    let mut unknown_deny = None;
-    for statement in policy.about("kms:Decrypt") {
-        let named = statement.names_role(role);
-        let delegated = statement.leaves_it_to(account_of(role));
-        if !named && !delegated {
-            continue;
-        }
-        best = match (conditions(statement, pool), statement.allows) {
-            (Conditions::Fulfilled, false) => return KeyPolicyDecision::Denies(exempted(statement)),
-            (Conditions::Unknown(key), false) => {
-                unknown_deny = Some(key);
-                best
-            }
-            (Conditions::Fulfilled, true) if named => KeyPolicyDecision::Allows,
-            (Conditions::Fulfilled, true) if best != KeyPolicyDecision::Allows => {
-                KeyPolicyDecision::DelegatesToIam
-            }
-            (Conditions::NotFulfilled(values), true) if best == KeyPolicyDecision::NotAllowed => {
-                KeyPolicyDecision::AllowsOtherPools(values)
-            }
-            (Conditions::Unknown(key), true) if best == KeyPolicyDecision::NotAllowed => {
-                KeyPolicyDecision::Unknown(key)
-            }
-            _ => best,
-        };
-    }
-    // A Deny takes precedence over every Allow, so one that isn't understood leaves the result open.
-    match (unknown_deny, best) {
-        (Some(key), KeyPolicyDecision::Allows | KeyPolicyDecision::DelegatesToIam) => {
-            KeyPolicyDecision::Unknown(key)
-        }
-        (_, best) => best,
-    }
-}
-
-/// Why the key policy alone keeps a role from decrypting.
-fn prevented_by(decision: &KeyPolicyDecision) -> Option<String> {
-    match decision {
-        KeyPolicyDecision::Denies(exempted) => Some(format!("the key policy denies it{}", except(exempted))),
-        KeyPolicyDecision::AllowsOtherPools(others) => {
-            Some(format!("the key policy allows it only for {}", others.join(", ")))
-        }
-        KeyPolicyDecision::NotAllowed => {
-            Some("the key policy neither names its role nor delegates to IAM".to_owned())
-        }
-        KeyPolicyDecision::Allows | KeyPolicyDecision::DelegatesToIam | KeyPolicyDecision::Unknown(_) => None,
-    }
-}
+/// A statement that a decision depends on.
+const DENY: &str = "a Deny statement";
 
 /// Whether a grant lets a role decrypt codes of this user pool.
 pub(super) fn is_granted(grants: &[Grant], role: &str, pool: &Pool) -> bool {
@@ -94,7 +28,9 @@ pub(super) fn is_granted(grants: &[Grant], role: &str, pool: &Pool) -> bool {
 }
 
 /// Whether a sender can decrypt codes of this user pool: by a grant, by the key policy, or, if that delegates to IAM, by
-/// the policies of its role.
+/// the policies of its role. A Deny statement in the key policy takes precedence over all of them.
+///
+/// `policy` is `None` if the key policy couldn't be read.
 pub(super) fn finding(
     role: &SenderRole<'_>,
     policy: Option<&Policy>,
@@ -104,50 +40,72 @@ pub(super) fn finding(
 ) -> Finding {
     let SenderRole { sender, role_arn, allowed } = role;
     let name = function_name(sender.arn);
-    let decision = policy.map(|policy| key_policy_decision(policy, role_arn, pool));
+    let request = decryption(role_arn, pool);
+    let fine = || Finding::ok(DECRYPT, format!("{name} can decrypt codes of this user pool"));
+    let unknown = |statement: &str, key: &str| {
+        Finding::warning(
+            DECRYPT,
+            format!(
+                "whether {name} can decrypt codes of this user pool depends on {statement} in the key policy with a \
+                 condition on {key}, which doctor can't evaluate"
+            ),
+        )
+        .advice("Check that condition in the key policy:")
+        .command(show_policy(key_arn))
+    };
+    if granted {
+        let by_grant = |finding: Finding| {
+            finding.evidence(format!("kms:ListGrants: a grant lets {role_arn} do Decrypt")).source(GRANT_PAGE)
+        };
+        match policy.map_or(Denial::None, |policy| policy.denial(&request)) {
+            Denial::None => return by_grant(fine()),
+            Denial::Unknown { condition_key } => return by_grant(unknown(DENY, condition_key)),
+            Denial::By(_) => {}
+        }
+    }
     let cause = |reason: &str| {
         Finding::cause(DECRYPT, format!("{name} can't decrypt codes of this user pool: {reason}"))
     };
-    let fine = || Finding::ok(DECRYPT, format!("{name} can decrypt codes of this user pool"));
-    let finding = match (decision.as_ref().and_then(prevented_by), &decision, allowed) {
-        (reason, _, _) if granted && !matches!(decision, Some(KeyPolicyDecision::Denies(_) | KeyPolicyDecision::Unknown(_))) => {
-            drop(reason);
-            return fine()
-                .evidence(format!("kms:ListGrants: a grant lets {role_arn} do Decrypt"))
-                .source(GRANT_PAGE);
-        }
-        (Some(reason), _, _) => cause(&reason)
+    let by_key_policy = |reason: &str| {
+        cause(reason)
             .advice(
                 "Let the key policy delegate to IAM (Allow kms:* for the account's root) without a Deny that applies. \
                  The policy:",
             )
-            .command(show_policy(key_arn)),
-        (None, Some(KeyPolicyDecision::Unknown(key)), _) => Finding::warning(
-            DECRYPT,
-            format!(
-                "whether {name} can decrypt codes of this user pool depends on the condition {key} in the key policy, \
-                 which doctor can't evaluate"
-            ),
-        )
-        .advice("Check that condition in the key policy:")
-        .command(show_policy(key_arn)),
-        (None, Some(KeyPolicyDecision::Allows), _) | (None, _, Ok(true)) => fine(),
-        (None, _, Ok(false)) => cause("its role's policies don't allow kms:Decrypt on the key for it").advice(
+            .command(show_policy(key_arn))
+    };
+    let access = policy.map(|policy| policy.access(&request));
+    let finding = match (&access, allowed) {
+        (Some(Access::Denied(statement)), _) => {
+            by_key_policy(&format!("the key policy denies it{}", except(&statement.exceptions())))
+        }
+        (Some(Access::NotAllowed { allowed_instead }), _) if allowed_instead.is_empty() => {
+            by_key_policy("the key policy neither names its role nor delegates to IAM")
+        }
+        (Some(Access::NotAllowed { allowed_instead }), _) => {
+            by_key_policy(&format!("the key policy allows it only for {}", allowed_instead.join(", ")))
+        }
+        (Some(Access::Unknown(UnknownBecause::Allow { condition_key })), _) => {
+            unknown("an Allow statement", condition_key)
+        }
+        (Some(Access::Unknown(UnknownBecause::Deny { condition_key, otherwise: AllowedBy::Statements(_) })), _)
+        | (Some(Access::Unknown(UnknownBecause::Deny { condition_key, otherwise: AllowedBy::Iam })), Ok(true)) => {
+            unknown(DENY, condition_key)
+        }
+        (Some(Access::Allowed(AllowedBy::Statements(_))), _) | (_, Ok(true)) => fine(),
+        (_, Ok(false)) => cause("its role's policies don't allow kms:Decrypt on the key for it").advice(
             "Deploy the stack again with UserPoolId set to this user pool: with DecryptForUserPoolOnly=true the role \
              can decrypt codes of that user pool only.",
         ),
-        (None, _, Err(error)) => {
+        (_, Err(error)) => {
             return Finding::not_checked(DECRYPT, &format!("whether {name} can decrypt codes"), error);
         }
     };
-    let finding = match &decision {
-        Some(KeyPolicyDecision::DelegatesToIam) => {
-            finding.evidence("kms:GetKeyPolicy delegates to IAM").source(KEY_POLICY_PAGE)
-        }
-        _ => {
-            finding.evidence(format!("kms:GetKeyPolicy, kms:Decrypt for {role_arn}")).source(KEY_POLICY_PAGE)
-        }
+    let finding = match &access {
+        Some(Access::Allowed(AllowedBy::Iam)) => finding.evidence("kms:GetKeyPolicy delegates to IAM"),
+        _ => finding.evidence(format!("kms:GetKeyPolicy, kms:Decrypt for {role_arn}")),
     };
+    let finding = finding.source(KEY_POLICY_PAGE);
     match allowed {
         Ok(allowed) => finding.evidence(format!(
             "iam:SimulatePrincipalPolicy of {role_arn}, kms:Decrypt on the key with {CONTEXT_CONDITION}={}: {}",
@@ -160,18 +118,19 @@ pub(super) fn finding(
 
 #[cfg(test)]
 mod tests {
+    use shared::trigger::Trigger;
+
     use super::super::{test_condition, test_pool};
     use super::*;
+    use crate::aws::AwsError;
+    use crate::doctor::finding::Level;
+    use crate::doctor::function::AttachedFunction;
 
     const ROLE: &str = "arn:aws:iam::123456789012:role/triggers-sender";
 
     const DELEGATES: &str = r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"kms:*","Resource":"*"}"#;
 
-    #[track_caller]
-    fn check_policy(statements: &str, expected: &KeyPolicyDecision) {
-        let policy = Policy::parse(&format!(r#"{{"Statement":[{statements}]}}"#)).expect("a policy");
-        assert_eq!(&key_policy_decision(&policy, ROLE, &test_pool()), expected, "{statements}");
-    }
+    const FINE: &str = "sender can decrypt codes of this user pool";
 
     fn statement(effect: &str, condition: &str) -> String {
         format!(
@@ -179,41 +138,121 @@ mod tests {
         )
     }
 
+    /// What doctor finds with these statements in the key policy, what IAM returned, and perhaps a grant.
+    #[track_caller]
+    fn check(statements: &str, iam: bool, granted: bool, level: Level, expected: &str) {
+        let policy = Policy::parse(&format!(r#"{{"Statement":[{statements}]}}"#)).expect("a policy");
+        let sender = AttachedFunction {
+            trigger: Trigger::CustomEmailSender,
+            arn: "arn:aws:lambda:eu-central-1:123456789012:function:sender",
+        };
+        let allowed: Result<bool, AwsError> = Ok(iam);
+        let role = SenderRole { sender, role_arn: ROLE.to_owned(), allowed };
+        let finding = finding(&role, Some(&policy), granted, &test_pool(), "arn:key");
+        assert_eq!((finding.level, finding.summary.as_str()), (level, expected), "{statements}");
+    }
+
+    #[track_caller]
+    fn check_cause(statements: &str, iam: bool, reason: &str) {
+        let expected = format!("sender can't decrypt codes of this user pool: {reason}");
+        check(statements, iam, false, Level::Cause, &expected);
+    }
+
+    #[track_caller]
+    fn check_unknown(statements: &str, iam: bool, granted: bool, statement: &str, key: &str) {
+        let expected = format!(
+            "whether sender can decrypt codes of this user pool depends on {statement} in the key policy with a \
+             condition on {key}, which doctor can't evaluate"
+        );
+        check(statements, iam, granted, Level::Warning, &expected);
+    }
+
     #[test]
-    fn a_key_policy_allows_denies_or_delegates_to_iam() {
-        let (own, other) = ("eu-central-1_Example01", "eu-central-1_Other");
-        check_policy(DELEGATES, &KeyPolicyDecision::DelegatesToIam);
-        check_policy("", &KeyPolicyDecision::NotAllowed);
-        check_policy(&DELEGATES.replace("123456789012", "111122223333"), &KeyPolicyDecision::NotAllowed);
-        check_policy(&DELEGATES.replace("kms:*", "kms:Describe*"), &KeyPolicyDecision::NotAllowed);
-        check_policy(&statement("Allow", ""), &KeyPolicyDecision::Allows);
-        check_policy(&format!("{},{DELEGATES}", statement("Allow", "")), &KeyPolicyDecision::Allows);
-        check_policy(&statement("Allow", &test_condition("StringEquals", own)), &KeyPolicyDecision::Allows);
-        check_policy(
-            &statement("Allow", &test_condition("StringEquals", other)),
-            &KeyPolicyDecision::AllowsOtherPools(vec![other.to_owned()]),
+    fn a_key_policy_allows_or_delegates_to_iam() {
+        let own = "eu-central-1_Example01";
+        check(DELEGATES, true, false, Level::Ok, FINE);
+        check_cause(DELEGATES, false, "its role's policies don't allow kms:Decrypt on the key for it");
+        check(&statement("Allow", ""), false, false, Level::Ok, FINE);
+        check(&format!("{},{DELEGATES}", statement("Allow", "")), false, false, Level::Ok, FINE);
+        check(&statement("Allow", &test_condition("StringEquals", own)), false, false, Level::Ok, FINE);
+        let nothing = "the key policy neither names its role nor delegates to IAM";
+        check_cause("", true, nothing);
+        check_cause(&DELEGATES.replace("123456789012", "111122223333"), true, nothing);
+        check_cause(&DELEGATES.replace("kms:*", "kms:Describe*"), true, nothing);
+        check_cause(
+            &statement("Allow", &test_condition("StringEquals", "eu-central-1_Other")),
+            true,
+            "the key policy allows it only for eu-central-1_Other",
         );
-        check_policy(
-            &format!("{DELEGATES},{}", statement("Deny", "")),
-            &KeyPolicyDecision::Denies(Vec::new()),
-        );
-        check_policy(
-            &format!("{DELEGATES},{}", statement("Deny", &test_condition("StringNotEquals", other))),
-            &KeyPolicyDecision::Denies(vec![other.to_owned()]),
-        );
-        check_policy(
-            &format!("{DELEGATES},{}", statement("Deny", &test_condition("StringNotEquals", own))),
-            &KeyPolicyDecision::DelegatesToIam,
-        );
-        check_policy(
+        check_unknown(
             &statement("Allow", r#","Condition":{"Bool":{"aws:ViaAWSService":"true"}}"#),
-            &KeyPolicyDecision::Unknown("aws:viaawsservice".to_owned()),
+            true,
+            false,
+            "an Allow statement",
+            "aws:viaawsservice",
         );
-        // A Deny whose condition isn't understood is not forgotten.
-        let unknown_deny = statement("Deny", r#","Condition":{"Bool":{"aws:ViaAWSService":"false"}}"#);
-        let unknown = KeyPolicyDecision::Unknown("aws:viaawsservice".to_owned());
-        check_policy(&format!("{},{unknown_deny}", statement("Allow", "")), &unknown);
-        check_policy(&format!("{unknown_deny},{DELEGATES}"), &unknown);
-        check_policy(&unknown_deny, &KeyPolicyDecision::NotAllowed);
+    }
+
+    #[test]
+    fn a_deny_statement_takes_precedence_over_every_permission() {
+        let (own, other) = ("eu-central-1_Example01", "eu-central-1_Other");
+        let with = |deny: &str| format!("{DELEGATES},{deny}");
+        let denied = "sender can't decrypt codes of this user pool: the key policy denies it";
+        check(&with(&statement("Deny", "")), true, true, Level::Cause, denied);
+        check_cause(
+            &with(&statement("Deny", &test_condition("StringNotEquals", other))),
+            true,
+            "the key policy denies it for all user pools except eu-central-1_Other",
+        );
+        let except_own = with(&statement("Deny", &test_condition("StringNotEquals", own)));
+        check(&except_own, true, false, Level::Ok, FINE);
+    }
+
+    #[test]
+    fn a_deny_statement_applies_to_all_principals_and_actions_that_it_does_not_except() {
+        let deny = |principal: &str, action: &str| {
+            format!(r#"{DELEGATES},{{"Effect":"Deny","NotPrincipal":{principal},"NotAction":"{action}"}}"#)
+        };
+        let (other, own) =
+            (r#"{"AWS":"arn:aws:iam::123456789012:role/other"}"#, format!(r#"{{"AWS":"{ROLE}"}}"#));
+        check_cause(&deny(other, "kms:Encrypt"), true, "the key policy denies it");
+        check(&deny(other, "kms:Decrypt"), true, false, Level::Ok, FINE);
+        check(&deny(&own, "kms:Encrypt"), true, false, Level::Ok, FINE);
+    }
+
+    #[test]
+    fn a_deny_whose_condition_is_not_understood_is_never_forgotten() {
+        let deny = statement("Deny", r#","Condition":{"Bool":{"aws:ViaAWSService":"false"}}"#);
+        let key = "aws:viaawsservice";
+        let delegates = format!("{deny},{DELEGATES}");
+        check_unknown(&format!("{},{deny}", statement("Allow", "")), false, false, DENY, key);
+        check_unknown(&delegates, true, false, DENY, key);
+        check_cause(&delegates, false, "its role's policies don't allow kms:Decrypt on the key for it");
+        check_unknown(&delegates, false, true, DENY, key);
+        check_unknown(&deny, false, true, DENY, key);
+        check_cause(&deny, true, "the key policy neither names its role nor delegates to IAM");
+        // A policy variable is not compared as text.
+        let variable =
+            statement("Deny", &test_condition("ForAnyValue:StringEquals", "${aws:PrincipalTag/pool}"));
+        check_unknown(
+            &format!("{DELEGATES},{variable}"),
+            true,
+            false,
+            DENY,
+            "kms:encryptioncontext:userpool-id",
+        );
+    }
+
+    #[test]
+    fn conditions_on_the_role_and_its_account_are_evaluated() {
+        let condition =
+            |key: &str, value: &str| format!(r#","Condition":{{"StringEquals":{{"{key}":"{value}"}}}}"#);
+        for (key, value) in [
+            ("aws:PrincipalArn", ROLE),
+            ("aws:PrincipalAccount", "123456789012"),
+            ("kms:CallerAccount", "123456789012"),
+        ] {
+            check(&statement("Allow", &condition(key, value)), false, false, Level::Ok, FINE);
+        }
     }
 }

@@ -1,16 +1,14 @@
 //! Whether Cognito can encrypt codes with the key.
 
-use super::{
-    Conditions, GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, SENDER_PAGE, conditions, except, exempted,
-    show_policy,
-};
+use pool::policy::{Denial, Policy};
+
+use super::{GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, SENDER_PAGE, encryption, except, show_policy};
 use crate::aws::AwsError;
 use crate::aws::cognito::Pool;
 use crate::aws::kms::Grant;
 use crate::deployment::Deployment;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::{attach_command, detach_command};
-use crate::doctor::policy::Policy;
 use crate::doctor::registry::CheckId;
 
 const GRANT: CheckId = CheckId::TriggersGrant;
@@ -127,45 +125,37 @@ fn reattach(finding: Finding, pool: &Pool, deployment: Option<&Deployment>) -> F
 
 /// A Deny in the key policy takes precedence over every grant.
 pub(super) fn denied_by_policy(policy: &Policy, pool: &Pool, key_arn: &str) -> Option<Finding> {
-    let denials = ["kms:Encrypt", "kms:GenerateDataKey"]
-        .into_iter()
-        .flat_map(|action| policy.about(action))
-        .filter(|statement| !statement.allows && statement.names_service("cognito-idp.amazonaws.com"));
-    let mut unknown = None;
-    for statement in denials {
-        match conditions(statement, pool) {
-            Conditions::Fulfilled => {
-                let except = except(&exempted(statement));
-                return Some(
-                    Finding::cause(
-                        GRANT,
-                        format!("the key policy denies Cognito the encryption of codes{except}"),
-                    )
-                    .evidence("kms:GetKeyPolicy: a Deny takes precedence over every grant")
-                    .source(KEY_POLICY_PAGE)
-                    .advice(
-                        "Remove that statement from the key policy, or exempt this user pool. The policy:",
-                    )
-                    .command(show_policy(key_arn)),
-                );
-            }
-            Conditions::NotFulfilled(_) => {}
-            Conditions::Unknown(key) => unknown = Some(key),
-        }
-    }
-    let key = unknown?;
-    Some(
-        Finding::warning(
+    let denials =
+        ["kms:Encrypt", "kms:GenerateDataKey"].map(|action| policy.denial(&encryption(action, pool)));
+    let certain = denials.iter().find_map(|denial| match denial {
+        Denial::By(statement) => Some(statement),
+        Denial::Unknown { .. } | Denial::None => None,
+    });
+    let possible = denials.iter().find_map(|denial| match denial {
+        Denial::Unknown { condition_key } => Some(condition_key),
+        Denial::By(_) | Denial::None => None,
+    });
+    let finding = match (certain, possible) {
+        (Some(statement), _) => Finding::cause(
+            GRANT,
+            format!("the key policy denies Cognito the encryption of codes{}", except(&statement.exceptions())),
+        )
+        .advice("Remove that statement from the key policy, or exempt this user pool. The policy:"),
+        (None, Some(key)) => Finding::warning(
             GRANT,
             format!(
-                "the key policy denies Cognito the encryption of codes under the condition {key}, which doctor can't \
-                 evaluate"
+                "whether Cognito can encrypt codes depends on a Deny statement in the key policy with a condition on \
+                 {key}, which doctor can't evaluate"
             ),
         )
-        .evidence("kms:GetKeyPolicy: a Deny takes precedence over every grant")
-        .source(KEY_POLICY_PAGE)
-        .advice("Check that condition in the key policy:")
-        .command(show_policy(key_arn)),
+        .advice("Check that condition in the key policy:"),
+        (None, None) => return None,
+    };
+    Some(
+        finding
+            .command(show_policy(key_arn))
+            .evidence("kms:GetKeyPolicy: a Deny takes precedence over every grant")
+            .source(KEY_POLICY_PAGE),
     )
 }
 
@@ -218,32 +208,68 @@ mod tests {
         );
     }
 
+    #[track_caller]
+    fn check_denial(statement: &str, expected: Option<(Level, &str)>) {
+        let policy = Policy::parse(&format!(r#"{{"Statement":{statement}}}"#)).expect("a policy");
+        let finding = denied_by_policy(&policy, &test_pool(), "");
+        let found = finding.as_ref().map(|finding| (finding.level, finding.summary.as_str()));
+        assert_eq!(found, expected, "{statement}");
+    }
+
+    fn deny(action: &str, principal: &str, condition: &str) -> String {
+        format!(
+            r#"{{"Effect":"Deny","Principal":{principal},"Action":"{action}","Resource":"*"{condition}}}"#
+        )
+    }
+
+    const DENIED: Option<(Level, &str)> =
+        Some((Level::Cause, "the key policy denies Cognito the encryption of codes"));
+
     #[test]
     fn a_deny_in_the_key_policy_takes_precedence() {
-        let check = |action: &str, principal: &str, condition: &str, expected: Option<Level>| {
-            let statement = format!(
-                r#"{{"Effect":"Deny","Principal":{principal},"Action":"{action}","Resource":"*"{condition}}}"#
-            );
-            let policy = Policy::parse(&format!(r#"{{"Statement":{statement}}}"#)).expect("a policy");
-            assert_eq!(
-                denied_by_policy(&policy, &test_pool(), "").map(|finding| finding.level),
-                expected,
-                "{statement}"
-            );
-        };
-        check("kms:GenerateDataKey*", r#""*""#, "", Some(Level::Cause));
-        check("kms:*", r#"{"Service":"cognito-idp.amazonaws.com"}"#, "", Some(Level::Cause));
-        check("kms:*", r#"{"Service":"sqs.amazonaws.com"}"#, "", None);
-        check("kms:Decrypt", r#""*""#, "", None);
-        check(
-            "kms:Encrypt",
-            r#""*""#,
-            &test_condition("StringNotEquals", "eu-central-1_Other"),
-            Some(Level::Cause),
+        let everyone = r#""*""#;
+        for principal in [everyone, r#"{"AWS":"*"}"#, r#"{"Service":"cognito-idp.amazonaws.com"}"#] {
+            check_denial(&deny("kms:GenerateDataKey*", principal, ""), DENIED);
+        }
+        check_denial(&deny("kms:*", r#"{"Service":"sqs.amazonaws.com"}"#, ""), None);
+        check_denial(&deny("kms:Decrypt", everyone, ""), None);
+        let except =
+            |pool_id: &str| deny("kms:Encrypt", everyone, &test_condition("StringNotEquals", pool_id));
+        check_denial(&except("eu-central-1_Example01"), None);
+        check_denial(
+            &except("eu-central-1_Other"),
+            Some((
+                Level::Cause,
+                "the key policy denies Cognito the encryption of codes for all user pools except eu-central-1_Other",
+            )),
         );
-        check("kms:Encrypt", r#""*""#, &test_condition("StringNotEquals", "eu-central-1_Example01"), None);
-        // A Deny whose condition isn't understood is not forgotten.
-        let unknown = r#","Condition":{"Bool":{"aws:ViaAWSService":"false"}}"#;
-        check("kms:Encrypt", r#""*""#, unknown, Some(Level::Warning));
+    }
+
+    #[test]
+    fn a_deny_statement_applies_to_all_principals_and_actions_that_it_does_not_except() {
+        let deny = |principal: &str, actions: &str| {
+            format!(r#"{{"Effect":"Deny","NotPrincipal":{principal},"NotAction":{actions}}}"#)
+        };
+        let role = r#"{"AWS":"arn:aws:iam::123456789012:role/deployer"}"#;
+        check_denial(&deny(role, r#""kms:Decrypt""#), DENIED);
+        check_denial(&deny(role, r#"["kms:Encrypt","kms:GenerateDataKey*"]"#), None);
+        check_denial(&deny(r#"{"Service":"cognito-idp.amazonaws.com"}"#, r#""kms:Decrypt""#), None);
+    }
+
+    #[test]
+    fn a_deny_whose_condition_is_not_understood_is_never_forgotten() {
+        let (bool, variable) = (
+            r#","Condition":{"Bool":{"aws:ViaAWSService":"false"}}"#,
+            test_condition("StringEquals", "${aws:PrincipalTag/pool}"),
+        );
+        for (condition, key) in
+            [(bool, "aws:viaawsservice"), (variable.as_str(), "kms:encryptioncontext:userpool-id")]
+        {
+            let expected = format!(
+                "whether Cognito can encrypt codes depends on a Deny statement in the key policy with a condition on \
+                 {key}, which doctor can't evaluate"
+            );
+            check_denial(&deny("kms:Encrypt", r#""*""#, condition), Some((Level::Warning, &expected)));
+        }
     }
 }

@@ -1,38 +1,19 @@
 //! Whether Cognito can invoke a function for a user pool.
 
+use pool::permission::{COGNITO, InvokePermission, PermittedPools};
+use pool::policy::{Effect, Policy};
 use shared::arn::{function_name, unqualified};
 
 use crate::aws::AwsError;
 use crate::aws::cognito::Pool;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::{AttachedFunction, account_of};
-use crate::doctor::policy::{ConditionResult, Policy, Statement};
 use crate::doctor::registry::CheckId;
 use crate::doctor::step::Step;
 
 const PERMISSION: CheckId = CheckId::TriggersPermission;
 
-/// The principal that invokes the functions.
-const COGNITO: &str = "cognito-idp.amazonaws.com";
-
 const TRIGGER_PAGE: &str = "https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html";
-
-/// Whether Cognito can invoke a function for a user pool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum InvokePermission {
-    Allowed,
-    /// No condition restricts it to this user pool or its account.
-    AnyPool,
-    /// The function has no policy.
-    NoPolicy,
-    /// No statement is about Cognito.
-    Missing,
-    /// The conditions name other user pools and accounts.
-    Others(Vec<String>),
-    Denied,
-    /// It depends on a condition that isn't understood here.
-    Unknown(String),
-}
 
 pub(super) fn finding(
     attached: AttachedFunction<'_>,
@@ -41,37 +22,13 @@ pub(super) fn finding(
 ) -> Finding {
     let name = function_name(attached.arn);
     let policy = match policy {
-        Ok(policy) => policy.as_deref(),
+        Ok(policy) => policy.as_deref().and_then(Policy::parse),
         Err(error) => {
             return Finding::not_checked(PERMISSION, &format!("whether Cognito can invoke {name}"), error);
         }
     };
-    let cause = |reason: &str| {
-        Finding::cause(
-            PERMISSION,
-            format!("Cognito can't invoke {name} for this user pool ({reason}): {}", attached.consequence()),
-        )
-    };
-    let permission = invoke_permission(policy, &pool.arn);
-    let finding = match &permission {
-        InvokePermission::Allowed => {
-            Finding::ok(PERMISSION, format!("Cognito can invoke {name} for this user pool"))
-        }
-        InvokePermission::AnyPool => Finding::warning(
-            PERMISSION,
-            format!("every user pool of every account can invoke {name}"),
-        )
-        .advice("Replace that statement with one that has aws:SourceArn: attach adds it."),
-        InvokePermission::NoPolicy => cause("the function has no policy"),
-        InvokePermission::Missing => cause("no statement of its policy is about Cognito"),
-        InvokePermission::Others(others) => cause(&format!("its policy names {}", others.join(", "))),
-        InvokePermission::Denied => cause("a statement of its policy denies it"),
-        InvokePermission::Unknown(key) => Finding::warning(
-            PERMISSION,
-            format!("whether Cognito can invoke {name} depends on the condition {key}, which doctor can't evaluate"),
-        )
-        .advice("Check that condition in the function's policy (aws lambda get-policy)."),
-    };
+    let permission = policy.map(|policy| InvokePermission::in_policy(&policy, &pool.arn));
+    let finding = described(attached, permission.as_ref());
     let qualified = attached.arn != unqualified(attached.arn);
     let qualified = if qualified { ", for that version or alias, which has its own policy" } else { "" };
     let finding = finding
@@ -82,138 +39,176 @@ pub(super) fn finding(
         ))
         .source(TRIGGER_PAGE);
     match permission {
-        InvokePermission::NoPolicy | InvokePermission::Missing | InvokePermission::Others(_) => {
-            finding.step(Step::AllowInvoke {
-                function_arn: attached.arn.to_owned(),
-                pool_arn: pool.arn.clone(),
-                account: account_of(&pool.arn).to_owned(),
-            })
-        }
-        InvokePermission::Denied => finding.advice(
+        None | Some(InvokePermission::NotAllowed { .. }) => finding.step(Step::AllowInvoke {
+            function_arn: attached.arn.to_owned(),
+            pool_arn: pool.arn.clone(),
+            account: account_of(&pool.arn).to_owned(),
+        }),
+        Some(InvokePermission::Denied) => finding.advice(
             "Remove that statement with aws lambda remove-permission, or in the stack that added it.",
         ),
-        InvokePermission::Allowed | InvokePermission::AnyPool | InvokePermission::Unknown(_) => finding,
+        Some(InvokePermission::Unknown { .. }) => {
+            finding.advice("Check that condition in the function's policy (aws lambda get-policy).")
+        }
+        Some(InvokePermission::Allowed(PermittedPools::OfEveryAccount)) => {
+            finding.advice("Replace that statement with one that has aws:SourceArn: attach adds it.")
+        }
+        Some(InvokePermission::Allowed(PermittedPools::Named | PermittedPools::OfAccount)) => finding,
     }
 }
 
-fn invoke_permission(policy: Option<&str>, pool_arn: &str) -> InvokePermission {
-    let Some(policy) = policy.and_then(Policy::parse) else { return InvokePermission::NoPolicy };
-    let statements =
-        policy.about("lambda:InvokeFunction").filter(|statement| statement.names_service(COGNITO));
-    let (mut others, mut allowed, mut any_pool) = (Vec::new(), false, false);
-    let (mut unknown_allow, mut unknown_deny) = (None, None);
-    for statement in statements {
-        match (applies(statement, pool_arn), statement.allows) {
-            (Applies::Yes | Applies::ToAll, false) => return InvokePermission::Denied,
-            (Applies::Yes, true) => allowed = true,
-            (Applies::ToAll, true) => any_pool = true,
-            (Applies::No(named), true) => others.extend(named),
-            (Applies::No(_), false) => {}
-            (Applies::Unknown(key), true) => unknown_allow = Some(key),
-            (Applies::Unknown(key), false) => unknown_deny = Some(key),
+/// What the function's policy means for this user pool; `None` if the function has no policy.
+fn described(attached: AttachedFunction<'_>, permission: Option<&InvokePermission>) -> Finding {
+    let (name, consequence) = (function_name(attached.arn), attached.consequence());
+    let cause = |reason: &str| {
+        Finding::cause(
+            PERMISSION,
+            format!("Cognito can't invoke {name} for this user pool ({reason}): {consequence}"),
+        )
+    };
+    match permission {
+        None => cause("the function has no policy"),
+        Some(InvokePermission::Allowed(PermittedPools::Named)) => {
+            Finding::ok(PERMISSION, format!("Cognito can invoke {name} for this user pool"))
         }
-    }
-    // A Deny takes precedence over every Allow, so one that isn't understood leaves the result open.
-    match (unknown_deny, unknown_allow) {
-        (Some(key), _) if allowed || any_pool => InvokePermission::Unknown(key),
-        _ if allowed => InvokePermission::Allowed,
-        _ if any_pool => InvokePermission::AnyPool,
-        (_, Some(key)) => InvokePermission::Unknown(key),
-        _ if others.is_empty() => InvokePermission::Missing,
-        _ => {
-            others.sort();
-            others.dedup();
-            InvokePermission::Others(others)
+        Some(InvokePermission::Allowed(PermittedPools::OfAccount)) => {
+            Finding::ok(PERMISSION, format!("Cognito can invoke {name} for every user pool of its account"))
         }
-    }
-}
-
-/// Whether a statement applies to a user pool.
-enum Applies {
-    Yes,
-    ToAll,
-    /// It names these user pools or accounts.
-    No(Vec<String>),
-    Unknown(String),
-}
-
-fn applies(statement: &Statement, pool_arn: &str) -> Applies {
-    let mut restricted = false;
-    let mut unknown = None;
-    for condition in &statement.conditions {
-        let actual = match condition.key.as_str() {
-            "aws:sourcearn" => pool_arn,
-            "aws:sourceaccount" => account_of(pool_arn),
-            other => {
-                unknown = Some(other.to_owned());
-                continue;
-            }
-        };
-        match condition.holds_for(actual) {
-            ConditionResult::Fulfilled => restricted = true,
-            ConditionResult::NotFulfilled => return Applies::No(condition.values.clone()),
-            ConditionResult::Unknown => unknown = Some(condition.key.clone()),
+        Some(InvokePermission::Allowed(PermittedPools::OfEveryAccount)) => {
+            Finding::warning(PERMISSION, format!("every user pool of every account can invoke {name}"))
         }
-    }
-    match unknown {
-        Some(key) => Applies::Unknown(key),
-        None if restricted => Applies::Yes,
-        None => Applies::ToAll,
+        Some(InvokePermission::NotAllowed { allowed_instead }) if allowed_instead.is_empty() => {
+            cause("no statement of its policy is about Cognito")
+        }
+        Some(InvokePermission::NotAllowed { allowed_instead }) => {
+            cause(&format!("its policy allows only {}", allowed_instead.join(", ")))
+        }
+        Some(InvokePermission::Denied) => cause("a Deny statement of its policy applies"),
+        Some(InvokePermission::Unknown { effect: Effect::Allow, condition_key }) => Finding::warning(
+            PERMISSION,
+            format!(
+                "whether Cognito can invoke {name} depends on a condition on {condition_key} in its policy, which \
+                 doctor can't evaluate"
+            ),
+        ),
+        Some(InvokePermission::Unknown { effect: Effect::Deny, condition_key }) => Finding::warning(
+            PERMISSION,
+            format!(
+                "whether Cognito can invoke {name} depends on a Deny statement in its policy with a condition on \
+                 {condition_key}, which doctor can't evaluate: if the statement applies, {consequence}"
+            ),
+        ),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+    use shared::trigger::Trigger;
+
     use super::*;
+    use crate::doctor::finding::Level;
 
     const POOL_ARN: &str = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01";
+    const SENDER: AttachedFunction<'_> = AttachedFunction {
+        trigger: Trigger::CustomEmailSender,
+        arn: "arn:aws:lambda:eu-central-1:123456789012:function:sender",
+    };
 
-    fn statement(effect: &str, conditions: &str) -> String {
-        format!(
-            r#"{{"Effect":"{effect}","Principal":{{"Service":"{COGNITO}"}},"Action":"lambda:InvokeFunction","Condition":{{{conditions}}}}}"#
-        )
+    fn statement(effect: &str, condition: &Value) -> Value {
+        json!({
+            "Effect": effect,
+            "Principal": { "Service": COGNITO },
+            "Action": "lambda:InvokeFunction",
+            "Condition": condition,
+        })
+    }
+
+    fn allow_this_pool() -> Value {
+        statement("Allow", &json!({ "ArnLike": { "AWS:SourceArn": POOL_ARN } }))
     }
 
     #[track_caller]
-    fn check(statements: &[String], expected: &InvokePermission) {
-        let policy = format!(r#"{{"Statement":[{}]}}"#, statements.join(","));
-        assert_eq!(&invoke_permission(Some(&policy), POOL_ARN), expected, "{policy}");
+    fn check(statements: &Value, level: Level, expected: &str) {
+        let policy = json!({ "Statement": statements }).to_string();
+        let pool = Pool { arn: POOL_ARN.to_owned(), ..Pool::default() };
+        let finding = finding(SENDER, &Ok(Some(policy)), &pool);
+        assert_eq!((finding.level, finding.summary.as_str()), (level, expected), "{statements}");
     }
 
     #[test]
-    fn one_allow_for_this_user_pool_is_enough_and_one_deny_takes_precedence() {
-        let own = statement("Allow", &format!(r#""ArnLike":{{"AWS:SourceArn":"{POOL_ARN}"}}"#));
-        let wild = statement(
-            "Allow",
-            r#""StringLike":{"aws:SourceArn":"arn:aws:cognito-idp:*:123456789012:userpool/*"}"#,
-        );
-        let other = statement(
-            "Allow",
-            r#""ArnEquals":{"aws:SourceArn":"arn:aws:cognito-idp:eu-central-1:1:userpool/other"}"#,
-        );
-        let account = statement("Allow", r#""StringEquals":{"aws:SourceAccount":["111122223333"]}"#);
-        let unknown = statement("Allow", r#""Bool":{"aws:SecureTransport":"true"}"#);
-        let others =
-            ["111122223333".to_owned(), "arn:aws:cognito-idp:eu-central-1:1:userpool/other".to_owned()];
-        assert_eq!(invoke_permission(None, POOL_ARN), InvokePermission::NoPolicy);
-        check(&[], &InvokePermission::Missing);
-        check(&[other.clone(), own.clone()], &InvokePermission::Allowed);
-        check(std::slice::from_ref(&wild), &InvokePermission::Allowed);
-        check(&[statement("Allow", "")], &InvokePermission::AnyPool);
-        check(&[other.clone(), account, other.clone()], &InvokePermission::Others(others.to_vec()));
-        check(&[unknown.clone(), other], &InvokePermission::Unknown("aws:securetransport".to_owned()));
-        check(&[unknown, own.clone()], &InvokePermission::Allowed);
-        // A Deny whose condition isn't understood is not forgotten.
-        let unknown_deny = statement("Deny", r#""Bool":{"aws:SecureTransport":"false"}"#);
-        let unknown_result = InvokePermission::Unknown("aws:securetransport".to_owned());
-        check(&[own.clone(), unknown_deny.clone()], &unknown_result);
-        check(&[unknown_deny.clone(), own.clone()], &unknown_result);
-        check(&[unknown_deny.clone(), statement("Allow", "")], &unknown_result);
-        check(&[unknown_deny], &InvokePermission::Missing);
-        check(&[own, statement("Deny", "")], &InvokePermission::Denied);
+    fn a_statement_names_the_user_pool_its_account_or_all() {
+        check(&json!([allow_this_pool()]), Level::Ok, "Cognito can invoke sender for this user pool");
         check(
-            &[wild, statement("Deny", r#""ArnLike":{"aws:SourceArn":"arn:other"}"#)],
-            &InvokePermission::Allowed,
+            &json!([statement("Allow", &json!({ "StringEquals": { "aws:SourceAccount": "123456789012" } }))]),
+            Level::Ok,
+            "Cognito can invoke sender for every user pool of its account",
         );
+        let every = "every user pool of every account can invoke sender";
+        check(&json!([statement("Allow", &json!({}))]), Level::Warning, every);
+        // This principal includes services.
+        let mut everyone = statement("Allow", &json!({}));
+        everyone["Principal"] = json!({ "AWS": "*" });
+        check(&json!([everyone]), Level::Warning, every);
+    }
+
+    #[test]
+    fn what_the_policy_allows_instead_is_named() {
+        let nothing = "Cognito can't invoke sender for this user pool (no statement of its policy is about Cognito): \
+                       no email is sent";
+        check(&json!([]), Level::Cause, nothing);
+        let other = json!({ "StringEquals": { "aws:SourceAccount": "111122223333" } });
+        check(
+            &json!([statement("Allow", &other)]),
+            Level::Cause,
+            "Cognito can't invoke sender for this user pool (its policy allows only 111122223333): no email is sent",
+        );
+    }
+
+    #[test]
+    fn a_deny_statement_applies_to_all_principals_and_actions_that_it_does_not_except() {
+        let denied = "Cognito can't invoke sender for this user pool (a Deny statement of its policy applies): no email \
+                      is sent";
+        let allowed = "Cognito can invoke sender for this user pool";
+        let deny = |principal: Value, action: &str| json!([allow_this_pool(), { "Effect": "Deny", "NotPrincipal": principal, "NotAction": action }]);
+        let role = json!({ "AWS": "arn:aws:iam::123456789012:role/deployer" });
+        check(&deny(role.clone(), "lambda:GetFunction"), Level::Cause, denied);
+        check(&deny(role, "lambda:InvokeFunction"), Level::Ok, allowed);
+        for principal in [json!({ "Service": COGNITO }), json!({ "AWS": "*" }), json!("*")] {
+            check(&deny(principal, "lambda:GetFunction"), Level::Ok, allowed);
+        }
+    }
+
+    #[test]
+    fn qualifiers_of_operators_are_known_and_others_are_not_guessed() {
+        let allow =
+            |operator: &str| json!([statement("Allow", &json!({ operator: { "aws:SourceArn": POOL_ARN } }))]);
+        for operator in ["ForAnyValue:ArnLike", "ForAllValues:StringEquals", "ForAnyValue:StringLikeIfExists"]
+        {
+            check(&allow(operator), Level::Ok, "Cognito can invoke sender for this user pool");
+        }
+        check(
+            &allow("ForSomeValue:ArnLike"),
+            Level::Warning,
+            "whether Cognito can invoke sender depends on a condition on aws:sourcearn in its policy, which doctor \
+             can't evaluate",
+        );
+    }
+
+    #[test]
+    fn a_deny_whose_condition_is_not_understood_is_never_forgotten() {
+        for (condition, key) in [
+            (json!({ "Bool": { "aws:SecureTransport": "false" } }), "aws:securetransport"),
+            (json!({ "StringEquals": { "aws:SourceArn": "${aws:PrincipalArn}" } }), "aws:sourcearn"),
+            (json!({ "ForSomeValue:StringEquals": { "aws:SourceArn": "arn:other" } }), "aws:sourcearn"),
+        ] {
+            let (allow, deny) = (allow_this_pool(), statement("Deny", &condition));
+            let expected = format!(
+                "whether Cognito can invoke sender depends on a Deny statement in its policy with a condition on {key}, \
+                 which doctor can't evaluate: if the statement applies, no email is sent"
+            );
+            check(&json!([allow, deny]), Level::Warning, &expected);
+            check(&json!([deny, allow]), Level::Warning, &expected);
+        }
     }
 }
