@@ -1,7 +1,7 @@
 //! `attach`, `detach` and `diff`: the Lambda triggers of a stack in a user pool.
 
+mod attachment;
 mod backup;
-mod deployment;
 mod needs;
 mod report;
 
@@ -18,7 +18,7 @@ use pool::triggers::LambdaConfigMember;
 
 use crate::terminal::output::Output;
 use crate::{Common, End, Error};
-use deployment::Deployment;
+use attachment::Attachment;
 use report::{FunctionPermission, PoolReport};
 
 #[derive(Debug, Args)]
@@ -147,19 +147,21 @@ pub(crate) async fn attach(
     common: &Common,
     output: &mut Output,
 ) -> Result<End, Error> {
-    let stack = Deployment::load(&options.target, common).await?;
-    let pool = stack.read().await?;
+    let attachment = Attachment::load(&options.target, common).await?;
+    let pool = attachment.describe_pool().await?;
     let on_conflict = if options.replace { OnConflict::Replace } else { OnConflict::Refuse };
-    let plan = Plan::attach(&pool, &stack.wanted, &stack.former(&pool), on_conflict);
-    let permissions = invoke_permissions(&stack, stack.wanted.functions(), &pool).await?;
-    let mut report = PoolReport::new("attach", &stack, &plan, permissions);
-    report.parameter(stack.email_is_username(&pool));
+    let plan = Plan::attach(&pool, &attachment.desired, &attachment.former(&pool), on_conflict);
+    let permissions = invoke_permissions(&attachment, attachment.desired.functions(), &pool).await?;
+    let mut report = PoolReport::new("attach", &attachment, &plan, permissions);
+    report.parameter(attachment.email_is_username(&pool));
     report.refuse_unsafe();
-    let changes = PoolChanges { stack: &stack, plan: &plan, safety: &options.safety, apply: options.apply };
+    let changes =
+        PoolChanges { attachment: &attachment, plan: &plan, safety: &options.safety, apply: options.apply };
     let to_grant = report.permissions.iter().any(FunctionPermission::is_missing);
     changes
         .finish(report, plan.is_empty() && !to_grant, output, async |unknown| {
-            let functions = control::apply_and_grant(&stack.clients, &plan, &stack.wanted, unknown).await?;
+            let functions =
+                control::apply_and_grant(&attachment.clients, &plan, &attachment.desired, unknown).await?;
             Ok(Revoked { functions, failure: None })
         })
         .await
@@ -170,38 +172,40 @@ pub(crate) async fn detach(
     common: &Common,
     output: &mut Output,
 ) -> Result<End, Error> {
-    let stack = Deployment::load(&options.target, common).await?;
-    let before = options.restore.as_deref().map(|path| backup::triggers(path, &stack.pool_id)).transpose()?;
-    let pool = stack.read().await?;
-    let ours = stack.ours(&pool);
+    let attachment = Attachment::load(&options.target, common).await?;
+    let before =
+        options.restore.as_deref().map(|path| backup::triggers(path, &attachment.pool_id)).transpose()?;
+    let pool = attachment.describe_pool().await?;
+    let ours = attachment.ours(&pool);
     let plan = Plan::detach(&pool, &ours, &before.unwrap_or_default());
     let mut permissions = Vec::new();
     for (_, function) in ours.functions() {
-        let granted = permission::is_granted(&stack.clients, function, &pool).await;
-        if granted.map_err(|error| stack.failure(error.into()))? {
+        let granted = permission::is_granted(&attachment.clients, function, &pool).await;
+        if granted.map_err(|error| attachment.failure(error.into()))? {
             permissions.push(FunctionPermission::added_before(function));
         }
     }
     let nothing_to_do = plan.is_empty() && permissions.is_empty();
-    let mut report = PoolReport::new("detach", &stack, &plan, permissions);
+    let mut report = PoolReport::new("detach", &attachment, &plan, permissions);
     let restored = plan.after().triggers();
     let restored = restored.functions().filter(|(member, arn)| pool.triggers().arn(*member) != Some(*arn));
-    report.refuse_to_restore(&invoke_permissions(&stack, restored, &pool).await?);
-    let changes = PoolChanges { stack: &stack, plan: &plan, safety: &options.safety, apply: options.apply };
+    report.refuse_to_restore(&invoke_permissions(&attachment, restored, &pool).await?);
+    let changes =
+        PoolChanges { attachment: &attachment, plan: &plan, safety: &options.safety, apply: options.apply };
     changes
         .finish(report, nothing_to_do, output, async |unknown| {
-            control::apply_and_revoke(&stack.clients, &plan, &ours, unknown).await
+            control::apply_and_revoke(&attachment.clients, &plan, &ours, unknown).await
         })
         .await
 }
 
 pub(crate) async fn diff(options: DiffOptions, common: &Common, output: &mut Output) -> Result<End, Error> {
-    let stack = Deployment::load(&options.target, common).await?;
-    let pool = stack.read().await?;
-    let plan = Plan::attach(&pool, &stack.wanted, &stack.former(&pool), OnConflict::Replace);
-    let permissions = invoke_permissions(&stack, stack.wanted.functions(), &pool).await?;
-    let mut report = PoolReport::new("diff", &stack, &plan, permissions);
-    report.parameter(stack.email_is_username(&pool));
+    let attachment = Attachment::load(&options.target, common).await?;
+    let pool = attachment.describe_pool().await?;
+    let plan = Plan::attach(&pool, &attachment.desired, &attachment.former(&pool), OnConflict::Replace);
+    let permissions = invoke_permissions(&attachment, attachment.desired.functions(), &pool).await?;
+    let mut report = PoolReport::new("diff", &attachment, &plan, permissions);
+    report.parameter(attachment.email_is_username(&pool));
     report.refusals(plan.refusals.clone());
     let drift = report.drift();
     report.show_drift(output)?;
@@ -210,15 +214,15 @@ pub(crate) async fn diff(options: DiffOptions, common: &Common, output: &mut Out
 
 /// Whether Cognito may invoke these functions.
 async fn invoke_permissions(
-    stack: &Deployment,
+    attachment: &Attachment,
     functions: impl Iterator<Item = (LambdaConfigMember, &str)>,
     pool: &Description,
 ) -> Result<Vec<FunctionPermission>, Error> {
     let mut permissions = Vec::new();
     for (_, function) in functions {
-        let permission = permission::check(&stack.clients, function, pool)
+        let permission = permission::check(&attachment.clients, function, pool)
             .await
-            .map_err(|error| stack.failure(error.into()))?;
+            .map_err(|error| attachment.failure(error.into()))?;
         permissions.push(FunctionPermission::new(function, permission));
     }
     Ok(permissions)
@@ -226,7 +230,7 @@ async fn invoke_permissions(
 
 /// What `attach` and `detach` have in common: show, save a backup, change, check.
 struct PoolChanges<'a> {
-    stack: &'a Deployment,
+    attachment: &'a Attachment,
     plan: &'a Plan,
     safety: &'a SafetyOptions,
     apply: bool,
@@ -243,7 +247,7 @@ impl PoolChanges<'_> {
         let unknown = self.safety.unknown_fields.into();
         report.refusals(self.plan.refusals(unknown));
         if !nothing_to_do && !self.plan.is_empty() {
-            report.needs = needs::check(&self.stack.aws, self.plan).await;
+            report.needs = needs::check(&self.attachment.aws, self.plan).await;
         }
         if report.is_refused() || nothing_to_do || !self.apply {
             report.end(nothing_to_do);
@@ -258,14 +262,14 @@ impl PoolChanges<'_> {
                 report.show(output)?;
                 let Some(error) = failure else { return Ok(End::Done) };
                 output.note("Cognito may still invoke a function that is not attached any more.");
-                Err(self.stack.failure(error.into()))
+                Err(self.attachment.failure(error.into()))
             }
             Err(error) => {
                 if let Some(path) = &saved {
                     self.explain(&error, path, output);
                 }
                 match error {
-                    control::Error::Call(_) => Err(self.stack.failure(error)),
+                    control::Error::Call(_) => Err(self.attachment.failure(error)),
                     error => {
                         output.error(&error.to_string());
                         Ok(End::LookAtIt)

@@ -34,7 +34,7 @@ use shared::trigger::Trigger;
 use crate::aws::cognito::{Pool, Pools};
 use crate::aws::lambda::{Configuration, Functions};
 use crate::aws::{Aws, AwsError, Kind};
-use crate::deployment::Deployment;
+use crate::stack::Stack;
 use crate::terminal::output::Output;
 use crate::terminal::progress::Progress;
 use crate::{Common, End, Error, Format};
@@ -110,10 +110,10 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     let progress = &Progress::new();
 
     let named = match &options.stack_name {
-        Some(stack) => Some(progress.of(Deployment::load(aws, stack)).await?),
+        Some(stack) => Some(progress.of(Stack::load_template(aws, stack)).await?),
         None => None,
     };
-    let from_stack = named.as_ref().and_then(Deployment::user_pool_id).map(str::to_owned);
+    let from_stack = named.as_ref().and_then(Stack::user_pool_id).map(str::to_owned);
     let pool_id = options.user_pool_id.clone().or(from_stack).ok_or_else(|| {
         Error::Usage("the stack has no output UserPoolId: pass --user-pool-id ID as well".to_owned())
     })?;
@@ -131,8 +131,8 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         functions(aws, &pool, named.as_ref(), progress),
     );
     let settings = settings(&functions);
-    let deployment = match named {
-        Some(deployment) => Some(Ok(deployment)),
+    let stack = match named {
+        Some(stack) => Some(Ok(stack)),
         None => find_stack(aws, &settings, progress).await,
     };
 
@@ -142,7 +142,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         pool_id: &pool_id,
         pool: &pool,
         lookup: &lookup,
-        deployment: deployment.as_ref().and_then(|deployment| deployment.as_ref().ok()),
+        stack: stack.as_ref().and_then(|stack| stack.as_ref().ok()),
         settings: &settings,
         functions: &functions,
         client_id: options.client_id.as_deref(),
@@ -151,8 +151,8 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         progress,
     };
     let mut areas = Box::pin(check(subject)).await;
-    if let (Some(stack), Some(first)) = (stack(deployment.as_ref(), &settings), areas.first_mut()) {
-        first.findings.push(stack);
+    if let (Some(finding), Some(first)) = (stack_found(stack.as_ref(), &settings), areas.first_mut()) {
+        first.findings.push(finding);
     }
     progress.finish();
     let conclusion = conclude(&areas, subject);
@@ -230,13 +230,13 @@ fn region_of_pool(pool_id: &str) -> &str {
 async fn functions(
     aws: &Aws,
     pool: &Result<Pool, AwsError>,
-    deployment: Option<&Deployment>,
+    stack: Option<&Stack>,
     progress: &Progress,
 ) -> BTreeMap<Trigger, Result<Configuration, AwsError>> {
     let functions = &Functions::new(aws);
     let one = async |trigger: Trigger| {
         let attached = pool.as_ref().ok().and_then(|pool| pool.triggers.function_arn(trigger));
-        let arn = attached.or_else(|| deployment?.function_arn(trigger))?;
+        let arn = attached.or_else(|| stack?.function_arn(trigger))?;
         Some((trigger, progress.of(functions.configuration(arn)).await))
     };
     let [first, second, third, fourth] = Trigger::ALL;
@@ -260,23 +260,23 @@ async fn find_stack(
     aws: &Aws,
     settings: &BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>>,
     progress: &Progress,
-) -> Option<Result<Deployment, AwsError>> {
+) -> Option<Result<Stack, AwsError>> {
     let stack = settings
         .values()
         .filter_map(|variables| variables.as_ref().ok()?.get("METRICS_NAMESPACE"))
         .find(|stack| !stack.is_empty())?;
-    Some(progress.of(Deployment::load(aws, stack)).await)
+    Some(progress.of(Stack::load_template(aws, stack)).await)
 }
 
 /// Which stack it is; nothing if there is none.
-fn stack(
-    deployment: Option<&Result<Deployment, AwsError>>,
+fn stack_found(
+    stack: Option<&Result<Stack, AwsError>>,
     settings: &BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>>,
 ) -> Option<Finding> {
     let failure = || settings.values().find_map(|variables| variables.as_ref().err());
-    let error = match deployment {
-        Some(Ok(deployment)) => {
-            let summary = format!("the triggers belong to the stack {}", deployment.stack);
+    let error = match stack {
+        Some(Ok(stack)) => {
+            let summary = format!("the triggers belong to the stack {}", stack.name());
             return Some(Finding::ok(CheckId::StackFound, summary).evidence(
                 "the name is from --stack-name, or from the variable METRICS_NAMESPACE of a function that the user \
                  pool invokes",

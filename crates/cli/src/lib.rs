@@ -7,7 +7,6 @@
 mod attach;
 mod aws;
 mod completions;
-mod deployment;
 mod dns;
 mod doctor;
 mod dry_run;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde_json::{Map, Value};
+use shared::trigger::Trigger;
 
 use crate::description::Description;
 use crate::model::{self, UnknownFields};
@@ -261,8 +262,8 @@ impl Plan {
 /// Whether a function in `member` handles the same messages as a wanted function.
 fn beside(wanted: &Triggers, member: LambdaConfigMember) -> bool {
     let sender = wanted.functions().any(|(member, _)| member.is_sender());
-    member == LambdaConfigMember::CustomMessage && sender
-        || member.is_sender() && wanted.arn(LambdaConfigMember::CustomMessage).is_some()
+    member == LambdaConfigMember::Function(Trigger::CustomMessage) && sender
+        || member.is_sender() && wanted.arn(LambdaConfigMember::Function(Trigger::CustomMessage)).is_some()
 }
 
 /// `wanted`, with the other members of the same function.
@@ -336,8 +337,10 @@ impl<'a> PlanBuilder<'a> {
     /// With the default email configuration, Cognito rejects email that a function wrote. A custom email sender sends it
     /// instead.
     fn check_email(&mut self, wanted: &Triggers, former: &Triggers) {
-        let member = LambdaConfigMember::CustomMessage;
-        if wanted.arn(member).is_none() || self.then.arn(LambdaConfigMember::CustomEmailSender).is_some() {
+        let member = LambdaConfigMember::Function(Trigger::CustomMessage);
+        if wanted.arn(member).is_none()
+            || self.then.arn(LambdaConfigMember::Function(Trigger::CustomEmailSender)).is_some()
+        {
             return;
         }
         if self.now.arn(member).is_some_and(|arn| wanted.holds(member, arn) || former.holds(member, arn)) {
@@ -435,8 +438,8 @@ mod tests {
     /// Ours: pre-sign-up and the email sender.
     fn ours() -> Triggers {
         Triggers::default()
-            .with(LambdaConfigMember::PreSignUp, &arn("pre-sign-up"))
-            .with(LambdaConfigMember::CustomEmailSender, &arn("email"))
+            .with(LambdaConfigMember::Function(Trigger::PreSignUp), &arn("pre-sign-up"))
+            .with(LambdaConfigMember::Function(Trigger::CustomEmailSender), &arn("email"))
             .with(LambdaConfigMember::Key, KEY)
     }
 
@@ -488,7 +491,7 @@ mod tests {
         let was = json!({ "CustomSMSSender": sender("others"), "KMSKeyID": OTHER_KEY });
         for on_conflict in [OnConflict::Refuse, OnConflict::Replace] {
             let refusal = Refusal::KeyInUse {
-                member: LambdaConfigMember::CustomSmsSender,
+                member: LambdaConfigMember::Function(Trigger::CustomSmsSender),
                 arn: arn("others"),
                 key: OTHER_KEY.to_owned(),
             };
@@ -512,7 +515,8 @@ mod tests {
 
     #[test]
     fn a_sender_without_a_key_is_refused() {
-        let wanted = Triggers::default().with(LambdaConfigMember::CustomSmsSender, &arn("sms"));
+        let wanted =
+            Triggers::default().with(LambdaConfigMember::Function(Trigger::CustomSmsSender), &arn("sms"));
         let plan = Plan::attach(&pool(&json!({})), &wanted, &Triggers::default(), OnConflict::Refuse);
         assert_eq!(plan.refusals, [Refusal::NoKey]);
     }
@@ -521,7 +525,8 @@ mod tests {
     fn former_functions_of_the_stack_are_detached() {
         let was =
             json!({ "PreSignUp": arn("pre-sign-up"), "CustomEmailSender": sender("email"), "KMSKeyID": KEY });
-        let wanted = Triggers::default().with(LambdaConfigMember::PreSignUp, &arn("pre-sign-up-2"));
+        let wanted =
+            Triggers::default().with(LambdaConfigMember::Function(Trigger::PreSignUp), &arn("pre-sign-up-2"));
         let plan = Plan::attach(&pool(&was), &wanted, &ours(), OnConflict::Refuse);
         assert_eq!((plan.refusals.len(), config(&plan)), (0, json!({ "PreSignUp": arn("pre-sign-up-2") })));
     }
@@ -531,19 +536,28 @@ mod tests {
         let plan = attach(&json!({ "CustomMessage": arn("others") }), OnConflict::Refuse);
         assert_eq!(
             plan.remarks,
-            [Remark::Beside { member: LambdaConfigMember::CustomMessage, arn: arn("others") }]
+            [Remark::Beside {
+                member: LambdaConfigMember::Function(Trigger::CustomMessage),
+                arn: arn("others")
+            }]
         );
-        let wanted = Triggers::default().with(LambdaConfigMember::CustomMessage, &arn("message"));
+        let wanted =
+            Triggers::default().with(LambdaConfigMember::Function(Trigger::CustomMessage), &arn("message"));
         let was = json!({ "CustomEmailSender": sender("others"), "KMSKeyID": KEY });
         let plan = Plan::attach(&pool(&was), &wanted, &Triggers::default(), OnConflict::Refuse);
-        let beside = Remark::Beside { member: LambdaConfigMember::CustomEmailSender, arn: arn("others") };
+        let beside = Remark::Beside {
+            member: LambdaConfigMember::Function(Trigger::CustomEmailSender),
+            arn: arn("others"),
+        };
         assert_eq!((plan.remarks, plan.refusals), (vec![beside], vec![]));
     }
 
     #[test]
     fn a_function_must_not_write_email_with_the_default_email_configuration() {
-        let message = Triggers::default().with(LambdaConfigMember::CustomMessage, &arn("message"));
-        let old = Triggers::default().with(LambdaConfigMember::CustomMessage, &arn("message-1"));
+        let message =
+            Triggers::default().with(LambdaConfigMember::Function(Trigger::CustomMessage), &arn("message"));
+        let old =
+            Triggers::default().with(LambdaConfigMember::Function(Trigger::CustomMessage), &arn("message-1"));
         let plan = |now: &Value, wanted: &Triggers| {
             let plan = Plan::attach(&pool(now), wanted, &old, OnConflict::Refuse);
             (plan.refusals, plan.remarks)
@@ -553,7 +567,7 @@ mod tests {
             let now = json!({ "CustomMessage": arn(ours) });
             assert_eq!(plan(&now, &message), (vec![], vec![Remark::EmailByCognito]));
         }
-        let both = ours().with(LambdaConfigMember::CustomMessage, &arn("message"));
+        let both = ours().with(LambdaConfigMember::Function(Trigger::CustomMessage), &arn("message"));
         assert_eq!(plan(&json!({}), &both), (vec![], vec![]));
         let mut members = pool(&json!({})).members().clone();
         members.insert("EmailConfiguration".to_owned(), json!({ "EmailSendingAccount": "DEVELOPER" }));
@@ -569,9 +583,12 @@ mod tests {
         );
         let plan = Plan::detach(&pool(&now), &ours(), &before);
         assert_eq!(config(&plan), json!({ "CustomSMSSender": sender("others"), "KMSKeyID": KEY }));
-        let stays = Remark::KeyStays { member: LambdaConfigMember::CustomSmsSender, arn: arn("others") };
+        let stays = Remark::KeyStays {
+            member: LambdaConfigMember::Function(Trigger::CustomSmsSender),
+            arn: arn("others"),
+        };
         let off = Remark::AnotherKey {
-            member: LambdaConfigMember::CustomEmailSender,
+            member: LambdaConfigMember::Function(Trigger::CustomEmailSender),
             arn: arn("old"),
             key: KEY.to_owned(),
         };
@@ -582,7 +599,7 @@ mod tests {
 
     #[test]
     fn a_shared_key_is_restored_with_the_sender_that_needs_it() {
-        let ours = ours().with(LambdaConfigMember::CustomSmsSender, &arn("sms"));
+        let ours = ours().with(LambdaConfigMember::Function(Trigger::CustomSmsSender), &arn("sms"));
         let before = Triggers::from_lambda_config(
             &json!({ "CustomEmailSender": sender("email"), "CustomSMSSender": sender("old"), "KMSKeyID": KEY }),
         );
@@ -603,7 +620,10 @@ mod tests {
         assert_eq!(config(&plan), expected);
         assert_eq!(
             plan.remarks,
-            [Remark::NotOurs { member: LambdaConfigMember::PreSignUp, arn: arn("others") }]
+            [Remark::NotOurs {
+                member: LambdaConfigMember::Function(Trigger::PreSignUp),
+                arn: arn("others")
+            }]
         );
     }
 
@@ -614,7 +634,10 @@ mod tests {
         assert_eq!(config(&plan), json!({ "CustomSMSSender": sender("others"), "KMSKeyID": KEY }));
         assert_eq!(
             plan.remarks,
-            [Remark::KeyStays { member: LambdaConfigMember::CustomSmsSender, arn: arn("others") }]
+            [Remark::KeyStays {
+                member: LambdaConfigMember::Function(Trigger::CustomSmsSender),
+                arn: arn("others")
+            }]
         );
     }
 

@@ -8,6 +8,7 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
+use shared::trigger::Trigger;
 
 use crate::description::Description;
 use crate::difference::differences;
@@ -83,11 +84,13 @@ fn foreign(member: LambdaConfigMember) -> BoxedStrategy<Option<Value>> {
 
 /// A pool of somebody, perhaps with triggers and tags.
 fn pool() -> BoxedStrategy<Description> {
-    let senders =
-        (foreign(LambdaConfigMember::CustomEmailSender), foreign(LambdaConfigMember::CustomSmsSender));
+    let senders = (
+        foreign(LambdaConfigMember::Function(Trigger::CustomEmailSender)),
+        foreign(LambdaConfigMember::Function(Trigger::CustomSmsSender)),
+    );
     let members = (
-        foreign(LambdaConfigMember::PreSignUp),
-        foreign(LambdaConfigMember::CustomMessage),
+        foreign(LambdaConfigMember::Function(Trigger::PreSignUp)),
+        foreign(LambdaConfigMember::Function(Trigger::CustomMessage)),
         senders,
         select(vec![None, Some(KEY), Some(FOREIGN_KEY)]),
     );
@@ -105,10 +108,10 @@ fn pool() -> BoxedStrategy<Description> {
                     arn.map(|arn| json!({ "LambdaVersion": "V1_0", "LambdaArn": arn, "FutureMember": 1 }))
                 };
                 for (member, value) in [
-                    (LambdaConfigMember::PreSignUp, pre_sign_up),
-                    (LambdaConfigMember::CustomMessage, custom_message),
-                    (LambdaConfigMember::CustomEmailSender, sender(email)),
-                    (LambdaConfigMember::CustomSmsSender, sender(sms)),
+                    (LambdaConfigMember::Function(Trigger::PreSignUp), pre_sign_up),
+                    (LambdaConfigMember::Function(Trigger::CustomMessage), custom_message),
+                    (LambdaConfigMember::Function(Trigger::CustomEmailSender), sender(email)),
+                    (LambdaConfigMember::Function(Trigger::CustomSmsSender), sender(sms)),
                     // Without a key Cognito takes no sender.
                     (LambdaConfigMember::Key, key.or(any_sender.then_some(FOREIGN_KEY)).map(Value::from)),
                 ] {

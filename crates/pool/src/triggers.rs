@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 use shared::arn::{Arn, unqualified};
+use shared::trigger::Trigger;
 
 /// The only version of custom sender events that there is.
 ///
@@ -14,15 +15,9 @@ const LAMBDA_VERSION: &str = "V1_0";
 /// A member of the pool's `LambdaConfig` that this project sets. It leaves all others as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LambdaConfigMember {
-    /// Decides on sign-ups.
-    PreSignUp,
-    /// Writes the messages that Cognito sends itself.
-    CustomMessage,
-    /// Sends email.
-    CustomEmailSender,
-    /// Sends SMS.
-    CustomSmsSender,
-    /// The key with which the codes for both senders are encrypted. Not a function.
+    /// The function of a Lambda trigger.
+    Function(Trigger),
+    /// The key with which Cognito encrypts the codes for both senders.
     Key,
 }
 
@@ -32,8 +27,13 @@ pub struct Triggers(BTreeMap<LambdaConfigMember, Value>);
 
 impl LambdaConfigMember {
     /// In the order in which they are shown.
-    pub const ALL: [Self; 5] =
-        [Self::PreSignUp, Self::CustomMessage, Self::CustomEmailSender, Self::CustomSmsSender, Self::Key];
+    pub const ALL: [Self; 5] = [
+        Self::Function(Trigger::PreSignUp),
+        Self::Function(Trigger::CustomMessage),
+        Self::Function(Trigger::CustomEmailSender),
+        Self::Function(Trigger::CustomSmsSender),
+        Self::Key,
+    ];
 
     /// Its name in `LambdaConfig`.
     ///
@@ -41,10 +41,7 @@ impl LambdaConfigMember {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::PreSignUp => "PreSignUp",
-            Self::CustomMessage => "CustomMessage",
-            Self::CustomEmailSender => "CustomEmailSender",
-            Self::CustomSmsSender => "CustomSMSSender",
+            Self::Function(trigger) => trigger.lambda_config_member(),
             Self::Key => "KMSKeyID",
         }
     }
@@ -52,7 +49,7 @@ impl LambdaConfigMember {
     /// Whether its function gets codes that are encrypted with the key.
     #[must_use]
     pub fn is_sender(self) -> bool {
-        matches!(self, Self::CustomEmailSender | Self::CustomSmsSender)
+        matches!(self, Self::Function(trigger) if trigger.is_sender())
     }
 
     /// The value of the member for this ARN.
@@ -170,12 +167,12 @@ mod tests {
         });
         let triggers = Triggers::from_lambda_config(&config);
         assert_eq!(triggers.to_lambda_config(), config);
-        assert_eq!(triggers.arn(LambdaConfigMember::CustomEmailSender), Some(FUNCTION));
+        assert_eq!(triggers.arn(LambdaConfigMember::Function(Trigger::CustomEmailSender)), Some(FUNCTION));
         let made = Triggers::default()
-            .with(LambdaConfigMember::PreSignUp, FUNCTION)
-            .with(LambdaConfigMember::CustomEmailSender, FUNCTION)
+            .with(LambdaConfigMember::Function(Trigger::PreSignUp), FUNCTION)
+            .with(LambdaConfigMember::Function(Trigger::CustomEmailSender), FUNCTION)
             .with(LambdaConfigMember::Key, KEY)
-            .with(LambdaConfigMember::CustomMessage, "");
+            .with(LambdaConfigMember::Function(Trigger::CustomMessage), "");
         assert_eq!(made, triggers);
         assert_eq!(made.functions().count(), 2);
     }
@@ -192,8 +189,10 @@ mod tests {
     fn versions_and_aliases_are_one_function() {
         assert_eq!(split_qualifier(&format!("{FUNCTION}:live")), (FUNCTION, Some("live")));
         assert_eq!((split_qualifier(FUNCTION), split_qualifier(KEY)), ((FUNCTION, None), (KEY, None)));
-        let triggers = Triggers::default().with(LambdaConfigMember::PreSignUp, FUNCTION);
-        assert!(triggers.holds(LambdaConfigMember::PreSignUp, &format!("{FUNCTION}:live")));
-        assert!(!triggers.holds(LambdaConfigMember::PreSignUp, &format!("{FUNCTION}-2")));
+        let triggers = Triggers::default().with(LambdaConfigMember::Function(Trigger::PreSignUp), FUNCTION);
+        assert!(
+            triggers.holds(LambdaConfigMember::Function(Trigger::PreSignUp), &format!("{FUNCTION}:live"))
+        );
+        assert!(!triggers.holds(LambdaConfigMember::Function(Trigger::PreSignUp), &format!("{FUNCTION}-2")));
     }
 }

@@ -172,6 +172,7 @@ fn only(triggers: &Triggers, keep: impl Fn(LambdaConfigMember) -> bool) -> Trigg
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use shared::trigger::Trigger;
 
     use super::*;
 
@@ -204,7 +205,10 @@ mod tests {
         Properties { pool, triggers: triggers(members), replace, email_is_username: false }
     }
 
-    use LambdaConfigMember::{CustomEmailSender as Email, CustomSmsSender as Sms, Key, PreSignUp};
+    const PRE_SIGN_UP: LambdaConfigMember = LambdaConfigMember::Function(Trigger::PreSignUp);
+    const EMAIL: LambdaConfigMember = LambdaConfigMember::Function(Trigger::CustomEmailSender);
+    const SMS: LambdaConfigMember = LambdaConfigMember::Function(Trigger::CustomSmsSender);
+    const KEY: LambdaConfigMember = LambdaConfigMember::Key;
 
     #[test]
     fn email_is_the_username_only_if_it_is_the_only_sign_in_attribute() {
@@ -218,10 +222,10 @@ mod tests {
             (json!({ "AliasAttributes": ["email"], "UsernameAttributes": ["email"] }), false),
             (json!({ "AliasAttributes": ["preferred_username"], "UsernameAttributes": ["email"] }), true),
         ] {
-            let says_so = Properties { email_is_username: true, ..wanted(&[(PreSignUp, OURS)], false) };
+            let says_so = Properties { email_is_username: true, ..wanted(&[(PRE_SIGN_UP, OURS)], false) };
             assert_eq!(check_if_set(&pool(&members), &says_so).is_ok(), expected, "{members}");
             assert!(
-                check_if_set(&pool(&members), &wanted(&[(PreSignUp, OURS)], false)).is_ok(),
+                check_if_set(&pool(&members), &wanted(&[(PRE_SIGN_UP, OURS)], false)).is_ok(),
                 "EmailIsUsername=false"
             );
         }
@@ -243,48 +247,48 @@ mod tests {
 
     #[test]
     fn an_update_attaches_to_free_own_and_restorable_members() {
-        let senders = [(Email, OURS), (Sms, OURS), (Key, OUR_KEY)];
+        let senders = [(EMAIL, OURS), (SMS, OURS), (KEY, OUR_KEY)];
         let keep = wanted(&senders, false);
         let replace = wanted(&senders, true);
         check(&[], (&keep, &senders, &[]), Ok((&senders, 0)));
         check(&senders, (&keep, &senders, &[]), Ok((&senders, 0)));
-        let email = [(Email, OURS), (Key, OUR_KEY)];
+        let email = [(EMAIL, OURS), (KEY, OUR_KEY)];
         check(&email, (&keep, &email, &[]), Ok((&senders, 0)));
-        let occupied = [(Email, OURS), (Sms, THEIRS), (Key, OUR_KEY)];
-        let refusal = Refusal::Occupied { member: Sms, arn: THEIRS.to_owned() };
+        let occupied = [(EMAIL, OURS), (SMS, THEIRS), (KEY, OUR_KEY)];
+        let refusal = Refusal::Occupied { member: SMS, arn: THEIRS.to_owned() };
         check(&occupied, (&keep, &email, &[]), Err(Rejection::Refused(vec![refusal])));
-        check(&occupied, (&replace, &email, &[(Sms, THEIRS)]), Ok((&senders, 0)));
-        let unknown = Rejection::CannotBeRestored { member: Sms, arn: THEIRS.to_owned() };
+        check(&occupied, (&replace, &email, &[(SMS, THEIRS)]), Ok((&senders, 0)));
+        let unknown = Rejection::CannotBeRestored { member: SMS, arn: THEIRS.to_owned() };
         check(&occupied, (&replace, &email, &[]), Err(unknown));
     }
 
     #[test]
     fn a_rollback_keeps_restored_functions() {
-        let theirs = [(Sms, THEIRS), (Key, THEIR_KEY)];
-        let keep = wanted(&[(PreSignUp, OURS), (Sms, OURS), (Key, OUR_KEY)], false);
-        let now = [(PreSignUp, OURS), (Sms, THEIRS), (Key, THEIR_KEY)];
-        check(&now, (&keep, &[(PreSignUp, OURS)], &theirs), Ok((&now, 1)));
-        let both = wanted(&[(Email, OURS), (Sms, OURS), (Key, OUR_KEY)], false);
+        let theirs = [(SMS, THEIRS), (KEY, THEIR_KEY)];
+        let keep = wanted(&[(PRE_SIGN_UP, OURS), (SMS, OURS), (KEY, OUR_KEY)], false);
+        let now = [(PRE_SIGN_UP, OURS), (SMS, THEIRS), (KEY, THEIR_KEY)];
+        check(&now, (&keep, &[(PRE_SIGN_UP, OURS)], &theirs), Ok((&now, 1)));
+        let both = wanted(&[(EMAIL, OURS), (SMS, OURS), (KEY, OUR_KEY)], false);
         check(&theirs, (&both, &[], &theirs), Ok((&theirs, 2)));
         // With ReplaceTriggers=true it is replaced again.
-        let replace = wanted(&[(Sms, OURS), (Key, OUR_KEY)], true);
-        check(&theirs, (&replace, &[], &theirs), Ok((&[(Sms, OURS), (Key, OUR_KEY)], 0)));
-        let refusal = Refusal::Occupied { member: PreSignUp, arn: THEIRS.to_owned() };
-        let other = [(PreSignUp, THEIRS)];
+        let replace = wanted(&[(SMS, OURS), (KEY, OUR_KEY)], true);
+        check(&theirs, (&replace, &[], &theirs), Ok((&[(SMS, OURS), (KEY, OUR_KEY)], 0)));
+        let refusal = Refusal::Occupied { member: PRE_SIGN_UP, arn: THEIRS.to_owned() };
+        let other = [(PRE_SIGN_UP, THEIRS)];
         check(&other, (&keep, &[], &theirs), Err(Rejection::Refused(vec![refusal])));
     }
 
     #[test]
     fn an_update_keeps_functions_that_replaced_ours() {
-        let senders = [(Email, OURS), (Sms, OURS), (Key, OUR_KEY)];
+        let senders = [(EMAIL, OURS), (SMS, OURS), (KEY, OUR_KEY)];
         let keep = wanted(&senders, false);
-        let one = [(Email, THEIRS), (Sms, OURS), (Key, OUR_KEY)];
+        let one = [(EMAIL, THEIRS), (SMS, OURS), (KEY, OUR_KEY)];
         check(&one, (&keep, &senders, &[]), Ok((&one, 1)));
         // With another key, our senders cannot decrypt. The other members are not affected.
-        let key = [(Email, THEIRS), (Sms, OURS), (Key, THEIR_KEY)];
+        let key = [(EMAIL, THEIRS), (SMS, OURS), (KEY, THEIR_KEY)];
         check(&key, (&keep, &senders, &[]), Ok((&key, 2)));
-        let all = [(PreSignUp, OURS), (Email, THEIRS), (Sms, THEIRS), (Key, THEIR_KEY)];
-        let more = wanted(&[(PreSignUp, OURS), (Email, OURS), (Sms, OURS), (Key, OUR_KEY)], true);
+        let all = [(PRE_SIGN_UP, OURS), (EMAIL, THEIRS), (SMS, THEIRS), (KEY, THEIR_KEY)];
+        let more = wanted(&[(PRE_SIGN_UP, OURS), (EMAIL, OURS), (SMS, OURS), (KEY, OUR_KEY)], true);
         check(&all[1..], (&more, &senders, &[]), Ok((&all, 2)));
     }
 }

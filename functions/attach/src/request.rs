@@ -179,6 +179,8 @@ fn text(value: &Value, name: &str) -> Option<String> {
 mod tests {
     use serde_json::json;
 
+    use shared::trigger::Trigger;
+
     use super::*;
 
     const OURS: &str = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-pre-sign-up";
@@ -196,12 +198,12 @@ mod tests {
     }
 
     fn wanted(pool: &str) -> Properties {
-        let triggers = Triggers::default().with(LambdaConfigMember::PreSignUp, OURS);
+        let triggers = Triggers::default().with(LambdaConfigMember::Function(Trigger::PreSignUp), OURS);
         Properties { pool: pool.to_owned(), triggers, replace: false, email_is_username: true }
     }
 
     fn id(pool: &str) -> String {
-        let before = Triggers::default().with(LambdaConfigMember::PreSignUp, THEIRS);
+        let before = Triggers::default().with(LambdaConfigMember::Function(Trigger::PreSignUp), THEIRS);
         Memory { before, ..Memory::new(pool.to_owned()) }.to_id().expect("a short one")
     }
 
@@ -212,8 +214,8 @@ mod tests {
 
     #[test]
     fn the_action_follows_from_the_request_and_the_memory_in_the_id() {
-        let before = Triggers::default().with(LambdaConfigMember::PreSignUp, THEIRS);
-        let ours = Triggers::default().with(LambdaConfigMember::PreSignUp, OURS);
+        let before = Triggers::default().with(LambdaConfigMember::Function(Trigger::PreSignUp), THEIRS);
+        let ours = Triggers::default().with(LambdaConfigMember::Function(Trigger::PreSignUp), OURS);
         let create = json!({ "RequestType": "Create", "ResourceProperties": properties("a_1") });
         let attach = |memory| Action::Attach { wanted: wanted("a_1"), memory };
         check(&create, &Ok(attach(Memory::new("a_1".to_owned()))));

@@ -8,8 +8,9 @@ use pool::policy::Effect;
 use serde::Serialize;
 use shared::arn::function_name;
 
-use super::deployment::{Deployment, EMAIL_IS_USERNAME, ParameterCheck};
+use super::attachment::{Attachment, ParameterCheck};
 use super::needs::Need;
+use crate::stack::EMAIL_IS_USERNAME;
 use crate::terminal::output::{Output, Tone};
 
 /// The output as text, and as JSON for programs.
@@ -180,7 +181,7 @@ impl PermissionState {
 impl PoolReport {
     pub(super) fn new(
         command: &'static str,
-        stack: &Deployment,
+        attachment: &Attachment,
         plan: &Plan,
         permissions: Vec<FunctionPermission>,
     ) -> Self {
@@ -191,9 +192,9 @@ impl PoolReport {
         });
         Self {
             command,
-            user_pool_id: stack.pool_id.clone(),
+            user_pool_id: attachment.pool_id.clone(),
             pool_name: plan.before().name().to_owned(),
-            stack: stack.stack.name.clone(),
+            stack: attachment.stack.name().to_owned(),
             changes: changes.collect(),
             permissions,
             needs: Vec::new(),

@@ -1,15 +1,15 @@
-//! CloudFormation: what a stack says about itself.
+//! CloudFormation: name, parameters, outputs and resources of a stack.
 
 use std::collections::BTreeMap;
 
 use crate::aws::{Aws, AwsError, Call, Kind};
 
-/// What a stack says about itself.
+/// What `DescribeStacks` returns about a stack.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Stack {
-    /// Its name, whatever it was asked for by.
+pub(crate) struct StackDescription {
+    /// The stack's name, also if it was named by its ARN.
     pub(crate) name: String,
-    /// By name; a parameter that is not to be shown has stars for a value.
+    /// By name. CloudFormation masks the value of a parameter with `NoEcho`.
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) outputs: BTreeMap<String, String>,
 }
@@ -30,26 +30,18 @@ impl Stacks {
         Call { service: "CloudFormation", action, region: &self.region, quotes: false }
     }
 
-    /// The outputs of a stack, by name.
-    ///
-    /// # Errors
-    /// When there is no such stack in the Region, or CloudFormation does not say.
-    pub(crate) async fn outputs(&self, stack: &str) -> Result<BTreeMap<String, String>, AwsError> {
-        Ok(self.describe(stack).await?.outputs)
-    }
-
     /// Name, parameters and outputs of a stack, which may be named by its ARN.
     ///
     /// # Errors
-    /// When there is no such stack in the Region, or CloudFormation does not say.
-    pub(crate) async fn describe(&self, stack: &str) -> Result<Stack, AwsError> {
-        let answer = self.client.describe_stacks().stack_name(stack).send().await.map_err(|error| {
+    /// If there is no such stack in the Region, or the call fails.
+    pub(crate) async fn describe(&self, stack: &str) -> Result<StackDescription, AwsError> {
+        let response = self.client.describe_stacks().stack_name(stack).send().await.map_err(|error| {
             self.missing(stack, self.call("cloudformation:DescribeStacks").failure(&error))
         })?;
-        let Some(found) = answer.stacks().first() else { return Err(self.no_stack(stack)) };
+        let Some(found) = response.stacks().first() else { return Err(self.no_stack(stack)) };
         let parameters = found.parameters().iter();
         let outputs = found.outputs().iter();
-        Ok(Stack {
+        Ok(StackDescription {
             name: found.stack_name().unwrap_or(stack).to_owned(),
             parameters: parameters
                 .filter_map(|parameter| {
@@ -64,12 +56,12 @@ impl Stacks {
         })
     }
 
-    /// The name by which the service itself knows a resource of a stack: for a secret its ARN.
+    /// The physical id of a resource of a stack: for a secret its ARN.
     ///
     /// # Errors
-    /// When there is no such stack or resource, or CloudFormation does not say.
+    /// If there is no such stack or resource, or the call fails.
     pub(crate) async fn physical_id(&self, stack: &str, logical_id: &str) -> Result<String, AwsError> {
-        let answer = self
+        let response = self
             .client
             .describe_stack_resource()
             .stack_name(stack)
@@ -79,14 +71,14 @@ impl Stacks {
             .map_err(|error| {
                 self.missing(stack, self.call("cloudformation:DescribeStackResource").failure(&error))
             })?;
-        answer
+        response
             .stack_resource_detail()
             .and_then(|resource| resource.physical_resource_id())
             .map(str::to_owned)
             .ok_or_else(|| AwsError::new(Kind::NotFound, format!("the stack has no resource {logical_id}")))
     }
 
-    /// A stack that does not exist is a `ValidationError` to CloudFormation.
+    /// CloudFormation returns `ValidationError` for a stack that doesn't exist.
     fn missing(&self, stack: &str, error: AwsError) -> AwsError {
         if error.kind == Kind::Invalid && error.text.contains("does not exist") {
             return self.no_stack(stack);
@@ -96,8 +88,7 @@ impl Stacks {
 
     fn no_stack(&self, stack: &str) -> AwsError {
         let text = format!(
-            "there is no stack {stack} in {}, or it lacks what is looked for: is that the right Region (--region) \
-             and account (--profile)?",
+            "there is no stack {stack} in {}, or it doesn't have the resource: check --region and --profile",
             self.region
         );
         AwsError::new(Kind::NotFound, text)

@@ -2,7 +2,7 @@
 
 use shared::trigger::Trigger;
 
-use crate::deployment::Deployment;
+use crate::stack::Stack;
 use crate::terminal::shell::quote;
 
 /// A function that the user pool invokes.
@@ -25,20 +25,20 @@ impl AttachedFunction<'_> {
 }
 
 /// The command that attaches a stack's functions to a user pool.
-pub(super) fn attach_command(pool_id: &str, deployment: &Deployment) -> String {
-    command("attach", pool_id, deployment)
+pub(super) fn attach_command(pool_id: &str, stack: &Stack) -> String {
+    command("attach", pool_id, stack)
 }
 
 /// The command that removes a stack's functions from a user pool.
-pub(super) fn detach_command(pool_id: &str, deployment: &Deployment) -> String {
-    command("detach", pool_id, deployment)
+pub(super) fn detach_command(pool_id: &str, stack: &Stack) -> String {
+    command("detach", pool_id, stack)
 }
 
-fn command(command: &str, pool_id: &str, deployment: &Deployment) -> String {
+fn command(command: &str, pool_id: &str, stack: &Stack) -> String {
     format!(
         "cognito-triggers {command} --user-pool-id {} --stack-name {} --apply",
         quote(pool_id),
-        quote(&deployment.stack)
+        quote(stack.name())
     )
 }
 

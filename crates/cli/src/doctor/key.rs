@@ -77,8 +77,8 @@ fn no_key(subject: &Subject<'_>, pool: &Pool) -> Finding {
     )
     .evidence("cognito-idp:DescribeUserPool returns no LambdaConfig.KMSKeyID")
     .source(SENDER_PAGE);
-    match subject.deployment {
-        Some(deployment) => finding.command(attach_command(&pool.id, deployment)),
+    match subject.stack {
+        Some(stack) => finding.command(attach_command(&pool.id, stack)),
         None => finding.advice("Attach the triggers again, with the key."),
     }
 }
@@ -153,7 +153,7 @@ impl<'a> KeyFacts<'a> {
     }
 
     fn permissions(&self, subject: &Subject<'_>, pool: &Pool, key_arn: &str) -> Vec<Finding> {
-        let mut findings = vec![grants::finding(&self.grants, pool, subject.deployment)];
+        let mut findings = vec![grants::finding(&self.grants, pool, subject.stack)];
         let policy = match &self.policy {
             Ok(document) => {
                 let policy = Policy::parse(document).unwrap_or_default();

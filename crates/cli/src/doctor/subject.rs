@@ -8,7 +8,7 @@ use super::lookup::{self, UserLookup};
 use crate::aws::cognito::{Pool, User};
 use crate::aws::lambda::Configuration;
 use crate::aws::{Aws, AwsError};
-use crate::deployment::Deployment;
+use crate::stack::Stack;
 use crate::terminal::progress::Progress;
 
 /// Which user, in which user pool, behind which functions.
@@ -19,7 +19,7 @@ pub(super) struct Subject<'a> {
     pub(super) pool_id: &'a str,
     pub(super) pool: &'a Result<Pool, AwsError>,
     pub(super) lookup: &'a UserLookup,
-    pub(super) deployment: Option<&'a Deployment>,
+    pub(super) stack: Option<&'a Stack>,
     /// The variables of the functions that the user pool invokes, or that the stack deploys.
     pub(super) settings: &'a BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>>,
     /// The same functions, with everything that Lambda returns about them.

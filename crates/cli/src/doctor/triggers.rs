@@ -38,7 +38,7 @@ pub(super) async fn check(subject: &Subject<'_>) -> Vec<Finding> {
     };
     let [first, second, third, fourth] = Trigger::ALL;
     let all = tokio::join!(facts(first), facts(second), facts(third), facts(fourth));
-    let mut findings = attached::attached(pool, subject.deployment);
+    let mut findings = attached::attached(pool, subject.stack);
     findings.extend(attached::channels(subject, pool));
     for facts in [all.0, all.1, all.2, all.3].into_iter().flatten() {
         if let Some(absent) = function::absent(facts.attached, facts.configuration, subject, pool) {

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::aws::AwsError;
 use crate::aws::sqs::Queue;
-use crate::deployment::Deployment;
 use crate::doctor::finding::Finding;
 use crate::doctor::registry::CheckId;
 use crate::doctor::severity::{Mitigation, mitigate};
 use crate::doctor::subject::Subject;
 use crate::record::{Channel, Record};
+use crate::stack::Stack;
 use crate::terminal::shell::quote;
 
 const FAILED_EVENTS: CheckId = CheckId::HistoryFailedEvents;
@@ -52,8 +52,8 @@ impl FailedEvents {
 }
 
 pub(super) async fn check(subject: &Subject<'_>) -> Option<FailedEvents> {
-    let deployment = subject.deployment?;
-    let url = deployment.queue_url()?;
+    let stack = subject.stack?;
+    let url = stack.queue_url()?;
     let none = |finding| Some(FailedEvents { finding, of_user: Vec::new() });
     let depth = match subject.progress.of(Queue::new(subject.aws, url).length()).await {
         Ok(depth) => depth,
@@ -65,17 +65,17 @@ pub(super) async fn check(subject: &Subject<'_>) -> Option<FailedEvents> {
                 .evidence("sqs:GetQueueAttributes: ApproximateNumberOfMessages and …NotVisible are 0"),
         );
     }
-    let bodies = subject.progress.of(Box::pin(receive(subject, deployment, url))).await;
+    let bodies = subject.progress.of(Box::pin(receive(subject, stack, url))).await;
     let events = bodies.as_deref().unwrap_or_default();
     let of_user: Vec<_> = events.iter().filter_map(|body| of_user(subject, body)).collect();
     let read = bodies.map(|bodies| bodies.len());
-    Some(FailedEvents { finding: not_empty(deployment, depth, read, &of_user), of_user })
+    Some(FailedEvents { finding: not_empty(stack, depth, read, &of_user), of_user })
 }
 
 /// Bodies of messages, which stay in the queue. Only the queue's own role can receive them.
-async fn receive(subject: &Subject<'_>, deployment: &Deployment, url: &str) -> Result<Vec<String>, AwsError> {
+async fn receive(subject: &Subject<'_>, stack: &Stack, url: &str) -> Result<Vec<String>, AwsError> {
     let aws = subject.aws.clone();
-    let queue = match deployment.redrive_role_arn() {
+    let queue = match stack.redrive_role_arn() {
         Some(role) => Queue::new(&aws.assuming(role).await, url),
         None => Queue::new(&aws, url),
     };
@@ -91,12 +91,7 @@ async fn receive(subject: &Subject<'_>, deployment: &Deployment, url: &str) -> R
 }
 
 /// `read` is how many messages could be read.
-fn not_empty(
-    deployment: &Deployment,
-    depth: u64,
-    read: Result<usize, AwsError>,
-    of_user: &[FailedEvent],
-) -> Finding {
+fn not_empty(stack: &Stack, depth: u64, read: Result<usize, AwsError>, of_user: &[FailedEvent]) -> Finding {
     const RECEIVED: &str =
         "sqs:ReceiveMessage, without hiding messages; matched by username, sub, address and number";
     let events =
@@ -115,7 +110,7 @@ fn not_empty(
             .evidence(RECEIVED),
         },
         Err(error) => {
-            let role = deployment.redrive_role_arn();
+            let role = stack.redrive_role_arn();
             let with_role = role.map(|role| format!(" with the role {role}")).unwrap_or_default();
             Finding::warning(
                 FAILED_EVENTS,
@@ -129,7 +124,7 @@ fn not_empty(
     finding
         .evidence("sqs:GetQueueAttributes of the stack's output OnFailureQueueUrl")
         .advice("List the failed events with their reasons; after a fix, add --send:")
-        .command(format!("cognito-triggers redrive --stack-name {}", quote(&deployment.stack)))
+        .command(format!("cognito-triggers redrive --stack-name {}", quote(stack.name())))
 }
 
 /// An event, if it is this user's.

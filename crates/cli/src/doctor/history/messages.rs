@@ -179,12 +179,12 @@ impl ChannelLog<'_> {
 
     fn failed(subject: &Subject<'_>, class: FailureClass, summary: &str) -> Finding {
         let finding = Finding::cause(MESSAGES, format!("{summary} (class {class})"));
-        match (class, subject.deployment) {
+        match (class, subject.stack) {
             (FailureClass::Transient | FailureClass::Ambiguous, _) => finding
                 .advice("Lambda retries. If the failure persists, ask the user to request a new code."),
-            (_, Some(deployment)) => finding
+            (_, Some(stack)) => finding
                 .advice("Fix what the reason names. Then list the failed events, and send them again with --send:")
-                .command(format!("cognito-triggers redrive --stack-name {}", quote(&deployment.stack))),
+                .command(format!("cognito-triggers redrive --stack-name {}", quote(stack.name()))),
             (_, None) => finding.advice("Fix what the reason names. Then ask the user to request a new code."),
         }
     }

@@ -51,11 +51,11 @@ fn decision(subject: &Subject<'_>, address: &str, line: &Line, hash: &str) -> Op
             };
             let finding =
                 Finding::cause(SIGN_UP, format!("the sign-up of this address at {at} was {reason}"));
-            Some(match subject.deployment {
-                Some(deployment) => finding.advice("Which setting decided that:").command(format!(
+            Some(match subject.stack {
+                Some(stack) => finding.advice("Which setting decided that:").command(format!(
                     "cognito-triggers explain {} --stack-name {}",
                     quote(address),
-                    quote(&deployment.stack)
+                    quote(stack.name())
                 )),
                 None => finding,
             })

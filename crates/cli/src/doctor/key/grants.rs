@@ -6,10 +6,10 @@ use super::{GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, SENDER_PAGE, encryptio
 use crate::aws::AwsError;
 use crate::aws::cognito::Pool;
 use crate::aws::kms::Grant;
-use crate::deployment::Deployment;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::{attach_command, detach_command};
 use crate::doctor::registry::CheckId;
+use crate::stack::Stack;
 
 const GRANT: CheckId = CheckId::TriggersGrant;
 
@@ -59,11 +59,7 @@ fn grant_state(grants: &[Grant], pool: &Pool) -> GrantState {
     }
 }
 
-pub(super) fn finding(
-    grants: &Result<Vec<Grant>, AwsError>,
-    pool: &Pool,
-    deployment: Option<&Deployment>,
-) -> Finding {
+pub(super) fn finding(grants: &Result<Vec<Grant>, AwsError>, pool: &Pool, stack: Option<&Stack>) -> Finding {
     let grants = match grants {
         Ok(grants) => grants,
         Err(error) => {
@@ -95,7 +91,7 @@ pub(super) fn finding(
              kms:CreateGrant",
         ),
     };
-    let finding = if state == GrantState::Granted { finding } else { reattach(finding, pool, deployment) };
+    let finding = if state == GrantState::Granted { finding } else { reattach(finding, pool, stack) };
     finding
         .evidence(format!(
             "kms:ListGrants returns {} grants; doctor looks for Encrypt or GenerateDataKey with the principal \
@@ -108,16 +104,16 @@ pub(super) fn finding(
 }
 
 /// Cognito creates its grant when the key is set in the user pool. If the key is set already, `attach` changes nothing.
-fn reattach(finding: Finding, pool: &Pool, deployment: Option<&Deployment>) -> Finding {
+fn reattach(finding: Finding, pool: &Pool, stack: Option<&Stack>) -> Finding {
     let finding = finding.advice(
         "Detach the triggers and attach them again with credentials that have kms:CreateGrant on the key: Cognito \
          creates its grant with them. In between, Cognito sends the messages itself.",
     );
-    match deployment {
-        Some(deployment) => finding.command(format!(
+    match stack {
+        Some(stack) => finding.command(format!(
             "{} && {}",
-            detach_command(&pool.id, deployment),
-            attach_command(&pool.id, deployment)
+            detach_command(&pool.id, stack),
+            attach_command(&pool.id, stack)
         )),
         None => finding,
     }

@@ -40,9 +40,9 @@ pub(super) fn same_key(
                 "LambdaConfig.KMSKeyID of the user pool, compared with CODE_KEY_ARN of the function \
                  (lambda:GetFunctionConfiguration)",
             );
-            findings.push(match subject.deployment {
-                Some(deployment) if deployment.key_arn() == Some(senders_key) => {
-                    finding.command(attach_command(&pool.id, deployment))
+            findings.push(match subject.stack {
+                Some(stack) if stack.key_arn() == Some(senders_key) => {
+                    finding.command(attach_command(&pool.id, stack))
                 }
                 _ => finding.advice(format!("Deploy the stack with CodeKeyArn={key_arn}.")),
             });

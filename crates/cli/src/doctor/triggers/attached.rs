@@ -4,11 +4,11 @@ use shared::arn::{function_name, unqualified};
 use shared::trigger::Trigger;
 
 use crate::aws::cognito::Pool;
-use crate::deployment::Deployment;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::attach_command;
 use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
+use crate::stack::Stack;
 use crate::terminal::shell::quote;
 
 const ATTACHED: CheckId = CheckId::TriggersAttached;
@@ -24,23 +24,21 @@ const MESSAGE_PAGE: &str =
     "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-message.html";
 
 /// Every Lambda trigger of the user pool, compared with the stack's functions.
-pub(super) fn attached(pool: &Pool, deployment: Option<&Deployment>) -> Vec<Finding> {
+pub(super) fn attached(pool: &Pool, stack: Option<&Stack>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut matching = Vec::new();
     for trigger in Trigger::ALL {
-        let deployed =
-            deployment.and_then(|deployment| Some((deployment, deployment.function_arn(trigger)?)));
+        let deployed = stack.and_then(|stack| Some((stack, stack.function_arn(trigger)?)));
         match (pool.triggers.function_arn(trigger), deployed) {
             (None, None) => {}
             // Whether it is needed depends on the delivery of each channel: see `channels`.
             (None, Some(_)) if trigger == Trigger::CustomMessage => {}
-            (None, Some((deployment, _))) => findings.push(missing(trigger, pool, deployment)),
-            (Some(attached), Some((deployment, deployed))) if unqualified(attached) != deployed => {
-                findings.push(other_function(trigger, attached, pool, deployment));
+            (None, Some((stack, _))) => findings.push(missing(trigger, pool, stack)),
+            (Some(attached), Some((stack, deployed))) if unqualified(attached) != deployed => {
+                findings.push(other_function(trigger, attached, pool, stack));
             }
-            (Some(attached), None) if deployment.is_some() => {
-                findings
-                    .extend(deployment.map(|deployment| other_function(trigger, attached, pool, deployment)));
+            (Some(attached), None) if stack.is_some() => {
+                findings.extend(stack.map(|stack| other_function(trigger, attached, pool, stack)));
             }
             (Some(attached), _) => {
                 findings.extend(version(trigger, attached));
@@ -49,9 +47,9 @@ pub(super) fn attached(pool: &Pool, deployment: Option<&Deployment>) -> Vec<Find
         }
     }
     let names = matching.join(" and ");
-    let summary = match (matching.is_empty(), deployment) {
-        (false, Some(deployment)) => {
-            format!("the user pool invokes {names} of the stack {}", deployment.stack)
+    let summary = match (matching.is_empty(), stack) {
+        (false, Some(stack)) => {
+            format!("the user pool invokes {names} of the stack {}", stack.name())
         }
         (false, None) => format!("the user pool invokes {names}; the stack isn't known"),
         (true, None) => {
@@ -67,8 +65,8 @@ pub(super) fn attached(pool: &Pool, deployment: Option<&Deployment>) -> Vec<Find
     findings
 }
 
-fn missing(trigger: Trigger, pool: &Pool, deployment: &Deployment) -> Finding {
-    let (stack, name, member) = (&deployment.stack, trigger.package(), trigger.lambda_config_member());
+fn missing(trigger: Trigger, pool: &Pool, stack: &Stack) -> Finding {
+    let (name, member) = (trigger.package(), trigger.lambda_config_member());
     let consequence = match trigger {
         Trigger::PreSignUp => "every sign-up is accepted, and needs Cognito's normal code",
         Trigger::CustomMessage => "Cognito uses its own texts",
@@ -77,7 +75,10 @@ fn missing(trigger: Trigger, pool: &Pool, deployment: &Deployment) -> Finding {
     };
     Finding::warning(
         ATTACHED,
-        format!("the stack {stack} deploys {name}, but the user pool doesn't invoke it: {consequence}"),
+        format!(
+            "the stack {} deploys {name}, but the user pool doesn't invoke it: {consequence}",
+            stack.name()
+        ),
     )
     .evidence(format!(
         "cognito-idp:DescribeUserPool returns no LambdaConfig.{member}, the stack has the output {}",
@@ -85,11 +86,11 @@ fn missing(trigger: Trigger, pool: &Pool, deployment: &Deployment) -> Finding {
     ))
     .evidence("update-user-pool removes every trigger that isn't passed to it")
     .source(TRIGGER_PAGE)
-    .command(attach_command(&pool.id, deployment))
+    .command(attach_command(&pool.id, stack))
 }
 
-fn other_function(trigger: Trigger, attached: &str, pool: &Pool, deployment: &Deployment) -> Finding {
-    let (member, stack) = (trigger.lambda_config_member(), &deployment.stack);
+fn other_function(trigger: Trigger, attached: &str, pool: &Pool, stack: &Stack) -> Finding {
+    let (member, stack) = (trigger.lambda_config_member(), stack.name());
     Finding::warning(
         ATTACHED,
         format!("{member} of the user pool is {attached}, which doesn't belong to the stack {stack}"),
@@ -165,11 +166,11 @@ pub(super) fn channels(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
             );
         }
     }
-    if let Some(deployment) = subject.deployment
+    if let Some(stack) = subject.stack
         && triggers.custom_message.is_none()
-        && cognito_sends(deployment, &writes)
+        && cognito_sends(stack, &writes)
     {
-        findings.push(missing(Trigger::CustomMessage, pool, deployment));
+        findings.push(missing(Trigger::CustomMessage, pool, stack));
     }
     findings
 }
@@ -178,8 +179,8 @@ pub(super) fn channels(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
 ///
 /// With an email sender and without SMS, custom-message has both channels although it isn't attached. So both channels
 /// together mean that only without an email sender.
-fn cognito_sends(deployment: &Deployment, writes: &impl Fn(&str) -> bool) -> bool {
-    let sends = |trigger| deployment.function_arn(trigger).is_some();
+fn cognito_sends(stack: &Stack, writes: &impl Fn(&str) -> bool) -> bool {
+    let sends = |trigger| stack.function_arn(trigger).is_some();
     let (email, sms) = (writes("email"), writes("sms"));
     (email && !sends(Trigger::CustomEmailSender)) || (sms && !email && !sends(Trigger::CustomSmsSender))
 }

@@ -5,12 +5,12 @@ use shared::arn::{function_name, unqualified};
 use crate::aws::cognito::Pool;
 use crate::aws::lambda::Configuration;
 use crate::aws::{AwsError, Kind};
-use crate::deployment::Deployment;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::{AttachedFunction, attach_command, lambda_command};
 use crate::doctor::registry::CheckId;
 use crate::doctor::startup;
 use crate::doctor::subject::Subject;
+use crate::stack::Stack;
 
 const FUNCTION: CheckId = CheckId::TriggersFunction;
 const SETTINGS: CheckId = CheckId::TriggersSettings;
@@ -34,17 +34,17 @@ pub(super) fn absent(
             attached.trigger.lambda_config_member()
         ))
         .evidence("Cognito then returns: invocation failed due to error AccessDeniedException");
-    Some(match subject.deployment {
-        Some(deployment) if is_of_stack(attached, deployment) => finding
+    Some(match subject.stack {
+        Some(stack) if is_of_stack(attached, stack) => finding
             .advice("The stack's function was deleted outside of CloudFormation: deploy the stack again."),
         // `attach` replaces another function only with this option.
-        Some(deployment) => finding.command(format!("{} --replace", attach_command(&pool.id, deployment))),
+        Some(stack) => finding.command(format!("{} --replace", attach_command(&pool.id, stack))),
         None => finding.advice("Deploy the function again, or remove it from the pool's LambdaConfig."),
     })
 }
 
-fn is_of_stack(attached: AttachedFunction<'_>, deployment: &Deployment) -> bool {
-    deployment.function_arn(attached.trigger) == Some(unqualified(attached.arn))
+fn is_of_stack(attached: AttachedFunction<'_>, stack: &Stack) -> bool {
+    stack.function_arn(attached.trigger) == Some(unqualified(attached.arn))
 }
 
 pub(super) fn findings(
@@ -60,7 +60,7 @@ pub(super) fn findings(
         Some(Ok(configuration)) => {
             let mut findings = vec![state(attached, configuration)];
             findings.extend(last_update(configuration));
-            if is_ours(attached, configuration, subject.deployment) {
+            if is_ours(attached, configuration, subject.stack) {
                 findings.extend(settings(attached, configuration));
             }
             findings
@@ -116,13 +116,9 @@ fn last_update(configuration: &Configuration) -> Option<Finding> {
 }
 
 /// Whether it is a function of this project: other functions have other settings.
-fn is_ours(
-    attached: AttachedFunction<'_>,
-    configuration: &Configuration,
-    deployment: Option<&Deployment>,
-) -> bool {
-    match deployment {
-        Some(deployment) => is_of_stack(attached, deployment),
+fn is_ours(attached: AttachedFunction<'_>, configuration: &Configuration, stack: Option<&Stack>) -> bool {
+    match stack {
+        Some(stack) => is_of_stack(attached, stack),
         None => configuration
             .variables
             .as_ref()

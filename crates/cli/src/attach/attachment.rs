@@ -1,4 +1,4 @@
-//! What a stack attaches, and to which pool.
+//! A stack of the template and the user pool that its Lambda triggers are attached to.
 
 use pool::aws::Clients;
 use pool::control;
@@ -6,78 +6,65 @@ use pool::description::{Description, EmailSignIn};
 use pool::triggers::{LambdaConfigMember, Triggers};
 use serde_json::Value;
 use shared::arn::function_name;
+use shared::trigger::Trigger;
 
 use super::Target;
-use crate::aws::cloudformation::{Stack, Stacks};
 use crate::aws::{Aws, AwsError, Call, Kind};
+use crate::stack::Stack;
 use crate::{Common, Error};
 
-/// A stack with the clients for its Region.
-pub(super) struct Deployment {
+/// A stack, a user pool, and the clients for their Region.
+pub(super) struct Attachment {
     pub(super) aws: Aws,
     pub(super) clients: Clients,
     pub(super) stack: Stack,
     pub(super) pool_id: String,
-    /// The functions and the key to attach.
-    pub(super) wanted: Triggers,
+    /// The functions and the key that the stack attaches.
+    pub(super) desired: Triggers,
 }
 
-/// The value that `EmailIsUsername` should have for this pool.
+/// The value that [`EMAIL_IS_USERNAME`](crate::stack::EMAIL_IS_USERNAME) should have for the user pool.
 pub(super) struct ParameterCheck {
     pub(super) value: &'static str,
     pub(super) why: &'static str,
     /// The value that the functions have, `None` if the stack has no such parameter.
     pub(super) deployed: Option<String>,
-    /// The stack has its own pool, for which the value is always `true`.
+    /// The stack creates its user pool, for which the value is always `true`.
     pub(super) own_pool: bool,
 }
 
-/// The parameter that lets the functions rely on unique email addresses.
-pub(super) const EMAIL_IS_USERNAME: &str = "EmailIsUsername";
-
-/// The outputs with the ARNs to attach. `CustomMessage` is attached only if Cognito sends messages itself.
-const OUTPUTS: [(LambdaConfigMember, &str); 4] = [
-    (LambdaConfigMember::PreSignUp, "PreSignUpFunctionArn"),
-    (LambdaConfigMember::CustomEmailSender, "CustomEmailSenderFunctionArn"),
-    (LambdaConfigMember::CustomSmsSender, "CustomSmsSenderFunctionArn"),
-    (LambdaConfigMember::Key, "CodeKeyArn"),
-];
-
-impl Deployment {
+impl Attachment {
     pub(super) async fn load(target: &Target, common: &Common) -> Result<Self, Error> {
         let aws = Aws::load(common, None).await?;
-        let stack = Stacks::new(&aws).describe(&target.stack_name).await?;
-        let wanted = wanted(&stack)?;
-        let pool_id = target.user_pool_id.clone().or_else(|| stack.outputs.get("UserPoolId").cloned());
+        let stack = Stack::load(&aws, &target.stack_name).await?;
+        let desired = desired(&stack)?;
+        let pool_id = target.user_pool_id.as_deref().or(stack.user_pool_id()).map(str::to_owned);
         let pool_id = pool_id.ok_or_else(|| {
             Error::Usage("the stack has no output UserPoolId: set --user-pool-id".to_owned())
         })?;
         let clients = Clients::new(aws.config());
-        Ok(Self { aws, clients, stack, pool_id, wanted })
+        Ok(Self { aws, clients, stack, pool_id, desired })
     }
 
-    /// Reads the pool.
-    pub(super) async fn read(&self) -> Result<Description, Error> {
+    /// Describes the user pool.
+    pub(super) async fn describe_pool(&self) -> Result<Description, Error> {
         control::read(&self.clients, &self.pool_id).await.map_err(|error| self.failure(error))
     }
 
-    /// Functions of this stack that are no longer attached by it.
+    /// Functions that an earlier version of the stack attached and that this version doesn't attach.
     ///
     /// A deleted function is recognized by the name that CloudFormation generated.
     pub(super) fn former(&self, pool: &Description) -> Triggers {
         let now = pool.triggers();
         let mut former = Triggers::default();
-        for (member, logical_id) in [
-            (LambdaConfigMember::CustomMessage, "CustomMessageFunction"),
-            (LambdaConfigMember::CustomEmailSender, "CustomEmailSenderFunction"),
-            (LambdaConfigMember::CustomSmsSender, "CustomSmsSenderFunction"),
-        ] {
-            if self.wanted.arn(member).is_some() {
+        for trigger in [Trigger::CustomMessage, Trigger::CustomEmailSender, Trigger::CustomSmsSender] {
+            let member = LambdaConfigMember::Function(trigger);
+            if self.desired.arn(member).is_some() {
                 continue;
             }
-            if let Some(arn) = now.arn(member).filter(|arn| is_named(arn, &self.stack.name, logical_id)) {
-                former = former.with(member, arn);
-            } else if let Some(arn) = self.stack.outputs.get(&format!("{logical_id}Arn")) {
+            let attached =
+                now.arn(member).filter(|arn| is_named(arn, self.stack.name(), trigger.logical_id()));
+            if let Some(arn) = attached.or(self.stack.function_arn(trigger)) {
                 former = former.with(member, arn);
             }
         }
@@ -85,7 +72,7 @@ impl Deployment {
         let sender_goes =
             former.functions().any(|(member, arn)| member.is_sender() && now.arn(member) == Some(arn));
         match now.arn(LambdaConfigMember::Key) {
-            Some(key) if sender_goes && self.wanted.arn(LambdaConfigMember::Key).is_none() => {
+            Some(key) if sender_goes && self.desired.arn(LambdaConfigMember::Key).is_none() => {
                 former.with(LambdaConfigMember::Key, key)
             }
             _ => former,
@@ -95,29 +82,28 @@ impl Deployment {
     /// Every function of this stack that may be attached.
     pub(super) fn ours(&self, pool: &Description) -> Triggers {
         let former = self.former(pool);
-        let arn = |member| self.wanted.arn(member).or_else(|| former.arn(member));
+        let arn = |member| self.desired.arn(member).or_else(|| former.arn(member));
         LambdaConfigMember::ALL
             .into_iter()
             .fold(Triggers::default(), |ours, member| ours.with(member, arn(member).unwrap_or_default()))
     }
 
-    /// The value of `EmailIsUsername` for the pool.
+    /// Compares the parameter with the sign-in attributes of the user pool.
     pub(super) fn email_is_username(&self, pool: &Description) -> ParameterCheck {
         let (value, why) = match pool.email_sign_in() {
             EmailSignIn::Only => ("true", "email is the sign-in attribute"),
             EmailSignIn::OrPhone => (
                 "false",
-                "users may also sign up with a phone number, so Cognito does not keep email addresses unique",
+                "users may also sign up with a phone number, so Cognito doesn't keep email addresses unique",
             ),
             EmailSignIn::Alias => {
                 ("false", "email is an alias attribute, which Cognito moves to the user who verifies it last")
             }
             EmailSignIn::No => ("false", "email is not a sign-in attribute of the user pool"),
         };
-        let parameter = |name: &str| self.stack.parameters.get(name).cloned();
-        let own_pool = parameter("UserPoolId").is_none_or(|id| id.is_empty());
-        let deployed = if own_pool { Some("true".to_owned()) } else { parameter(EMAIL_IS_USERNAME) };
-        ParameterCheck { value, why, deployed, own_pool }
+        let own_pool = self.stack.creates_user_pool();
+        let deployed = if own_pool { Some("true") } else { self.stack.email_is_username() };
+        ParameterCheck { value, why, deployed: deployed.map(str::to_owned), own_pool }
     }
 
     /// Describes an error of the control plane.
@@ -148,29 +134,23 @@ fn is_named(arn: &str, stack: &str, logical_id: &str) -> bool {
     id.len() >= SHORTEST && logical_id.starts_with(id) && !suffix.is_empty() && !suffix.contains('-')
 }
 
-/// What the stack attaches: the output `LambdaConfigToAttach` of a stack for an existing pool, else its functions.
-fn wanted(stack: &Stack) -> Result<Triggers, AwsError> {
-    let Stack { outputs, parameters, .. } = stack;
-    if let Some(config) = outputs.get("LambdaConfigToAttach") {
+/// What the stack attaches: the output `LambdaConfigToAttach` of a stack for an existing user pool, otherwise its
+/// functions. The custom message function is attached only if Cognito sends messages itself.
+fn desired(stack: &Stack) -> Result<Triggers, AwsError> {
+    if let Some(config) = stack.lambda_config_to_attach() {
         let config: Value = serde_json::from_str(config).unwrap_or_default();
-        let wanted = Triggers::from_lambda_config(&config);
-        if !wanted.is_empty() {
-            return Ok(wanted);
+        let desired = Triggers::from_lambda_config(&config);
+        if !desired.is_empty() {
+            return Ok(desired);
         }
     }
-    let arn = |name: &str| outputs.get(name).map(String::as_str).unwrap_or_default();
-    let mut wanted =
-        OUTPUTS.iter().fold(Triggers::default(), |wanted, (member, name)| wanted.with(*member, arn(name)));
-    let by_cognito = |name: &str| parameters.get(name).is_some_and(|value| value == "cognito");
-    if by_cognito("EmailDelivery") || by_cognito("SmsDelivery") {
-        wanted = wanted.with(LambdaConfigMember::CustomMessage, arn("CustomMessageFunctionArn"));
-    }
-    if wanted.arn(LambdaConfigMember::PreSignUp).is_none() {
-        let text =
-            "the stack has no output PreSignUpFunctionArn: check that it is a stack of the Cognito triggers";
-        return Err(AwsError::new(Kind::NotFound, text));
-    }
-    Ok(wanted)
+    stack.require_template()?;
+    let functions = Trigger::ALL
+        .into_iter()
+        .filter(|trigger| *trigger != Trigger::CustomMessage || stack.cognito_sends_messages())
+        .filter_map(|trigger| Some((LambdaConfigMember::Function(trigger), stack.function_arn(trigger)?)));
+    let key = stack.key_arn().map(|arn| (LambdaConfigMember::Key, arn));
+    Ok(functions.chain(key).fold(Triggers::default(), |desired, (member, arn)| desired.with(member, arn)))
 }
 
 #[cfg(test)]
