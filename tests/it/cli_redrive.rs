@@ -119,7 +119,7 @@ fn mixed() -> Vec<Failed> {
 
 fn mixed_bodies() -> Vec<String> {
     let mut bodies: Vec<_> = mixed().iter().map(Failed::record).collect();
-    bodies.push(format!("somebody wrote {EMAIL} here"));
+    bodies.push(format!("a note about {EMAIL}"));
     bodies
 }
 
@@ -372,7 +372,7 @@ async fn throttling_ends_the_command_with_everything_in_its_place() {
 }
 
 #[tokio::test]
-async fn a_function_that_is_gone_keeps_nobody_else_waiting() {
+async fn a_deleted_function_does_not_block_other_events() {
     let mut events = valid(2);
     events[0].function = "arn:aws:lambda:eu-central-1:123456789012:function:gone";
     let stage = Stage::of(&events);

@@ -3,7 +3,7 @@
 
 use tests::cli::{Output, run};
 use tests::mock_aws::{MockAws, POOL, QUEUE_URL, STACK, USER};
-use tests::service::{Nobody, Reply};
+use tests::service::{ClosedPort, Reply};
 
 /// A command line, and its exit code where everything is as it should be.
 struct Command {
@@ -11,7 +11,7 @@ struct Command {
     healthy: i32,
 }
 
-/// Nobody answers there.
+/// No server listens there.
 const NO_RESOLVER: &str = "127.0.0.1:9";
 
 /// Each command once, with each way to AWS.
@@ -78,8 +78,8 @@ async fn where_everything_is_as_it_should_be_every_command_works() {
 
 #[tokio::test]
 async fn without_a_network_aws_cannot_be_reached() {
-    let nobody = Nobody::new();
-    each(|_| {}, &[("AWS_ENDPOINT_URL", &nobody.url())], 3, "could not be reached").await;
+    let closed = ClosedPort::new();
+    each(|_| {}, &[("AWS_ENDPOINT_URL", &closed.url())], 3, "could not be reached").await;
 }
 
 #[tokio::test]

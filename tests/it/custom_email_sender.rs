@@ -1,4 +1,4 @@
-//! The custom e-mail sender, between a stand-in for KMS and one for SES.
+//! The custom email sender with mocks of KMS and SES.
 
 use std::collections::BTreeMap;
 
@@ -137,7 +137,7 @@ async fn an_invitation_names_what_the_user_signs_in_with() {
 }
 
 #[tokio::test]
-async fn nobody_but_the_address_of_the_event_is_written_to() {
+async fn a_message_goes_only_to_the_address_of_the_event() {
     let stage = Stage::new(&[]);
     for address in [
         "ann@example.com\r\nBcc: bob@example.com",
@@ -333,7 +333,7 @@ async fn a_kms_that_hangs_once_is_asked_again_within_the_invocation() {
 }
 
 /// A second SES in another region, which the SDK's one endpoint variable cannot name: both routes reach the same
-/// stand-in, and the signature's region tells them apart.
+/// mock, and the signature's region tells them apart.
 fn regions(stage: &Stage) -> Vec<String> {
     let region = |call: &tests::service::Call<Value>| {
         let (_, value) = call.headers.iter().find(|(name, _)| name == "authorization").expect("a signature");
@@ -351,7 +351,7 @@ async fn a_second_route_takes_what_the_first_one_does_not() {
         (vec![paused()], vec!["eu-central-1", "eu-west-1"], 1),
         (vec![Reply::bare(503), Reply::bare(503)], vec!["eu-central-1", "eu-central-1", "eu-west-1"], 1),
         (vec![paused(), paused()], vec!["eu-central-1", "eu-west-1"], 0),
-        // Nobody knows whether the first route has sent it.
+        // It is unknown whether the first route has sent it.
         (vec![Reply::ResetAfter], vec!["eu-central-1"], 1),
     ] {
         let stage = Stage::new(&fallback);

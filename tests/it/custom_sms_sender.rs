@@ -1,4 +1,4 @@
-//! The custom SMS sender, between a stand-in for KMS and one for SNS.
+//! The custom SMS sender with mocks of KMS and SNS.
 
 use std::collections::BTreeMap;
 

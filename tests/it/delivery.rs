@@ -10,7 +10,7 @@ use tests::event::{fixture, sealed_event};
 use tests::function::{Function, Invocation};
 use tests::kms::KEY_ARN;
 use tests::metrics::{count, parse};
-use tests::service::{Nobody, Reply};
+use tests::service::{ClosedPort, Reply};
 
 use crate::stage::{Channel, Stage};
 use crate::{custom_email_sender, custom_sms_sender, fixtures};
@@ -127,7 +127,7 @@ async fn a_message_that_another_invocation_works_on_is_left_to_it() {
     stage.ses.script([Reply::ResetAfter]);
     assert!(!ends_well(&stage.function, &event).await);
     let mut left = record(&table);
-    assert_eq!(left["state"]["S"], json!("claimed"), "nobody knows whether it was sent");
+    assert_eq!(left["state"]["S"], json!("claimed"), "it is unknown whether it was sent");
     let answer = stage.function.invoke(event.to_string()).await;
     assert_eq!(answer.error_message(), "another invocation is sending this message");
     assert_eq!(stage.ses.attempts(), 1);
@@ -263,9 +263,9 @@ async fn a_table_that_is_not_there_or_not_ours_keeps_no_code_from_going_out() {
         let metrics = parse(&stage.function.stop().await.stdout);
         assert_eq!((count(&metrics, "Sent"), count(&metrics, "RecordUnavailable")), (1, 1), "{reply:?}");
     }
-    let nobody = Nobody::new();
+    let closed = ClosedPort::new();
     let (variable, _) = table().0.endpoint();
-    let settings = [("DELIVERY_TABLE", TABLE), (variable, &nobody.url())];
+    let settings = [("DELIVERY_TABLE", TABLE), (variable, &closed.url())];
     let stage = custom_email_sender::Stage::new(&settings);
     assert!(ends_well(&stage.function, &email_event()).await);
     assert_eq!(stage.ses.accepted().len(), 1);
@@ -307,7 +307,7 @@ async fn every_sms_limit_stops_what_is_too_much_and_records_it() {
         // A repetition of what was stopped is stopped as well, and counts nothing.
         let counted = table.attempts();
         assert!(ends_well(&stage.function, events.last().expect("an event")).await);
-        assert_eq!(table.attempts(), counted + 1, "{setting}: the record alone was asked");
+        assert_eq!(table.attempts(), counted + 1, "{setting}: only the record was read");
         assert_eq!(stage.sns.accepted().len(), sent, "{setting}");
         let output = stage.function.stop().await;
         let metrics = parse(&output.stdout);
@@ -392,7 +392,7 @@ async fn a_table_that_hangs_after_a_late_answer_leaves_time_for_the_last_words()
 
 #[tokio::test]
 async fn an_invitation_by_both_channels_goes_out_by_both() {
-    // Nobody documents whether Cognito encrypts the password once or twice.
+    // AWS does not document whether Cognito encrypts the password once or twice.
     let (table, settings) = table();
     let email = custom_email_sender::Stage::new(&borrowed(&settings, &[]));
     let sms = custom_sms_sender::Stage::new(&borrowed(&settings, &[]));
@@ -412,9 +412,9 @@ async fn an_invitation_by_both_channels_goes_out_by_both() {
 
 #[tokio::test]
 async fn while_the_table_cannot_be_asked_a_process_sends_no_more_than_its_cap() {
-    let nobody = Nobody::new();
+    let closed = ClosedPort::new();
     let (variable, _) = table().0.endpoint();
-    let stage = custom_sms_sender::Stage::new(&[("DELIVERY_TABLE", TABLE), (variable, &nobody.url())]);
+    let stage = custom_sms_sender::Stage::new(&[("DELIVERY_TABLE", TABLE), (variable, &closed.url())]);
     let mut failed = 0;
     for _ in 0..32 {
         failed += usize::from(!ends_well(&stage.function, &sms_event("+12065550123")).await);
@@ -462,7 +462,12 @@ async fn end_user_messaging_sends_and_says_why_it_does_not() {
             true,
             "a protect configuration blocks",
         ),
-        ("ServiceQuotaExceededException", "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT", false, "spending limit"),
+        (
+            "ServiceQuotaExceededException",
+            "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT",
+            false,
+            "is reached: raise it",
+        ),
         ("ConflictException", "RESOURCE_NOT_ACTIVE", false, "SMS_ORIGINATION_IDENTITY"),
         ("ValidationException", "PRICE_OVER_THRESHOLD", true, "SMS_MAX_PRICE_USD"),
     ] {

@@ -50,7 +50,7 @@ fn consequence(row: &ErrorRule) -> &'static str {
         (Some(Service::DynamoDb), FailureClass::Transient) => "tried again at once; then sent all the same",
         (Some(Service::DynamoDb), _) => "sent all the same",
         (_, FailureClass::Transient) => "tried again at once, then by Lambda; queue",
-        (_, FailureClass::Recipient) => "ends well, never tried again",
+        (_, FailureClass::Recipient) => "succeeds, never tried again",
         (_, FailureClass::Configuration) => "tried again by Lambda; queue",
         (_, FailureClass::Ambiguous) => "tried again by Lambda, after the lease; queue",
     }

@@ -86,7 +86,7 @@ impl Fault {
         FAULTS.iter().find(|(fault, _)| *fault == self).expect("all faults are in the list").1
     }
 
-    /// What the stand-in does; `None` where the fault is not in a reply.
+    /// What the mock does; `None` if the fault is not in a reply.
     fn reply(self, throttled: &str) -> Option<Reply> {
         Some(match self {
             Throttled => Reply::error(429, throttled),
@@ -118,7 +118,7 @@ struct Fate {
     first: String,
     /// Messages that it sent.
     sent_first: usize,
-    /// Invocations until the first that ended well, and whether one did.
+    /// Invocations until the first that succeeded, and whether one did.
     invocations: usize,
     ended_well: bool,
     /// Messages that all of them sent.
@@ -156,7 +156,7 @@ impl Row {
     fn is_possible(self) -> bool {
         let whole_service = matches!(self.call, Call::Kms | Call::Send | Call::Table);
         match (self.fault, self.lasting) {
-            // Who does not listen does so for a while, and the same stand-in plays both routes.
+            // A closed port stays closed for a while, and the same mock plays both routes.
             (Refused, _) => whole_service && self.lasting == Throughout && self.channel != Channel::SesTwice,
             // There is nothing idle right after a connection was made anew.
             (ClosedIdle, _) => self.lasting == Once && self.call != Call::Table,
@@ -287,13 +287,13 @@ impl Row {
     fn reason_for_duplicate(self) -> Option<&'static str> {
         match (self.call, self.fault) {
             (Call::Send, ResetAfter | HangAfter) => {
-                Some("the service took the message, and its answer was lost")
+                Some("the service accepted the message, and its response was lost")
             }
             _ => None,
         }
     }
 
-    /// Why one more delivery of an event that ended well may send its message again; of every other row it does not.
+    /// Why one more delivery of an event after a success may send its message again; in all other rows it does not.
     fn reason_for_repetition(self) -> Option<&'static str> {
         let done = matches!(self.fault, Slow | ResetAfter | HangAfter);
         match (self.call, self.lasting) {
@@ -312,7 +312,7 @@ fn ok(times: usize) -> impl Iterator<Item = Reply> {
 /// What the fault meets, as the table names it.
 fn place(row: Row) -> String {
     let channel = match row.channel {
-        Channel::Ses | Channel::SesTwice => "e-mail",
+        Channel::Ses | Channel::SesTwice => "email",
         Channel::Sns | Channel::EndUserMessaging => "SMS",
     };
     match row.call {

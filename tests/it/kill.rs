@@ -155,7 +155,7 @@ fn table(fates: &[(Step, Fate)]) -> String {
         "| Killed after | Record | A retry within the lease | It sends | Sent in all, after the lease |\n|---|---|---|---|---|\n",
     );
     for (step, Fate { record, at_once, sent_at_once, sent }) in fates {
-        let at_once = if at_once == "well" { "ends well".to_owned() } else { format!("fails, `{at_once}`") };
+        let at_once = if at_once == "well" { "succeeds".to_owned() } else { format!("fails, `{at_once}`") };
         let _ = writeln!(text, "| {} | {record} | {at_once} | {sent_at_once} | {sent} |", step.name());
     }
     text

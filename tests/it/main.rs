@@ -1,4 +1,4 @@
-//! The integration tests: the real binaries over the Lambda Runtime API, against stand-ins on loopback.
+//! The integration tests: the real binaries over the Lambda Runtime API, against mocks on loopback.
 
 #![expect(
     clippy::expect_used,

@@ -29,7 +29,7 @@ fn every_message_in_every_language_reads_exactly_so() {
             } else {
                 Content::Code(Insert::Secret(&code))
             };
-            let (email, _) = messages.email(kind, locale, content).expect("the e-mail renders");
+            let (email, _) = messages.email(kind, locale, content).expect("the email renders");
             let (sms, _) = messages.sms(kind, locale, content).expect("the SMS renders");
             let size = segments(&sms.text);
             let all = format!(

@@ -1,4 +1,4 @@
-//! The stand-in for all of AWS, asked by AWS's own client where no command of the tool does so yet.
+//! The mock of AWS, called by AWS's own client in a protocol that few commands of the tool use.
 
 use std::time::{Duration, SystemTime};
 

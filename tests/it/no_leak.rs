@@ -330,7 +330,7 @@ async fn no_limit_of_the_sms_guard_leaks_while_it_cannot_count() {
     watched.assert_nothing_leaked(&SECRETS).await;
 }
 
-/// An event with that value in the place of the attribute that is written to.
+/// An event with that value as the attribute that holds the recipient.
 fn to(function: &str, recipient: &str) -> Value {
     let mut event = with_canaries(&format!("{function}-sign-up"));
     let attribute = if function == "custom-sms-sender" { "phone_number" } else { "email" };
@@ -394,7 +394,7 @@ async fn what_is_repeated_expired_or_in_work_leaks_nothing() {
 }
 
 #[tokio::test]
-async fn a_clear_code_reaches_the_recipient_and_nobody_else() {
+async fn a_clear_code_reaches_only_the_recipient() {
     for (function, more) in [
         ("custom-email-sender", &[][..]),
         ("custom-sms-sender", &[]),

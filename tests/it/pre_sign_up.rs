@@ -76,7 +76,7 @@ async fn an_alias_pool_never_verifies_and_so_never_confirms() {
 }
 
 #[tokio::test]
-async fn a_closed_pool_refuses_whoever_is_not_listed_and_an_open_review_confirms_nobody() {
+async fn a_closed_pool_refuses_unlisted_domains_and_review_mode_confirms_no_user() {
     let closed = function(&[("SIGN_UP_MODE", "closed"), ("REFUSAL_MESSAGE", "Ask your administrator")]);
     let refusal = json!({
         "error": "SignUpRefused", "the user reads": "PreSignUp failed with error Ask your administrator.",
@@ -128,7 +128,7 @@ async fn a_disposable_mailbox_is_refused_where_the_settings_say_so() {
 }
 
 #[tokio::test]
-async fn nobody_is_trusted_without_a_list() {
+async fn without_a_list_no_user_is_trusted() {
     let function = function(&[("ALLOWED_EMAIL_DOMAINS", "")]);
     assert_eq!(play(&function, &fixture("pre-sign-up-trusted")).await, json!({}));
 }

@@ -399,13 +399,13 @@ fn the_page_names_each_limit_with_its_default() {
 }
 
 #[test]
-fn the_default_limits_stop_nobody_on_an_ordinary_day() {
+fn the_default_limits_stop_no_message_on_an_ordinary_day() {
     let day = play(&limits(&[]), &[&ordinary_day(120, 180, 0)]);
     assert_eq!(day.people.sent, day.people.asked);
 }
 
 #[test]
-fn limits_chosen_as_the_page_says_stop_nobody_on_an_ordinary_day() {
+fn limits_chosen_as_the_page_says_stop_no_message_on_an_ordinary_day() {
     let ordinary = ordinary_day(400, 600, 120);
     let day = play(&limits(&chosen_limits(&ordinary)), &[&ordinary]);
     assert_eq!((day.people.sent, day.employees.sent), (day.people.asked, day.employees.asked));

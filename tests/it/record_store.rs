@@ -8,10 +8,11 @@ use client::time::Deadline;
 use proptest::prelude::*;
 use sender::record::{ClaimResult, FinalState, MessageKey, Record, State};
 use sender::store::{Owner, Store};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::config::Settings;
-use tests::dynamodb::DynamoDb;
+use tests::dynamodb::{DynamoDb, call};
 use tests::function::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY};
+use tests::moto::Moto;
 
 const TABLE: &str = "deliveries";
 
@@ -116,4 +117,99 @@ fn the_store_does_what_the_model_says() {
             prop_assert_eq!(item.as_ref().map(read), model.clone());
         }
     });
+}
+
+/// The requests of a store that claims, releases, settles and counts, with and without success.
+async fn requests_of_the_store() -> Vec<(String, Value)> {
+    let table = DynamoDb::start(TABLE, None);
+    let store = store(&table);
+    let [one, two] = ["one", "two"].map(Owner::new);
+    let key = MessageKey::of("email", b"a message");
+    let deadline = Deadline::after(Duration::from_secs(30));
+    let lease = Duration::from_millis(100);
+    for (owner, now) in [(&one, 1_000), (&two, 1_050), (&one, 1_060), (&two, 1_200)] {
+        store.claim(&key, owner, now, lease, deadline).await.expect("an answer");
+    }
+    for (owner, admitted) in [(&one, true), (&two, true), (&two, false)] {
+        store.release(&key, owner, admitted, deadline).await.expect("an answer");
+    }
+    store.claim(&key, &one, 1_300, lease, deadline).await.expect("an answer");
+    store.settle(&key, FinalState::Sent, "id", 1_310, deadline).await.expect("an answer");
+    store.claim(&key, &two, 2_000, lease, deadline).await.expect("an answer");
+    let unclaimed = MessageKey::of("sms", b"another");
+    store.release(&unclaimed, &one, true, deadline).await.expect("an answer");
+    store.settle(&unclaimed, FinalState::Sent, "id", 1_310, deadline).await.expect("an answer");
+    for (amount, room) in [(1, 2), (2, 2), (1, 2), (1, 3)] {
+        store.count("sms#a", amount, room, 9_000, deadline).await.expect("an answer");
+    }
+    table.calls().into_iter().map(|call| (call.body.name, Value::Object(call.body.input))).collect()
+}
+
+/// An answer without the prefix of an error's code, the spelling of `message`, and the `ConsumedCapacity` that moto
+/// returns without a request for it.
+fn comparable((status, body): (u16, Value)) -> (u16, Value) {
+    let Value::Object(members) = body else { return (status, body) };
+    let members = members.into_iter().filter(|(name, _)| name != "ConsumedCapacity");
+    let members = members.map(|(name, value)| match (name.as_str(), value.as_str()) {
+        ("__type", Some(code)) => (name, json!(code.rsplit('#').next())),
+        ("Message", _) => ("message".to_owned(), value),
+        _ => (name, value),
+    });
+    (status, members.collect())
+}
+
+#[tokio::test]
+async fn moto_answers_what_the_mock_answers() {
+    let mut requests = requests_of_the_store().await;
+    let written: std::collections::BTreeSet<_> =
+        requests.iter().map(|(_, input)| input["Key"]["id"]["S"].to_string()).collect();
+    for id in written {
+        let id: Value = serde_json::from_str(&id).expect("JSON");
+        let key = json!({ "id": { "S": id } });
+        let with = |more: Value| {
+            let mut input = json!({ "TableName": TABLE, "Key": key });
+            input.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            input
+        };
+        let add = json!({
+            "UpdateExpression": "ADD amount :one REMOVE outcome",
+            "ExpressionAttributeValues": { ":one": { "N": "1" } },
+            "ReturnValues": "ALL_NEW",
+        });
+        let put = json!({
+            "TableName": TABLE,
+            "Item": { "id": { "S": id }, "state": { "S": "new" } },
+            "ConditionExpression": "attribute_not_exists(id)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        });
+        requests.extend([
+            ("GetItem".to_owned(), with(json!({ "ConsistentRead": true }))),
+            ("UpdateItem".to_owned(), with(add)),
+            ("PutItem".to_owned(), put.clone()),
+            ("DeleteItem".to_owned(), with(json!({ "ReturnValues": "ALL_OLD" }))),
+            ("GetItem".to_owned(), with(json!({ "ConsistentRead": true }))),
+            ("PutItem".to_owned(), put),
+            ("GetItem".to_owned(), with(json!({}))),
+        ]);
+    }
+    let (table, moto) = (DynamoDb::start(TABLE, None), Moto::start().await);
+    let definition = json!({
+        "TableName": TABLE,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
+        "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }],
+    });
+    let (status, body) = call(&moto.url(), "CreateTable", &definition).await;
+    assert_eq!(status, 200, "{body}");
+    let (mut failed, mut differences) = (0, Vec::new());
+    for (operation, input) in &requests {
+        let expected = comparable(call(&moto.url(), operation, input).await);
+        failed += usize::from(expected.0 != 200);
+        let answer = comparable(call(table.url(), operation, input).await);
+        if answer != expected {
+            differences.push(format!("{operation} {input}\nmoto: {expected:?}\nmock: {answer:?}"));
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+    assert!(failed > 5, "conditions that don't hold are among the requests: {failed}");
 }

@@ -1,4 +1,4 @@
-//! The harness itself: the Runtime API, and the stand-ins as the real AWS clients see them.
+//! The harness itself: the Runtime API, and the mocks as the real AWS clients see them.
 
 #![expect(clippy::expect_used, reason = "what tests share fails as they do")]
 
@@ -276,7 +276,11 @@ async fn faults_come_in_the_order_of_the_script() {
     assert_eq!(send(&client).await, Err("TooManyRequestsException".to_owned()));
     assert_eq!(send(&client).await, Err("service error".to_owned()));
     assert_eq!(send(&client).await, Err("dispatch failure".to_owned()));
-    assert_eq!((ses.attempts(), ses.calls().len(), ses.accepted().len()), (3, 2, 0), "nobody read the third");
+    assert_eq!(
+        (ses.attempts(), ses.calls().len(), ses.accepted().len()),
+        (3, 2, 0),
+        "the third was reset unread"
+    );
     assert_eq!(send(&client).await, Err("dispatch failure".to_owned()));
     assert_eq!(ses.accepted().len(), 1, "it was sent before the reset");
     assert!(send(&client).await.is_err());

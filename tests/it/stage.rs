@@ -82,7 +82,7 @@ impl Channel {
     }
 }
 
-/// A stand-in, whatever its protocol.
+/// A mock of any protocol.
 pub(crate) trait MockService: Send + Sync {
     fn endpoint(&self) -> (&'static str, &str);
     fn script(&self, replies: Vec<Reply>);
@@ -219,7 +219,7 @@ where
         .map(|case| {
             let (places, case) = (Arc::clone(&places), play(case));
             tokio::spawn(async move {
-                let _place = places.acquire().await.expect("nobody closes it");
+                let _place = places.acquire().await.expect("it is never closed");
                 case.await
             })
         })

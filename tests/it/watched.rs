@@ -1,4 +1,4 @@
-//! A function between all stand-ins at once, with everything that it writes and sends kept for inspection.
+//! A function with mocks of all services, and with everything that it writes and sends kept for inspection.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ pub(crate) const TABLE: &str = "deliveries";
 pub(crate) const IDENTITY: &str =
     "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-0123456789abcdef0123456789abcdef";
 
-/// Settings that put End User Messaging in the place of SNS.
+/// Settings that replace SNS with End User Messaging.
 pub(crate) const BY_END_USER_MESSAGING: [(&str, &str); 5] = [
     ("SMS_PROVIDER", "end-user-messaging"),
     ("SMS_ORIGINATION_IDENTITY", IDENTITY),
@@ -51,7 +51,7 @@ const LEVELS: [(&str, &str); 6] = [
     ("RUST_LIB_BACKTRACE", "full"),
 ];
 
-/// A stand-in for every service.
+/// A mock of every service.
 pub(crate) struct Services {
     pub(crate) kms: Kms,
     pub(crate) ses: Ses,
@@ -147,7 +147,7 @@ pub(crate) struct Watched {
     answered: usize,
     /// Errors that were reported to Lambda. Answers are left out: they echo the event to Cognito, as it asks.
     errors: String,
-    /// What was sent before the stand-ins were cleared, but for messages.
+    /// What was sent before the mocks were cleared, except messages.
     sent: String,
 }
 
@@ -180,7 +180,7 @@ impl Watched {
         outcome
     }
 
-    /// Invokes with services that do what was asked, after those replies of one of them.
+    /// Invokes with services that do what the request says, after those replies of one of them.
     pub(crate) async fn invoke_with(
         &mut self,
         event: &Value,

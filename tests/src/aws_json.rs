@@ -20,7 +20,7 @@ pub(crate) fn operation(request: &Request, prefix: &str) -> Result<(String, Map<
     }
 }
 
-/// The refusal of an operation that the stand-in does not know.
+/// The error for an operation that the mock does not know.
 pub(crate) fn unknown(target: &str) -> Refusal {
     Refusal::new(400, "UnknownOperationException", format!("{target} is not known here"))
 }

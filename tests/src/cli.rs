@@ -1,4 +1,4 @@
-//! The operator's tool, run as an operator runs it, but for an environment of its own.
+//! The operator's tool, run as an operator runs it, in an environment of its own.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -29,7 +29,7 @@ pub struct Running {
     output: JoinHandle<std::io::Result<std::process::Output>>,
 }
 
-/// Region and credentials, which the stand-ins check.
+/// Region and credentials, which the mocks check.
 #[must_use]
 pub fn credentials() -> Vec<(&'static str, &'static str)> {
     vec![
@@ -54,7 +54,7 @@ pub fn start(arguments: &[&str], env: &[(&str, &str)], stdin: &str) -> Running {
         .spawn()
         .expect("the tool starts");
     let pid = Pid::from_raw(child.id().cast_signed());
-    // Whoever does not read it has closed it.
+    // The tool may have closed it unread.
     let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
     let output = tokio::task::spawn_blocking(move || child.wait_with_output());
     Running { pid, output }
@@ -145,7 +145,7 @@ impl Running {
 /// What Ctrl-C does.
 ///
 /// # Panics
-/// When that is no process id: 0 would mean everybody in this test's own group.
+/// If that is no process ID: 0 would mean this test's own process group.
 pub fn interrupt(pid: i32) {
     assert!(pid > 1, "a process id");
     // It may have ended a moment ago.

@@ -1,4 +1,4 @@
-//! A stand-in for a DNS server: TXT, MX and address records over UDP, no such domain, a failing server, silence.
+//! A mock of a DNS server: TXT, MX and address records over UDP, no such domain, a failing server, silence.
 //!
 //! Source: RFC 1035.
 
@@ -26,7 +26,7 @@ pub struct Dns {
 pub enum Record {
     /// A text of any length.
     Text(String),
-    /// A host that takes e-mail; an empty name says that nobody does.
+    /// A mail exchanger. An empty name says that the domain accepts no email.
     Mail(String),
     /// An address, which is never connected to.
     Address,
@@ -110,7 +110,7 @@ async fn serve(socket: UdpSocket, zone: Arc<Mutex<Zone>>) {
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else { return };
         let answer = buffer.get(..length).and_then(|query| answer(query, &mut lock(&zone)));
         if let Some(answer) = answer {
-            // Whoever asked may be gone.
+            // The client may be gone.
             let _ = socket.send_to(&answer, from).await;
         }
     }

@@ -1,4 +1,4 @@
-//! A stand-in for AWS End User Messaging SMS: `SendTextMessage` in AWS JSON 1.0.
+//! A mock of AWS End User Messaging SMS: `SendTextMessage` in AWS JSON 1.0.
 //!
 //! <https://docs.aws.amazon.com/pinpoint/latest/apireference_smsvoicev2/API_SendTextMessage.html>
 
@@ -9,7 +9,7 @@ use crate::http::{Request, Response};
 use crate::service::{Protocol, Refusal, Reply, Service};
 use crate::tls::Tls;
 
-/// A stand-in for End User Messaging. The body of a call is the request's JSON, with every field.
+/// A mock of End User Messaging. The body of a call is the request's JSON, with every field.
 pub type EndUserMessaging = Service<SendTextMessage>;
 
 /// The protocol of [`EndUserMessaging`].

@@ -24,7 +24,7 @@ pub fn fixture(name: &str) -> Value {
 }
 
 /// The same event with `request.code` replaced by that code, encrypted as Cognito does for the key
-/// [`KEY_ARN`] of the stand-in KMS, under the context `userpool-id=<pool_id>`. No two ciphertexts are alike.
+/// [`KEY_ARN`] of the mock of KMS, under the context `userpool-id=<pool_id>`. No two ciphertexts are alike.
 ///
 /// # Panics
 /// When the event has no `request` object.

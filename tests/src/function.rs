@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::http::{Answer, Handler, Request, Response, Server, patiently};
 
-/// The time a function has for an event unless a test says otherwise; Cognito waits no longer for its
+/// The time a function has for an event unless a test sets another; Cognito waits no longer for its
 /// synchronous triggers.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -33,7 +33,7 @@ const AFTERMATH_LIMIT: Duration = Duration::from_secs(2);
 /// The region in the environment of every function.
 pub const REGION: &str = "eu-central-1";
 
-/// The access key in the environment of every function; the stand-ins check signatures made with it.
+/// The access key in the environment of every function; the mocks check signatures made with it.
 pub const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
 
 /// The secret that belongs to [`ACCESS_KEY_ID`].
@@ -92,7 +92,7 @@ impl Invocation {
     /// The answer as JSON.
     ///
     /// # Panics
-    /// When the invocation did not end well, or the answer is not JSON.
+    /// If the invocation failed, or the answer is not JSON.
     #[must_use]
     #[track_caller]
     pub fn json(&self) -> Value {
@@ -178,7 +178,7 @@ impl Function {
             .env("AWS_LAMBDA_RUNTIME_API", server.address().to_string())
             .envs(env.iter().copied())
             .stdin(Stdio::null())
-            // Files instead of pipes: what was written is there at once, and nobody has to drain them.
+            // Files instead of pipes: what was written is there at once, and no task has to drain them.
             .stdout(stdout.try_clone().expect("another handle of a file"))
             .stderr(stderr.try_clone().expect("another handle of a file"));
         let started = Instant::now();
@@ -456,7 +456,7 @@ impl RuntimeApi {
         match current.since.take_if(|_| id == expected) {
             None => refusal(400, "InvalidRequestID"),
             Some(since) => {
-                // Nobody waits any more when the deadline has passed.
+                // No receiver waits after the deadline.
                 let _ = self.answers.send(Outcome { invocation, took: since.elapsed() });
                 Response::new(202, "application/json", r#"{"status":"OK"}"#)
             }

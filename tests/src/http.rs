@@ -90,7 +90,7 @@ pub(crate) struct Server {
     acceptor: Option<TlsAcceptor>,
     accepting: JoinHandle<()>,
     closing: Arc<Notify>,
-    /// Keeps the port while nobody listens on it.
+    /// Keeps the port while the server is closed.
     closed: Option<TcpSocket>,
 }
 
@@ -151,7 +151,7 @@ impl Drop for Server {
 /// Longer than any process needs to load its program.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// Takes a port on which nobody shall listen.
+/// Takes a port on which no process shall listen.
 fn hold(address: SocketAddr) -> Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     // The connections that were just ended have the port for some time yet.
@@ -221,7 +221,7 @@ async fn talk(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), handler: &impl
 /// Posts a body over a connection of its own and reads the response.
 ///
 /// # Errors
-/// When nobody listens there, when the connection ends early, or when what comes back is not HTTP/1.1.
+/// If no process listens there, if the connection ends early, or if the response is not HTTP/1.1.
 pub(crate) async fn post(
     address: SocketAddr,
     target: &str,
@@ -349,7 +349,7 @@ fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::InvalidData, error)
 }
 
-/// Ends a wait that should have ended by itself: a harness that hangs would tell nobody why.
+/// Ends a wait that should have ended by itself: a harness that hangs would not say why.
 pub(crate) async fn patiently<T>(what: &str, limit: Duration, wait: impl Future<Output = T>) -> T {
     tokio::time::timeout(limit, wait)
         .await

@@ -1,4 +1,4 @@
-//! A stand-in for KMS: `Decrypt` in AWS JSON 1.1.
+//! A mock of KMS: `Decrypt` in AWS JSON 1.1.
 //!
 //! <https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html>
 
@@ -16,7 +16,7 @@ pub const KEY_ARN: &str = "arn:aws:kms:eu-central-1:123456789012:key/11111111-22
 /// What a wrapped data key starts with: the rest of the blob is the data key itself.
 const WRAPPED: &[u8] = b"test-kms:";
 
-/// A stand-in for KMS that holds one key.
+/// A mock of KMS that holds one key.
 ///
 /// The body of a call is the request's JSON: `CiphertextBlob`, `EncryptionContext`, `KeyId`.
 pub type Kms = Service<Decrypt>;
@@ -33,7 +33,7 @@ impl Service<Decrypt> {
         Self::serve(Decrypt { key_arn: key_arn.to_owned() }, tls)
     }
 
-    /// A data key as every key of this stand-in encrypts it.
+    /// A data key as every key of this mock encrypts it.
     #[must_use]
     pub fn wrap(data_key: &[u8; 32]) -> Vec<u8> {
         [WRAPPED, data_key].concat()

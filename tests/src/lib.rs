@@ -1,4 +1,4 @@
-//! What the tests and the benchmark run the real functions against: Lambda's Runtime API, and stand-ins for KMS, SES,
+//! What the tests and the benchmark run the real functions against: Lambda's Runtime API, and mocks of KMS, SES,
 //! SNS, End User Messaging and DynamoDB on 127.0.0.1.
 //!
 //! Everything listens on a free port, needs a tokio runtime, and ends when it is dropped.
@@ -22,6 +22,7 @@ mod http;
 pub mod kms;
 pub mod metrics;
 pub mod mock_aws;
+pub mod moto;
 pub mod presigned;
 pub mod rie;
 pub mod service;

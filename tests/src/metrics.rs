@@ -277,7 +277,7 @@ mod tests {
             "Function": "custom-email-sender",
             "Sent": 1,
             "SendMilliseconds": [3, 4.5],
-            "message": "sent an e-mail",
+            "message": "sent an email",
         })
     }
 
@@ -308,7 +308,7 @@ mod tests {
         assert_eq!((emf.count("Sent"), emf.count("Duplicate")), (1, 0));
         assert_eq!((count(&metrics, "Sent"), count(&metrics, "message")), (1, 0));
         assert!((emf.metric("SendMilliseconds") - 7.5).abs() < 1e-9 && emf.metric("Duplicate") < 1e-9);
-        assert_eq!(emf.line["message"], "sent an e-mail");
+        assert_eq!(emf.line["message"], "sent an email");
         assert!(parse("").is_empty());
     }
 

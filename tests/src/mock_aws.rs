@@ -3,9 +3,9 @@
 //! A test changes what it is about, by the names of the API, whatever the protocol on the wire:
 //!
 //! ```ignore
-//! let world = MockAws::start();
-//! world.change("ses:GetAccount", |answer| answer["SendingEnabled"] = json!(false));
-//! let output = world.run(&["doctor", USER]).await;
+//! let aws = MockAws::start();
+//! aws.change("ses:GetAccount", |answer| answer["SendingEnabled"] = json!(false));
+//! let output = aws.run(&["doctor", USER]).await;
 //! ```
 //!
 //! Operations are known as IAM knows them, `ses:GetAccount`; requests and answers are JSON with the member names of the
@@ -46,9 +46,9 @@ pub const POOL: &str = "eu-central-1_Example01";
 pub const POOL_ARN: &str = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01";
 /// The app client, which has a secret.
 pub const CLIENT: &str = "1example23456789";
-/// The e-mail address of the one user: confirmed, enabled, both contacts verified.
+/// The email address of the one user: confirmed, enabled, both contacts verified.
 pub const USER: &str = "ann@example.com";
-/// The user name of that user, which is the `sub` in a pool whose user names are e-mail addresses.
+/// The username of that user, which is the `sub` because email is the sign-in attribute of the pool.
 pub const SUB: &str = "3f2a1b0c-4d5e-4f60-8a7b-9c0d1e2f3a4b";
 /// The phone number of that user.
 pub const PHONE: &str = "+12065550123";
@@ -60,7 +60,7 @@ pub const PRE_SIGN_UP: &str =
 /// The trigger that writes the messages that Cognito sends; in this stack it is attached to nothing.
 pub const CUSTOM_MESSAGE: &str =
     "arn:aws:lambda:eu-central-1:123456789012:function:triggers-CustomMessageFunction-NCKWTKXXSJ7P";
-/// The trigger that sends e-mails.
+/// The trigger that sends emails.
 pub const CUSTOM_EMAIL_SENDER: &str =
     "arn:aws:lambda:eu-central-1:123456789012:function:triggers-CustomEmailSenderFunction-R4O52R7GHQ2X";
 /// The trigger that sends SMS.
@@ -69,7 +69,7 @@ pub const CUSTOM_SMS_SENDER: &str =
 /// The queue of the events that failed.
 pub const QUEUE_URL: &str =
     "https://sqs.eu-central-1.amazonaws.com/123456789012/triggers-OnFailureQueue-WHC3FLAORYPX";
-/// Who the e-mails come from; the identity is `shop.example`.
+/// The From address of the emails; the identity is `shop.example`.
 pub const SENDER: &str = "no-reply@shop.example";
 /// The key of the recipient hashes, in the environment of the functions.
 pub const RECIPIENT_HASH_KEY: &str = "a key for tests";
@@ -201,7 +201,7 @@ impl MockAws {
         self.of(operation, |call| call.request.clone())
     }
 
-    /// The Regions that an operation was asked in, in order.
+    /// The Regions that an operation was called in, in order.
     ///
     /// # Panics
     /// When the operation is unknown.
@@ -332,7 +332,7 @@ impl MockAws {
     /// When none is within ten seconds.
     pub async fn held(&self) {
         let next = patiently("a request that is held", HOLD_LIMIT, self.state.held.acquire()).await;
-        next.expect("nobody closes it").forget();
+        next.expect("it is never closed").forget();
     }
 
     /// Ends all connections and refuses new ones.
@@ -617,12 +617,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_pool_that_is_updated_loses_what_was_left_out() {
-        let world = MockAws::start();
-        let before = world.pool();
-        world.change_pool(|pool| pool["FutureSetting"] = json!("kept by whoever sends it back"));
+        let aws = MockAws::start();
+        let before = aws.pool();
+        aws.change_pool(|pool| pool["FutureSetting"] = json!("kept by a client that sends it back"));
         let update = json!({ "UserPoolId": POOL, "MfaConfiguration": "ON", "FutureOther": 1 });
-        assert_eq!(world.cognito("UpdateUserPool", update).await.0, 200);
-        let (_, answer) = world.cognito("DescribeUserPool", json!({ "UserPoolId": POOL })).await;
+        assert_eq!(aws.cognito("UpdateUserPool", update).await.0, 200);
+        let (_, answer) = aws.cognito("DescribeUserPool", json!({ "UserPoolId": POOL })).await;
         let after = &answer["UserPool"];
         assert_eq!((&after["MfaConfiguration"], &after["FutureOther"]), (&json!("ON"), &json!(1)));
         assert_eq!(after["LambdaConfig"], json!({}));
@@ -637,30 +637,29 @@ mod tests {
 
     #[tokio::test]
     async fn a_user_is_found_by_name_by_address_and_by_filter() {
-        let world = MockAws::start();
+        let aws = MockAws::start();
         for name in [SUB, USER, "ANN@EXAMPLE.COM"] {
             let (_, user) =
-                world.cognito("AdminGetUser", json!({ "UserPoolId": POOL, "Username": name })).await;
+                aws.cognito("AdminGetUser", json!({ "UserPoolId": POOL, "Username": name })).await;
             assert_eq!((&user["Username"], &user["UserCreateDate"]), (&json!(SUB), &json!(1_793_700_000.0)));
         }
-        // A phone number is no user name of this pool.
+        // A phone number is no username of this pool.
         let by_phone = json!({ "UserPoolId": POOL, "Username": PHONE });
-        assert_eq!(world.cognito("AdminGetUser", by_phone).await.1["__type"], "UserNotFoundException");
+        assert_eq!(aws.cognito("AdminGetUser", by_phone).await.1["__type"], "UserNotFoundException");
         for (filter, found) in [
             (format!("phone_number = \"{PHONE}\""), 1),
             ("email ^= \"ann@\"".to_owned(), 1),
             ("cognito:user_status=\"UNCONFIRMED\"".to_owned(), 0),
         ] {
-            let (_, answer) =
-                world.cognito("ListUsers", json!({ "UserPoolId": POOL, "Filter": filter })).await;
+            let (_, answer) = aws.cognito("ListUsers", json!({ "UserPoolId": POOL, "Filter": filter })).await;
             assert_eq!(answer["Users"].as_array().map(Vec::len), Some(found), "{filter}");
         }
     }
 
     #[tokio::test]
     async fn users_are_listed_page_by_page() {
-        let world = MockAws::start();
-        world.change_users(|users| {
+        let aws = MockAws::start();
+        aws.change_users(|users| {
             let one = users[0].clone();
             users.extend((1..125).map(|_| one.clone()));
         });
@@ -668,7 +667,7 @@ mod tests {
         let mut token = Value::Null;
         loop {
             let request = json!({ "UserPoolId": POOL, "PaginationToken": token });
-            let (_, answer) = world.cognito("ListUsers", request).await;
+            let (_, answer) = aws.cognito("ListUsers", request).await;
             sizes.push(answer["Users"].as_array().unwrap().len());
             token = answer["PaginationToken"].clone();
             if token.is_null() {
@@ -680,18 +679,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_test_sets_changes_computes_and_refuses_answers() {
-        let world = MockAws::start();
-        let ask = async || world.cognito("DescribeUserPool", json!({ "UserPoolId": POOL })).await;
-        world.change("cognito-idp:DescribeUserPool", |answer| answer["UserPool"]["Name"] = json!("changed"));
+        let aws = MockAws::start();
+        let ask = async || aws.cognito("DescribeUserPool", json!({ "UserPoolId": POOL })).await;
+        aws.change("cognito-idp:DescribeUserPool", |answer| answer["UserPool"]["Name"] = json!("changed"));
         assert_eq!(ask().await.1["UserPool"]["Name"], "changed");
-        world.answer("cognito-idp:DescribeUserPool", json!({ "UserPool": { "Name": "set" } }));
+        aws.answer("cognito-idp:DescribeUserPool", json!({ "UserPool": { "Name": "set" } }));
         assert_eq!(ask().await.1["UserPool"]["Name"], "set");
-        world.answer_with(
+        aws.answer_with(
             "cognito-idp:DescribeUserPool",
             |asked| json!({ "UserPool": { "Name": asked["UserPoolId"] } }),
         );
         assert_eq!(ask().await.1["UserPool"]["Name"], POOL);
-        world.refuse("cognito-idp:DescribeUserPool", 400, "AccessDeniedException");
+        aws.refuse("cognito-idp:DescribeUserPool", 400, "AccessDeniedException");
         assert_eq!(
             ask().await,
             (
@@ -702,22 +701,22 @@ mod tests {
                 })
             )
         );
-        world.script("cognito-idp:*", [Reply::ExpiredCredentials]);
-        world.script("*", [Reply::bare(503)]);
+        aws.script("cognito-idp:*", [Reply::ExpiredCredentials]);
+        aws.script("*", [Reply::bare(503)]);
         assert_eq!(ask().await.1["__type"], "ExpiredTokenException");
         assert_eq!(ask().await, (503, json!("")));
-        assert_eq!(world.asked("cognito-idp:DescribeUserPool").len(), 6);
-        assert_eq!(world.regions("cognito-idp:DescribeUserPool")[0], REGION);
+        assert_eq!(aws.asked("cognito-idp:DescribeUserPool").len(), 6);
+        assert_eq!(aws.regions("cognito-idp:DescribeUserPool")[0], REGION);
     }
 
     #[tokio::test]
     async fn the_query_protocol_has_its_own_spelling() {
-        let world = MockAws::start();
+        let aws = MockAws::start();
         let role = "arn:aws:iam::123456789012:role/a";
         let form = format!(
             "Action=AssumeRole&RoleArn={role}&RoleSessionName=s&Tags.member.1.Key=k&Tags.member.1.Value=v"
         );
-        let (status, body) = world.call("sts", "", json!(form)).await;
+        let (status, body) = aws.call("sts", "", json!(form)).await;
         assert_eq!(status, 200);
         let body = body.as_str().unwrap();
         assert!(
@@ -727,15 +726,15 @@ mod tests {
         assert!(body.contains("<Expiration>2126-01-01T00:00:00Z</Expiration>"), "{body}");
         let asked =
             json!({ "RoleArn": role, "RoleSessionName": "s", "Tags": [{ "Key": "k", "Value": "v" }] });
-        assert_eq!(world.asked("sts:AssumeRole"), [asked]);
-        world.refuse("sts:AssumeRole", 403, "AccessDenied");
-        let (status, body) = world.call("sts", "", json!(form)).await;
+        assert_eq!(aws.asked("sts:AssumeRole"), [asked]);
+        aws.refuse("sts:AssumeRole", 403, "AccessDenied");
+        let (status, body) = aws.call("sts", "", json!(form)).await;
         assert_eq!((status, body.as_str().unwrap().contains("<Code>AccessDenied</Code>")), (403, true));
     }
 
     #[tokio::test]
     async fn a_request_that_aws_would_not_take_is_refused() {
-        let world = MockAws::start();
+        let aws = MockAws::start();
         for (request, wrong) in [
             (json!({}), "cognito-idp:AdminGetUser always has UserPoolId"),
             (json!({ "UserPoolId": 1, "Username": SUB }), "cognito-idp:AdminGetUser.UserPoolId is a string"),
@@ -744,25 +743,25 @@ mod tests {
                 "cognito-idp:AdminGetUser.Name is unknown",
             ),
         ] {
-            let (status, answer) = world.cognito("AdminGetUser", request).await;
+            let (status, answer) = aws.cognito("AdminGetUser", request).await;
             assert_eq!((status, &answer["__type"]), (400, &json!("ValidationException")));
             assert!(answer["message"].as_str().unwrap().contains(wrong), "{answer}");
         }
-        assert!(world.calls().is_empty());
+        assert!(aws.calls().is_empty());
     }
 
     #[tokio::test]
     #[should_panic(expected = "ses:GetAccount.SendQuota.Max is unknown")]
     async fn an_answer_that_aws_could_not_give_fails_the_test() {
-        let world = MockAws::start();
-        world.answer("ses:GetAccount", json!({ "SendQuota": { "Max": 1 } }));
+        let aws = MockAws::start();
+        aws.answer("ses:GetAccount", json!({ "SendQuota": { "Max": 1 } }));
     }
 
     #[tokio::test]
     #[should_panic(expected = "cognito-idp:DescribeUserPool.UserPool.MfaConfiguration is one of")]
     async fn a_change_that_aws_could_not_make_fails_the_test() {
-        let world = MockAws::start();
-        world.change_pool(|pool| pool["MfaConfiguration"] = json!("SOMETIMES"));
-        let _ = world.cognito("DescribeUserPool", json!({ "UserPoolId": POOL })).await;
+        let aws = MockAws::start();
+        aws.change_pool(|pool| pool["MfaConfiguration"] = json!("SOMETIMES"));
+        let _ = aws.cognito("DescribeUserPool", json!({ "UserPoolId": POOL })).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A stand-in for the presigned address of S3 at which CloudFormation waits for the answer of a custom resource.
+//! A mock of the presigned address of S3 at which CloudFormation waits for the answer of a custom resource.
 //!
 //! Source: "Custom resource response objects", AWS CloudFormation user guide; "`PutObject`", Amazon S3 API reference.
 
@@ -12,7 +12,7 @@ use crate::http::{Answer, Handler, Request, Response, Server};
 use crate::service::{Refusal, Reply, deliver};
 use crate::tls::Tls;
 
-/// The part of the address that must never be shown: whoever has it can answer.
+/// The part of the address that must never be shown: it is all that a response needs.
 pub const SIGNATURE: &str = "0123456789abcdefcanary0123456789abcdef";
 
 /// "The total size of the response body can't exceed 4096 bytes."
@@ -55,7 +55,7 @@ impl Presigned {
         self.state.record().answers.clone()
     }
 
-    /// How many times somebody tried to answer.
+    /// The number of attempts to respond.
     #[must_use]
     pub fn attempts(&self) -> usize {
         self.state.record().attempts
@@ -82,7 +82,7 @@ impl State {
 
 /// Why S3, or CloudFormation after it, would not take an answer.
 fn check(request: &Request) -> Result<Value, Refusal> {
-    let refuse = |status, code: &str| Err(Refusal::new(status, code, "refused by the stand-in"));
+    let refuse = |status, code: &str| Err(Refusal::new(status, code, "refused by the mock"));
     if request.method != "PUT" || !request.target.ends_with(SIGNATURE) {
         return refuse(403, "AccessDenied");
     }

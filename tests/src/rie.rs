@@ -33,7 +33,7 @@ impl Rie {
         let emulator = emulator.expect("AWS_LAMBDA_RIE names the emulator: `make test` sets it");
         let bootstrap = bootstrap(name);
         assert!(bootstrap.is_file(), "{} is not there: run `make build` first", bootstrap.display());
-        // The emulator takes no port 0. Somebody else may take a port between here and there: it then ends,
+        // The emulator takes no port 0. Another process may take a port in the meantime: it then ends,
         // and `invoke` says so.
         let [address, runtime_api] = free_addresses();
         let emulator = Command::new(&emulator)
@@ -64,13 +64,13 @@ impl Rie {
             loop {
                 match post(self.address, "/2015-03-31/functions/function/invocations", &[], event).await {
                     Ok(response) => return response.body,
-                    // It tells nobody when it has begun to listen.
+                    // It does not report when it has begun to listen.
                     Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                         let ended = self.emulator.try_wait().ok().flatten();
                         assert!(ended.is_none(), "the emulator ended: {ended:?}");
                         tokio::time::sleep(Duration::from_millis(5)).await;
                     }
-                    Err(error) => panic!("the emulator gave no answer: {error}"),
+                    Err(error) => panic!("the emulator did not respond: {error}"),
                 }
             }
         };
@@ -87,7 +87,7 @@ impl Drop for Rie {
 }
 
 /// Two ports that were free a moment ago.
-fn free_addresses() -> [SocketAddr; 2] {
+pub(crate) fn free_addresses() -> [SocketAddr; 2] {
     // Both are held at the same time, or they could be the same.
     let listeners = [(); 2].map(|()| TcpListener::bind(("127.0.0.1", 0)).expect("a free port of 127.0.0.1"));
     listeners.map(|listener| listener.local_addr().expect("the address of a bound listener"))

@@ -1,4 +1,4 @@
-//! What the stand-ins for AWS services have in common: signatures, scripted faults, and a record of every call.
+//! What the mocks of AWS services have in common: signatures, scripted faults, and a record of every call.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -13,14 +13,14 @@ use crate::http::{Answer, Handler, Request, Response, Server, patiently};
 use crate::signature;
 use crate::tls::Tls;
 
-/// How a stand-in treats one request. Without a script, every reply is [`Reply::Ok`].
+/// How a mock treats one request. Without a script, every reply is [`Reply::Ok`].
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// Does what was asked.
+    /// Does what the request says.
     Ok,
-    /// Does what was asked, answers, and closes the idle connection without a word.
+    /// Does what the request says, responds, and closes the idle connection without notice.
     OkThenClose,
-    /// Does what was asked, and answers after that time.
+    /// Does what the request says, and responds after that time.
     SlowOk(Duration),
     /// Refuses.
     Status {
@@ -33,15 +33,15 @@ pub enum Reply {
     },
     /// Resets the connection, the request unread.
     ResetBefore,
-    /// Does what was asked, then resets the connection instead of answering.
+    /// Does what the request says, then resets the connection instead of responding.
     ResetAfter,
-    /// Does what was asked, then answers with that status alone, as if it had not.
+    /// Does what the request says, then responds with that status alone, as if it had not.
     RefuseAfter(u16),
     /// Reads the request and never answers; [`Service::held`] tells when.
     Hang,
-    /// Does what was asked and never answers; [`Service::held`] tells when.
+    /// Does what the request says and never responds; [`Service::held`] returns when it hangs.
     HangAfter,
-    /// Answers 200 with a body that is not of the protocol, without doing what was asked.
+    /// Responds with 200 and a body that is not of the protocol, without doing what the request says.
     Garbage,
     /// Refuses because the session token has expired, with the status and code of that service.
     ExpiredCredentials,
@@ -64,18 +64,18 @@ impl Reply {
     }
 }
 
-/// A request that a stand-in read.
+/// A request that a mock read.
 #[derive(Clone, Debug)]
 pub struct Call<B> {
     /// Header lines in the order they came.
     pub headers: Vec<(String, String)>,
     /// The request, parsed.
     pub body: B,
-    /// Whether the service did what was asked: a reset afterwards makes no difference.
+    /// Whether the service did what the request says: a reset afterwards makes no difference.
     pub accepted: bool,
 }
 
-/// The part of a stand-in that speaks its service's protocol.
+/// The part of a mock that speaks its service's protocol.
 pub trait Protocol: Send + Sync + 'static {
     /// A parsed request.
     type Body: Clone + Send;
@@ -96,7 +96,7 @@ pub trait Protocol: Send + Sync + 'static {
     /// An error code and a sentence, for what is not a request to the one operation that is known.
     fn parse(&self, request: &Request) -> Result<Self::Body, Refusal>;
 
-    /// Does what was asked; the number counts the requests accepted so far, this one included.
+    /// Does what the request says; the number counts the requests accepted so far, this one included.
     ///
     /// # Errors
     /// When the service would refuse.
@@ -135,21 +135,21 @@ impl Refusal {
     }
 }
 
-/// An address of 127.0.0.1 that nobody listens on: a connection is refused.
+/// An address of 127.0.0.1 on which no process listens: connections are refused.
 ///
-/// The port is taken as long as this value lives, so nobody else can begin to listen there.
-pub struct Nobody {
+/// The port is taken as long as this value lives, so no other process can begin to listen there.
+pub struct ClosedPort {
     address: SocketAddr,
     _socket: TcpSocket,
 }
 
-impl Default for Nobody {
+impl Default for ClosedPort {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Nobody {
+impl ClosedPort {
     /// Takes a free port.
     #[must_use]
     pub fn new() -> Self {
@@ -158,7 +158,7 @@ impl Nobody {
         Self { address: socket.local_addr().expect("the address of a bound socket"), _socket: socket }
     }
 
-    /// Where nobody listens.
+    /// Its URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -171,7 +171,7 @@ impl Nobody {
     }
 }
 
-/// A stand-in for an AWS service on a port of 127.0.0.1. It ends when it is dropped.
+/// A mock of an AWS service on a port of 127.0.0.1. It ends when it is dropped.
 pub struct Service<P: Protocol> {
     state: Arc<State<P>>,
     url: String,
@@ -227,7 +227,7 @@ impl<P: Protocol> Service<P> {
     /// When none is within ten seconds.
     pub async fn held(&self) {
         let next = patiently("a request that is held", HOLD_LIMIT, self.state.held.acquire()).await;
-        next.expect("nobody closes it").forget();
+        next.expect("it is never closed").forget();
     }
 
     /// Ends all connections and refuses new ones until [`open`](Self::open).
@@ -363,7 +363,7 @@ fn scripted_refusal(
 }
 
 impl Reply {
-    /// Whether the service does what was asked.
+    /// Whether the service does what the request says.
     pub(crate) fn does(&self) -> bool {
         match self {
             Self::Ok
@@ -409,9 +409,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_listens_where_nobody_is_said_to() {
-        let nobody = Nobody::new();
-        let (variable, url) = nobody.endpoint::<SendTextMessage>();
+    async fn a_closed_port_refuses_connections() {
+        let closed = ClosedPort::new();
+        let (variable, url) = closed.endpoint::<SendTextMessage>();
         assert_eq!(variable, "AWS_ENDPOINT_URL_PINPOINT_SMS_VOICE_V2");
         let address: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
         let error = tokio::net::TcpStream::connect(address).await.unwrap_err();

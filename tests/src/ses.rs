@@ -1,4 +1,4 @@
-//! A stand-in for SES v2: `SendEmail` as REST JSON.
+//! A mock of SES v2: `SendEmail` as REST JSON.
 //!
 //! <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>
 
@@ -8,7 +8,7 @@ use crate::http::{Request, Response};
 use crate::service::{Protocol, Refusal, Service};
 use crate::tls::Tls;
 
-/// A stand-in for SES. The body of a call is the request's JSON, with every field.
+/// A mock of SES. The body of a call is the request's JSON, with every field.
 pub type Ses = Service<SendEmail>;
 
 /// The protocol of [`Ses`].

@@ -79,8 +79,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// Adds the headers that sign a request for that service.
-#[cfg(test)]
+/// Adds the headers that sign a request with a target header for a service.
 pub(crate) fn add(request: &mut Request, service: &str) {
     const TIME: &str = "20261121T120000Z";
     const SIGNED_HEADERS: &str = "x-amz-date;x-amz-target";

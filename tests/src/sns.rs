@@ -1,4 +1,4 @@
-//! A stand-in for SNS: `Publish` in the query protocol.
+//! A mock of SNS: `Publish` in the query protocol.
 //!
 //! <https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>
 
@@ -8,7 +8,7 @@ use crate::http::{Request, Response};
 use crate::service::{Protocol, Refusal, Service};
 use crate::tls::Tls;
 
-/// A stand-in for SNS. The body of a call is the form, such as `PhoneNumber` and
+/// A mock of SNS. The body of a call is the form, such as `PhoneNumber` and
 /// `MessageAttributes.entry.1.Name`; [`message_attributes`] reads the latter.
 pub type Sns = Service<Publish>;
 

@@ -1,4 +1,4 @@
-//! A certificate authority of its own for the stand-ins, told to the functions through `SSL_CERT_FILE`.
+//! A certificate authority of its own for the mocks; the functions learn it from `SSL_CERT_FILE`.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -29,7 +29,7 @@ impl Tls {
     pub fn beside(other_authorities: &str) -> Self {
         let mut authority = CertificateParams::default();
         // A name of its own: where subject and issuer are the same, OpenSSL takes the server's for self-signed.
-        authority.distinguished_name.push(DnType::CommonName, "Authority of the stand-ins");
+        authority.distinguished_name.push(DnType::CommonName, "Authority of the mocks");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key"))
             .expect("a certificate");

@@ -109,7 +109,7 @@ async fn main() {
         .filter(|(name, _)| *name != NODE || node_sender().is_some())
         .collect();
 
-    // A function on Lambda reads the bundle of the whole system, so the stand-ins' authority is added to it.
+    // A function on Lambda reads the bundle of the whole system, so the mocks' authority is added to it.
     let system = fs::read_to_string("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
     let authorities = system.matches("BEGIN CERTIFICATE").count();
     let tls = Tls::beside(&system);
@@ -117,7 +117,7 @@ async fn main() {
     let mut samples: BTreeMap<&str, Vec<Sample>> = BTreeMap::new();
     for round in 0..=ROUNDS {
         for turn in 0..programs.len() {
-            // Nobody always runs after the same neighbour.
+            // The order rotates, so that no program always runs after the same one.
             let (name, work) = programs[(round + turn) % programs.len()];
             let sample = measure(name, work, &tls).await;
             if round > 0 {
@@ -284,7 +284,7 @@ impl<'a> Stage<'a> {
 
 /// What happens to the second of three events, and how long it may take at most until it is delivered.
 const FAULTS: [(&str, &str, f64); 5] = [
-    ("KMS gives no answer once", "kms hang", 2.5),
+    ("KMS times out once", "kms hang", 2.5),
     ("KMS answers 429 once", "kms 429", 0.3),
     ("KMS answers 500 once", "kms 500", 0.3),
     ("SES answers 429 once", "ses 429", 0.3),

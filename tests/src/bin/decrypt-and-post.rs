@@ -1,4 +1,4 @@
-//! The least that an e-mail sender has to do: decrypt the code and hand it to SES. No template, no log, no checks.
+//! The least that an email sender has to do: decrypt the code and hand it to SES. No template, no log, no checks.
 //!
 //! The benchmark measures against it what all the rest costs.
 

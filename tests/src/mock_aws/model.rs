@@ -8,7 +8,7 @@ static SERVICES: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../fixtures/services.json")).expect("the fixture is JSON")
 });
 
-/// A service that the stand-in plays.
+/// A service that the mock plays.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Service {
     /// The prefix of its IAM actions, as in `ses:GetAccount`.
@@ -214,7 +214,7 @@ impl Structure {
     }
 }
 
-/// A member that AWS may add one day: the stand-in lets it through, whatever it is.
+/// A member that AWS may add one day: the mock accepts it with any value.
 fn future(name: &str) -> bool {
     name.starts_with("Future")
 }
@@ -230,7 +230,7 @@ pub(super) fn check(operation: Operation, answer: &Value) -> Result<(), String> 
 }
 
 /// Whether a service would take a request; else what is wrong with it. AWS itself overlooks members that it does not
-/// know: whoever sends one here made a mistake.
+/// know; here such a member is a mistake.
 pub(super) fn check_request(operation: Operation, request: &Value) -> Result<(), String> {
     let Some(input) = operation.input() else { return Ok(()) };
     let payload = input.payload().map(|member| member.name);

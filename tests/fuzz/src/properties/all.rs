@@ -1,4 +1,4 @@
-//! What holds for every input, whoever wrote it. Each module checks one property and panics where it does not hold.
+//! What holds for every input. Each module checks one property and panics if the property does not hold.
 //!
 //! Inputs are texts, pieces of which stand on lines of their own, so that seeds and findings can be read.
 

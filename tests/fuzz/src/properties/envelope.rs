@@ -51,7 +51,7 @@ fn edited(message: &[u8], mut edits: &[u8]) -> Vec<u8> {
             0 => message.insert(place, *byte),
             1 if place < message.len() => drop(message.remove(place)),
             2 => message.truncate(place),
-            // A piece of this or of another message in the place of what stood there.
+            // Replaces the rest with a piece of this or of another message.
             3 => {
                 let other = &FIXTURES[usize::from(*byte) % FIXTURES.len()].message;
                 message.truncate(place);

@@ -64,7 +64,7 @@ const CALLING_CODES: [(&str, &[&str]); 8] = [
     ("+81", &["JP"]),
 ];
 
-/// What may be somebody's number by mistake is not shown.
+/// An entry that may be a user's number by mistake is not shown.
 fn check_list_error(list: &str, error: &str) {
     assert!(!error.contains(char::is_control), "a line of the log could be forged");
     let entries = list.split(|separator: char| separator == ',' || separator.is_whitespace());

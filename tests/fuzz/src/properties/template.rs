@@ -1,6 +1,6 @@
 //! Whatever overrides say, every message goes out, with its code once and of bounded length.
 //!
-//! A line `@@ NAME` begins the override of that name; what stands before the first one is a user name.
+//! A line `@@ NAME` begins the override of that name; the text before the first one is a username.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub fn check(text: &str) {
         .map(|(name, source)| (name.trim().to_owned(), source.to_owned()))
         .collect();
     // A text that is put together from itself a few dozen times needs more memory than there is. No limit of the engine
-    // stops that, and nobody writes it by mistake.
+    // prevents that, and no operator writes it by mistake.
     let times = |word: &str| overrides.values().map(|source| source.matches(word).count()).sum::<usize>();
     if times("~") + times("+") + times("*") + times("set") > 8 {
         return;
@@ -45,7 +45,7 @@ pub fn check(text: &str) {
         .flat_map(|kind| Locale::all().map(move |locale| (kind, locale)))
         .collect();
     for (index, &(kind, locale)) in all.iter().enumerate() {
-        // What an override is of, what holds a user name, and one other: the start has rendered all of them.
+        // The overridden messages, those with a username, and one other: the start has rendered all of them.
         let folder = format!("{locale}/{}/", kind.name());
         if names.iter().any(|name| name.starts_with(&folder))
             || (kind, locale) == (MessageKind::AdminCreateUser, Locale::default())
@@ -80,7 +80,7 @@ fn check_message(messages: &Messages, kind: MessageKind, locale: Locale, code: &
     assert!(sms.text.contains(CODE) && (no_control(&sms.text) || !no_control(user_name)));
 
     if kind == MessageKind::AdminCreateUser {
-        // A user name is text: the same message as with any other name, but for the name.
+        // A username is text: only the name differs from a message with another name.
         let (plain, _) = render(Insert::Name(NAME));
         assert_eq!(email.text, plain.text.replace(NAME, user_name));
         assert_eq!(email.html, plain.html.replace(NAME, &escaped(user_name)));

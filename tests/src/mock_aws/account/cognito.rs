@@ -80,7 +80,7 @@ impl Account {
         self.pool = Value::Object(pool);
     }
 
-    /// Cognito lets itself encrypt codes for the pool, with the permission of whoever names the key.
+    /// Cognito lets itself encrypt codes for the pool, with the caller's permission for the key.
     fn grant(&mut self) {
         if self.pool["LambdaConfig"]["KMSKeyID"] == KEY_ARN && self.grants.is_empty() {
             self.grants = array(&self.fixture["grants"]);
@@ -117,7 +117,7 @@ impl Account {
         Ok(answer)
     }
 
-    /// The number of the user who is meant: by user name, `sub`, or what may be signed in with.
+    /// The index of a user: by username, `sub` or sign-in attribute.
     fn find_user(&self, name: &str) -> Option<usize> {
         let may = |attribute: &str| {
             ["UsernameAttributes", "AliasAttributes"]
