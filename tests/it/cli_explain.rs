@@ -208,7 +208,7 @@ async fn a_settings_file_that_is_none_is_a_wrong_command() {
     assert_eq!(output.code, Some(0));
     assert_eq!(words(&output.stderr), "note: these settings decide nothing here: BRAND_NAME, SIGNUP_MODE");
     let output = explain("ALLOWED_EMAIL_DOMAINS=gmail.com\n", &["ann@example.com"]).await;
-    assert!(output.stderr.contains("trusts gmail.com, where everybody can get a mailbox"), "{output:?}");
+    assert!(output.stderr.contains("trusts gmail.com, where every person can get a mailbox"), "{output:?}");
 }
 
 #[tokio::test]

@@ -185,7 +185,7 @@ async fn one_real_email_goes_to_the_mailbox_simulator_when_asked_for() {
     let stage = Deployment::start(&[]);
     let output = stage.run(&["smoke", "--send"]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
-    assert!(output.stdout.contains("ok       a real e-mail to the mailbox simulator: SES accepted it"));
+    assert!(output.stdout.contains("ok       a real email to the mailbox simulator: SES accepted it"));
     assert!(words(&output.stderr).starts_with("note: no SMS is sent: SNS has no simulator"), "{output:?}");
     let sent = stage.sent();
     assert_eq!(sent.len(), 1);
@@ -193,7 +193,7 @@ async fn one_real_email_goes_to_the_mailbox_simulator_when_asked_for() {
     let refused = Deployment::start(&[]);
     refused.services.ses.script([Reply::error(403, "AccessDeniedException")]);
     let output = refused.run(&["smoke", "--send"]).await;
-    assert_found(&output, &["failed a real e-mail to the mailbox simulator: SendFailed: SES did not take"]);
+    assert_found(&output, &["failed a real email to the mailbox simulator: SendFailed: SES did not take"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -302,7 +302,7 @@ async fn a_bad_day_says_what_to_run() {
     Alarms                          3
 
     To look at
-      3 events in the queue of failed events, the oldest for 2 h
+      3 failed events in the on-failure destination, the oldest for 2 h
       alarm FailedEventsAlarm since 2026-11-21 15:10 UTC: Messages could not be
         delivered and wait in the queue.
         $ cognito-triggers redrive --stack-name triggers
@@ -310,7 +310,7 @@ async fn a_bad_day_says_what_to_run() {
         $ aws logs filter-log-events \
             --log-group-name /aws/lambda/triggers-custom-message \
             --start-time 1795262400000 --filter-pattern '{ $.level = "ERROR" }'
-      custom-email-sender failed 260 times for a reason that no retry mends
+      custom-email-sender failed 260 times for a reason that no retry fixes
       alarm CustomEmailSenderErrorsAlarm since 2026-11-21 15:10 UTC: E-mails with
         codes do not go out.
         $ aws logs filter-log-events \
@@ -412,7 +412,12 @@ async fn every_alarm_of_the_template_is_named_with_a_command() {
         assert!(!function || command.starts_with("aws logs filter-log-events "), "{id} {command}");
     }
     assert_eq!(command_of("FailedEventsAlarm"), "cognito-triggers redrive --stack-name triggers");
-    assert!(command_of("SmsPumpingAlarm").contains("/aws/lambda/triggers-custom-sms-sender"));
+    let pumping = command_of("SmsPumpingAlarm");
+    assert!(pumping.contains("/aws/lambda/triggers-custom-sms-sender"), "{pumping}");
+    assert!(
+        pumping.contains("'{ $.outcome = \"sms-limit\" }'"),
+        "a field of the log, not a sentence: {pumping}"
+    );
     assert!(command_of("NothingSentAlarm").starts_with("aws cloudwatch describe-alarms "));
 }
 
@@ -444,7 +449,7 @@ async fn users_are_not_counted_where_that_is_not_wanted() {
 
 /// What one of these calls is for, as the output names it.
 const ASKED: [(&str, &str); 8] = [
-    ("cloudformation:DescribeStacks", "queue of failed events, user pool, SES and SMS of the stack"),
+    ("cloudformation:DescribeStacks", "on-failure destination, user pool, SES and SMS of the stack"),
     ("cloudwatch:GetMetricData", "counts of messages, sign-ups and functions"),
     ("cloudwatch:DescribeAlarms", "alarms"),
     ("cognito-idp:ListUsers", "unconfirmed users"),

@@ -56,7 +56,7 @@ pub(crate) struct Draft {
     /// The user pool that the event is from; else that of the stack, or an invented one
     #[arg(long, value_name = "ID")]
     user_pool_id: Option<String>,
-    /// E-mail address of the user
+    /// Email address of the user
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
     /// Number of the user in E.164 form (+12065550123)

@@ -42,7 +42,7 @@ pub(crate) struct Options {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Who {
-    /// E-mail address; `-` reads it from standard input, which keeps it out of the shell's history
+    /// Email address; `-` reads it from standard input, which keeps it out of the shell's history
     address: Option<String>,
     /// Decides about every address in this file, one a line; `-` is standard input
     #[arg(long, value_name = "FILE")]
@@ -63,7 +63,7 @@ struct From {
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Source {
-    /// Somebody signs up
+    /// A user signs up
     #[default]
     SignUp,
     /// An administrator creates the user
@@ -106,7 +106,7 @@ impl Source {
 
     fn words(self) -> &'static str {
         match self {
-            Self::SignUp => "when somebody signs up",
+            Self::SignUp => "when a user signs up",
             Self::Admin => "when an administrator creates the user",
             Self::External => "when the user first signs in through an identity provider",
         }
@@ -285,7 +285,7 @@ impl Rules {
         let sign_up = sign_up.ok()?;
         for provider in sign_up.policy.allowed.public_mailbox_providers() {
             output.note(&format!(
-                "note: ALLOWED_EMAIL_DOMAINS trusts {provider}, where everybody can get a mailbox"
+                "note: ALLOWED_EMAIL_DOMAINS trusts {provider}, where every person can get a mailbox"
             ));
         }
         usable.then_some(())?;

@@ -20,7 +20,7 @@ const KEY_RESOURCE: &str = "RecipientHashKey";
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// E-mail address or E.164 number (+12065550123) as Cognito has it; `-` reads it from standard input, which
+    /// Email address or E.164 number (+12065550123) as Cognito has it; `-` reads it from standard input, which
     /// keeps it out of the shell's history
     #[arg(value_name = "ADDRESS-OR-NUMBER")]
     recipient: String,

@@ -31,7 +31,7 @@ pub(crate) struct Options {
     /// Name or ARN of the function; else that of the stack
     #[arg(long, value_name = "NAME")]
     function_name: Option<String>,
-    /// A sender really sends; without it, it decrypts and writes only
+    /// Sends the message; without it, the event asks for a dry run
     #[arg(long)]
     send: bool,
     /// Shows the end of the function's log
@@ -39,15 +39,15 @@ pub(crate) struct Options {
     log: bool,
 }
 
-/// What makes an event, which a file is already: whoever says `--email` must not write to the address in the file.
+/// Options that make an event, so they contradict a file: `--email` would not change the address in the file.
 const NOT_WITH_A_FILE: [&str; 8] =
     ["user_pool_id", "email", "phone", "locale", "client_metadata", "code", "key_arn", "kms_endpoint_url"];
 
 const DETAILS: &str = "\
-The event is the one that `event` would write, or that of a file. A sender gets it as a dry run: it decrypts the code \
-and writes the message, and hands it to nobody. It is first asked whether it knows dry runs, by an event that carries \
-no message: a function of an older version would send. With --send the message goes out, to the mailbox simulator of \
-SES unless --email says otherwise.
+The event is the one that `event` would write, or that of a file. Without --send it asks for a dry run: a sender \
+decrypts the code and renders the message but sends nothing, and no function counts the event. The command first \
+checks that a sender supports dry runs, with an event that has no message, because an older version would send. With \
+--send the message is sent, to the mailbox simulator of SES unless --email names another address.
 
 Needs lambda:InvokeFunction; with --stack-name also cloudformation:DescribeStacks; for a code kms:GenerateDataKey.
 

@@ -51,7 +51,7 @@ Exit codes:
   1    done as far as possible: something was found that has to be looked at
   2    the command line is wrong
   3    AWS could not be asked, or refused (credentials, Region, permission)
-  4    AWS asks for a slower pace: run the command again later
+  4    AWS throttled the calls: run the command again later
   130  interrupted; what was not dealt with is as it was";
 
 #[derive(Debug, Subcommand)]
@@ -66,17 +66,17 @@ enum Command {
     Doctor(doctor::Options),
     /// Attaches the triggers to an existing user pool and changes nothing else; does so with --apply
     Attach(attach::AttachOptions),
-    /// Takes the triggers off a user pool and puts back what was there; does so with --apply
+    /// Detaches the triggers from a user pool and restores the previous ones; does so with --apply
     Detach(attach::DetachOptions),
     /// Compares a user pool with what the stack wants of it
     Diff(attach::DiffOptions),
-    /// Shows the last day at a glance: messages, failures, dead letters, spend
+    /// Shows the last day at a glance: messages, failures, failed events, spend
     Status(status::Options),
     /// Writes an event as Cognito would send it, with a code that is really encrypted
     Event(event::Options),
-    /// Sends such an event to a function and shows the answer; senders send nothing without --send
+    /// Sends such an event to a function and shows the answer; a dry run without --send
     Invoke(invoke::Options),
-    /// Proves after a deployment that everything works, without a message to anybody
+    /// Proves after a deployment that everything works, without sending a message
     Smoke(smoke::Options),
     /// Prints what a shell needs to complete the command line
     Completions(completions::Options),
@@ -119,7 +119,7 @@ enum End {
 /// Why a command could not go on.
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    /// What was asked for makes no sense; clap finds most of that before.
+    /// The arguments contradict each other or the deployment. clap finds most such errors before.
     #[error("{0}")]
     Usage(String),
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! The record that Lambda puts into the queue of failed events, read without ever showing what is in the event.
+//! The failed event that Lambda puts into the on-failure destination, read without showing the contents of the event.
 //!
 //! Source: "Capturing records of Lambda asynchronous invocations", AWS Lambda developer guide.
 

@@ -1,4 +1,4 @@
-//! `redrive`: what is in the queue of failed events, and sending it again.
+//! `redrive`: lists the failed events in the on-failure destination, and sends them again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, SystemTime};

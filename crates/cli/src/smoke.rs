@@ -1,7 +1,7 @@
 //! `smoke`: proves after a deployment that everything works, without sending a message.
 //!
-//! Every function is invoked as Cognito would, with codes that are really encrypted; the senders rehearse. A proof that
-//! cannot be had is named, and the rest goes on.
+//! Every function is invoked as Cognito would invoke it, with encrypted codes, but as a dry run. If a check can't be
+//! made, its reason is printed and the other checks continue.
 
 mod verdict;
 
@@ -40,13 +40,13 @@ pub(crate) struct Options {
     /// The number that the SMS sender rehearses with; else one of an allowed country
     #[arg(long, value_name = "NUMBER")]
     phone: Option<PhoneNumber>,
-    /// Also sends one e-mail, to the mailbox simulator of SES
+    /// Also sends one email, to the mailbox simulator of SES
     #[arg(long)]
     send: bool,
 }
 
 const DETAILS: &str = "\
-No message leaves without --send: the senders get dry runs, which decrypt, write and answer. With --send one e-mail \
+No message leaves without --send: the senders get dry runs, which decrypt, write and answer. With --send one email \
 goes to the mailbox simulator of SES, which proves the last step, the permission to send. There is no such thing for \
 SMS: SNS has no simulator, and the simulator numbers of AWS End User Messaging are American ones only.
 
@@ -72,7 +72,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         options.stack_name,
         aws.region(),
         if options.send {
-            "One e-mail goes to the mailbox simulator."
+            "One email goes to the mailbox simulator."
         } else {
             "Dry run: no message is sent."
         }
@@ -378,7 +378,7 @@ impl Smoke<'_> {
             self.output.note(remark);
             return Ok(());
         }
-        let what = "a real e-mail to the mailbox simulator";
+        let what = "a real email to the mailbox simulator";
         let Some(kind) = Kind::of(subject.role, "sign-up") else { return Ok(()) };
         let mut event =
             EventOverrides { email: Some(simulator("smoke")), ..self.overrides(None) }.event(kind);

@@ -94,7 +94,7 @@ pub(crate) async fn run(
     }
     if let Some(error) = refused {
         let what = vec![
-            "queue of failed events, user pool, SES and SMS of the stack",
+            "on-failure destination, user pool, SES and SMS of the stack",
             "errors and throttles that Lambda counts",
         ];
         report.not_known.push(Unknown { what, why: error.text });

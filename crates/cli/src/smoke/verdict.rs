@@ -220,7 +220,7 @@ pub(super) async fn account(ses: &Ses) -> Verdict {
             "sending is paused for the account: the account dashboard of SES's console says why".to_owned(),
         ),
         Ok(account) if !account.production => Verdict::Ok(
-            "but it is in the sandbox, so only to verified recipients: ask AWS for production access"
+            "but only to verified recipients, because the account has no production access: request it from AWS"
                 .to_owned(),
         ),
         Ok(_) => Verdict::Ok(String::new()),

@@ -13,7 +13,7 @@ use crate::aws::sns::Sns;
 use crate::aws::sqs::Queue;
 use crate::aws::{Aws, AwsError};
 
-/// What was asked for, or why it is not known.
+/// A result, or why it is not known.
 pub(super) type Answer<T> = Result<T, AwsError>;
 
 /// Everything that AWS said. `None` is what there was no reason to ask for.

@@ -115,7 +115,7 @@ pub(super) struct Deployment {
     /// The stack's name, which is the namespace of its metrics as well.
     pub(super) stack: String,
     pub(super) functions: Vec<Function>,
-    /// The URL of the queue of failed events.
+    /// The URL of the on-failure destination.
     pub(super) queue: Option<String>,
     pub(super) pool: Option<String>,
     pub(super) sms: Option<SmsService>,
@@ -177,7 +177,7 @@ impl Deployment {
         self.functions.iter().flat_map(of).collect()
     }
 
-    /// The name of the queue of failed events.
+    /// The name of the on-failure destination.
     pub(super) fn queue_name(&self) -> Option<&str> {
         self.queue.as_deref().and_then(|url| url.rsplit('/').next())
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use shared::metric::Metric;
+use shared::outcome::Outcome;
 use shared::trigger::Trigger;
 
 use super::clock;
@@ -89,8 +90,8 @@ fn failed_events(report: &Report, shell: &Shell) -> Option<Look> {
         events.oldest_seconds.map(|age| format!(", the oldest for {}", words(Duration::from_secs(age))));
     Some(Look {
         what: format!(
-            "{} in the queue of failed events{}",
-            many(waiting, "event"),
+            "{} in the on-failure destination{}",
+            many(waiting, "failed event"),
             oldest.unwrap_or_default()
         ),
         command: shell.redrive(&report.stack),
@@ -103,7 +104,7 @@ fn failures(report: &Report, function: &Function, shell: &Shell) -> Vec<Look> {
     let log = || shell.errors(function.trigger, report);
     let count = |counter: Counter| Some(report.total(function.trigger, counter)).filter(|number| *number > 0);
     let configuration = count(Metric::FailedConfiguration.into()).map(|number| Look {
-        what: format!("{name} failed {} for a reason that no retry mends", many(number, "time")),
+        what: format!("{name} failed {} for a reason that no retry fixes", many(number, "time")),
         command: log(),
     });
     let malformed = count(Metric::FailedMalformed.into()).map(|number| Look {
@@ -195,7 +196,8 @@ fn of_alarm(report: &Report, alarm: &Alarm, deployment: &Deployment, shell: &She
     let command = match (id, function) {
         ("FailedEventsAlarm", _) => shell.redrive(&report.stack),
         ("SmsPumpingAlarm", Some(function)) => {
-            shell.log(&function.trigger.log_group(&report.stack), r#""did not send""#, report.start)
+            let pattern = format!(r#"{{ $.outcome = "{}" }}"#, Outcome::SmsLimit);
+            shell.log(&function.trigger.log_group(&report.stack), &pattern, report.start)
         }
         (_, Some(function)) => shell.errors(function.trigger, report),
         _ => shell.command(&format!(

@@ -11,14 +11,14 @@ use crate::Format;
 /// Columns of a line.
 const WIDTH: usize = 80;
 
-/// Standard output and standard error. Colours appear on a terminal only, and not where `NO_COLOR` is set.
+/// Standard output and standard error. Colors appear on a terminal only, and not if `NO_COLOR` is set.
 pub(crate) struct Output {
     format: Format,
     stdout: AutoStream<std::io::Stdout>,
     stderr: AutoStream<std::io::Stderr>,
 }
 
-/// What the colour of a line says.
+/// The color of a line, by its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,
