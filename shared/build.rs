@@ -19,7 +19,7 @@ fn main() -> std::io::Result<()> {
     locales.sort_unstable();
 
     let mut code = format!("pub(crate) static LOCALES: &[&str] = &{locales:?};\n");
-    code.push_str("static TEMPLATES: &[(&str, &str)] = &[\n");
+    code.push_str("pub(crate) static TEMPLATES: &[(&str, &str)] = &[\n");
     for name in &templates {
         let path = root.join(name);
         let path = path.to_string_lossy().into_owned();

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use runtime::{Failure, Invocation};
 use serde_json::value::RawValue;
-use shared::config::Settings;
+use shared::settings::{InLayer, Settings};
 use tests::dynamodb::DynamoDb;
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_event};
@@ -64,8 +64,7 @@ fn warm_events_keep_to_their_allocations() {
     ]);
     variables.extend([kms.endpoint(), ses.endpoint(), sns.endpoint(), table.endpoint()]);
     let lookup = |name: &str| variables.get(name).map(|value| (*value).to_owned());
-    let read_file = |path: &str| Err(format!("{path} is not there"));
-    let settings = &Settings::new(&lookup, &read_file);
+    let settings = &Settings::new(&lookup, &InLayer);
     let random = &[0; 32];
     // Logging is part of what an event costs.
     runtime::logging::start(settings);

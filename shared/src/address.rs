@@ -1,32 +1,35 @@
-//! E-mail addresses: one plain address, or none.
+//! Email addresses and their domains.
 
 use std::fmt;
+use std::iter;
 use std::str::FromStr;
 
-use crate::domain::EmailDomain;
+use idna::AsciiDenyList;
+use idna::uts46::{DnsLength, Hyphens, Uts46};
 
 /// Longest address that SMTP can carry in a path (RFC 5321, 4.5.3.1.3, less the angle brackets), in bytes.
 const MAX_ADDRESS: usize = 254;
 /// Longest local part (RFC 5321, 4.5.3.1.1), in bytes.
 const MAX_LOCAL_PART: usize = 64;
-/// The at sign, and the two that UTS #46 maps to it: what holds one is most likely an address and is not shown.
+/// The at sign and the two characters that UTS #46 maps to it. A text with one of them is most likely an address and
+/// must not be shown.
 pub(crate) const AT_SIGNS: [char; 3] = ['@', '\u{fe6b}', '\u{ff20}'];
 
-/// One plain e-mail address that can be handed to SES: an ASCII local part, `@`, a domain.
+/// One plain email address that SES accepts: an ASCII local part, `@`, a domain.
 ///
-/// No display name, comment, quoted local part, route, list, white space or control character gets through, so
-/// an address can neither name a second recipient nor end a header. SES accepts ASCII local parts only and wants
-/// the domain in Punycode ("Email format", Amazon SES developer guide). Consecutive dots in the local part pass:
-/// mailboxes of Japanese carriers have them.
+/// It has no display name, comment, quoted local part, route, list, white space or control character, so it can
+/// neither name a second recipient nor end a header. SES accepts ASCII local parts only, and domains in Punycode
+/// ("Email format", Amazon SES developer guide). Consecutive dots in the local part are valid, because mailboxes of
+/// Japanese carriers have them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EmailAddress {
     local_part: String,
     domain: EmailDomain,
 }
 
-/// The text is not one plain e-mail address. Says nothing of the text itself.
+/// The text is not one plain email address. The error doesn't contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it is not one plain e-mail address")]
+#[error("it is not one plain email address")]
 pub struct NotOneAddress;
 
 impl EmailAddress {
@@ -41,7 +44,7 @@ impl EmailAddress {
         self.local_part.split('.').all(|atom| !atom.is_empty())
     }
 
-    /// The address with its domain in ASCII, for the one place that sends.
+    /// The address with its domain in ASCII, for sending.
     #[must_use]
     pub fn expose(&self) -> String {
         format!("{}@{}", self.local_part, self.domain)
@@ -68,8 +71,89 @@ impl fmt::Debug for EmailAddress {
     }
 }
 
+/// A domain name in canonical form: ASCII (Punycode where needed), lower case, at least two labels, no final dot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EmailDomain(String);
+
+impl EmailDomain {
+    /// The name in its canonical form.
+    #[must_use]
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The domain, if UTS #46 changes only the case of its letters.
+    ///
+    /// Both spellings of an internationalized domain are equal, because both become ASCII. Full-width,
+    /// compatibility, zero-width and soft-hyphen spellings, which UTS #46 would silently map *into* another
+    /// domain, are `None`.
+    #[must_use]
+    pub fn strict(text: &str) -> Option<Self> {
+        let lower = text.chars().map(lower_case).collect::<Option<String>>()?;
+        let uts46 = Uts46::new();
+        let ascii = uts46
+            .to_ascii(lower.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify)
+            .ok()?;
+        let unchanged = if lower.is_ascii() {
+            ascii == lower
+        } else {
+            let (unicode, result) =
+                uts46.to_unicode(lower.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast);
+            result.is_ok() && unicode == lower
+        };
+        if unchanged { Self::checked(&ascii) } else { None }
+    }
+
+    /// The domain as a forgiving parser reads it: mapped by UTS #46, without white space and final dots.
+    #[must_use]
+    pub fn forgiving(text: &str) -> Option<Self> {
+        let text: String = text.chars().filter(|character| !character.is_whitespace()).collect();
+        let ascii = Uts46::new()
+            .to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore)
+            .ok()?;
+        Self::checked(ascii.trim_end_matches('.'))
+    }
+
+    /// The domain in the older IDNA 2003, which writes `ss` instead of `ß`, if that is another domain.
+    pub(crate) fn idna_2003(&self) -> Option<Self> {
+        let (unicode, _) = Uts46::new().to_unicode(self.0.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow);
+        let mapped = unicode.replace('ß', "ss").replace('ς', "σ");
+        if mapped == unicode { None } else { Self::forgiving(&mapped) }
+    }
+
+    /// The rules of both parsers: DNS accepts the labels, and the last one is a name.
+    fn checked(ascii: &str) -> Option<Self> {
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        };
+        let (_, last) = ascii.rsplit_once('.')?;
+        let plain = ascii.len() <= 253 && ascii.split('.').all(label);
+        // The last label of an IPv4 address is a number.
+        (plain && !last.bytes().all(|byte| byte.is_ascii_digit())).then(|| Self(ascii.to_owned()))
+    }
+}
+
+impl fmt::Display for EmailDomain {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The domains that forgiving parsers read in the address: one, or two that write `ß` in different ways. `None` if it
+/// can't be parsed as an address.
+pub(crate) fn domains_of(address: &str) -> Option<impl Iterator<Item = EmailDomain>> {
+    let (local_part, domain) = split(address)?;
+    if local_part.trim().is_empty() {
+        return None;
+    }
+    let domain = EmailDomain::forgiving(domain)?;
+    let older = domain.idna_2003();
+    Some(iter::once(domain).chain(older))
+}
+
 /// Local part and domain of a text with exactly one `@` outside quotes.
-pub(crate) fn split(text: &str) -> Option<(&str, &str)> {
+fn split(text: &str) -> Option<(&str, &str)> {
     let mut at = None;
     let (mut quoted, mut escaped) = (false, false);
     for (index, character) in text.char_indices() {
@@ -86,6 +170,16 @@ pub(crate) fn split(text: &str) -> Option<(&str, &str)> {
     }
     let (local_part, rest) = text.split_at_checked(at?)?;
     Some((local_part, rest.strip_prefix('@')?))
+}
+
+/// The character in lower case, if only the case changes.
+///
+/// Some mappings to lower case change more: KELVIN SIGN becomes an ASCII `k`. A mapping that can be reversed changes
+/// only the case.
+fn lower_case(character: char) -> Option<char> {
+    let mut lower = character.to_lowercase();
+    let (Some(mapped), None) = (lower.next(), lower.next()) else { return None };
+    (mapped == character || mapped.to_uppercase().eq([character])).then_some(mapped)
 }
 
 /// RFC 5322 `atext` or a dot.

@@ -1,87 +1,14 @@
-//! E-mail domains and the patterns that trust or deny them.
+//! Lists of email domains that are trusted or denied.
 //!
-//! Trust is strict: a spelling that would have to be repaired before it matches is not trusted. Denial is
-//! forgiving: an odd spelling of a denied domain is still that domain.
+//! Trust is strict: only the exact spelling of a listed domain is trusted. Denial is forgiving: an unusual spelling of
+//! a denied domain is still denied.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::iter;
 use std::str::FromStr;
 
-use idna::AsciiDenyList;
-use idna::uts46::{DnsLength, Hyphens, Uts46};
-
-use crate::address;
-use crate::disposable::list_date;
-
-/// A domain name in canonical form: ASCII (Punycode where needed), lower case, at least two labels, no final dot.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EmailDomain(String);
-
-impl EmailDomain {
-    /// The name in its canonical form.
-    #[must_use]
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The domain, when UTS #46 changes nothing in it but the case of its letters.
-    ///
-    /// Both spellings of an internationalised domain are equal, because both are reduced to ASCII. Full-width,
-    /// compatibility, zero-width and soft-hyphen spellings, which UTS #46 would silently map *into* another
-    /// domain, are `None`.
-    #[must_use]
-    pub fn strict(text: &str) -> Option<Self> {
-        let lower = text.chars().map(lower_case).collect::<Option<String>>()?;
-        let uts46 = Uts46::new();
-        let ascii = uts46
-            .to_ascii(lower.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify)
-            .ok()?;
-        let unchanged = if lower.is_ascii() {
-            ascii == lower
-        } else {
-            let (unicode, result) =
-                uts46.to_unicode(lower.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast);
-            result.is_ok() && unicode == lower
-        };
-        if unchanged { Self::checked(&ascii) } else { None }
-    }
-
-    /// The domain that a forgiving reader would see: mapped by UTS #46, without white space and final dots.
-    #[must_use]
-    pub fn forgiving(text: &str) -> Option<Self> {
-        let text: String = text.chars().filter(|character| !character.is_whitespace()).collect();
-        let ascii = Uts46::new()
-            .to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore)
-            .ok()?;
-        Self::checked(ascii.trim_end_matches('.'))
-    }
-
-    /// The domain as readers of the older IDNA 2003 see it, who write `ss` for `ß`, where that is another one.
-    fn idna_2003(&self) -> Option<Self> {
-        let (unicode, _) = Uts46::new().to_unicode(self.0.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow);
-        let mapped = unicode.replace('ß', "ss").replace('ς', "σ");
-        if mapped == unicode { None } else { Self::forgiving(&mapped) }
-    }
-
-    /// What the strict and the forgiving reading have in common: labels that DNS can carry, and a name at the end.
-    fn checked(ascii: &str) -> Option<Self> {
-        let label = |label: &str| {
-            (1..=63).contains(&label.len())
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-        };
-        let (_, last) = ascii.rsplit_once('.')?;
-        let plain = ascii.len() <= 253 && ascii.split('.').all(label);
-        // An IPv4 address has a number where a name has its top-level domain.
-        (plain && !last.bytes().all(|byte| byte.is_ascii_digit())).then(|| Self(ascii.to_owned()))
-    }
-}
-
-impl fmt::Display for EmailDomain {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
+use crate::address::{AT_SIGNS, EmailAddress, EmailDomain, domains_of};
+use crate::disposable::{is_listed, list_date};
 
 /// One entry of a list: `example.com` is that domain alone, `*.example.com` any depth below it but not itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,17 +17,17 @@ pub struct DomainPattern {
     below: bool,
 }
 
-/// Why a text is no usable pattern.
+/// Why a text is no valid pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// The text holds an `@` in one of its widths: most likely an address, which must not be shown.
-    #[error("is an e-mail address, not a domain")]
+    /// The text contains an `@` in one of its widths: most likely an address, which must not be shown.
+    #[error("is an email address, not a domain")]
     Address,
     /// Neither a domain name nor `*.` and a domain name.
     #[error("is not a domain such as `example.com` or `*.example.com`")]
     NotADomain,
-    /// The pattern would cover domains of strangers.
-    #[error("is a public suffix: everybody can register a domain under it; name the domains one by one")]
+    /// The pattern would cover domains of other people.
+    #[error("is a public suffix under which anyone can register a domain, so list single domains instead")]
     PublicSuffix,
 }
 
@@ -109,28 +36,28 @@ impl DomainPattern {
     #[must_use]
     pub fn matches(&self, domain: &EmailDomain) -> bool {
         if self.below {
-            domain.0.strip_suffix(&self.domain.0).is_some_and(|front| front.ends_with('.'))
+            domain.as_str().strip_suffix(self.domain.as_str()).is_some_and(|front| front.ends_with('.'))
         } else {
             self.domain == *domain
         }
     }
 
-    /// Whether strangers register names under it: `co.uk`, `*.github.io`.
+    /// Whether anyone can register names under it: `co.uk`, `*.github.io`.
     ///
-    /// A private suffix itself may be listed: that exact domain belongs to the one who runs it.
+    /// A private suffix itself may be listed, because that exact domain belongs to its operator.
     fn is_public_suffix(&self) -> bool {
         let is_suffix = |name: &str, private: bool| {
             psl::suffix(name.as_bytes()).is_some_and(|suffix| {
                 suffix.as_bytes() == name.as_bytes() && (private || suffix.typ() != Some(psl::Type::Private))
             })
         };
-        // Some suffixes are listed by a wildcard of their own: of `*.kawasaki.jp` every name below is one.
-        is_suffix(&self.domain.0, self.below)
+        // Some suffixes are listed as a wildcard: every name directly below `kawasaki.jp` is one.
+        is_suffix(self.domain.as_str(), self.below)
             || (self.below && is_suffix(&format!("x.{}", self.domain), true))
     }
 
     fn is_public_mailbox_provider(&self) -> bool {
-        PUBLIC_MAILBOX_PROVIDERS.contains(&self.domain.0.as_str())
+        PUBLIC_MAILBOX_PROVIDERS.contains(&self.domain.as_str())
     }
 }
 
@@ -138,11 +65,11 @@ impl FromStr for DomainPattern {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
-        if text.contains(address::AT_SIGNS) {
+        if text.contains(AT_SIGNS) {
             return Err(PatternError::Address);
         }
         let (below, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
-        // `*`, `com` and `*.com` have no second label, so they are named before the shape is checked.
+        // `*`, `com` and `*.com` have no second label, so they get their own error before the form is checked.
         if text == "*" || (!name.contains(['.', '*']) && EmailDomain::strict(&format!("a.{name}")).is_some())
         {
             return Err(PatternError::PublicSuffix);
@@ -158,11 +85,11 @@ impl fmt::Display for DomainPattern {
     }
 }
 
-/// Patterns. An empty list covers nobody, and no entry covers everybody.
+/// Patterns. An empty list covers no domain, and no entry covers all domains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct DomainList(BTreeSet<DomainPattern>);
 
-/// Patterns without a judgement: exceptions from a list.
+/// Patterns of the exceptions from a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DomainPatterns(DomainList);
 
@@ -197,7 +124,7 @@ impl DomainList {
                 Err(PatternError::Address) => {
                     problems.push(format!("entry {position} {}", PatternError::Address));
                 }
-                // Where there are digits and no domain it may be somebody's number, which must not be shown.
+                // Digits that are no domain may be a phone number, which must not be shown.
                 Err(error @ PatternError::NotADomain) if entry.contains(char::is_numeric) => {
                     problems.push(format!("entry {position} {error}"));
                 }
@@ -216,7 +143,7 @@ impl DomainPatterns {
     /// Reads patterns as [`DomainDenylist::parse`] does.
     ///
     /// # Errors
-    /// One sentence for every entry that is no usable pattern, by its position.
+    /// One sentence for each entry that is no valid pattern, with its position.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         DomainList::parse(text, |_| Ok(())).map(Self)
     }
@@ -232,9 +159,9 @@ impl DomainAllowlist {
     /// Reads patterns separated by commas, spaces or line ends. A `#` at the start of a line makes it a comment.
     ///
     /// # Errors
-    /// One sentence for every entry that is no usable pattern, or covers domains of strangers, by its position.
+    /// One sentence for each entry that is no valid pattern or covers domains of other people, with its position.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        // The list of public suffixes takes 1 MB, so only the function that trusts anybody carries it.
+        // The list of public suffixes has 1 MB, so only the function with an allowlist links it.
         let accept = |pattern: &DomainPattern| {
             if pattern.is_public_suffix() { Err(PatternError::PublicSuffix) } else { Ok(()) }
         };
@@ -247,8 +174,8 @@ impl DomainAllowlist {
         if self.is_empty() {
             return None;
         }
-        let address: address::EmailAddress = address.parse().ok()?;
-        // Trust needs a plain dot-atom: consecutive or outer dots are tolerated for delivery alone.
+        let address: EmailAddress = address.parse().ok()?;
+        // A trusted address is a plain dot-atom. Delivery also accepts consecutive and outer dots.
         if !address.has_dot_atom() {
             return None;
         }
@@ -261,32 +188,32 @@ impl DomainAllowlist {
         self.0.0.is_empty()
     }
 
-    /// The listed domains in which everybody can get a mailbox: trusting them trusts everybody.
+    /// The listed domains in which anyone can get a mailbox, so that all users are trusted.
     pub fn public_mailbox_providers(&self) -> impl Iterator<Item = &DomainPattern> {
         self.0.0.iter().filter(|pattern| pattern.is_public_mailbox_provider())
     }
 }
 
-/// What a denylist says of an address.
+/// Why a denylist denies an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial<'a> {
     /// The domain is on the list.
     Listed(&'a DomainPattern),
     /// The domain is on the list of disposable mailboxes.
     Disposable,
-    /// The text cannot be read as an address, and a denylist is set: it might hide a denied domain.
+    /// The text can't be parsed as an address, so it might hide a denied domain.
     Unreadable,
 }
 
 impl Denial<'_> {
-    /// Why, without a word about the person.
+    /// The reason, without personal data.
     #[must_use]
     pub fn explain(self) -> &'static str {
         match self {
-            Self::Listed(_) => "the e-mail domain is on DENIED_EMAIL_DOMAINS",
-            Self::Disposable => concat!("the e-mail domain is on the disposable-mail list of ", list_date!()),
+            Self::Listed(_) => "the email domain is on DENIED_EMAIL_DOMAINS",
+            Self::Disposable => concat!("the email domain is on the disposable email list of ", list_date!()),
             Self::Unreadable => {
-                "the e-mail address cannot be read, and DENIED_EMAIL_DOMAINS or DENY_DISPOSABLE_EMAIL is set"
+                "the email address can't be parsed, and DENIED_EMAIL_DOMAINS or DENY_DISPOSABLE_EMAIL is set"
             }
         }
     }
@@ -297,7 +224,7 @@ impl DomainDenylist {
     /// top-level domains may not.
     ///
     /// # Errors
-    /// One sentence for every entry that is no usable pattern, by its position.
+    /// One sentence for each entry that is no valid pattern, with its position.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         let mut list = DomainList::parse(text, |_| Ok(()))?;
         let older: Vec<_> = list
@@ -324,29 +251,59 @@ impl DomainDenylist {
     }
 }
 
-/// The domains that forgiving readers see in the address: one, or two that write `ß` in different ways. `None` when
-/// it cannot be read as an address.
-pub(crate) fn domains_of(address: &str) -> Option<impl Iterator<Item = EmailDomain>> {
-    let (local_part, domain) = address::split(address)?;
-    if local_part.trim().is_empty() {
-        return None;
+/// Whether users with a disposable mailbox are denied, and the exceptions. By default no user is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DisposableDomains {
+    enabled: bool,
+    exceptions: DomainPatterns,
+}
+
+impl DisposableDomains {
+    /// Denies the listed domains and all domains below them, except those that `exceptions` cover.
+    #[must_use]
+    pub fn new(enabled: bool, exceptions: DomainPatterns) -> Self {
+        Self { enabled, exceptions }
     }
-    let domain = EmailDomain::forgiving(domain)?;
-    let older = domain.idna_2003();
-    Some(iter::once(domain).chain(older))
+
+    /// Whether the list is used at all.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// Why this address is denied, if it is. Parses it as [`DomainDenylist::denies`] does.
+    #[must_use]
+    pub fn denies(&self, address: &str) -> Option<Denial<'_>> {
+        if !self.enabled {
+            return None;
+        }
+        match domains_of(address) {
+            Some(mut domains) => domains
+                .any(|domain| is_listed(&domain) && self.exceptions.find(&domain).is_none())
+                .then_some(Denial::Disposable),
+            None => Some(Denial::Unreadable),
+        }
+    }
 }
 
-/// The character in lower case, when upper and lower case are all that differs.
-///
-/// Some lower-case mappings are more than that: KELVIN SIGN becomes an ASCII `k`. Only a mapping that can be
-/// undone is a change of case.
-fn lower_case(character: char) -> Option<char> {
-    let mut lower = character.to_lowercase();
-    let (Some(mapped), None) = (lower.next(), lower.next()) else { return None };
-    (mapped == character || mapped.to_uppercase().eq([character])).then_some(mapped)
+/// All lists that deny an address: it can't sign up, and no message goes to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockedDomains {
+    /// The operator's own list.
+    pub denied: DomainDenylist,
+    /// The list of disposable mailboxes.
+    pub disposable: DisposableDomains,
 }
 
-/// Providers that give a mailbox to everybody: on the allowlist they are worth a warning.
+impl BlockedDomains {
+    /// Why this address is denied, if it is. The operator's own list comes first.
+    #[must_use]
+    pub fn denies(&self, address: &str) -> Option<Denial<'_>> {
+        self.denied.denies(address).or_else(|| self.disposable.denies(address))
+    }
+}
+
+/// Providers that give anyone a mailbox: start-up warns if one is on the allowlist.
 const PUBLIC_MAILBOX_PROVIDERS: &[&str] = &[
     "126.com",
     "163.com",
@@ -447,13 +404,13 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_trusts_nobody() {
+    fn an_empty_list_trusts_no_address() {
         check("", "ann@example.com", false);
         check(" , ,\n# example.com\n", "ann@example.com", false);
     }
 
     #[test]
-    fn both_spellings_of_an_internationalised_domain_are_equal() {
+    fn both_spellings_of_an_internationalized_domain_are_equal() {
         for list in ["bücher.example", "xn--bcher-kva.example", "BÜCHER.example", "XN--BCHER-KVA.example"] {
             for domain in
                 ["bücher.example", "xn--bcher-kva.example", "BÜCHER.EXAMPLE", "Xn--Bcher-Kva.example"]
@@ -465,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_spellings_are_not_trusted() {
+    fn unusual_spellings_are_not_trusted() {
         for address in [
             "ann@ｅｘａｍｐｌｅ.com",
             "ann@exam\u{200b}ple.com",
@@ -516,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denied_domain_does_not_slip_through_by_odd_spelling() {
+    fn an_unusual_spelling_of_a_denied_domain_is_denied() {
         for address in [
             "ann@evil.example",
             "ann@EVIL.example.",
@@ -551,12 +508,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_denylist_denies_nobody() {
+    fn an_empty_denylist_denies_no_address() {
         assert_eq!(DomainDenylist::default().denies("no address"), None);
     }
 
     #[track_caller]
-    fn check_refused(entry: &str, expected: PatternError) {
+    fn check_invalid(entry: &str, expected: PatternError) {
         assert_eq!(entry.parse::<DomainPattern>(), Err(expected), "{entry}");
     }
 
@@ -567,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_that_cover_strangers_are_refused() {
+    fn patterns_that_cover_domains_of_other_people_are_invalid() {
         for entry in ["*", "*.com", "com", "*.de", "*.xn--p1ai", "*.рф", "*.example"] {
             check_suffix(entry, false, false);
         }
@@ -582,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_no_domain_are_refused() {
+    fn texts_that_are_no_domain_are_invalid() {
         for entry in [
             "*.",
             "**",
@@ -594,10 +551,10 @@ mod tests {
             "-a.com",
             "ｅxample.com",
         ] {
-            check_refused(entry, PatternError::NotADomain);
+            check_invalid(entry, PatternError::NotADomain);
         }
-        check_refused("ann@example.com", PatternError::Address);
-        check_refused("ann\u{ff20}example.com", PatternError::Address);
+        check_invalid("ann@example.com", PatternError::Address);
+        check_invalid("ann\u{ff20}example.com", PatternError::Address);
     }
 
     #[test]
@@ -605,9 +562,9 @@ mod tests {
         assert_eq!(
             DomainAllowlist::parse("example.com, *, ann@example.com\n*.com"),
             Err(vec![
-                "entry 2 `*` is a public suffix: everybody can register a domain under it; name the domains one by one".to_owned(),
-                "entry 3 is an e-mail address, not a domain".to_owned(),
-                "entry 4 `*.com` is a public suffix: everybody can register a domain under it; name the domains one by one".to_owned(),
+                "entry 2 `*` is a public suffix under which anyone can register a domain, so list single domains instead".to_owned(),
+                "entry 3 is an email address, not a domain".to_owned(),
+                "entry 4 `*.com` is a public suffix under which anyone can register a domain, so list single domains instead".to_owned(),
             ])
         );
     }
@@ -619,7 +576,79 @@ mod tests {
         assert_eq!(found, ["gmail.com"]);
     }
 
+    fn disposable(exceptions: &str) -> DisposableDomains {
+        DisposableDomains::new(true, DomainPatterns::parse(exceptions).unwrap())
+    }
+
+    #[track_caller]
+    fn check_disposable(exceptions: &str, address: &str, expected: Option<Denial<'_>>) {
+        assert_eq!(disposable(exceptions).denies(address), expected, "{address}");
+    }
+
+    #[test]
+    fn a_listed_domain_and_what_is_below_it_is_denied() {
+        check_disposable("", "ann@mailinator.com", Some(Denial::Disposable));
+        check_disposable("", "ann@a.b.mailinator.com", Some(Denial::Disposable));
+        check_disposable("", "ann@unlikemailinator.com", None);
+        check_disposable("", "ann@mailinator.com.example", None);
+        check_disposable("", "ann@example.com", None);
+    }
+
+    #[test]
+    fn an_unusual_spelling_of_a_disposable_domain_is_denied() {
+        for address in [
+            "ann@MAILINATOR.com.",
+            "ann@ mailinator.com",
+            "ann@ｍailinator.com",
+            "ann@mail\u{200b}inator.com",
+            "ann@mailinator。com",
+            "\"a@b\"@mailinator.com",
+            "Ann <ann@example.com>, ann@mailinator.com",
+            "no address",
+        ] {
+            assert!(disposable("").denies(address).is_some(), "{address}");
+        }
+    }
+
+    #[test]
+    fn an_exception_covers_what_its_pattern_covers() {
+        check_disposable("mailinator.com", "ann@mailinator.com", None);
+        check_disposable("mailinator.com", "ann@MAILINATOR.com.", None);
+        check_disposable("mailinator.com", "ann@a.mailinator.com", Some(Denial::Disposable));
+        check_disposable("*.mailinator.com", "ann@a.mailinator.com", None);
+        check_disposable("*.mailinator.com", "ann@mailinator.com", Some(Denial::Disposable));
+    }
+
+    #[test]
+    fn an_unused_list_denies_no_address() {
+        assert_eq!(DisposableDomains::default().denies("ann@mailinator.com"), None);
+        assert_eq!(DisposableDomains::default().denies("no address"), None);
+        assert_eq!(BlockedDomains::default().denies("no address"), None);
+    }
+
+    #[test]
+    fn each_list_denies_independently() {
+        let denied = DomainDenylist::parse("evil.example, mailinator.com").unwrap();
+        let both = BlockedDomains { denied: denied.clone(), disposable: disposable("mailinator.com") };
+        assert!(matches!(both.denies("ann@evil.example"), Some(Denial::Listed(_))));
+        assert!(
+            matches!(both.denies("ann@mailinator.com"), Some(Denial::Listed(_))),
+            "no exception from here"
+        );
+        assert_eq!(both.denies("ann@guerrillamail.com"), Some(Denial::Disposable));
+        assert_eq!(both.denies("ann@example.com"), None);
+        let own = BlockedDomains { denied, ..BlockedDomains::default() };
+        assert_eq!(own.denies("ann@guerrillamail.com"), None);
+        let other = BlockedDomains { disposable: disposable(""), ..BlockedDomains::default() };
+        assert_eq!(other.denies("no address"), Some(Denial::Unreadable));
+    }
+
     proptest! {
+        #[test]
+        fn disposable_domains_never_panic(text in ".*") {
+            let _ = disposable("").denies(&text);
+        }
+
         #[test]
         fn reading_never_panics(text in ".*") {
             let _ = text.parse::<DomainPattern>();
@@ -639,7 +668,7 @@ mod tests {
         }
 
         #[test]
-        fn whoever_is_trusted_by_a_list_is_denied_by_the_same_list(text in "[a-z.]{1,5}@[a-zü.]{0,4}example\\.com") {
+        fn a_denylist_denies_every_address_that_the_same_allowlist_trusts(text in "[a-z.]{1,5}@[a-zü.]{0,4}example\\.com") {
             let list = "example.com *.example.com";
             if allowlist(list).trusts(&text).is_some() {
                 let denied = DomainDenylist::parse(list).unwrap();

@@ -1,7 +1,7 @@
-//! The trigger event: read what is needed, give everything back as it came.
+//! The trigger event as raw JSON.
 //!
-//! Cognito may add fields at any time and asks for the whole event in return, so an event stays the raw JSON
-//! that it was. Only members that a function asks for are parsed, and only `response` is ever written.
+//! Cognito may add fields at any time and expects the whole event in return, so an event stays raw JSON. Only members
+//! that a function reads are parsed, and only `response` is written.
 //! Source: "Customizing user pool workflows with Lambda triggers", Amazon Cognito developer guide.
 
 use std::fmt;
@@ -24,13 +24,13 @@ pub enum EventError {
     /// The event is JSON, but not an object.
     #[error("the event is not a JSON object")]
     NotAnObject,
-    /// A field that this function cannot do without is absent, null or empty.
+    /// A required field is absent, null or empty.
     #[error("the event has no `{field}`")]
     Missing {
         /// Path of the field, for example `request.userAttributes.email`.
         field: String,
     },
-    /// A field is there, but of a type that this function cannot use.
+    /// A field has another type than the function needs.
     #[error("the event's `{field}` is not {expected}")]
     WrongType {
         /// Path of the field.
@@ -62,7 +62,7 @@ impl Event {
         &self.trigger_source
     }
 
-    /// The same as it may be logged: Cognito writes letters and `_`, and what else somebody put there is not shown.
+    /// The same for the log: Cognito writes letters and `_`, and any other text from a caller is not shown.
     #[must_use]
     pub fn shown_trigger_source(&self) -> &str {
         let plain = self.trigger_source.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');

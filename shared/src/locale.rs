@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::message::LOCALES;
+use crate::templates::LOCALES;
 
 /// A language that there are templates for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,10 +37,14 @@ impl Locale {
         LOCALES.iter().map(|tag| Self(tag))
     }
 
-    /// Their tags, separated by commas.
+    /// Their tags, as an error offers them: "`de`, `en` or `ja`".
     #[must_use]
     pub fn names() -> String {
-        LOCALES.join(", ")
+        let tags: Vec<_> = LOCALES.iter().map(|tag| format!("`{tag}`")).collect();
+        match tags.split_last() {
+            Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+            _ => tags.concat(),
+        }
     }
 
     /// The BCP 47 tag.

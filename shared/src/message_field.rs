@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::message::has_forbidden_character;
+use crate::text::has_forbidden_character;
 
 /// A field of `response`. A field that is null leaves the text to the user pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

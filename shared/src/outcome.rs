@@ -107,11 +107,11 @@ words! {
         MessageWritten = "message-written",
         /// Custom-message: Cognito sends the message with its own text.
         MessageUnchanged = "message-unchanged",
-        /// Attach: the request succeeded, and CloudFormation got the answer.
+        /// Attach: the request succeeded, and CloudFormation received the response.
         RequestSucceeded = "request-succeeded",
-        /// Attach: the request failed, and CloudFormation got the reason.
+        /// Attach: the request failed, and CloudFormation received the reason.
         RequestFailed = "request-failed",
-        /// Attach: CloudFormation got no answer. Retried.
+        /// Attach: CloudFormation received no response. Retried.
         Unanswered = "unanswered",
         /// Every function: a setting is invalid, so the process ended before its first event. The user gets no
         /// message. Retried.

@@ -1,4 +1,4 @@
-//! Phone numbers, the country each belongs to, and whether it may be sent an SMS.
+//! Phone numbers, their countries, and the countries that get SMS.
 //!
 //! The country comes from a table made of libphonenumber's metadata: docs/adr/0005-phone-table.md.
 
@@ -21,14 +21,14 @@ const LONGEST: usize = 15;
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhoneNumber(String);
 
-/// Why a text is no phone number. It never holds the text.
+/// Why a text is no phone number. It doesn't contain the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PhoneNumberError {
-    /// The text does not begin with `+`, so nobody can tell its calling code.
+    /// The text does not begin with `+` and a calling code.
     #[error("the phone number does not begin with `+` and a calling code")]
     NoCallingCode,
     /// Something but ASCII digits follows the `+`.
-    #[error("the phone number holds something other than digits after its `+`")]
+    #[error("the phone number has other characters than digits after its `+`")]
     NotDigits,
     /// There are fewer than 7 or more than 15 digits.
     #[error("the phone number does not have 7 to 15 digits")]
@@ -36,13 +36,13 @@ pub enum PhoneNumberError {
 }
 
 impl PhoneNumber {
-    /// The number as it is sent, for the delivery request and the recipient's hash alone.
+    /// The number itself, only for the request to the provider and the recipient's hash.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// What the number's first digits say of its place. Takes well below a microsecond.
+    /// The territory that the number's first digits belong to. Takes much less than a microsecond.
     #[must_use]
     pub fn territory(&self) -> Territory {
         let digits = self.0.bytes().skip(1).map(|byte| u32::from(byte.wrapping_sub(b'0')));
@@ -64,7 +64,7 @@ impl FromStr for PhoneNumber {
     type Err = PhoneNumberError;
 
     fn from_str(text: &str) -> Result<Self, PhoneNumberError> {
-        // No calling code begins with 0; `+0…` is a national number behind a plus.
+        // No calling code begins with 0; `+0…` is a national number after a plus.
         let digits = text.strip_prefix('+').filter(|digits| !digits.starts_with('0'));
         let digits = digits.ok_or(PhoneNumberError::NoCallingCode)?;
         if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -83,30 +83,30 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
-/// What a phone number's digits say of its place.
+/// Where a phone number belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Territory {
     /// An ordinary number of this country: fixed line, mobile or Internet telephony.
     ///
-    /// A range that libphonenumber does not know counts as its calling code's country where the code has only
-    /// one, because operators open new ranges and users get numbers there before any table knows.
+    /// A range that libphonenumber doesn't know counts as the country of its calling code if the code has only one,
+    /// because users get numbers in new ranges before libphonenumber lists them.
     Country(Country),
-    /// A range that is never sent a message, whichever country it is in.
+    /// A range that never gets a message, in any country.
     Never(NeverReason),
     /// No country can be derived: an unassigned calling code, an unassigned range of a code that several
     /// countries share, or a trunk prefix (`+44 0…`) that hides what follows.
     Unknown,
 }
 
-/// Why a range is never sent a message.
+/// Why a range never gets a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NeverReason {
-    /// Premium rate and shared cost: somebody earns with every message.
+    /// Premium rate and shared cost: the owner of the number earns money with each message.
     Premium,
     /// Satellite networks.
     Satellite,
-    /// No place and no person's own line: freephone, personal and company-wide numbers, pagers, mailboxes and
-    /// the calling codes that belong to no country.
+    /// Numbers without a place: freephone, personal and company-wide numbers, pagers, mailboxes, and calling codes that
+    /// belong to no country.
     NonGeographic,
 }
 
@@ -163,7 +163,7 @@ impl fmt::Debug for Country {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountryAllowlist(BTreeSet<Country>);
 
-/// Everything that is wrong with a list of countries. It goes on from the setting's name: "`NAME` lists …".
+/// All problems of a list of countries. It continues a sentence that begins with the setting: "`NAME` lists …".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountryAllowlistError(Vec<String>);
 
@@ -199,8 +199,7 @@ impl FromStr for CountryAllowlist {
                 Ok(country) => {
                     countries.insert(country);
                 }
-                // Where there are digits it may be somebody's number, where it is long somebody's address: neither
-                // must be shown.
+                // An entry with digits may be a phone number, a long one an address. Neither must be shown.
                 Err(error) if entry.len() > 3 || entry.contains(char::is_numeric) => {
                     problems.push(format!("entry {position} {error}"));
                 }

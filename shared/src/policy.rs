@@ -3,10 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::config::Settings;
-use crate::disposable::BlockedDomains;
 use crate::disposable::list_date;
-use crate::domain::{Denial, DomainAllowlist};
+use crate::domain::{BlockedDomains, Denial, DomainAllowlist};
 use crate::trigger::SignUpSource;
 
 /// Who may sign up, and who is confirmed without a code.
@@ -14,29 +12,29 @@ use crate::trigger::SignUpSource;
 pub struct SignUpPolicy {
     /// Users of these domains are confirmed at once.
     pub allowed: DomainAllowlist,
-    /// Users of these domains are refused; wins over `allowed`.
+    /// Users of these domains are refused, even if `allowed` lists them too.
     pub denied: BlockedDomains,
-    /// What happens to everybody else.
+    /// What happens to all other users.
     pub mode: SignUpMode,
-    /// Whether users of `allowed` are confirmed at once. Otherwise they prove their mailbox like everybody else, and
-    /// being listed only opens the door of a closed pool.
+    /// Whether users of `allowed` are confirmed at once. Otherwise they prove their mailbox like all other users, and
+    /// the list only lets them sign up to a closed pool.
     pub confirm_trusted_users: bool,
     /// Also mark the phone number of a trusted user verified.
     pub auto_verify_phone: bool,
-    /// Whether the pool uses the e-mail address as user name. Where it is an alias, verifying it automatically
-    /// would take it from the user who has it, so nobody is confirmed.
+    /// Whether the email address is the username in the pool. If it is an alias attribute, verifying it automatically
+    /// would take it from the user who has it, so no user is confirmed.
     pub email_is_username: bool,
 }
 
 /// What happens to users whose domain is on no list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignUpMode {
-    /// They go on with Cognito's normal code.
+    /// Cognito sends them its normal code.
     #[default]
     Open,
     /// They are refused.
     Closed,
-    /// Nobody is confirmed automatically: an administrator looks at every user.
+    /// No user is confirmed automatically: an administrator reviews every user.
     Review,
 }
 
@@ -48,40 +46,40 @@ impl FromStr for SignUpMode {
             "open" => Ok(Self::Open),
             "closed" => Ok(Self::Closed),
             "review" => Ok(Self::Review),
-            _ => Err("is none of `open`, `closed`, `review`"),
+            _ => Err("must be `open`, `closed` or `review`"),
         }
     }
 }
 
-/// What the event says of the contacts of the user. Absent and empty attributes are `None`.
+/// The contacts of the user in the event. Absent and empty attributes are `None`.
 #[derive(Clone, Copy, Default)]
 pub struct Contacts<'a> {
     /// The attribute `email`.
     pub email: Option<&'a str>,
     /// The attribute `phone_number`.
     pub phone_number: Option<&'a str>,
-    /// The `userName`, which may be all that a client sent in a pool that takes addresses as user names.
-    /// It is looked at for denied domains only, never for trust.
+    /// The `userName`. In a pool with email addresses as usernames it may be all that a client sent.
+    /// Only the denylists read it; it never makes a user trusted.
     pub user_name: Option<&'a str>,
 }
 
 /// What to do with a sign-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Confirm the user and mark the e-mail address verified, and the phone number where `phone` says so.
+    /// Confirm the user and mark the email address verified, and with `phone` also the phone number.
     ///
-    /// There is no way to confirm without verifying a contact: such a user could never reset the password.
+    /// A user is never confirmed without a verified contact, because such a user couldn't reset the password.
     Confirm {
-        /// Whether the phone number is marked verified too. Only ever true when the event has one.
+        /// Whether the phone number is marked verified too. Never `true` unless the event has one.
         phone: bool,
     },
-    /// Give the event back as it came.
+    /// Return the event unchanged.
     PassThrough(PassReason),
     /// Refuse the sign-up.
     Refuse(RefuseReason),
 }
 
-/// Why an event goes back unchanged.
+/// Why an event is returned unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassReason {
     /// The administrator decides.
@@ -92,7 +90,7 @@ pub enum PassReason {
     Review,
     /// The domain is trusted, but `CONFIRM_TRUSTED_USERS` is `false`.
     CodeForEverybody,
-    /// The domain is trusted, but the address is an alias in this pool.
+    /// The domain is trusted, but the address is an alias attribute in this pool.
     EmailIsNotUsername,
     /// The domain is on no list, or there is no address.
     NotListed,
@@ -105,65 +103,14 @@ pub enum RefuseReason {
     Denied,
     /// The domain is on the list of disposable mailboxes.
     Disposable,
-    /// The address cannot be read while a denylist is set.
+    /// The address can't be parsed, and a denylist is set.
     Unreadable,
     /// `SIGN_UP_MODE=closed` and the domain is not on the allowlist.
     Closed,
 }
 
-/// The settings of a sign-up: who may, and what everybody else reads.
-#[derive(Clone, Debug)]
-pub struct SignUpSettings {
-    /// Who may sign up, and who is confirmed without a code.
-    pub policy: SignUpPolicy,
-    /// The sentence for users who are refused. Cognito puts "PreSignUp failed with error " in front of it, a full
-    /// stop behind it, and shows it.
-    pub refusal_message: String,
-}
-
-/// What refused users read where `REFUSAL_MESSAGE` is not set.
-const REFUSAL_MESSAGE: &str = "You cannot sign up with this e-mail address";
-
-impl SignUpSettings {
-    /// Reads every setting of the policy and `REFUSAL_MESSAGE`, noting all problems.
-    #[must_use]
-    pub fn read(settings: &Settings<'_>) -> Option<Self> {
-        let allowed = settings.allowed_domains();
-        let denied = settings.blocked_domains();
-        let mode = settings.optional("SIGN_UP_MODE", str::parse::<SignUpMode>);
-        let confirm_trusted_users = settings.flag("CONFIRM_TRUSTED_USERS", true);
-        let auto_verify_phone = settings.flag("AUTO_VERIFY_PHONE", false);
-        let email_is_username = settings.flag("EMAIL_IS_USERNAME", false);
-        let refusal_message = settings.optional("REFUSAL_MESSAGE", |text| {
-            if text.chars().count() > 200 || text.contains(char::is_control) {
-                Err("is longer than 200 characters or holds a control character")
-            } else {
-                Ok(text.to_owned())
-            }
-        });
-        let (allowed, mode) = (allowed?, mode?.unwrap_or_default());
-        if mode == SignUpMode::Closed && allowed.is_empty() {
-            settings.problem(
-                "SIGN_UP_MODE",
-                "is `closed`, but ALLOWED_EMAIL_DOMAINS is empty: nobody could sign up",
-            );
-        }
-        Some(Self {
-            policy: SignUpPolicy {
-                allowed,
-                denied: denied?,
-                mode,
-                confirm_trusted_users: confirm_trusted_users?,
-                auto_verify_phone: auto_verify_phone?,
-                email_is_username: email_is_username?,
-            },
-            refusal_message: refusal_message?.unwrap_or_else(|| REFUSAL_MESSAGE.to_owned()),
-        })
-    }
-}
-
 impl SignUpPolicy {
-    /// Decides. Neither `clientMetadata` nor `validationData` is asked: both are the caller's.
+    /// Decides. `clientMetadata` and `validationData` have no influence, because the client controls them.
     #[must_use]
     pub fn decide(&self, source: SignUpSource, contacts: Contacts<'_>) -> Decision {
         match source {
@@ -178,7 +125,7 @@ impl SignUpPolicy {
     }
 
     fn refusal(&self, contacts: Contacts<'_>) -> Option<RefuseReason> {
-        // Most user names are no addresses, so one that cannot be read as such says nothing.
+        // Most usernames are no addresses, so one that can't be parsed as an address isn't denied.
         let by_name = contacts.user_name.and_then(|name| self.denied.denies(name));
         let by_name = by_name.filter(|denial| *denial != Denial::Unreadable);
         let denial = by_name.or_else(|| contacts.email.and_then(|email| self.denied.denies(email)));
@@ -191,7 +138,7 @@ impl SignUpPolicy {
 
     fn self_sign_up(&self, contacts: Contacts<'_>) -> Decision {
         let trusted = contacts.email.is_some_and(|email| {
-            // Two different addresses in one event are one too many to trust either.
+            // An event with two different addresses is not trusted.
             let other = contacts.user_name.filter(|name| name.contains('@'));
             self.allowed.trusts(email).is_some() && other.is_none_or(|name| name.eq_ignore_ascii_case(email))
         });
@@ -213,13 +160,13 @@ impl SignUpPolicy {
 }
 
 impl Decision {
-    /// Why, in one line and without a word about the person.
+    /// The reason in one line, without personal data.
     #[must_use]
     pub fn explain(&self) -> &'static str {
         match self {
-            Self::Confirm { phone: false } => "confirmed: the e-mail domain is on ALLOWED_EMAIL_DOMAINS",
+            Self::Confirm { phone: false } => "confirmed: the email domain is on ALLOWED_EMAIL_DOMAINS",
             Self::Confirm { phone: true } => {
-                "confirmed with e-mail and phone: the e-mail domain is on ALLOWED_EMAIL_DOMAINS and AUTO_VERIFY_PHONE is true"
+                "confirmed with email and phone: the email domain is on ALLOWED_EMAIL_DOMAINS and AUTO_VERIFY_PHONE is true"
             }
             Self::PassThrough(reason) => match reason {
                 PassReason::Administrator => "unchanged: an administrator creates this user and decides",
@@ -233,22 +180,22 @@ impl Decision {
                     "unchanged: the domain is trusted, but CONFIRM_TRUSTED_USERS is false, so Cognito sends its normal code"
                 }
                 PassReason::EmailIsNotUsername => {
-                    "unchanged: the domain is trusted, but EMAIL_IS_USERNAME is not true, and verifying an alias would take it from its owner"
+                    "unchanged: the domain is trusted, but EMAIL_IS_USERNAME is not true, and verifying an alias attribute would take it from its owner"
                 }
                 PassReason::NotListed => {
-                    "unchanged: the e-mail domain is on no list, Cognito sends its normal code"
+                    "unchanged: the email domain is on no list, Cognito sends its normal code"
                 }
             },
             Self::Refuse(reason) => match reason {
-                RefuseReason::Denied => "refused: the e-mail domain is on DENIED_EMAIL_DOMAINS",
+                RefuseReason::Denied => "refused: the email domain is on DENIED_EMAIL_DOMAINS",
                 RefuseReason::Disposable => {
-                    concat!("refused: the e-mail domain is on the disposable-mail list of ", list_date!())
+                    concat!("refused: the email domain is on the disposable email list of ", list_date!())
                 }
                 RefuseReason::Unreadable => {
-                    "refused: the e-mail address cannot be read, and DENIED_EMAIL_DOMAINS or DENY_DISPOSABLE_EMAIL is set"
+                    "refused: the email address can't be parsed, and DENIED_EMAIL_DOMAINS or DENY_DISPOSABLE_EMAIL is set"
                 }
                 RefuseReason::Closed => {
-                    "refused: SIGN_UP_MODE is closed and the e-mail domain is not on ALLOWED_EMAIL_DOMAINS"
+                    "refused: SIGN_UP_MODE is closed and the email domain is not on ALLOWED_EMAIL_DOMAINS"
                 }
             },
         }
@@ -276,8 +223,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::disposable::{DisposableDomains, LIST_DATE};
-    use crate::domain::{DomainDenylist, DomainPatterns};
+    use crate::disposable::LIST_DATE;
+    use crate::domain::{DisposableDomains, DomainDenylist, DomainPatterns};
 
     fn policy() -> SignUpPolicy {
         SignUpPolicy {
@@ -294,39 +241,6 @@ mod tests {
     }
 
     const PHONE: &str = "+15550100123";
-
-    #[test]
-    fn settings_are_checked_completely_and_in_their_order() {
-        let variables = [
-            ("ALLOWED_EMAIL_DOMAINS", " "),
-            ("SIGN_UP_MODE", "closed"),
-            ("DENY_DISPOSABLE_EMAIL", "yes"),
-            ("REFUSAL_MESSAGE", "two\nlines"),
-        ];
-        let lookup =
-            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
-        let read_file = |_: &str| Err(String::new());
-        let settings = Settings::new(&lookup, &read_file);
-        let read = SignUpSettings::read(&settings);
-        assert_eq!(
-            settings.finish(read).unwrap_err().to_string(),
-            "invalid configuration: DENY_DISPOSABLE_EMAIL is neither `true` nor `false`; REFUSAL_MESSAGE is longer \
-             than 200 characters or holds a control character; SIGN_UP_MODE is `closed`, but ALLOWED_EMAIL_DOMAINS \
-             is empty: nobody could sign up"
-        );
-        let nothing = |_: &str| None;
-        let settings = Settings::new(&nothing, &read_file);
-        let read = SignUpSettings::read(&settings);
-        let SignUpSettings { policy, refusal_message } = settings.finish(read).unwrap();
-        assert_eq!(refusal_message, REFUSAL_MESSAGE);
-        check(
-            &policy,
-            SignUpSource::SelfSignUp,
-            "ann@example.com",
-            "",
-            Decision::PassThrough(PassReason::NotListed),
-        );
-    }
 
     #[track_caller]
     fn check(
@@ -419,7 +333,7 @@ mod tests {
         check(&policy, administrator, "ann@mailinator.com", "", PassThrough(PassReason::Administrator));
         assert_eq!(
             Refuse(RefuseReason::Disposable).to_string(),
-            format!("refused: the e-mail domain is on the disposable-mail list of {LIST_DATE}")
+            format!("refused: the email domain is on the disposable email list of {LIST_DATE}")
         );
     }
 

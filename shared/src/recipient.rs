@@ -1,4 +1,4 @@
-//! How a recipient appears in logs: as a keyed hash that only the operator can compute for a known address.
+//! The keyed hash of a recipient for logs. Only the operator, who has the key, can compute it for an address.
 
 use std::fmt;
 
@@ -7,22 +7,22 @@ use sha2::Sha256;
 
 /// Makes recipient hashes: HMAC-SHA-256 under the deployment's own key.
 ///
-/// Without the key nobody can try addresses against a hash; with it the operator finds a user's log lines.
+/// Without the key, an attacker can't test addresses against a hash. With it, the operator finds a user's log lines.
 #[derive(Clone)]
 pub struct RecipientHasher(Hmac<Sha256>);
 
 impl RecipientHasher {
-    /// Takes the key, from `RECIPIENT_HASH_KEY` or random bytes. Any length is possible, 32 bytes are enough.
+    /// Hashes with this key: `RECIPIENT_HASH_KEY` or random bytes. It can have any length; 32 bytes are enough.
     #[must_use]
     pub fn new(key: &[u8]) -> Self {
-        // HMAC accepts keys of every length: the error cannot happen, and an empty key would be the answer to it.
+        // HMAC accepts keys of every length, so there is no error to handle.
         Self(
             Hmac::new_from_slice(key)
                 .unwrap_or_else(|_| Hmac::new(&hmac::digest::Key::<Hmac<Sha256>>::default())),
         )
     }
 
-    /// The hash of an e-mail address or of an E.164 number, the same for every spelling in upper or lower case.
+    /// The hash of an email address or of an E.164 number. Upper and lower case don't change it.
     #[must_use]
     pub fn hash(&self, recipient: &str) -> RecipientHash {
         let mut mac = self.0.clone();

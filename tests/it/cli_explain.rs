@@ -150,7 +150,8 @@ async fn without_settings_every_one_has_its_default() {
     assert_end(
         &output,
         1,
-        "custom-sms-sender does not start with the default settings: invalid configuration: SMS_ALLOWED_COUNTRIES lists no country",
+        "custom-sms-sender doesn't start with the default settings: SMS_ALLOWED_COUNTRIES (parameter \
+         SmsAllowedCountries) lists no country",
     );
     // The address does not have to be in the shell's history.
     let output = start(&["explain", "-", "--format", "json"], &[], " ann@example.com\n").end().await;
@@ -159,7 +160,7 @@ async fn without_settings_every_one_has_its_default() {
         "address": "ann@example.com",
         "decision": "pass-through",
         "reason": "not-listed",
-        "explanation": "unchanged: the e-mail domain is on no list, Cognito sends its normal code",
+        "explanation": "unchanged: the email domain is on no list, Cognito sends its normal code",
     });
     assert_eq!(document(&output), expected);
 }
@@ -171,7 +172,9 @@ async fn line_of_pre_sign_up(settings: &[(&str, &str)]) -> String {
     let output = function.stop().await;
     let line = output.stdout.lines().find(|line| line.contains("invalid configuration")).expect("a line");
     let line: Value = serde_json::from_str(line).expect("a line in JSON");
-    line["message"].as_str().expect("a message").to_owned()
+    let message =
+        line["message"].as_str().and_then(|message| message.strip_prefix("invalid configuration: "));
+    message.expect("the problems").to_owned()
 }
 
 #[tokio::test]
@@ -190,13 +193,13 @@ async fn settings_are_refused_in_the_words_of_the_function() {
         let lines: Vec<_> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let output = explain(&lines.join("\n"), &["ann@example.com"]).await;
         let said = line_of_pre_sign_up(&settings).await;
-        let said = format!("error: pre-sign-up does not start with the settings in settings.env: {said}");
+        let said = format!("error: pre-sign-up doesn't start with the settings in settings.env: {said}");
         assert_eq!((words(&output.stderr), output.code), (said, Some(1)));
         assert_eq!(output.stdout, "");
     }
     let output = explain("SIGN_UP_MODE=shut\n", &["ann@example.com", "--phone", NUMBER]).await;
-    assert_end(&output, 1, "pre-sign-up does not start with the settings in settings.env");
-    assert_end(&output, 1, "custom-sms-sender does not start with the settings in settings.env");
+    assert_end(&output, 1, "pre-sign-up doesn't start with the settings in settings.env");
+    assert_end(&output, 1, "custom-sms-sender doesn't start with the settings in settings.env");
 }
 
 #[tokio::test]
@@ -208,7 +211,7 @@ async fn a_settings_file_that_is_none_is_a_wrong_command() {
     assert_eq!(output.code, Some(0));
     assert_eq!(words(&output.stderr), "note: these settings decide nothing here: BRAND_NAME, SIGNUP_MODE");
     let output = explain("ALLOWED_EMAIL_DOMAINS=gmail.com\n", &["ann@example.com"]).await;
-    assert!(output.stderr.contains("trusts gmail.com, where every person can get a mailbox"), "{output:?}");
+    assert!(output.stderr.contains("trusts gmail.com, where anyone can get a mailbox"), "{output:?}");
 }
 
 #[tokio::test]
@@ -335,7 +338,8 @@ async fn a_list_in_a_layer_is_read_from_a_copy_or_not_at_all() {
             assert_eq!(output.code, Some(0), "{output:?}");
             assert!(output.stdout.contains("The entry is *.denied.example"), "{output:?}");
         } else {
-            let said = format!("the list {list} is in a layer of the deployed function and cannot be read");
+            let said =
+                format!("the list {list} is in a Lambda layer of the deployed function and can't be read");
             assert_end(&output, code, &said);
         }
     }

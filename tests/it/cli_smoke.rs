@@ -263,7 +263,7 @@ async fn a_function_that_does_not_start_is_found() {
     assert_found(
         &output,
         &[
-            "pre-sign-up unknown domains of its lists: invalid configuration: SIGN_UP_MODE is none of",
+            "pre-sign-up unknown domains of its lists: SIGN_UP_MODE (parameter SignUpMode) must be `open`",
             "failed an invented domain, smoke-test.example: its process ended",
             "custom-email-sender failed it answers: the function failed: its process ended",
         ],
@@ -382,7 +382,7 @@ async fn an_event_is_sent_and_the_answer_shown() {
     let output = stage.run(&["invoke", "pre-sign-up-sign-up", "--email", "ann@denied.example"]).await;
     assert_eq!(output.code, Some(1), "{output:?}");
     let name = function_name(PRE_SIGN_UP);
-    let said = format!("{name} failed: SignUpRefused: You cannot sign up with this e-mail address");
+    let said = format!("{name} failed: SignUpRefused: You cannot sign up with this email address");
     assert_eq!(words(&output.stdout), said);
 }
 

@@ -214,5 +214,9 @@ async fn a_client_of_cognito_cannot_ask_for_a_dry_run() {
 async fn a_brand_that_is_too_long_for_an_sms_is_reported_at_start() {
     let function = function(&[("BRAND_NAME", &"Long brand name ".repeat(4))]);
     assert_eq!(function.init_outcome().await, tests::function::Init::Ready);
-    assert!(function.stdout().contains("unless BRAND_NAME is shorter"), "{}", function.stdout());
+    assert!(
+        function.stdout().contains("set a shorter BRAND_NAME (parameter BrandName)"),
+        "{}",
+        function.stdout()
+    );
 }

@@ -1,9 +1,8 @@
 //! Snapshots of complete messages: reading one is seeing what a user gets.
 
 use insta::assert_snapshot;
-use shared::config::MessageSettings;
 use shared::locale::Locale;
-use shared::message::{Content, Insert, Messages};
+use shared::message::{Content, Insert, MessageSettings, Messages};
 use shared::secret::Code;
 use shared::segments::segments;
 use shared::trigger::MessageKind;
@@ -18,8 +17,8 @@ fn every_message_in_every_language_reads_exactly_so() {
             support: Some("https://example.com/help".to_owned()),
             default_locale: locale,
         };
-        let (messages, problems) = Messages::new(settings, [].into());
-        assert_eq!(problems, Vec::<String>::new());
+        let messages = Messages::new(settings, [].into());
+        assert_eq!(messages.problems(), Vec::<String>::new());
         for kind in MessageKind::ALL {
             let content = if kind == MessageKind::AdminCreateUser {
                 Content::Invitation {

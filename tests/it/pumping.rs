@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use shared::config::Settings;
 use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
-use shared::pumping::{LimitName, SmsLimits};
 use shared::recipient::RecipientHasher;
+use shared::settings::{InLayer, Settings};
+use shared::sms_limits::{SmsLimit, SmsLimits};
 
 use crate::docs;
 
@@ -214,11 +214,11 @@ fn countries() -> CountryAllowlist {
     COUNTRIES.parse().expect("countries")
 }
 
-fn limits(variables: &[(LimitName, String)]) -> SmsLimits {
+fn limits(variables: &[(SmsLimit, String)]) -> SmsLimits {
     let lookup = |name: &str| {
-        variables.iter().find(|(limit, _)| limit.setting() == name).map(|(_, value)| value.clone())
+        variables.iter().find(|(limit, _)| limit.variable() == name).map(|(_, value)| value.clone())
     };
-    let settings = Settings::new(&lookup, &|_| Err("no file".to_owned()));
+    let settings = Settings::new(&lookup, &InLayer);
     let limits = SmsLimits::read(&settings, Some(&countries()));
     settings.finish(limits).expect("limits")
 }
@@ -295,16 +295,16 @@ fn place(countries: &CountryAllowlist, number: &str) -> (PhoneNumber, Country) {
 }
 
 /// The advice of docs/sms-pumping.md: twice what an ordinary day has at most. The limit of a number stays.
-fn chosen_limits(ordinary: &[Request]) -> Vec<(LimitName, String)> {
+fn chosen_limits(ordinary: &[Request]) -> Vec<(SmsLimit, String)> {
     let (all, countries, hasher) = (limits(&[]), countries(), RecipientHasher::new(b"simulation"));
-    let mut counts: BTreeMap<(LimitName, String), u64> = BTreeMap::new();
+    let mut counts: BTreeMap<(SmsLimit, String), u64> = BTreeMap::new();
     for request in ordinary {
         let (number, country) = place(&countries, &request.number);
         for counter in all.counters(&number, country, 1, request.at, &hasher) {
             *counts.entry((counter.limit, counter.key)).or_default() += 1;
         }
     }
-    [LimitName::PrefixHourly, LimitName::CountryDaily, LimitName::DailyMessages]
+    [SmsLimit::PrefixHourly, SmsLimit::CountryDaily, SmsLimit::DailyMessages]
         .into_iter()
         .map(|limit| {
             let most = counts.iter().filter(|((name, _), _)| *name == limit).map(|(_, count)| *count).max();
@@ -366,7 +366,7 @@ fn report() -> String {
         table(&large, &limits(&[])),
     );
     let settings: Vec<_> =
-        chosen.iter().map(|(limit, value)| format!("`{}={value}`", limit.setting())).collect();
+        chosen.iter().map(|(limit, value)| format!("`{}={value}`", limit.variable())).collect();
     let _ = write!(
         text,
         "The same pool with limits chosen as below, {}:\n\n{}",
@@ -387,14 +387,14 @@ fn the_page_shows_what_the_guard_stops() {
 fn the_page_names_each_limit_with_its_default() {
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sms-pumping.md"))
         .expect("the page");
-    for limit in LimitName::ALL {
+    for limit in SmsLimit::ALL {
         let default = limit.default_limit().map_or("no limit".to_owned(), |parts| parts.to_string());
         let row = page.lines().find(|line| {
             line.starts_with('|')
-                && line.contains(limit.setting())
+                && line.contains(limit.variable())
                 && line.ends_with(&format!("| {default} |"))
         });
-        assert!(row.is_some(), "{} with {default}", limit.setting());
+        assert!(row.is_some(), "{} with {default}", limit.variable());
     }
 }
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use sender::record::{ClaimResult, FinalState, MessageKey, Record, State};
 use sender::store::{Owner, Store};
 use serde_json::{Value, json};
-use shared::config::Settings;
+use shared::settings::{InLayer, Settings};
 use tests::dynamodb::{DynamoDb, call};
 use tests::function::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY};
 use tests::moto::Moto;
@@ -43,7 +43,7 @@ fn store(table: &DynamoDb) -> Store {
     ];
     let lookup =
         |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    let aws = Aws::read(&Settings::new(&lookup, &|_| Err(String::new()))).expect("settings");
+    let aws = Aws::read(&Settings::new(&lookup, &InLayer)).expect("settings");
     Store::new(&aws.config(Service::DynamoDb, None, &http_client()), TABLE.to_owned())
 }
 

@@ -22,7 +22,6 @@ mod email;
 mod history;
 mod key;
 mod sms;
-mod startup;
 mod triggers;
 mod user;
 

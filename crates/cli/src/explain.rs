@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use shared::config::Settings;
-use shared::disposable::BlockedDomains;
-use shared::domain::Denial;
+use shared::domain::{BlockedDomains, Denial};
 use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
-use shared::policy::{Contacts, Decision, PassReason, RefuseReason, SignUpPolicy, SignUpSettings};
+use shared::policy::{Contacts, Decision, PassReason, RefuseReason, SignUpPolicy};
+use shared::settings::sign_up::SignUpSettings;
+use shared::settings::{ConfigError, FileError, Files, Noted, Settings};
 use shared::trigger::{SignUpSource, Trigger};
 
 use crate::aws::Aws;
@@ -240,35 +240,36 @@ impl Rules {
     /// then been said.
     fn read(variables: &Variables, with_sms: bool, output: &mut Output) -> Option<Self> {
         let asked = RefCell::default();
-        let out_of_reach = RefCell::default();
-        let reader = Reader { variables, asked: &asked, out_of_reach: &out_of_reach };
+        let reader = Reader { variables, asked: &asked };
         let sign_up = reader.read(&variables.pre_sign_up, SignUpSettings::read);
         let sms = with_sms.then(|| {
             reader.read(&variables.sms_sender, |settings| {
                 let (denied, countries) = (settings.blocked_domains(), settings.allowed_countries());
-                Some(SmsRules { denied: denied?, countries: countries? })
+                Ok(SmsRules { denied: denied?, countries: countries? })
             })
         });
-        for path in &*out_of_reach.borrow() {
-            output.error(&format!(
-                "the list {} is in a layer of the deployed function and cannot be read from here: copy it to that \
-                 path, or write the settings into a file for --settings",
-                plain(path)
-            ));
-        }
-        if !out_of_reach.borrow().is_empty() {
-            return None;
-        }
-        let mut usable = true;
-        let problems = [
+        let errors: Vec<_> = [
             ("pre-sign-up", sign_up.as_ref().err()),
             ("custom-sms-sender", sms.as_ref().and_then(|sms| sms.as_ref().err())),
-        ];
-        for (function, problem) in problems {
-            if let Some(problem) = problem {
-                output.error(&format!("{function} does not start with {}: {problem}", variables.name));
-                usable = false;
+        ]
+        .into_iter()
+        .filter_map(|(function, error)| Some((function, error?)))
+        .collect();
+        let mut in_layer = BTreeSet::new();
+        for (function, error) in &errors {
+            match error {
+                ConfigError::NotKnown(paths) => in_layer.extend(paths),
+                ConfigError::Invalid(_) => {
+                    output.error(&format!("{function} doesn't start with {}: {error}", variables.name));
+                }
             }
+        }
+        for path in in_layer {
+            output.error(&format!(
+                "the list {} is in a Lambda layer of the deployed function and can't be read from here: copy it to \
+                 that path, or write the settings into a file for --settings",
+                plain(path)
+            ));
         }
         if !variables.deployed {
             let asked: &BTreeSet<String> = &asked.borrow();
@@ -282,13 +283,16 @@ impl Rules {
                 output.note(&format!("note: these settings decide nothing here: {}", unread.join(", ")));
             }
         }
+        let usable = errors.is_empty();
         let sign_up = sign_up.ok()?;
         for provider in sign_up.policy.allowed.public_mailbox_providers() {
             output.note(&format!(
-                "note: ALLOWED_EMAIL_DOMAINS trusts {provider}, where every person can get a mailbox"
+                "note: ALLOWED_EMAIL_DOMAINS trusts {provider}, where anyone can get a mailbox"
             ));
         }
-        usable.then_some(())?;
+        if !usable {
+            return None;
+        }
         Some(Self { sign_up, sms: sms.and_then(Result::ok) })
     }
 
@@ -379,34 +383,42 @@ impl Rules {
     }
 }
 
-/// Reads settings of a function, and sees what is asked for.
+/// Reads settings of a function, and notes which variables it reads.
 struct Reader<'a> {
     variables: &'a Variables,
     asked: &'a RefCell<BTreeSet<String>>,
-    out_of_reach: &'a RefCell<BTreeSet<String>>,
 }
 
 impl Reader<'_> {
     fn read<T>(
         &self,
         variables: &BTreeMap<String, String>,
-        read: impl FnOnce(&Settings<'_>) -> Option<T>,
-    ) -> Result<T, shared::config::ConfigError> {
+        read: impl FnOnce(&Settings<'_>) -> Result<T, Noted>,
+    ) -> Result<T, ConfigError> {
         let lookup = |name: &str| {
             self.asked.borrow_mut().insert(name.to_owned());
             variables.get(name).cloned()
         };
-        let read_file = |path: &str| {
-            std::fs::read_to_string(path).map_err(|error| {
-                if self.variables.deployed {
-                    self.out_of_reach.borrow_mut().insert(path.to_owned());
-                }
-                error.to_string()
-            })
-        };
-        let settings = Settings::new(&lookup, &read_file);
+        let settings = Settings::new(&lookup, self);
         let value = read(&settings);
         settings.finish(value)
+    }
+}
+
+/// Lists are read from this machine. A list that a deployed function names and that isn't here is in a layer.
+impl Files for Reader<'_> {
+    fn read(&self, path: &str) -> Result<String, FileError> {
+        std::fs::read_to_string(path).map_err(|error| {
+            if self.variables.deployed {
+                FileError::InLayer
+            } else {
+                FileError::Unreadable(error.to_string())
+            }
+        })
+    }
+
+    fn read_templates(&self, _folder: &str) -> Result<BTreeMap<String, String>, FileError> {
+        Err(FileError::InLayer)
     }
 }
 

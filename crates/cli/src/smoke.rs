@@ -10,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
-use shared::config::Settings;
-use shared::disposable::BlockedDomains;
+use shared::domain::BlockedDomains;
 use shared::dry_run::{EmailPreview, Preview};
 use shared::locale::Locale;
 use shared::phone::{CountryAllowlist, PhoneNumber, SmsPermission};
-use shared::policy::{Contacts, SignUpSettings};
+use shared::policy::Contacts;
+use shared::settings::sign_up::SignUpSettings;
+use shared::settings::{InLayer, Noted, Settings};
 use shared::trigger::{MessageKind, SignUpSource, Trigger};
 
 use crate::aws::lambda::{Answer, Functions};
@@ -128,11 +129,10 @@ impl Subject {
         self.variables.as_ref()?.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Reads settings as the function does; lists in files lie in its layer, out of reach.
-    fn settings<T>(&self, read: impl FnOnce(&Settings<'_>) -> Option<T>) -> Result<T, String> {
+    /// Reads settings as the function does. Lists in files are in its layer.
+    fn settings<T>(&self, read: impl FnOnce(&Settings<'_>) -> Result<T, Noted>) -> Result<T, String> {
         let lookup = |name: &str| self.setting(name).map(str::to_owned);
-        let read_file = |_: &str| Err("it lies in a layer, out of reach".to_owned());
-        let settings = Settings::new(&lookup, &read_file);
+        let settings = Settings::new(&lookup, &InLayer);
         let value = read(&settings);
         settings.finish(value).map_err(|error| error.to_string())
     }
@@ -439,7 +439,7 @@ fn first_domain(list: &str) -> Option<String> {
     Some(entry.strip_prefix("*.").map_or_else(|| entry.to_owned(), |domain| format!("smoke-test.{domain}")))
 }
 
-fn allowed_countries(settings: &Settings<'_>) -> Option<CountryAllowlist> {
+fn allowed_countries(settings: &Settings<'_>) -> Result<CountryAllowlist, Noted> {
     settings.allowed_countries()
 }
 

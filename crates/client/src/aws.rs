@@ -1,4 +1,4 @@
-//! How AWS is called: region, credentials and endpoints from the variables that Lambda sets.
+//! How functions call AWS: Region, credentials and endpoints.
 //!
 //! This replaces the crate `aws-config`, which reads many more sources (profiles, instance metadata, SSO) that don't
 //! exist inside Lambda, and costs 1 MB of binary.
@@ -12,17 +12,15 @@ use aws_smithy_types::retry::{ReconnectMode, RetryConfig};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use shared::config::Settings;
+use shared::settings::endpoints::Endpoints;
+use shared::settings::{Noted, Settings};
 
 /// Region, credentials and endpoints, as Lambda and the AWS SDKs name them.
 #[derive(Debug, Clone)]
 pub struct Aws {
     region: Region,
     credentials: Credentials,
-    /// By the variable that names them.
-    endpoints: Vec<(&'static str, String)>,
-    use_fips: bool,
-    use_dual_stack: bool,
+    endpoints: Endpoints,
 }
 
 /// A service that the functions call.
@@ -46,7 +44,7 @@ impl Service {
     /// Every AWS service.
     pub const ALL: [Self; 5] = [Self::Kms, Self::SesV2, Self::Sns, Self::EndUserMessaging, Self::DynamoDb];
 
-    /// The variable that names another endpoint for this service alone.
+    /// The variable that sets another endpoint for this service only.
     ///
     /// Source: "Service-specific endpoints", AWS SDKs and Tools reference guide.
     fn endpoint_variable(self) -> &'static str {
@@ -63,41 +61,33 @@ impl Service {
 }
 
 impl Aws {
-    /// Reads Lambda's variables and reports those that are missing.
+    /// Reads Lambda's variables. The credentials of an execution environment never change, so they are read once.
     ///
-    /// The credentials of an execution environment never change, so they are read once.
-    #[must_use]
-    pub fn read(settings: &Settings<'_>) -> Option<Self> {
+    /// # Errors
+    /// If a variable is missing or invalid.
+    pub fn read(settings: &Settings<'_>) -> Result<Self, Noted> {
         Self::read_with(settings, &Service::ALL.map(Service::endpoint_variable))
     }
 
-    /// The same for other services: those whose endpoints these variables name.
-    #[must_use]
-    pub fn read_with(settings: &Settings<'_>, endpoint_variables: &[&'static str]) -> Option<Self> {
+    /// The same for other services: those whose endpoints these variables set.
+    ///
+    /// # Errors
+    /// If a variable is missing or invalid.
+    pub fn read_with(settings: &Settings<'_>, endpoint_variables: &[&'static str]) -> Result<Self, Noted> {
         let text = |name| settings.required(name, |text| Ok::<_, &str>(text.to_owned()));
         let region = text("AWS_REGION");
         let access_key = text("AWS_ACCESS_KEY_ID");
         let secret_key = text("AWS_SECRET_ACCESS_KEY");
         let session_token = settings.text("AWS_SESSION_TOKEN");
-        let use_fips = settings.flag("AWS_USE_FIPS_ENDPOINT", false);
-        let use_dual_stack = settings.flag("AWS_USE_DUALSTACK_ENDPOINT", false);
-        let ignored = settings.flag("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", false)?;
-        let endpoint = |variable| settings.text(variable).or_else(|| settings.text("AWS_ENDPOINT_URL"));
-        let endpoints = endpoint_variables
-            .iter()
-            .filter(|_| !ignored)
-            .filter_map(|variable| Some((*variable, endpoint(variable)?)))
-            .collect();
-        Some(Self {
+        let endpoints = Endpoints::read(settings, endpoint_variables);
+        Ok(Self {
             region: Region::new(region?),
             credentials: Credentials::new(access_key?, secret_key?, session_token, None, "environment"),
-            endpoints,
-            use_fips: use_fips?,
-            use_dual_stack: use_dual_stack?,
+            endpoints: endpoints?,
         })
     }
 
-    /// The SDK configuration for one service, in the function's region or the one given.
+    /// The SDK configuration for one service, in the function's Region or the given one.
     #[must_use]
     pub fn config(
         &self,
@@ -108,7 +98,7 @@ impl Aws {
         self.config_with(service.endpoint_variable(), region, http_client)
     }
 
-    /// The same for the service whose endpoint this variable names.
+    /// The same for the service whose endpoint this variable sets.
     #[must_use]
     pub fn config_with(
         &self,
@@ -128,9 +118,9 @@ impl Aws {
             .retry_config(RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections))
             .timeout_config(TimeoutConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .use_fips(self.use_fips)
-            .use_dual_stack(self.use_dual_stack);
-        if let Some((_, url)) = self.endpoints.iter().find(|(variable, _)| *variable == endpoint_variable) {
+            .use_fips(self.endpoints.use_fips)
+            .use_dual_stack(self.endpoints.use_dual_stack);
+        if let Some(url) = self.endpoints.url(endpoint_variable) {
             builder = builder.endpoint_url(url);
         }
         builder.build()

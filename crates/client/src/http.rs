@@ -27,7 +27,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 use tower_service::Service;
 
-/// A new connection inside a region takes some 10 ms, TLS included, so a second without one is a fault.
+/// A new connection inside a Region takes some 10 ms, TLS included, so a second without one is a fault.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long an idle connection is kept. The services close theirs after a minute or more; one that is just being

@@ -59,8 +59,8 @@ impl Signer {
 
 /// Encrypts `plaintext` in frames of 4096 bytes and signs it with a fresh key pair.
 ///
-/// `context` gets the public key added; `encrypted_data_keys` are written as they come and must belong to
-/// `data_key` only in so far as whoever plays KMS in the test says so.
+/// The public key is added to `context`. `encrypted_data_keys` are written unchanged; the mock of KMS decides whether
+/// they belong to `data_key`.
 #[must_use]
 pub fn seal(
     suite: SealSuite,

@@ -1,7 +1,7 @@
-//! The edge that all functions share: settings from the environment, logs, panics, the run loop.
+//! What all functions do besides their own work: settings from the environment, logs, panics, the run loop.
 //!
-//! A crate of its own, because `shared` prints nothing and reads no environment, and `sender` brings the AWS SDK,
-//! which `pre-sign-up` and `custom-message` do not link.
+//! A crate of its own, because `shared` has no output and no environment, and `sender` brings the AWS SDK, which
+//! `pre-sign-up` and `custom-message` don't link.
 
 pub mod logging;
 pub mod metrics;
@@ -12,27 +12,27 @@ use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
-use shared::config::{ConfigError, MessageSettings, Settings};
 use shared::message::Messages;
 use shared::outcome::{ErrorType, Outcome};
+use shared::settings::{ConfigError, FileError, Files, Noted, Settings};
 
-/// One invocation as Lambda hands it over.
+/// One invocation.
 #[derive(Debug)]
 pub struct Invocation {
-    /// The event, not yet looked into.
+    /// The event, not yet parsed.
     pub event: Box<RawValue>,
     /// Lambda's id of the invocation, the same for all its retries.
     pub request_id: String,
-    /// The time that is left until Lambda ends the process, as it was when the event arrived.
+    /// The time from the arrival of the event until Lambda ends the process.
     pub time_left: Duration,
 }
 
-/// A failed invocation, as it is reported to Lambda.
+/// A failed invocation, as Lambda receives it.
 ///
-/// For synchronous triggers Cognito shows `message` to the end user; for none of them may it hold personal data.
+/// Cognito shows the `message` of a synchronous trigger to the end user. It never contains personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// A stable name, which alarms may rely on.
+    /// A stable name for alarms.
     pub error_type: ErrorType,
     /// One sentence.
     pub message: String,
@@ -44,20 +44,18 @@ impl From<Failure> for Diagnostic {
     }
 }
 
-/// Prepares the process and reads its configuration: logs, panic hook, every setting.
+/// Prepares the process: logs, panic hook, settings.
 ///
-/// `None` when the configuration is invalid: one line in the log has then named every problem, and the process
-/// should end, so that Lambda reports the function as not started.
-pub fn configure<T>(read: impl FnOnce(&Settings<'_>, &[u8; 32]) -> Option<T>) -> Option<T> {
+/// Returns `None` if a setting is invalid. One log line then names all problems, and the process must end, so that Lambda
+/// reports that the function didn't start.
+pub fn configure<T>(read: impl FnOnce(&Settings<'_>, &[u8; 32]) -> Result<T, Noted>) -> Option<T> {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     let lookup = |name: &str| std::env::var(name).ok();
-    let read_file = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
-    let settings = Settings::new(&lookup, &read_file);
+    let settings = Settings::new(&lookup, &FileSystem);
     logging::start(&settings);
     let mut random = [0; 32];
     if getrandom::fill(&mut random).is_err() {
-        settings
-            .problem("RECIPIENT_HASH_KEY", "is not set, and the system has no random numbers to stand in");
+        settings.problem("RECIPIENT_HASH_KEY", "is not set, and the system returned no random key instead");
     }
     let value = read(&settings, &random);
     let log = |error: ConfigError| {
@@ -65,7 +63,7 @@ pub fn configure<T>(read: impl FnOnce(&Settings<'_>, &[u8; 32]) -> Option<T>) ->
             outcome = Outcome::NotStarted.name(),
             error.r#type = ErrorType::InvalidConfiguration.name(),
             settings = error.variables(),
-            "{error}"
+            "invalid configuration: {error}"
         );
     };
     settings.finish(value).map_err(log).ok()
@@ -84,32 +82,36 @@ where
     match lambda_runtime::run(service).await {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("the Lambda Runtime API is gone: {error}");
+            tracing::error!("the Lambda Runtime API returned an error: {error}");
             std::process::ExitCode::FAILURE
         }
     }
 }
 
-/// The messages of the deployment, with the files of `TEMPLATES_DIR` in the place of built-in ones.
-///
-/// An override that does not work is logged and left out: delivery must not depend on it.
-#[must_use]
-pub fn messages(settings: &Settings<'_>) -> Option<Messages> {
-    let message_settings = MessageSettings::read(settings);
-    let templates = settings.optional("TEMPLATES_DIR", read_templates);
-    let (messages, problems) = Messages::new(message_settings?, templates?.unwrap_or_default());
-    for problem in problems {
+/// Logs the template overrides that can't be rendered: delivery doesn't depend on them.
+pub fn log_template_problems(messages: &Messages) {
+    for problem in messages.problems() {
         tracing::error!("{problem}; the built-in text is used");
     }
-    Some(messages)
 }
 
-/// Reads the template files below the folder, by their name relative to it, with `/` between the parts.
-fn read_templates(folder: &str) -> Result<BTreeMap<String, String>, String> {
-    let mut files = BTreeMap::new();
-    collect(Path::new(folder), "", &mut files)
-        .map_err(|error| format!("names a folder that cannot be read: {error}"))?;
-    Ok(files)
+/// The files that the function sees, those of its Lambda layers included.
+struct FileSystem;
+
+impl Files for FileSystem {
+    fn read(&self, path: &str) -> Result<String, FileError> {
+        std::fs::read_to_string(path).map_err(|error| unreadable(&error))
+    }
+
+    fn read_templates(&self, folder: &str) -> Result<BTreeMap<String, String>, FileError> {
+        let mut files = BTreeMap::new();
+        collect(Path::new(folder), "", &mut files).map_err(|error| unreadable(&error))?;
+        Ok(files)
+    }
+}
+
+fn unreadable(error: &std::io::Error) -> FileError {
+    FileError::Unreadable(error.to_string())
 }
 
 fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) -> std::io::Result<()> {

@@ -1,10 +1,10 @@
-//! Logs: one JSON object per line on standard output, and nothing that could hold personal data.
+//! Logs: one JSON object per line on standard output, without personal data.
 //!
-//! The Lambda runtime crate prints whole events at trace, the AWS SDK prints SES and SNS bodies at debug. So the
-//! levels of other crates stand here, and no variable of the environment can open them.
+//! The Lambda runtime crate prints whole events at trace, the AWS SDK prints SES and SNS bodies at debug. So this file
+//! sets the levels of other crates, and no environment variable can change them.
 
-use shared::config::Settings;
 use shared::outcome::{ErrorType, Outcome};
+use shared::settings::{LogLevel, Settings};
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -24,21 +24,26 @@ const OWN_CRATES: [&str; 10] = [
     "custom_sms_sender",
 ];
 
-/// Starts logging at the level of `LOG_LEVEL`, or of Lambda's own `AWS_LAMBDA_LOG_LEVEL` where that says less.
+/// Starts logging at the level of `LOG_LEVEL`, or of Lambda's own `AWS_LAMBDA_LOG_LEVEL` if that is less verbose.
 ///
-/// A panic is logged with its place in the code and without its message, which might quote what was worked on. The
-/// process ends with it, whatever the build profile: unwinding would hand the message to the runtime crate, which
-/// reports it to Lambda, and Cognito shows it to the user.
+/// A panic is logged with its place in the code but without its message, which might quote personal data. It ends the
+/// process in every build profile: unwinding would pass the message to the runtime crate, which reports it to Lambda,
+/// and Cognito shows it to the user.
 pub fn start(settings: &Settings<'_>) {
-    let own = settings
-        .optional("LOG_LEVEL", |text| level(text).ok_or("is none of `error`, `warn`, `info`, `debug`"));
-    let own = own.flatten().unwrap_or(Level::INFO);
-    let lambda = settings.text("AWS_LAMBDA_LOG_LEVEL").as_deref().and_then(level).unwrap_or(own);
+    // An invalid level is a problem that `configure` reports.
+    let own = settings.log_level().unwrap_or_default();
+    let lambda = settings.text("AWS_LAMBDA_LOG_LEVEL").as_deref().and_then(LogLevel::lookup).unwrap_or(own);
+    let level = match own.min(lambda) {
+        LogLevel::Error => Level::ERROR,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+    };
     let others = Targets::new()
         .with_default(Level::ERROR)
-        // It repeats, in Rust's debug form, every failure that a function has reported.
+        // It repeats every failure that a function reported, in Rust's debug form.
         .with_target("lambda_runtime::layers::panic", LevelFilter::OFF);
-    let targets = OWN_CRATES.iter().fold(others, |targets, name| targets.with_target(*name, own.min(lambda)));
+    let targets = OWN_CRATES.iter().fold(others, |targets, name| targets.with_target(*name, level));
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
@@ -57,14 +62,4 @@ pub fn start(settings: &Settings<'_>) {
         );
         std::process::abort();
     }));
-}
-
-fn level(text: &str) -> Option<Level> {
-    match text.to_ascii_lowercase().as_str() {
-        "error" | "fatal" => Some(Level::ERROR),
-        "warn" => Some(Level::WARN),
-        "info" => Some(Level::INFO),
-        "debug" => Some(Level::DEBUG),
-        _ => None,
-    }
 }

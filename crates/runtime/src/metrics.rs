@@ -9,8 +9,8 @@ use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use shared::config::Settings;
 use shared::metric::Metric;
+use shared::settings::{Noted, Settings};
 
 /// Writes a function's metrics into the deployment's namespace, with the function as the only dimension.
 #[derive(Clone, Debug)]
@@ -21,22 +21,12 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Reads `METRICS_NAMESPACE`, which the template sets to the stack's name. An invalid one is a problem, because
-    /// CloudWatch drops lines with a namespace that it doesn't accept, without a trace.
+    /// Reads `METRICS_NAMESPACE`.
     ///
-    /// Source: "`MetricDatum`" and "`PutMetricData`", Amazon CloudWatch API reference.
-    #[must_use]
-    pub fn read(settings: &Settings<'_>, function: &'static str) -> Self {
-        let namespace = settings.optional("METRICS_NAMESPACE", |text| {
-            let valid = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte);
-            if text.len() <= 255 && text.bytes().all(valid) && !text.starts_with("AWS/") {
-                Ok(text.to_owned())
-            } else {
-                Err("is not a namespace: up to 255 letters, digits and `.-_/#:`, not beginning with `AWS/`")
-            }
-        });
-        let namespace = namespace.flatten().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
-        Self { namespace: Value::String(namespace).to_string(), function }
+    /// # Errors
+    /// If CloudWatch would drop lines with that namespace.
+    pub fn read(settings: &Settings<'_>, function: &'static str) -> Result<Self, Noted> {
+        Ok(Self { namespace: Value::String(settings.metrics_namespace()?).to_string(), function })
     }
 
     /// Writes one line with these values, unless there are none.
@@ -71,9 +61,6 @@ impl Metrics {
     }
 }
 
-/// The namespace if `METRICS_NAMESPACE` is not set.
-const DEFAULT_NAMESPACE: &str = "cognito-triggers";
-
 /// A duration as a metric's value: milliseconds with three decimals.
 #[must_use]
 pub fn milliseconds(duration: Duration) -> f64 {
@@ -100,17 +87,5 @@ mod tests {
                 "\n"
             )
         );
-    }
-
-    #[test]
-    fn a_namespace_that_cloudwatch_would_drop_is_refused() {
-        for (namespace, accepted) in
-            [("stack-1", true), ("", true), ("AWS/Lambda", false), ("my stack", false), ("a\"b", false)]
-        {
-            let lookup = |name: &str| (name == "METRICS_NAMESPACE").then(|| namespace.to_owned());
-            let settings = Settings::new(&lookup, &|_| Err(String::new()));
-            let metrics = Metrics::read(&settings, "pre-sign-up");
-            assert_eq!(settings.finish(Some(metrics)).is_ok(), accepted, "{namespace}");
-        }
     }
 }

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use client::aws::Service;
 use client::time::Deadline;
-use shared::disposable::BlockedDomains;
-use shared::domain::Denial;
+use shared::domain::{BlockedDomains, Denial};
 use shared::dry_run::Preview;
 use shared::event::EventError;
 use shared::message::{Content, Messages, RenderError};
 use shared::outcome::FailureClass;
 use shared::phone::Country;
-use shared::pumping::LimitName;
+use shared::sms_limits::SmsLimit;
 use shared::trigger::Trigger;
 
 use crate::errors::ServiceError;
@@ -123,7 +122,7 @@ pub enum Admission {
     /// It may, although the counters could not be updated.
     Uncounted(ServiceError),
     /// A limit is reached.
-    Blocked(LimitName),
+    Blocked(SmsLimit),
     /// The counters can't be updated, and the process has sent as many messages as it may without them.
     CapReached(Option<ServiceError>),
 }

@@ -7,19 +7,18 @@
 //! better than a lost message. Nothing is sent twice knowingly, and an invocation succeeds only if the message is
 //! settled or can't be sent.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use client::time::Deadline;
 use runtime::metrics::Metrics;
 use runtime::{Failure, Invocation};
 use serde_json::value::RawValue;
-use shared::config::Settings;
 use shared::dry_run::is_requested;
 use shared::event::Event;
 use shared::message::Messages;
 use shared::outcome::FailureClass;
 use shared::recipient::RecipientHasher;
-use shared::trigger::MessageKind;
+use shared::settings::sender::Validity;
 use tokio::join;
 
 use crate::channel::{Accepted, Admission, Channel};
@@ -31,65 +30,6 @@ use crate::record::{ClaimResult, FinalState, MessageKey, PriorAttempt, lease};
 use crate::report::{DeliveryOutcome, Facts, Record, Report};
 use crate::retry::{LOG_RESERVE, SEND_RESERVE, SETTLE_RESERVE};
 use crate::store::{Owner, Store, millis, now};
-
-/// The table of a deployment, as far as it is used.
-#[derive(Clone, Debug)]
-pub struct Tables {
-    /// For the delivery records, unless they are switched off.
-    pub records: Option<String>,
-    /// For the counters of the SMS guard, which nothing switches off.
-    pub counters: Option<String>,
-}
-
-impl Tables {
-    /// Reads `DELIVERY_TABLE` and `DELIVERY_RECORDS`, noting what is wrong with them.
-    #[must_use]
-    pub fn read(settings: &Settings<'_>) -> Option<Self> {
-        let table = settings.optional("DELIVERY_TABLE", |text| {
-            let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-            if (3..=255).contains(&text.len()) && text.bytes().all(valid) {
-                Ok(text.to_owned())
-            } else {
-                Err("is not the name of a table: 3 to 255 letters, digits, `_`, `.` and `-`")
-            }
-        });
-        let wanted = settings.flag("DELIVERY_RECORDS", matches!(table, Some(Some(_))));
-        let (table, wanted) = (table?, wanted?);
-        if wanted && table.is_none() {
-            settings.problem("DELIVERY_RECORDS", "is `true`, but DELIVERY_TABLE is not set");
-            return None;
-        }
-        Some(Self { records: table.clone().filter(|_| wanted), counters: table })
-    }
-}
-
-/// How long codes are valid.
-#[derive(Clone, Copy, Debug)]
-pub struct Validity {
-    sign_in: Duration,
-}
-
-impl Validity {
-    /// Reads `SIGN_IN_CODE_MINUTES`, noting what is wrong with it.
-    ///
-    /// The session in which a sign-in code is valid lasts 3 to 15 minutes, as the app client says; the function does
-    /// not know that, so it takes the longest where it is not told.
-    /// Source: "Quotas in Amazon Cognito", Amazon Cognito developer guide.
-    #[must_use]
-    pub fn read(settings: &Settings<'_>) -> Option<Self> {
-        let minutes = settings.optional("SIGN_IN_CODE_MINUTES", |text| match text.parse() {
-            Ok(minutes @ 3..=15) => Ok(minutes),
-            _ => Err("is not a number of minutes from 3 to 15"),
-        })?;
-        Some(Self { sign_in: Duration::from_mins(minutes.unwrap_or(15)) })
-    }
-
-    /// How long a message of this kind is of use at most; `None` where the pool's settings alone know.
-    #[must_use]
-    pub fn of(self, kind: MessageKind) -> Option<Duration> {
-        if kind == MessageKind::Authentication { Some(self.sign_in) } else { kind.validity() }
-    }
-}
 
 /// A channel with everything that delivers its messages, built once per process.
 #[derive(Debug)]

@@ -803,8 +803,8 @@ mod tests {
         }
     }
 
-    /// To every ECDSA signature (r, s) there is one more, (r, n - s), that anybody can compute. It is the one change
-    /// that a message survives, and it says the same.
+    /// To every ECDSA signature (r, s) there is one more, (r, n - s), that anyone can compute. It is the only change that
+    /// leaves a message authentic, and the clear text stays the same.
     #[test]
     fn the_twin_of_a_signature_opens_to_the_same_clear_text() {
         /// The order of P-384. Source: SEC 2, version 2.0, 2.5.1.

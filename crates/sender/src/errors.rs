@@ -59,7 +59,7 @@ pub const TABLE: &[ErrorRule] = &[
         SesV2,
         "AccountSuspendedException",
         Configuration,
-        "SES has suspended the account's sending: see its e-mail",
+        "SES has suspended the account's sending: see its email to the account",
     ),
     rule(
         SesV2,
@@ -71,7 +71,7 @@ pub const TABLE: &[ErrorRule] = &[
         SesV2,
         "MessageRejected",
         Configuration,
-        "verify FROM_ADDRESS in that region; in the sandbox also the recipient",
+        "verify FROM_ADDRESS (parameter FromAddress) in that Region; without production access also the recipient",
     ),
     rule(
         SesV2,
@@ -151,7 +151,7 @@ pub const TABLE: &[ErrorRule] = &[
         EndUserMessaging,
         "ConflictException/DESTINATION_PHONE_NUMBER_NOT_VERIFIED",
         Configuration,
-        "the account is in the sandbox: verify the number, or ask for production access",
+        "the account has no production access: verify the number, or request production access",
     ),
     rule(
         EndUserMessaging,
@@ -163,7 +163,7 @@ pub const TABLE: &[ErrorRule] = &[
         EndUserMessaging,
         "ServiceQuotaExceededException/MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT",
         Configuration,
-        "the month's spending limit for SMS is reached: raise it",
+        "the account's monthly SMS spend limit is reached: request a higher one",
     ),
     rule(
         EndUserMessaging,

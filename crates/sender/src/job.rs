@@ -54,7 +54,7 @@ impl Reason {
         match self {
             Self::UnknownSource(_) => "unknown trigger source, nothing is sent",
             Self::AccountTakeOver(_) => {
-                "threat protection reports a risky sign-in; the event carries no address, so nobody is written to"
+                "threat protection reports a risky sign-in; the event has no address, so nothing is sent"
             }
             Self::NoPassword => "the user was created without a password, so there is no invitation to send",
         }

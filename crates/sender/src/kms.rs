@@ -50,7 +50,7 @@ pub enum DecryptError {
     /// A message in today's format that names no user pool.
     #[error("the code's encryption context names no user pool")]
     NoPool,
-    /// KMS answered for another key than it was asked for.
+    /// KMS used another key than the call named.
     #[error("KMS decrypted with another key than CODE_KEY_ARN")]
     WrongKeyUsed,
     /// KMS rejected the call or could not be reached.

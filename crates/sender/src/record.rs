@@ -18,7 +18,7 @@
 //! - *released*: an invocation failed and certainly sent nothing. The next one claims the message at once.
 //! - *done*: the message needs no more work. The state is final: a late settlement only confirms it.
 //!
-//! A claim whose lease ended belongs to an invocation that crashed, or whose send got no answer. Its message may have
+//! A claim whose lease ended belongs to an invocation that crashed, or whose send timed out. Its message may have
 //! been sent. A duplicate is better than a lost message, so the next invocation takes it over. docs/reliability.md
 //! lists the duplicates that remain possible.
 //!
@@ -41,12 +41,7 @@ impl MessageKey {
     /// The key for a ciphertext in a channel, such as `email` or `sms`.
     #[must_use]
     pub fn of(channel: &str, ciphertext: &[u8]) -> Self {
-        let hash = digest(&SHA256, ciphertext);
-        Self(hash.as_ref().iter().fold(format!("delivery#{channel}#"), |mut key, byte| {
-            key.extend(HEX_DIGITS.get(usize::from(byte >> 4)));
-            key.extend(HEX_DIGITS.get(usize::from(byte & 15)));
-            key
-        }))
+        Self(format!("delivery#{channel}#{}", hex::encode(digest(&SHA256, ciphertext))))
     }
 
     /// As in the table.
@@ -55,9 +50,6 @@ impl MessageKey {
         &self.0
     }
 }
-
-const HEX_DIGITS: [char; 16] =
-    ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
 
 /// A point in time: milliseconds since 1970.
 pub type Millis = u64;

@@ -11,8 +11,8 @@ use shared::event::EventError;
 use shared::message::RenderError;
 use shared::metric::Metric;
 use shared::outcome::{self as logged, ErrorType, FailureClass};
-use shared::pumping::LimitName;
 use shared::recipient::RecipientHash;
+use shared::sms_limits::SmsLimit;
 
 use crate::channel::{MessageFacts, Rejected};
 use crate::errors::ServiceError;
@@ -35,7 +35,7 @@ pub enum DeliveryOutcome {
     /// The settings forbid the message, or the recipient is invalid. Holds the reason.
     Blocked(String),
     /// A limit is reached.
-    SmsLimit(LimitName),
+    SmsLimit(SmsLimit),
     /// The provider rejected the recipient.
     Recipient(ServiceError),
     /// The event asks for no message.
@@ -87,7 +87,7 @@ impl DeliveryOutcome {
         Self::Failed {
             error_type: ErrorType::GuardUnavailable,
             class: FailureClass::Transient,
-            message: "the SMS guard cannot count, and this process has sent as many SMS as it may without"
+            message: "DynamoDB can't count this SMS, and the process has reached its limit of uncounted SMS"
                 .to_owned(),
         }
     }

@@ -31,8 +31,8 @@ use pool::triggers::Triggers;
 use runtime::{Failure, Invocation};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use shared::config::Settings;
 use shared::outcome::{self as logged, ErrorType};
+use shared::settings::{Noted, Settings};
 use tokio::time::{sleep, timeout};
 
 use crate::memory::{Memory, NOTHING};
@@ -52,9 +52,11 @@ pub struct Config {
 
 impl Config {
     /// Reads the configuration.
-    #[must_use]
-    pub fn read(settings: &Settings<'_>, _random: &[u8; 32]) -> Option<Self> {
-        Some(Self { aws: Aws::read_with(settings, &[ENDPOINT_VARIABLE])? })
+    ///
+    /// # Errors
+    /// If a variable is missing or invalid.
+    pub fn read(settings: &Settings<'_>, _random: &[u8; 32]) -> Result<Self, Noted> {
+        Ok(Self { aws: Aws::read_with(settings, &[ENDPOINT_VARIABLE])? })
     }
 }
 

@@ -3,7 +3,6 @@
 //! Cognito invokes this function asynchronously: after an error Lambda retries twice and then sends the event to the
 //! on-failure destination. So the function returns an error only if a retry or a fix can help.
 
-pub mod mailbox;
 pub mod ses;
 
 use client::aws::{Aws, Service};
@@ -11,67 +10,43 @@ use client::http::http_client;
 use client::time::Deadline;
 use runtime::metrics::Metrics;
 use sender::channel::{Accepted, Channel, Rejected};
-use sender::delivery::{Delivery, Tables, Validity};
+use sender::delivery::Delivery;
 use sender::errors::ServiceError;
 use sender::job::Job;
 use sender::kms::Decryptor;
 use sender::store::Store;
 use shared::address::EmailAddress;
-use shared::arn::KeyArn;
-use shared::config::Settings;
-use shared::disposable::BlockedDomains;
+use shared::domain::BlockedDomains;
 use shared::dry_run::{EmailPreview, Preview, SesRoute};
 use shared::message::{Content, Email, Messages, RenderError};
 use shared::recipient::RecipientHasher;
+use shared::settings::email::EmailSettings;
+use shared::settings::{Noted, Settings};
 use shared::trigger::{MessageKind, Trigger};
 
-use crate::mailbox::Mailbox;
-use crate::ses::{Route, Ses};
+use crate::ses::Ses;
 
 /// The settings of this function.
 #[derive(Debug)]
 pub struct Config {
     aws: Aws,
-    key: KeyArn,
-    messages: Messages,
-    denied: BlockedDomains,
-    from: Mailbox,
-    reply_to: Option<Mailbox>,
-    routes: Vec<Route>,
-    tables: Tables,
-    validity: Validity,
+    settings: EmailSettings,
     metrics: Metrics,
     hasher: RecipientHasher,
 }
 
 impl Config {
-    /// Reads every setting, noting all problems. `random` replaces a missing `RECIPIENT_HASH_KEY`.
-    #[must_use]
-    pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Self> {
+    /// Reads all settings. `random` replaces a missing `RECIPIENT_HASH_KEY`.
+    ///
+    /// # Errors
+    /// If one of them is invalid.
+    pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Result<Self, Noted> {
         let hasher = settings.recipient_hasher(random);
         let metrics = Metrics::read(settings, env!("CARGO_PKG_NAME"));
         let aws = Aws::read(settings);
-        let key = settings.required("CODE_KEY_ARN", str::parse::<KeyArn>);
-        let messages = runtime::messages(settings);
-        let denied = settings.blocked_domains();
-        let from = settings.required("FROM_ADDRESS", str::parse::<Mailbox>);
-        let reply_to = settings.optional("REPLY_TO_ADDRESS", str::parse::<Mailbox>);
-        let routes = Route::read(settings);
-        let tables = Tables::read(settings);
-        let validity = Validity::read(settings);
-        Some(Self {
-            aws: aws?,
-            key: key?,
-            messages: messages?,
-            denied: denied?,
-            from: from?,
-            reply_to: reply_to?,
-            routes: routes?,
-            tables: tables?,
-            validity: validity?,
-            metrics,
-            hasher,
-        })
+        let settings = EmailSettings::read(settings)?;
+        runtime::log_template_problems(&settings.messages);
+        Ok(Self { aws: aws?, settings, metrics: metrics?, hasher })
     }
 }
 
@@ -80,19 +55,20 @@ impl Config {
 pub fn new(config: Config) -> Delivery<EmailChannel> {
     let http_client = http_client();
     let aws = |service, region: Option<&str>| config.aws.config(service, region, &http_client);
+    let EmailSettings { sender, messages, from, reply_to, routes } = config.settings;
     let ses = Ses::new(
-        config.routes.iter().map(|route| (aws(Service::SesV2, route.region.as_deref()), route)),
-        &config.from,
-        config.reply_to.as_ref(),
+        routes.iter().map(|route| (aws(Service::SesV2, route.region.as_deref()), route)),
+        &from,
+        reply_to.as_ref(),
     );
-    let kms = aws(Service::Kms, Some(config.key.region()));
-    let records = config.tables.records.map(|table| Store::new(&aws(Service::DynamoDb, None), table));
+    let kms = aws(Service::Kms, Some(sender.key.region()));
+    let records = sender.tables.records.map(|table| Store::new(&aws(Service::DynamoDb, None), table));
     Delivery {
-        channel: EmailChannel { ses, denied: config.denied },
-        messages: config.messages,
-        decryptor: Decryptor::new(&kms, config.key),
+        channel: EmailChannel { ses, blocked: sender.blocked },
+        messages,
+        decryptor: Decryptor::new(&kms, sender.key),
         records,
-        validity: config.validity,
+        validity: sender.validity,
         hasher: config.hasher,
         metrics: config.metrics,
     }
@@ -102,7 +78,7 @@ pub fn new(config: Config) -> Delivery<EmailChannel> {
 #[derive(Debug)]
 pub struct EmailChannel {
     ses: Ses,
-    denied: BlockedDomains,
+    blocked: BlockedDomains,
 }
 
 /// An email to one address.
@@ -118,12 +94,12 @@ impl Channel for EmailChannel {
     type Recipient = EmailAddress;
     type Message = Letter;
     const NAME: &'static str = "email";
-    const NOUN: &'static str = "an e-mail";
+    const NOUN: &'static str = "an email";
     const TRIGGER: Trigger = Trigger::CustomEmailSender;
     const ATTRIBUTE: &'static str = "email";
 
     fn recipient(&self, _job: &Job, address: &str) -> Result<EmailAddress, Rejected> {
-        Rejected::check_domain(&self.denied, address)?;
+        Rejected::check_domain(&self.blocked, address)?;
         address.parse().map_err(|_| {
             Rejected::Blocked(
                 "the attribute `email` is not one plain address that SES could send to".to_owned(),

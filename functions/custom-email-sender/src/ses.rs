@@ -1,4 +1,4 @@
-//! Hands a finished e-mail to Amazon SES.
+//! Sends a rendered email with Amazon SES.
 
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata};
@@ -9,70 +9,11 @@ use client::time::Deadline;
 use sender::channel::{Accepted, send_with_fallback};
 use sender::errors::{ABOUT_RECIPIENT, ServiceError};
 use shared::address::EmailAddress;
-use shared::config::Settings;
+use shared::mailbox::Mailbox;
 use shared::message::Email;
+use shared::settings::email::SesRoute;
 
-use crate::mailbox::Mailbox;
-
-/// A region and a configuration set to send through.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The region whose SES is called; `None` for the function's own.
-    pub region: Option<String>,
-    /// The configuration set, where not the identity's default one.
-    pub configuration_set: Option<String>,
-}
-
-impl Route {
-    /// Reads the route of `SES_REGION` and `SES_CONFIGURATION_SET`, and the one to fall back on, which either of
-    /// `SES_FALLBACK_REGION` and `SES_FALLBACK_CONFIGURATION_SET` switches on. Notes all problems.
-    #[must_use]
-    pub fn read(settings: &Settings<'_>) -> Option<Vec<Self>> {
-        let own = settings.text("AWS_REGION");
-        let region = |name| {
-            let region = settings.optional(name, |text| {
-                let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-                if text.bytes().all(valid) {
-                    Ok(text.to_owned())
-                } else {
-                    Err("is not the name of a region, such as eu-central-1")
-                }
-            })?;
-            Some(region.filter(|region| Some(region) != own.as_ref()))
-        };
-        let configuration_set = |name| {
-            settings.optional(name, |text| {
-                let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-                if text.len() <= 64 && text.bytes().all(valid) {
-                    Ok(text.to_owned())
-                } else {
-                    Err("is not a configuration set's name: up to 64 letters, digits, `_` and `-`")
-                }
-            })
-        };
-        let first = (region("SES_REGION"), configuration_set("SES_CONFIGURATION_SET"));
-        let second = (region("SES_FALLBACK_REGION"), configuration_set("SES_FALLBACK_CONFIGURATION_SET"));
-        let first = Self { region: first.0?, configuration_set: first.1? };
-        let (region, configuration_set) = (second.0?, second.1?);
-        let unset = |name| settings.text(name).is_none();
-        if unset("SES_FALLBACK_REGION") && unset("SES_FALLBACK_CONFIGURATION_SET") {
-            return Some(vec![first]);
-        }
-        let same_region = unset("SES_FALLBACK_REGION");
-        let region = if same_region { first.region.clone() } else { region };
-        let second = Self { region, configuration_set };
-        if second == first {
-            settings.problem(
-                "SES_FALLBACK_REGION",
-                "and SES_FALLBACK_CONFIGURATION_SET name the first route again",
-            );
-            return None;
-        }
-        Some(vec![first, second])
-    }
-}
-
-/// Sends through one SES identity, by the first of its routes that takes the message.
+/// Sends from one SES identity, by the first route that accepts the message.
 #[derive(Debug, Clone)]
 pub struct Ses {
     routes: Vec<(Client, Option<String>)>,
@@ -85,7 +26,7 @@ impl Ses {
     /// Builds the clients, once per process.
     #[must_use]
     pub fn new<'a>(
-        routes: impl IntoIterator<Item = (SdkConfig, &'a Route)>,
+        routes: impl IntoIterator<Item = (SdkConfig, &'a SesRoute)>,
         from: &Mailbox,
         reply_to: Option<&Mailbox>,
     ) -> Self {
@@ -101,25 +42,25 @@ impl Ses {
         }
     }
 
-    /// The address that messages come from, which SES must have verified, by itself or by its domain.
+    /// The sender's address. It or its domain must be verified in SES.
     #[must_use]
     pub fn from_address(&self) -> &str {
         &self.from_address
     }
 
-    /// Region and configuration set of each route, in the order in which they are asked.
+    /// Region and configuration set of each route, in the order in which they are tried.
     pub fn routes(&self) -> impl Iterator<Item = (Option<&str>, Option<&str>)> {
         self.routes.iter().map(|(client, configuration_set)| {
             (client.config().region().map(AsRef::as_ref), configuration_set.as_deref())
         })
     }
 
-    /// Sends to one address and gives SES's message id. `tags` appear in SES events and metrics.
+    /// Sends to one address and returns SES's message ID. `tags` appear in SES events and metrics.
     ///
     /// Source: `SendEmail`, Amazon SES API v2 reference.
     ///
     /// # Errors
-    /// When SES did not take the message, or did not say that it did.
+    /// If SES rejected the message or its answer was lost.
     pub async fn send(
         &self,
         to: &EmailAddress,
@@ -146,8 +87,8 @@ impl Ses {
                 .send()
                 .await;
             answer.map(|answer| answer.message_id.unwrap_or_default()).map_err(|error| {
-                // What SES does not like about an address it says in words only. The sender's own addresses may
-                // be meant as well, so only a text that names the recipient's is taken for the recipient's fault.
+                // SES names an invalid address only in the error text. It may also be an address of the sender, so only
+                // a text that contains the recipient's address and none of the sender's blames the recipient.
                 let recipient = to.expose();
                 let own = [Some(&self.from), self.reply_to.as_ref()].into_iter().flatten();
                 let is_own = own.into_iter().any(|own| names(own, &recipient));
@@ -161,7 +102,7 @@ impl Ses {
     }
 }
 
-/// Whether a text holds the address as a whole, in any case of letters, and not as a part of a longer one.
+/// Whether a text contains the address as a whole, in upper or lower case, and not as a part of a longer one.
 fn names(text: &str, address: &str) -> bool {
     let (text, address) = (text.to_lowercase(), address.to_lowercase());
     let of_address =
@@ -169,7 +110,7 @@ fn names(text: &str, address: &str) -> bool {
     text.match_indices(&address).any(|(start, found)| {
         let before = text.get(..start).and_then(|before| before.chars().next_back());
         let mut after = text.get(start.saturating_add(found.len())..).unwrap_or_default().chars();
-        // A full stop ends a sentence more often than it goes on with a domain.
+        // A full stop usually ends the sentence, unless a domain continues after it.
         let goes_on = match after.next() {
             Some('.') => after.next().is_some_and(of_address),
             next => next.is_some_and(of_address),

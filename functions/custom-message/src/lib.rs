@@ -6,7 +6,6 @@
 use runtime::Invocation;
 use runtime::metrics::Metrics;
 use serde_json::value::{RawValue, to_raw_value};
-use shared::config::Settings;
 use shared::dry_run::is_requested;
 use shared::event::{Answer, Event, EventError, Request};
 use shared::locale::Locale;
@@ -14,6 +13,10 @@ use shared::message::{Content, Insert, Messages, RenderError};
 use shared::message_field::MessageField;
 use shared::metric::Metric;
 use shared::outcome::{ErrorType, Outcome};
+use shared::parameter::Variable;
+use shared::settings::custom_message::{Channels, CustomMessageSettings, EmailConfirmation};
+use shared::settings::{Noted, Settings};
+use shared::text::single_line;
 use shared::trigger::{MessageKind, Request as Wanted, Trigger};
 
 /// The settings of this function.
@@ -25,49 +28,20 @@ pub struct Config {
     metrics: Metrics,
 }
 
-/// The channels whose fields of the response this function sets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Channels {
-    email: bool,
-    sms: bool,
-}
-
-/// Whether the user pool confirms sign-ups by code or by link. The event doesn't contain this setting of the pool.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum EmailConfirmation {
-    #[default]
-    Code,
-    Link,
-}
-
 impl Config {
-    /// Reads every setting and collects all problems.
-    #[must_use]
-    pub fn read(settings: &Settings<'_>, _random: &[u8; 32]) -> Option<Self> {
+    /// Reads all settings.
+    ///
+    /// # Errors
+    /// If one of them is invalid.
+    pub fn read(settings: &Settings<'_>, _random: &[u8; 32]) -> Result<Self, Noted> {
         let metrics = Metrics::read(settings, env!("CARGO_PKG_NAME"));
-        let messages = runtime::messages(settings);
-        let channels = settings.required("CUSTOM_MESSAGE_CHANNELS", |text| {
-            let mut channels = Channels::default();
-            for channel in text.split(',').map(str::trim) {
-                match channel {
-                    "email" => channels.email = true,
-                    "sms" => channels.sms = true,
-                    "none" => {}
-                    _ => return Err("is none of `email`, `sms`, `email,sms`, `none`"),
-                }
-            }
-            Ok(channels)
-        });
-        let confirmation = settings.optional("EMAIL_CONFIRMATION", |text| match text {
-            "code" => Ok(EmailConfirmation::Code),
-            "link" => Ok(EmailConfirmation::Link),
-            _ => Err("is neither `code` nor `link`"),
-        });
-        let (messages, channels) = (messages?, channels?);
+        let CustomMessageSettings { messages, channels, confirmation } =
+            CustomMessageSettings::read(settings)?;
+        runtime::log_template_problems(&messages);
         if channels.sms {
             warn_of_long_messages(&messages);
         }
-        Some(Self { messages, channels, confirmation: confirmation?.unwrap_or_default(), metrics })
+        Ok(Self { messages, channels, confirmation, metrics: metrics? })
     }
 }
 
@@ -86,7 +60,8 @@ fn warn_of_long_messages(messages: &Messages) {
             tracing::warn!(
                 message.kind = kind.name(),
                 message.locale = locale.tag(),
-                "the SMS text {error}; Cognito sends its own text unless BRAND_NAME is shorter"
+                "the SMS text {error}, so Cognito sends its own text: set a shorter {}",
+                Variable("BRAND_NAME")
             );
         }
     }
@@ -163,6 +138,7 @@ fn answer(
             problems.note_fallback(config.messages.sms(kind, locale, placeholders.content()))
         });
         if let Some(sms) = sms {
+            // The pattern of SMS texts is `.*`, and a dot matches no line end.
             fields.push((MessageField::SmsMessage, single_line(&sms.text)));
         }
     }
@@ -270,11 +246,6 @@ impl Placeholders {
             },
         }
     }
-}
-
-/// The text on one line: the pattern of SMS texts is `.*`, and a dot matches no line end.
-fn single_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
-//! Hands a finished SMS to AWS End User Messaging, which says itself why it does not send one.
+//! Sends a rendered SMS with AWS End User Messaging, which returns a reason if it doesn't send it.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use aws_sdk_pinpointsmsvoicev2::Client;
@@ -11,76 +10,33 @@ use client::aws::Service;
 use sender::errors::{ABOUT_RECIPIENT, ServiceError};
 use shared::message::Sms;
 use shared::phone::PhoneNumber;
-
-use crate::sns::MaxPrice;
-
-/// The ARN of the number, pool of numbers or sender id that messages come from.
-///
-/// IAM is granted on that ARN, and only checks it where the call names the ARN and not the number.
-/// Source: "`SendTextMessage`", AWS End User Messaging SMS and voice v2 API reference.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OriginationIdentity(String);
-
-impl FromStr for OriginationIdentity {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts: Vec<&str> = text.split(':').collect();
-        match parts.as_slice() {
-            ["arn", partition, "sms-voice", region, account, resource]
-                if !partition.is_empty()
-                    && !region.is_empty()
-                    && account.len() == 12
-                    && account.bytes().all(|byte| byte.is_ascii_digit())
-                    && ["phone-number/", "pool/", "sender-id/"]
-                        .iter()
-                        .any(|kind| resource.strip_prefix(kind).is_some_and(|name| !name.is_empty())) =>
-            {
-                Ok(Self(text.to_owned()))
-            }
-            _ => Err(
-                "is not the ARN of a number, pool or sender id, such as arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-1234",
-            ),
-        }
-    }
-}
-
-/// How messages go out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Where they come from.
-    pub identity: OriginationIdentity,
-    /// The configuration set, where delivery events are wanted.
-    pub configuration_set: Option<String>,
-    /// The most that one message may cost.
-    pub max_price: Option<MaxPrice>,
-}
+use shared::settings::sms::EndUserMessagingSettings;
 
 /// Sends SMS.
 #[derive(Debug, Clone)]
 pub struct EndUserMessaging {
     client: Client,
-    settings: Settings,
+    settings: EndUserMessagingSettings,
 }
 
 impl EndUserMessaging {
     /// Builds the client, once per process.
     #[must_use]
-    pub fn new(config: &SdkConfig, settings: Settings) -> Self {
+    pub fn new(config: &SdkConfig, settings: EndUserMessagingSettings) -> Self {
         Self { client: Client::new(config), settings }
     }
 
-    /// Where messages come from.
+    /// The ARN of the identity that messages come from.
     #[must_use]
     pub fn from(&self) -> &str {
-        &self.settings.identity.0
+        self.settings.identity.as_str()
     }
 
-    /// Sends to one number and gives the message's id. The message is given up after `validity`, in which its code
-    /// can be used.
+    /// Sends to one number and returns the message ID. The service stops trying after `validity`, when the code is no
+    /// longer valid.
     ///
     /// # Errors
-    /// When the service did not take the message, or did not say that it did.
+    /// If the service rejected the message or its answer was lost.
     pub async fn send(
         &self,
         to: &PhoneNumber,
@@ -91,7 +47,7 @@ impl EndUserMessaging {
             .client
             .send_text_message()
             .destination_phone_number(to.expose())
-            .origination_identity(&self.settings.identity.0)
+            .origination_identity(self.settings.identity.as_str())
             .message_body(&sms.text)
             .message_type(MessageType::Transactional)
             .set_configuration_set_name(self.settings.configuration_set.clone())
@@ -105,7 +61,7 @@ impl EndUserMessaging {
     }
 }
 
-/// The service takes 5 seconds to 3 days.
+/// The service accepts 5 seconds to 3 days.
 fn time_to_live(validity: Duration) -> Option<i32> {
     i32::try_from(validity.as_secs().clamp(5, 259_200)).ok()
 }
@@ -113,11 +69,11 @@ fn time_to_live(validity: Duration) -> Option<i32> {
 /// The request's field that holds the recipient's number.
 const NUMBER_FIELD: &str = "DestinationPhoneNumber";
 
-/// Reasons that leave it to the named fields to say what is wrong.
+/// General reasons: the fields of the error name the problem.
 const GENERAL_REASONS: [&str; 5] =
     ["CANNOT_PARSE", "FIELD_VALIDATION_FAILED", "INVALID_PARAMETER", "INVALID_REQUEST", "OTHER"];
 
-/// What the service says besides its error code.
+/// The reason besides the error code.
 fn reason(error: &SendTextMessageError) -> Option<String> {
     use SendTextMessageError::{ConflictException, ServiceQuotaExceededException, ValidationException};
     match error {
@@ -140,26 +96,8 @@ fn reason(error: &SendTextMessageError) -> Option<String> {
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(text: &str, accepted: bool) {
-        assert_eq!(text.parse::<OriginationIdentity>().is_ok(), accepted, "{text}");
-    }
-
     #[test]
-    fn only_the_arn_of_something_that_sends_is_an_origination_identity() {
-        check("arn:aws:sms-voice:eu-central-1:123456789012:phone-number/phone-1234", true);
-        check("arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-1234", true);
-        check("arn:aws:sms-voice:eu-central-1:123456789012:sender-id/Acme/DE", true);
-        check("arn:aws:sms-voice:eu-central-1:123456789012:configuration-set/x", false);
-        check("arn:aws:sns:eu-central-1:123456789012:pool/pool-1234", false);
-        check("arn:aws:sms-voice:eu-central-1:1234:pool/pool-1234", false);
-        check("arn:aws:sms-voice:eu-central-1:123456789012:pool/", false);
-        check("+12065550100", false);
-        check("", false);
-    }
-
-    #[test]
-    fn a_message_is_given_up_when_its_code_is_dead() {
+    fn the_service_stops_trying_when_the_code_is_no_longer_valid() {
         assert_eq!(time_to_live(Duration::from_mins(3)), Some(180));
         assert_eq!(time_to_live(Duration::from_secs(1)), Some(5));
         assert_eq!(time_to_live(Duration::from_hours(365 * 24)), Some(259_200));

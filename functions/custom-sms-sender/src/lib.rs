@@ -4,7 +4,7 @@
 //! on-failure destination. So the function returns an error only if a retry or a fix can help.
 
 pub mod end_user_messaging;
-pub mod guard;
+pub mod limiter;
 pub mod sns;
 
 use std::time::Duration;
@@ -14,163 +14,56 @@ use client::http::http_client;
 use client::time::Deadline;
 use runtime::metrics::Metrics;
 use sender::channel::{Accepted, Admission, Channel, MessageFacts, Rejected, send_with_fallback};
-use sender::delivery::{Delivery, Tables, Validity};
+use sender::delivery::Delivery;
 use sender::errors::ServiceError;
 use sender::job::Job;
 use sender::kms::Decryptor;
 use sender::store::Store;
-use shared::arn::KeyArn;
-use shared::config::Settings;
-use shared::disposable::BlockedDomains;
+use shared::domain::BlockedDomains;
 use shared::dry_run::{Preview, SmsPreview};
-use shared::locale::Locale;
 use shared::message::{Content, Insert, Messages, RenderError, Sms};
+use shared::parameter::Variable;
 use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
-use shared::pumping::SmsLimits;
 use shared::recipient::RecipientHasher;
 use shared::segments::segments;
+use shared::settings::sender::Validity;
+use shared::settings::sms::{SmsProvider, SmsSettings};
+use shared::settings::{Noted, Settings};
 use shared::trigger::{MessageKind, Trigger};
 
 use crate::end_user_messaging::EndUserMessaging;
-use crate::guard::Guard;
-use crate::sns::{SmsSettings, Sns};
+use crate::limiter::SmsLimiter;
+use crate::sns::Sns;
 
 /// The settings of this function.
 #[derive(Debug)]
 pub struct Config {
     aws: Aws,
-    key: KeyArn,
-    messages: Messages,
-    denied: BlockedDomains,
-    countries: CountryAllowlist,
-    provider: ProviderSettings,
-    limits: SmsLimits,
-    tables: Tables,
-    validity: Validity,
+    settings: SmsSettings,
     metrics: Metrics,
     hasher: RecipientHasher,
 }
 
-/// Who delivers the SMS, and how.
-#[derive(Debug)]
-enum ProviderSettings {
-    Sns(SmsSettings),
-    EndUserMessaging(end_user_messaging::Settings),
-}
-
-impl ProviderSettings {
-    /// Reads `SMS_PROVIDER` and what belongs to it, noting all problems: a setting of the other provider would have
-    /// no effect, which nobody wants who sets it.
-    fn read(settings: &Settings<'_>) -> Option<Self> {
-        let by_sns = settings.optional("SMS_PROVIDER", |text| match text {
-            "sns" => Ok(true),
-            "end-user-messaging" => Ok(false),
-            _ => Err("is neither `sns` nor `end-user-messaging`"),
-        });
-        let sender_id = settings.optional("SMS_SENDER_ID", str::parse);
-        let origination_number = settings.optional("SMS_ORIGINATION_NUMBER", str::parse);
-        let max_price = settings.optional("SMS_MAX_PRICE_USD", str::parse);
-        let identity = settings.optional("SMS_ORIGINATION_IDENTITY", str::parse);
-        let configuration_set = settings.optional("SMS_CONFIGURATION_SET", |text| {
-            let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-            if text.len() <= 64 && text.bytes().all(valid) {
-                Ok(text.to_owned())
-            } else {
-                Err("is not a configuration set's name: up to 64 letters, digits, `_` and `-`")
-            }
-        });
-        let by_sns = by_sns?.unwrap_or(true);
-        let others = if by_sns {
-            ["SMS_ORIGINATION_IDENTITY", "SMS_CONFIGURATION_SET"]
-        } else {
-            ["SMS_SENDER_ID", "SMS_ORIGINATION_NUMBER"]
-        };
-        let mut clean = true;
-        for name in others.into_iter().filter(|name| settings.text(name).is_some()) {
-            settings.problem(name, "belongs to the other SMS_PROVIDER");
-            clean = false;
-        }
-        if !by_sns && matches!(identity, Some(None)) {
-            settings.problem(
-                "SMS_ORIGINATION_IDENTITY",
-                "is not set, and SMS_PROVIDER=end-user-messaging needs it",
-            );
-        }
-        let (sender_id, origination_number, max_price) = (sender_id?, origination_number?, max_price?);
-        let (identity, configuration_set) = (identity?, configuration_set?);
-        let read = if by_sns {
-            Self::Sns(SmsSettings { sender_id, origination_number, max_price })
-        } else {
-            let identity = identity?;
-            Self::EndUserMessaging(end_user_messaging::Settings { identity, configuration_set, max_price })
-        };
-        clean.then_some(read)
-    }
-}
-
 impl Config {
-    /// Reads every setting, noting all problems. `random` replaces a missing `RECIPIENT_HASH_KEY`.
-    #[must_use]
-    pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Self> {
+    /// Reads all settings. `random` replaces a missing `RECIPIENT_HASH_KEY`.
+    ///
+    /// # Errors
+    /// If one of them is invalid.
+    pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Result<Self, Noted> {
         let hasher = settings.recipient_hasher(random);
         let metrics = Metrics::read(settings, env!("CARGO_PKG_NAME"));
         let aws = Aws::read(settings);
-        let key = settings.required("CODE_KEY_ARN", str::parse::<KeyArn>);
-        let messages = runtime::messages(settings);
-        let denied = settings.blocked_domains();
-        let countries = settings.allowed_countries();
-        let provider = ProviderSettings::read(settings);
-        let limits = SmsLimits::read(settings, countries.as_ref());
-        let tables = Tables::read(settings);
-        let validity = Validity::read(settings);
-        let messages = messages?;
-        warn_of_long_messages(&messages);
-        let (tables, limits, countries) = (tables?, limits?, countries?);
-        let parts = most_parts(&messages);
-        let below = limits.below(parts, &countries);
-        for limit in &below {
-            settings.problem(limit.setting(), format!("is less than the {parts} SMS that one message takes"));
+        let settings = SmsSettings::read(settings)?;
+        runtime::log_template_problems(&settings.messages);
+        warn_of_long_messages(&settings.messages);
+        if settings.sender.tables.counters.is_none() {
+            tracing::warn!("DELIVERY_TABLE is not set: each process counts its SMS separately");
         }
-        if !below.is_empty() {
-            return None;
-        }
-        if tables.counters.is_none() {
-            tracing::warn!("DELIVERY_TABLE is not set: every process has SMS limits of its own");
-        }
-        Some(Self {
-            aws: aws?,
-            key: key?,
-            messages,
-            denied: denied?,
-            countries,
-            provider: provider?,
-            limits,
-            tables,
-            validity: validity?,
-            metrics,
-            hasher,
-        })
+        Ok(Self { aws: aws?, settings, metrics: metrics?, hasher })
     }
 }
 
-/// The most SMS that one message takes, in any language, with an ordinary user name and password.
-fn most_parts(messages: &Messages) -> usize {
-    let parts = |kind, locale| {
-        let sample = if kind == MessageKind::AdminCreateUser {
-            Content::Invitation {
-                username: Insert::Placeholder("+12065550100"),
-                password: Insert::Placeholder("12345678"),
-            }
-        } else {
-            Content::Code(Insert::Placeholder("12345678"))
-        };
-        messages.sms(kind, locale, sample).map_or(1, |(sms, _)| segments(&sms.text).parts)
-    };
-    let all = Locale::all().flat_map(|locale| MessageKind::ALL.map(|kind| parts(kind, locale)));
-    all.max().unwrap_or(1)
-}
-
-/// A long brand name makes every message cost twice, which nobody would notice before the bill.
+/// With a long brand name, each message takes two SMS and costs twice as much.
 fn warn_of_long_messages(messages: &Messages) {
     let locale = messages.settings().default_locale;
     let sample = Content::Code(Insert::Placeholder("12345678"));
@@ -181,13 +74,14 @@ fn warn_of_long_messages(messages: &Messages) {
                 message.kind = kind.name(),
                 message.locale = locale.tag(),
                 sms.parts = parts,
-                "this text takes more than one SMS: a shorter BRAND_NAME would halve its price"
+                "this text takes more than one SMS: a shorter {} would halve its price",
+                Variable("BRAND_NAME")
             );
         }
     }
 }
 
-/// Who delivers the SMS.
+/// The service that sends the SMS.
 #[derive(Debug)]
 enum Provider {
     Sns(Sns),
@@ -221,31 +115,31 @@ impl Provider {
 pub fn new(config: Config) -> Delivery<SmsChannel> {
     let http_client = http_client();
     let aws = |service, region: Option<&str>| config.aws.config(service, region, &http_client);
-    let kms = aws(Service::Kms, Some(config.key.region()));
-    let store = |table| Store::new(&aws(Service::DynamoDb, None), table);
-    let counters = config.tables.counters.map(store);
+    let SmsSettings { sender, messages, countries, provider, limits } = config.settings;
+    let kms = aws(Service::Kms, Some(sender.key.region()));
+    let counters = sender.tables.counters.map(|table| Store::new(&aws(Service::DynamoDb, None), table));
     // Both are in the same table.
-    let records = counters.clone().filter(|_| config.tables.records.is_some());
-    let provider = match config.provider {
-        ProviderSettings::Sns(settings) => Provider::Sns(Sns::new(&aws(Service::Sns, None), settings)),
-        ProviderSettings::EndUserMessaging(settings) => {
+    let records = counters.clone().filter(|_| sender.tables.records.is_some());
+    let provider = match provider {
+        SmsProvider::Sns(settings) => Provider::Sns(Sns::new(&aws(Service::Sns, None), &settings)),
+        SmsProvider::EndUserMessaging(settings) => {
             let config = aws(Service::EndUserMessaging, None);
             Provider::EndUserMessaging(EndUserMessaging::new(&config, settings))
         }
     };
     let channel = SmsChannel {
         provider,
-        guard: Guard::new(config.limits, counters, config.hasher.clone()),
-        denied: config.denied,
-        countries: config.countries,
-        validity: config.validity,
+        limiter: SmsLimiter::new(limits, counters, config.hasher.clone()),
+        blocked: sender.blocked,
+        countries,
+        validity: sender.validity,
     };
     Delivery {
         channel,
-        messages: config.messages,
-        decryptor: Decryptor::new(&kms, config.key),
+        messages,
+        decryptor: Decryptor::new(&kms, sender.key),
         records,
-        validity: config.validity,
+        validity: sender.validity,
         hasher: config.hasher,
         metrics: config.metrics,
     }
@@ -255,8 +149,8 @@ pub fn new(config: Config) -> Delivery<SmsChannel> {
 #[derive(Debug)]
 pub struct SmsChannel {
     provider: Provider,
-    guard: Guard,
-    denied: BlockedDomains,
+    limiter: SmsLimiter,
+    blocked: BlockedDomains,
     countries: CountryAllowlist,
     validity: Validity,
 }
@@ -289,7 +183,7 @@ impl Channel for SmsChannel {
     fn recipient(&self, job: &Job, number: &str) -> Result<SmsRecipient, Rejected> {
         // An email address that can't be parsed blocks no SMS: the message doesn't go there.
         if let Some(email) = job.request.attribute("email").map_err(Rejected::Malformed)? {
-            Rejected::check_domain(&self.denied, &email)?;
+            Rejected::check_domain(&self.blocked, &email)?;
         }
         let number: PhoneNumber = number.parse().map_err(|_| {
             Rejected::Blocked("the attribute `phone_number` is not a number in E.164 form".to_owned())
@@ -332,7 +226,7 @@ impl Channel for SmsChannel {
     }
 
     async fn admit(&self, text: &Text, deadline: Deadline) -> Admission {
-        self.guard.admit(&text.to.number, text.to.country, text.parts, deadline).await
+        self.limiter.admit(&text.to.number, text.to.country, text.parts, deadline).await
     }
 
     async fn send(&self, text: &Text, deadline: Deadline) -> Result<Accepted, ServiceError> {

@@ -5,14 +5,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use runtime::metrics::Metrics;
 use runtime::{Failure, Invocation};
 use serde_json::value::{RawValue, to_raw_value};
-use shared::config::Settings;
 use shared::disposable::{LIST_DATE, LIST_LASTS_DAYS, list_age_days};
 use shared::dry_run::is_requested;
 use shared::event::{Answer, Event, EventError};
 use shared::metric::Metric;
 use shared::outcome::{ErrorType, Outcome};
-use shared::policy::{Contacts, Decision, SignUpPolicy, SignUpSettings};
+use shared::parameter::Variable;
+use shared::policy::{Contacts, Decision, SignUpPolicy};
 use shared::recipient::RecipientHasher;
+use shared::settings::sign_up::SignUpSettings;
+use shared::settings::{Noted, Settings};
 use shared::trigger::SignUpSource;
 
 /// The settings of this function.
@@ -24,42 +26,47 @@ pub struct Config {
     metrics: Metrics,
 }
 
-/// What a user reads when the event itself is unusable, which no user can have caused.
+/// What the user reads if the event is malformed, which no user can cause.
 const MALFORMED_MESSAGE: &str = "Sign-up is not possible at the moment";
 
 impl Config {
-    /// Reads every setting, noting all problems. `random` stands in for `RECIPIENT_HASH_KEY`.
-    #[must_use]
-    pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Self> {
+    /// Reads all settings. `random` replaces a missing `RECIPIENT_HASH_KEY`.
+    ///
+    /// # Errors
+    /// If one of them is invalid.
+    pub fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Result<Self, Noted> {
         let hasher = settings.recipient_hasher(random);
         let metrics = Metrics::read(settings, env!("CARGO_PKG_NAME"));
         let SignUpSettings { policy, refusal_message } = SignUpSettings::read(settings)?;
         for provider in policy.allowed.public_mailbox_providers() {
-            tracing::warn!("ALLOWED_EMAIL_DOMAINS trusts `{provider}`, where everybody can get a mailbox");
+            tracing::warn!(
+                "{} trusts `{provider}`, where anyone can get a mailbox",
+                Variable("ALLOWED_EMAIL_DOMAINS")
+            );
         }
         if policy.denied.disposable.is_enabled() {
             warn_of_an_old_list(SystemTime::now());
         }
-        Some(Self { policy, refusal_message, hasher, metrics })
+        Ok(Self { policy, refusal_message, hasher, metrics: metrics? })
     }
 }
 
-/// The list comes with the build, so only a newer build brings a newer one.
+/// The list is part of the build, so only a newer build has a newer list.
 fn warn_of_an_old_list(now: SystemTime) {
     let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let age = list_age_days(now);
     if age > LIST_LASTS_DAYS {
         tracing::warn!(
             list.age_days = age,
-            "the disposable-mail list is of {LIST_DATE} and misses newer services: deploy a newer version"
+            "the disposable email list is of {LIST_DATE} and misses newer services: deploy a newer version"
         );
     }
 }
 
-/// Answers one event.
+/// Handles one event.
 ///
 /// # Errors
-/// A refusal, with the sentence for the end user; a malformed event, with a neutral one.
+/// If the sign-up is rejected, with the sentence for the end user, or the event is malformed.
 pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>, Failure> {
     let event = Event::parse(&invocation.event);
     let dry_run = event.as_ref().map_or(Ok(false), is_requested);
@@ -87,7 +94,7 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
             invocation.id = invocation.request_id,
             outcome = logged(Outcome::SignUpUnchanged).name(),
             trigger.source = event.shown_trigger_source(),
-            "unknown trigger source, the event goes back unchanged"
+            "unknown trigger source, the event is returned unchanged"
         );
         count(Metric::SignUpUnchanged);
         return Ok(invocation.event.clone());
@@ -127,7 +134,7 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
             Err(Failure { error_type: ErrorType::SignUpRefused, message: config.refusal_message.clone() })
         }
     };
-    // Not before the answer is there: each event has one line of metrics and one in the log.
+    // Only after the response is complete, because each event has one metrics line and one log line.
     count(metric);
     tracing::info!(
         invocation.id = invocation.request_id,

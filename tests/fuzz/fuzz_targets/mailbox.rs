@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| fuzz::properties::mailbox::check(text, fuzz::header));
+libfuzzer_sys::fuzz_target!(|text: &str| fuzz::properties::mailbox::check(text));

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let Some(at_start) = runtime::configure(|settings, _| Some(settings.text("PANIC_AT_START"))) else {
+    let Some(at_start) = runtime::configure(|settings, _| Ok(settings.text("PANIC_AT_START"))) else {
         return ExitCode::FAILURE;
     };
     if let Some(text) = at_start {

@@ -12,18 +12,19 @@ use client::http::{NotConnected, http_client, http_connector};
 use client::time::Deadline;
 use runtime::metrics::Metrics;
 use sender::channel::{Accepted, Admission, Channel, Rejected, send_with_fallback};
-use sender::delivery::{Delivery, Tables, Validity};
+use sender::delivery::Delivery;
 use sender::errors::ServiceError;
 use sender::job::Job;
 use sender::kms::Decryptor;
 use sender::store::{Store, now};
 use serde_json::json;
 use shared::arn::KeyArn;
-use shared::config::Settings;
 use shared::dry_run::Preview;
 use shared::message::{Content, Messages, RenderError};
 use shared::outcome::FailureClass;
-use shared::pumping::LimitName;
+use shared::settings::sender::{Tables, Validity};
+use shared::settings::{Noted, Settings};
+use shared::sms_limits::SmsLimit;
 use shared::trigger::Trigger;
 
 const WEBHOOK: Service = Service::Other("the webhook");
@@ -73,12 +74,12 @@ impl Channel for Webhook {
     async fn admit(&self, _: &Post, deadline: Deadline) -> Admission {
         let day = now() / 86_400_000;
         let Some(room) = self.limit.checked_sub(1) else {
-            return Admission::Blocked(LimitName::DailyMessages);
+            return Admission::Blocked(SmsLimit::DailyMessages);
         };
         let expires_at = (day + 2) * 86_400;
         match self.counters.count(&format!("webhook#{day}"), 1, room, expires_at, deadline).await {
             Ok(true) => Admission::Admitted,
-            Ok(false) => Admission::Blocked(LimitName::DailyMessages),
+            Ok(false) => Admission::Blocked(SmsLimit::DailyMessages),
             Err(error) => Admission::Uncounted(error),
         }
     }
@@ -115,27 +116,28 @@ impl Webhook {
     }
 }
 
-fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Option<Delivery<Webhook>> {
+fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Result<Delivery<Webhook>, Noted> {
     let hasher = settings.recipient_hasher(random);
     let metrics = Metrics::read(settings, "webhook-sender");
     let aws = Aws::read(settings);
     let key = settings.required("CODE_KEY_ARN", str::parse::<KeyArn>);
-    let messages = runtime::messages(settings);
+    let messages = Messages::read(settings);
     let tables = Tables::read(settings);
     let validity = Validity::read(settings);
     let url = settings.required("WEBHOOK_URL", str::parse::<String>);
     let limit = settings.required("WEBHOOK_DAILY_LIMIT", str::parse::<u64>);
     let (aws, key, tables) = (aws?, key?, tables?);
     let http_client = http_client();
-    let store = Store::new(&aws.config(Service::DynamoDb, None, &http_client), tables.counters?);
-    Some(Delivery {
+    let table = tables.counters.ok_or_else(|| settings.problem("DELIVERY_TABLE", "is not set"))?;
+    let store = Store::new(&aws.config(Service::DynamoDb, None, &http_client), table);
+    Ok(Delivery {
         channel: Webhook { connector: http_connector(), url: url?, counters: store.clone(), limit: limit? },
         messages: messages?,
         decryptor: Decryptor::new(&aws.config(Service::Kms, Some(key.region()), &http_client), key),
         records: tables.records.map(|_| store),
         validity: validity?,
         hasher,
-        metrics,
+        metrics: metrics?,
     })
 }
 

@@ -1,10 +1,9 @@
-//! Settings of a sender that decide about one recipient, read as the function reads them.
+//! Settings of a function, read as the function reads them.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use shared::config::{ConfigError, Settings};
 use shared::domain::Denial;
+use shared::settings::{ConfigError, InLayer, Noted, Settings};
 use shared::trigger::Trigger;
 
 use super::contact::Contact;
@@ -12,49 +11,43 @@ use super::finding::{Finding, Level};
 use super::registry::CheckId;
 use crate::terminal::output::plain;
 
-/// Why settings of a function can't be read.
-pub(super) enum Unreadable {
-    /// They are in a file of a Lambda layer.
-    InLayer(String),
-    /// The function itself doesn't start with them.
-    Invalid(ConfigError),
-}
-
-/// Reads settings as the function does.
+/// Reads settings of a function. Files that they name are in a Lambda layer.
 pub(super) fn read<T>(
     variables: &BTreeMap<String, String>,
-    read: impl FnOnce(&Settings<'_>) -> Option<T>,
-) -> Result<T, Unreadable> {
-    let in_layer = RefCell::default();
+    read: impl FnOnce(&Settings<'_>) -> Result<T, Noted>,
+) -> Result<T, ConfigError> {
     let lookup = |name: &str| variables.get(name).cloned();
-    let read_file = |path: &str| {
-        *in_layer.borrow_mut() = Some(path.to_owned());
-        Err("it is in a layer".to_owned())
-    };
-    let settings = Settings::new(&lookup, &read_file);
+    let settings = Settings::new(&lookup, &InLayer);
     let value = read(&settings);
-    let result = settings.finish(value);
-    match in_layer.into_inner() {
-        Some(path) => Err(Unreadable::InLayer(path)),
-        None => result.map_err(Unreadable::Invalid),
-    }
+    settings.finish(value)
 }
 
-impl Unreadable {
-    /// That `what` isn't known, or that the function doesn't even start.
-    pub(super) fn finding(&self, check: CheckId, function: Trigger, what: &str) -> Finding {
-        match self {
-            Self::InLayer(path) => Finding::new(
-                check,
-                Level::NotChecked,
-                format!("{what}: not checked, the list {} is in a Lambda layer", plain(path)),
-            ),
-            Self::Invalid(error) => Finding::cause(
-                check,
-                format!("{} doesn't start, so it sends nothing: {error}", function.package()),
-            )
-            .advice("Fix these parameters and deploy the stack again: docs/configuration.md."),
-        }
+/// Whether the function of a trigger starts in its Region: reads all settings that the function reads, except the
+/// credentials from Lambda.
+pub(super) fn check_start(
+    trigger: Trigger,
+    region: &str,
+    variables: &BTreeMap<String, String>,
+) -> Result<(), ConfigError> {
+    // Lambda sets this variable itself and doesn't return it.
+    let region = [("AWS_REGION".to_owned(), region.to_owned())];
+    let variables = variables.clone().into_iter().chain(region).collect();
+    read(&variables, |settings| settings.check(trigger))
+}
+
+/// A check that needs settings which can't be used: the function doesn't start, or `what` isn't known.
+pub(super) fn unusable(error: &ConfigError, check: CheckId, function: Trigger, what: &str) -> Finding {
+    match error {
+        ConfigError::NotKnown(_) => Finding::new(
+            check,
+            Level::NotChecked,
+            format!("{what}: not checked, {}", plain(&error.to_string())),
+        ),
+        ConfigError::Invalid(_) => Finding::cause(
+            check,
+            format!("{} doesn't start, so it sends nothing: {error}", function.package()),
+        )
+        .advice("Fix these parameters and deploy the stack again: docs/configuration.md."),
     }
 }
 
@@ -74,9 +67,9 @@ pub(super) fn blocked_domain(
     )]
     let lists = match read(variables, |settings| settings.blocked_domains()) {
         Ok(lists) => lists,
-        Err(unreadable) => {
+        Err(error) => {
             let what = format!("whether {} blocks {address}", function.package());
-            return Some(unreadable.finding(check, function, &what));
+            return Some(unusable(&error, check, function, &what));
         }
     };
     let denial = lists.denies(address)?;

@@ -16,7 +16,7 @@ use shared::trigger::Trigger;
 use super::contact::Contact;
 use super::finding::Finding;
 use super::registry::CheckId;
-use super::settings::{blocked_domain, read};
+use super::settings::{blocked_domain, read, unusable};
 use super::subject::Subject;
 use super::user::OWN_CONTACT;
 use crate::aws::cognito::Pool;
@@ -112,9 +112,9 @@ fn country(variables: &BTreeMap<String, String>, number: &PhoneNumber) -> Findin
     )]
     let allowed = match read(variables, |settings| settings.allowed_countries()) {
         Ok(allowed) => allowed,
-        Err(unreadable) => {
+        Err(error) => {
             let what = "whether custom-sms-sender allows the number's country";
-            return unreadable.finding(CHECK, Trigger::CustomSmsSender, what);
+            return unusable(&error, CHECK, Trigger::CustomSmsSender, what);
         }
     };
     let shown = number.expose();

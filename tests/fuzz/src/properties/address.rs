@@ -1,7 +1,7 @@
 //! An accepted address is one mailbox on one line of ASCII, and stays the same address wherever it is read again.
 
-use shared::address::EmailAddress;
-use shared::domain::{Denial, DomainDenylist, EmailDomain};
+use shared::address::{EmailAddress, EmailDomain};
+use shared::domain::{Denial, DomainDenylist};
 
 /// Checks one text.
 pub fn check(text: &str) {

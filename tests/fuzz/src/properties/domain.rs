@@ -3,8 +3,8 @@
 //! The first line is a list, the second an address, the third says how the address's domain is spelt oddly.
 
 use shared::address::EmailAddress;
-use shared::disposable::BlockedDomains;
-use shared::domain::{Denial, DomainAllowlist, DomainDenylist, DomainPattern, EmailDomain};
+use shared::address::EmailDomain;
+use shared::domain::{BlockedDomains, Denial, DomainAllowlist, DomainDenylist, DomainPattern};
 use shared::policy::{Contacts, Decision, SignUpMode, SignUpPolicy};
 use shared::trigger::SignUpSource;
 

@@ -2,10 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use shared::mailbox::Mailbox;
 
-/// Checks one value of `FROM_ADDRESS`. `header` gives the header of a value that is accepted.
-pub fn check(text: &str, header: impl Fn(&str) -> Option<String>) {
-    let Some(header) = header(text) else { return };
+/// Checks one value of `FROM_ADDRESS`.
+pub fn check(text: &str) {
+    let Ok(mailbox) = text.parse::<Mailbox>() else { return };
+    let header = mailbox.header();
     assert!(header.bytes().all(|byte| matches!(byte, b' '..=b'~')), "one line of ASCII");
     let Some(front) = header.strip_suffix('>') else {
         return super::address::check(&header);

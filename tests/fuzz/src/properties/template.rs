@@ -4,9 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use shared::config::MessageSettings;
 use shared::locale::Locale;
-use shared::message::{Content, Insert, Messages};
+use shared::message::{Content, Insert, MessageSettings, Messages};
 use shared::secret::Code;
 use shared::trigger::MessageKind;
 
@@ -37,8 +36,8 @@ pub fn check(text: &str) {
     let settings =
         MessageSettings { brand: "Acme".to_owned(), support: None, default_locale: Locale::default() };
     let names: Vec<_> = overrides.keys().cloned().collect();
-    let (messages, problems) = Messages::new(settings, overrides);
-    assert!(problems.iter().all(|problem| !problem.contains(CODE)));
+    let messages = Messages::new(settings, overrides);
+    assert!(messages.problems().iter().all(|problem| !problem.contains(CODE)));
     let code = Code::new(CODE.to_owned().into());
     let all: Vec<_> = MessageKind::ALL
         .into_iter()

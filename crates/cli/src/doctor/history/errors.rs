@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use shared::outcome::ErrorType;
+use shared::settings::ConfigError;
 use shared::trigger::Trigger;
 
 use super::{MAX_LINES, timestamp};
@@ -13,7 +14,7 @@ use crate::aws::lambda::Configuration;
 use crate::aws::logs::{Line, Logs};
 use crate::doctor::finding::Finding;
 use crate::doctor::registry::CheckId;
-use crate::doctor::startup;
+use crate::doctor::settings::check_start;
 use crate::doctor::subject::Subject;
 use crate::terminal::shell::quote;
 
@@ -36,8 +37,8 @@ pub(super) async fn check(subject: &Subject<'_>, logs: &Logs) -> Vec<Finding> {
         .iter()
         .filter_map(|(trigger, configuration, lines)| {
             let variables = subject.settings.get(trigger).and_then(|settings| settings.as_ref().ok());
-            let starts = variables.is_some_and(|settings| startup::problem(*trigger, settings).is_none());
-            finding(configuration, starts, lines, subject.region())
+            let start = variables.map(|variables| check_start(*trigger, subject.region(), variables));
+            finding(configuration, start.as_ref(), lines, subject.region())
         })
         .collect();
     if findings.is_empty() && !answers.is_empty() {
@@ -51,7 +52,7 @@ pub(super) async fn check(subject: &Subject<'_>, logs: &Logs) -> Vec<Finding> {
 
 fn finding(
     configuration: &Configuration,
-    starts: bool,
+    start: Option<&Result<(), ConfigError>>,
     lines: &Result<Vec<Line>, AwsError>,
     region: &str,
 ) -> Option<Finding> {
@@ -75,12 +76,17 @@ fn finding(
     let finding = if let Some(names) = settings {
         let summary =
             format!("{name} didn't start in the last hour, last at {at}, because of these settings: {names}");
-        if starts {
-            Finding::warning(ERRORS, format!("{summary}; with its current settings it starts"))
-        } else {
-            Finding::cause(ERRORS, summary).advice(
-                "Fix the parameters with these names and deploy the stack again: docs/configuration.md.",
-            )
+        match start {
+            Some(Ok(())) => {
+                Finding::warning(ERRORS, format!("{summary}; with its current settings it starts"))
+            }
+            Some(Err(error @ ConfigError::NotKnown(_))) => Finding::warning(
+                ERRORS,
+                format!("{summary}; doctor can't check whether it starts now, because {error}"),
+            ),
+            Some(Err(ConfigError::Invalid(_))) | None => Finding::cause(ERRORS, summary).advice(
+                "Fix the parameters of these variables and deploy the stack again: docs/configuration.md.",
+            ),
         }
     } else {
         let counts: Vec<_> = counts.iter().map(|(error, count)| format!("{error} {count}")).collect();

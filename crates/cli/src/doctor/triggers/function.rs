@@ -1,14 +1,15 @@
 //! Whether Lambda can run a function.
 
-use shared::arn::{function_name, unqualified};
+use shared::arn::{function_name, region_of, unqualified};
+use shared::settings::ConfigError;
 
 use crate::aws::cognito::Pool;
 use crate::aws::lambda::Configuration;
 use crate::aws::{AwsError, Kind};
-use crate::doctor::finding::Finding;
+use crate::doctor::finding::{Finding, Level};
 use crate::doctor::function::{AttachedFunction, attach_command, lambda_command};
 use crate::doctor::registry::CheckId;
-use crate::doctor::startup;
+use crate::doctor::settings::check_start;
 use crate::doctor::subject::Subject;
 use crate::stack::Stack;
 
@@ -135,14 +136,23 @@ fn settings(attached: AttachedFunction<'_>, configuration: &Configuration) -> Op
             return Some(Finding::not_checked(SETTINGS, &format!("the settings of {name}"), error));
         }
     };
-    let problem = startup::problem(attached.trigger, variables)?;
-    Some(
-        Finding::cause(SETTINGS, format!("{name} doesn't start ({problem}): {}", attached.consequence()))
-            .evidence(
-                "lambda:GetFunctionConfiguration returns its variables, which doctor reads as the function does",
-            )
-            .advice("Fix the parameter with that name and deploy the stack again: docs/configuration.md."),
-    )
+    let region = region_of(attached.arn).unwrap_or_default();
+    let error = check_start(attached.trigger, region, variables).err()?;
+    let finding = match error {
+        ConfigError::Invalid(_) => {
+            Finding::cause(SETTINGS, format!("{name} doesn't start ({error}): {}", attached.consequence()))
+                .advice(
+                    "Fix the parameters that this names and deploy the stack again: docs/configuration.md.",
+                )
+        }
+        ConfigError::NotKnown(_) => {
+            Finding::new(SETTINGS, Level::NotChecked, format!("whether {name} starts: not checked, {error}"))
+                .advice("All other settings of the function are valid.")
+        }
+    };
+    Some(finding.evidence(
+        "lambda:GetFunctionConfiguration returns its variables, which doctor reads as the function does",
+    ))
 }
 
 pub(super) fn concurrency(

@@ -1,14 +1,15 @@
-//! Who a message comes from: `Name <address>`, as a header takes it.
+//! The sender of an email as a header contains it: `Name <address>`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use shared::address::EmailAddress;
-use shared::message::has_forbidden_character;
 
-/// An address with the name that mail programs show.
+use crate::address::EmailAddress;
+use crate::text::has_forbidden_character;
+
+/// An address with the name that email clients show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mailbox {
     name: Option<String>,
@@ -22,9 +23,9 @@ impl Mailbox {
         self.address.expose()
     }
 
-    /// As SES takes it: a name of plain words as a quoted string, any other as MIME encoded words.
+    /// As SES accepts it: an ASCII name as a quoted string, any other name as MIME encoded words.
     ///
-    /// SES wants names outside ASCII encoded; the address's domain is in Punycode already.
+    /// SES accepts ASCII only; the address's domain is already in Punycode.
     /// Source: "Email format", Amazon SES developer guide; RFC 2047.
     #[must_use]
     pub fn header(&self) -> String {
@@ -42,7 +43,7 @@ impl Mailbox {
 impl FromStr for Mailbox {
     type Err = &'static str;
 
-    // The text of a wrong value stays out of the error: it is an address.
+    // The error doesn't contain the value, because it may be an address.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, address) = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
             Some((name, address)) => (name.trim(), address),
@@ -51,9 +52,9 @@ impl FromStr for Mailbox {
         let name = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name);
         if name.chars().count() > MAX_NAME || has_forbidden_character(name) || name.contains(char::is_control)
         {
-            return Err("has a name that is longer than 100 characters or holds an invisible character");
+            return Err("must not have a name of more than 100 characters, or with an invisible character");
         }
-        let address = address.parse().map_err(|_| "is neither `Name <address>` nor an address")?;
+        let address = address.parse().map_err(|_| "must be `Name <address>` or an address")?;
         Ok(Self { name: (!name.is_empty()).then(|| name.to_owned()), address })
     }
 }
@@ -64,7 +65,7 @@ impl fmt::Debug for Mailbox {
     }
 }
 
-/// Longest name, in characters: mail programs show far less.
+/// The longest name, in characters: email clients show far less.
 const MAX_NAME: usize = 100;
 /// Most bytes of text in one encoded word, so that it stays below RFC 2047's 75 characters in base64.
 const MAX_ENCODED: usize = 45;

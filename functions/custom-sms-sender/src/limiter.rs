@@ -1,4 +1,4 @@
-//! The SMS guard at work: passes a message by its counters, which all processes share.
+//! Enforces the SMS limits with counters in DynamoDB, which all processes share.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,21 +7,21 @@ use sender::channel::Admission;
 use sender::errors::ServiceError;
 use sender::store::{Store, now};
 use shared::phone::{Country, PhoneNumber};
-use shared::pumping::{LimitName, ProcessCap, SmsLimits};
 use shared::recipient::RecipientHasher;
+use shared::sms_limits::{ProcessCap, SmsLimit, SmsLimits};
 
-/// Counts messages, and stops those that are too many.
+/// Counts SMS, and blocks those above a limit.
 #[derive(Debug)]
-pub struct Guard {
+pub struct SmsLimiter {
     limits: SmsLimits,
     store: Option<Store>,
     hasher: RecipientHasher,
-    /// For as long as the store cannot be asked.
+    /// Limits this process while DynamoDB fails.
     cap: Mutex<ProcessCap>,
 }
 
-impl Guard {
-    /// Counts in the store; without one, in this process alone.
+impl SmsLimiter {
+    /// Counts in the store, or in this process only if there is none.
     #[must_use]
     pub fn new(limits: SmsLimits, store: Option<Store>, hasher: RecipientHasher) -> Self {
         Self { limits, store, hasher, cap: Mutex::default() }
@@ -44,7 +44,7 @@ impl Guard {
                 Err(failure) => Some(failure),
             },
         };
-        // A panic elsewhere cannot leave the cap half changed, and ends the process anyway.
+        // A panic can't leave the cap in an invalid state, and ends the process anyway.
         let allowed = self.cap.lock().unwrap_or_else(PoisonError::into_inner).allow(seconds, parts);
         match (allowed, failure) {
             (true, None) => Admission::Admitted,
@@ -53,7 +53,7 @@ impl Guard {
         }
     }
 
-    /// Counts the message in every counter in turn, and gives the limit that stops it.
+    /// Counts the message in one counter after the other, and returns the limit that blocks it.
     async fn count(
         &self,
         store: &Store,
@@ -62,7 +62,7 @@ impl Guard {
         parts: usize,
         seconds: u64,
         deadline: Deadline,
-    ) -> Result<Option<LimitName>, ServiceError> {
+    ) -> Result<Option<SmsLimit>, ServiceError> {
         for counter in self.limits.counters(to, country, parts, seconds, &self.hasher) {
             let counted = match counter.room {
                 None => false,
