@@ -466,7 +466,7 @@ async fn end_user_messaging_sends_and_says_why_it_does_not() {
             "ServiceQuotaExceededException",
             "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT",
             false,
-            "is reached: raise it",
+            "SMS spend limit is reached",
         ),
         ("ConflictException", "RESOURCE_NOT_ACTIVE", false, "SMS_ORIGINATION_IDENTITY"),
         ("ValidationException", "PRICE_OVER_THRESHOLD", true, "SMS_MAX_PRICE_USD"),
