@@ -199,8 +199,13 @@ impl FromStr for CountryAllowlist {
                 Ok(country) => {
                     countries.insert(country);
                 }
-                // An entry with digits may be a phone number, a long one an address. Neither must be shown.
-                Err(error) if entry.len() > 3 || entry.contains(char::is_numeric) => {
+                // An entry with digits may be a phone number, one that is long or has an `@` an address, which no
+                // message may show.
+                Err(error)
+                    if entry.len() > 3
+                        || entry.contains(char::is_numeric)
+                        || entry.contains(crate::address::AT_SIGNS) =>
+                {
                     problems.push(format!("entry {position} {error}"));
                 }
                 Err(error) => problems.push(format!("entry {position} `{}` {error}", entry.escape_debug())),
@@ -472,12 +477,13 @@ mod tests {
         check_list_error("", "lists no country, and there is no value for all of them");
         check_list_error(" , ", "lists no country, and there is no value for all of them");
         check_list_error(
-            "*, DE, DEU, UK, +12065550100, ann@example.com",
+            "*, DE, DEU, UK, +12065550100, ann@example.com, a@b",
             "entry 1 `*` is not a two-letter country code such as `DE`, \
              entry 3 `DEU` is not a two-letter country code such as `DE`, \
              entry 4 `UK` is not the ISO 3166-1 code of a country with phone numbers of its own, \
              entry 5 is not a two-letter country code such as `DE`, \
-             entry 6 is not a two-letter country code such as `DE`",
+             entry 6 is not a two-letter country code such as `DE`, \
+             entry 7 is not a two-letter country code such as `DE`",
         );
     }
 
