@@ -18,7 +18,7 @@ from local.processes import ROOT, TOOLS, Processes, TimeUp, Trouble, end_by_itse
 
 try:
     from local.report import NotAsExpected, Report
-    from local.stage import Stage
+    from local.stage import RELEASE_BUILD, Stage
     from local.stories import messages, operation, users
 except ModuleNotFoundError as error:
     sys.exit(f"missing: the Python package {error.name}; `make tools` installs it")
@@ -86,7 +86,7 @@ def preconditions(build):
     for program in ["node"] + (["cargo"] if build else []):
         if not shutil.which(program):
             missing.append(f"{program} on the PATH")
-    if not build and not (ROOT / ".aws-sam" / "build" / "template.yaml").exists():
+    if not build and not (RELEASE_BUILD / "template.yaml").exists():
         missing.append(".aws-sam/build, which --no-build deploys (run once without it)")
     if missing:
         raise Trouble("\n".join(f"missing: {item}" for item in missing))
