@@ -30,7 +30,7 @@ pub(crate) enum DnsFailure {
     #[error("no DNS server answered in time")]
     Silence,
     /// SERVFAIL, REFUSED and the like.
-    #[error("the DNS server answers that it cannot tell ({0})")]
+    #[error("the DNS server returned an error ({0})")]
     Refused(String),
     #[error("DNS could not be asked")]
     Other,

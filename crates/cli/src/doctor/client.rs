@@ -12,6 +12,7 @@ use super::subject::Subject;
 use crate::aws::cognito::{AppClient, Pools};
 use crate::aws::{AwsError, Kind};
 use crate::terminal::output::plain;
+use crate::terminal::words::count;
 
 const FOUND: CheckId = CheckId::ClientFound;
 const ERRORS: CheckId = CheckId::ClientErrors;
@@ -128,8 +129,7 @@ pub(super) fn findings(clients: &Result<Clients, AwsError>, pool_id: &str) -> Ve
         return findings;
     }
     let more = if clients.more { "; the user pool has more: name one with --client-id" } else { "" };
-    let count = clients.all().count();
-    let described = if count == 1 { "1 app client".to_owned() } else { format!("{count} app clients") };
+    let described = count(clients.all().count(), "app client");
     findings.push(Finding::ok(FOUND, format!("{described} checked{more}")));
     findings.push(errors(clients));
     findings.push(secrets(clients));

@@ -2,6 +2,7 @@
 
 use super::finding::{Finding, Level};
 use super::registry::Area;
+use crate::terminal::words::count;
 
 /// The findings of one area.
 pub(super) struct AreaFindings {
@@ -81,17 +82,13 @@ impl Conclusion {
 
     /// "1 cause, 2 warnings".
     fn counts(&self) -> String {
-        let count = |number: usize, one: &str, many: &str| match number {
-            0 => None,
-            1 => Some(format!("1 {one}")),
-            _ => Some(format!("{number} {many}")),
-        };
         let counts = [
-            count(self.causes, "cause", "causes"),
-            count(self.warnings, "warning", "warnings"),
-            count(self.not_checked, "not checked", "not checked"),
+            (self.causes, count(self.causes, "cause")),
+            (self.warnings, count(self.warnings, "warning")),
+            (self.not_checked, format!("{} not checked", self.not_checked)),
         ];
-        counts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        let nonzero = counts.into_iter().filter(|(number, _)| *number > 0);
+        nonzero.map(|(_, text)| text).collect::<Vec<_>>().join(", ")
     }
 }
 

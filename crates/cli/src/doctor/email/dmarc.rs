@@ -178,7 +178,7 @@ pub(super) fn finding(
         Ok(DmarcLookup::Nothing) => {
             let summary = format!("{domain} has no DMARC record: its emails may land in the junk folder");
             return Finding::warning(CHECK, summary)
-                .advice(format!("Publish a TXT record _dmarc.{domain}, to begin with \"v=DMARC1; p=none\"."))
+                .advice(format!("Publish a TXT record at _dmarc.{domain}. Start with \"v=DMARC1; p=none\"."))
                 .evidence("neither the domain nor a parent domain has one (RFC 9989)")
                 .evidence(WANTED)
                 .source(DMARC_PAGE);

@@ -172,7 +172,7 @@ fn sent_by(pool: &Pool, sender: &EmailSender<'_>) -> Finding {
         EmailSender::Unknown(None) => Finding::new(
             CHECK,
             Level::NotChecked,
-            format!("{attached} sends the emails; it isn't custom-email-sender: not checked how"),
+            format!("how {attached} sends the emails: not checked, it isn't custom-email-sender"),
         ),
         EmailSender::CognitoDefault => Finding::warning(
             CHECK,

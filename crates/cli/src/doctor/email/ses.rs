@@ -221,7 +221,7 @@ fn sending(region: &str, account: &Account) -> Finding {
         format!("sending is paused for the whole account in SES in {region}"),
     )
     .step(Step::ResumeSending { region: region.to_owned() })
-    .advice("Find out first who or what paused it and why: an alarm on bounces may have.")
+    .advice("First find out what paused it and why. It may have been an alarm on bounces.")
     .evidence("ses:GetAccount returns SendingEnabled false")
     .source(GET_ACCOUNT)
 }

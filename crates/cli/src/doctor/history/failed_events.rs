@@ -14,6 +14,7 @@ use crate::doctor::subject::Subject;
 use crate::record::{Channel, Record};
 use crate::stack::Stack;
 use crate::terminal::shell::quote;
+use crate::terminal::words::count;
 
 const FAILED_EVENTS: CheckId = CheckId::HistoryFailedEvents;
 
@@ -94,21 +95,19 @@ async fn receive(subject: &Subject<'_>, stack: &Stack, url: &str) -> Result<Vec<
 fn not_empty(stack: &Stack, depth: u64, read: Result<usize, AwsError>, of_user: &[FailedEvent]) -> Finding {
     const RECEIVED: &str =
         "sqs:ReceiveMessage, without hiding messages; matched by username, sub, address and number";
-    let events =
-        format!("the on-failure queue holds {depth} failed {}", if depth == 1 { "event" } else { "events" });
+    let events = format!("the on-failure queue holds {}", count(depth, "failed event"));
     let finding = match read {
-        Ok(read) => match of_user.first() {
-            Some(FailedEvent { description, .. }) => Finding::cause(
+        Ok(read) => match of_user {
+            [] => Finding::warning(
                 FAILED_EVENTS,
-                format!("{events}; {} of the {read} read belong to this user: {description}", of_user.len()),
-            )
-            .evidence(RECEIVED),
-            None => Finding::warning(
+                format!("{events} (doctor read {read}), but none of this user"),
+            ),
+            [FailedEvent { description, .. }, ..] => Finding::cause(
                 FAILED_EVENTS,
-                format!("{events}; none of the {read} read belongs to this user"),
-            )
-            .evidence(RECEIVED),
-        },
+                format!("{events} (doctor read {read}), {} of this user: {description}", of_user.len()),
+            ),
+        }
+        .evidence(RECEIVED),
         Err(error) => {
             let role = stack.redrive_role_arn();
             let with_role = role.map(|role| format!(" with the role {role}")).unwrap_or_default();

@@ -17,6 +17,7 @@ use crate::doctor::subject::Subject;
 use crate::doctor::user::state;
 use crate::record::Channel;
 use crate::terminal::shell::quote;
+use crate::terminal::words::count;
 
 const MESSAGES: CheckId = CheckId::HistoryMessages;
 
@@ -192,11 +193,10 @@ impl ChannelLog<'_> {
 
 /// "3 entries, 2 sent, 1 failed".
 fn counts(entries: &[LogEntry]) -> String {
-    let count = |test: fn(&InvocationEnd) -> bool| entries.iter().filter(|entry| test(&entry.end)).count();
-    let sent = count(|end| matches!(end, InvocationEnd::Sent(_)));
-    let failed = count(|end| matches!(end, InvocationEnd::Failed(..)));
-    let noun = if entries.len() == 1 { "entry" } else { "entries" };
-    format!("{} {noun}, {sent} sent, {failed} failed", entries.len())
+    let ended = |test: fn(&InvocationEnd) -> bool| entries.iter().filter(|entry| test(&entry.end)).count();
+    let sent = ended(|end| matches!(end, InvocationEnd::Sent(_)));
+    let failed = ended(|end| matches!(end, InvocationEnd::Failed(..)));
+    format!("{}, {sent} sent, {failed} failed", count(entries.len(), "entry"))
 }
 
 fn not_invoked(subject: &Subject<'_>, channels: &[ChannelLog<'_>]) -> Finding {
@@ -215,7 +215,7 @@ fn not_invoked(subject: &Subject<'_>, channels: &[ChannelLog<'_>]) -> Finding {
             MESSAGES,
             format!("{nothing}: if the user requested a code, Cognito didn't pass it to the function"),
         )
-        .advice("Then look at the user pool: user, recovery, app client, triggers and key above.")
+        .advice("Look at the checks above of the user, recovery, app client, triggers and key.")
     };
     finding.evidence(format!(
         "logs:FilterLogEvents finds no entry with the keyed hash of the recipient in the last {hours} h"

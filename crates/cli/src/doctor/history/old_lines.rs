@@ -1,6 +1,7 @@
 //! Reads log entries of version 0.1.0 and earlier, which have sentences and no field `outcome`.
 //!
-//! The sentences of those versions don't change any more. Remove this file one release after the field `outcome`.
+//! The sentences of those versions don't change any more; doctor shows them with its own spelling of "email".
+//! Remove this file one release after the field `outcome`.
 
 use shared::outcome::FailureClass;
 
@@ -56,7 +57,7 @@ pub(super) fn end(
 /// A reason, if it is one of those sentences.
 fn known(reason: &str) -> String {
     if REASONS.iter().any(|beginning| reason.starts_with(beginning)) {
-        return harmless(reason);
+        return in_doctors_spelling(&harmless(reason));
     }
     "see the log for the reason".to_owned()
 }
@@ -70,8 +71,13 @@ const REFUSALS: [&str; 4] = [
 ];
 
 /// Why pre-sign-up rejected a sign-up, without what follows the known sentence.
-pub(super) fn refusal(message: &str) -> &'static str {
-    REFUSALS.into_iter().find(|sentence| message.starts_with(sentence)).unwrap_or("refused")
+pub(super) fn refusal(message: &str) -> String {
+    let sentence = REFUSALS.into_iter().find(|sentence| message.starts_with(sentence));
+    in_doctors_spelling(sentence.unwrap_or("refused"))
+}
+
+fn in_doctors_spelling(sentence: &str) -> String {
+    sentence.replace("e-mail", "email")
 }
 
 #[cfg(test)]
@@ -85,6 +91,10 @@ mod tests {
             known("the limit of SMS_DAILY_BUDGET_USD is reached"),
             "the limit of SMS_DAILY_BUDGET_USD is reached"
         );
+        assert_eq!(
+            known("the e-mail domain is on DENIED_EMAIL_DOMAINS"),
+            "the email domain is on DENIED_EMAIL_DOMAINS"
+        );
         assert_eq!(known("ann@example.com"), hidden);
         assert_eq!(known(""), hidden);
         for person in ["ann@example.com", "+12065550123"] {
@@ -95,9 +105,12 @@ mod tests {
     #[test]
     fn only_known_refusals_are_shown() {
         for sentence in REFUSALS {
-            assert_eq!(refusal(sentence), sentence);
+            assert_eq!(refusal(sentence), sentence.replace("e-mail", "email"));
         }
-        assert_eq!(refusal(&format!("{} of 2026-11-09", REFUSALS[1])), REFUSALS[1]);
+        assert_eq!(
+            refusal(&format!("{} of 2026-11-09", REFUSALS[1])),
+            "refused: the email domain is on the disposable-mail list"
+        );
         assert_eq!(refusal("ann@example.com"), "refused");
     }
 }

@@ -47,7 +47,7 @@ fn decision(subject: &Subject<'_>, address: &str, line: &Line, hash: &str) -> Op
         Outcome::SignUpRefused => {
             let reason = match text("outcome.reason") {
                 Some(reason) => harmless(reason),
-                None => old_lines::refusal(text("message").unwrap_or_default()).to_owned(),
+                None => old_lines::refusal(text("message").unwrap_or_default()),
             };
             let finding =
                 Finding::cause(SIGN_UP, format!("the sign-up of this address at {at} was {reason}"));

@@ -10,6 +10,7 @@ use crate::doctor::finding::Finding;
 use crate::doctor::function::{attach_command, detach_command};
 use crate::doctor::registry::CheckId;
 use crate::stack::Stack;
+use crate::terminal::words::count;
 
 const GRANT: CheckId = CheckId::TriggersGrant;
 
@@ -78,10 +79,10 @@ pub(super) fn finding(grants: &Result<Vec<Grant>, AwsError>, pool: &Pool, stack:
                 pools.join(", ")
             ),
         ),
-        GrantState::Possible(count) => Finding::warning(
+        GrantState::Possible(number) => Finding::warning(
             GRANT,
             format!(
-                "no grant of the key names Cognito or this user pool, but {count} of them may be Cognito's: AWS doesn't \
+                "no grant of the key names Cognito or this user pool, but {number} of them may be Cognito's: AWS doesn't \
                  document what its grant looks like"
             ),
         ),
@@ -94,9 +95,9 @@ pub(super) fn finding(grants: &Result<Vec<Grant>, AwsError>, pool: &Pool, stack:
     let finding = if state == GrantState::Granted { finding } else { reattach(finding, pool, stack) };
     finding
         .evidence(format!(
-            "kms:ListGrants returns {} grants; doctor looks for Encrypt or GenerateDataKey with the principal \
-             cognito-idp or the encryption context {POOL_IN_CONTEXT}={}",
-            grants.len(),
+            "kms:ListGrants returns {}; doctor looks for Encrypt or GenerateDataKey with the principal cognito-idp or \
+             the encryption context {POOL_IN_CONTEXT}={}",
+            count(grants.len(), "grant"),
             pool.id
         ))
         .source(SENDER_PAGE)

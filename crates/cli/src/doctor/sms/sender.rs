@@ -140,7 +140,7 @@ fn sent_by(subject: &Subject<'_>, pool: &Pool, sender: &SmsSender<'_>) -> Findin
         SmsSender::Unknown(None) => Finding::new(
             CHECK,
             Level::NotChecked,
-            format!("{attached} sends the SMS; it isn't custom-sms-sender: not checked how"),
+            format!("how {attached} sends the SMS: not checked, it isn't custom-sms-sender"),
         ),
         SmsSender::Cognito { route } => {
             Finding::ok(CHECK, format!("Cognito sends the SMS, through {}, to any country", route.words()))

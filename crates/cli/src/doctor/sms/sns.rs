@@ -14,6 +14,7 @@ use crate::doctor::step::Step;
 use crate::doctor::subject::Subject;
 use crate::terminal::output::plain;
 use crate::terminal::shell::quote;
+use crate::terminal::words::count;
 
 const SPEND_PAGE: &str = "https://docs.aws.amazon.com/sns/latest/dg/sms_stats_cloudwatch.html";
 const SANDBOX_PAGE: &str = "https://docs.aws.amazon.com/sns/latest/dg/sns-sms-sandbox.html";
@@ -214,9 +215,9 @@ fn origination(route: &SmsRoute, facts: &SnsFacts, number: &PhoneNumber) -> Opti
     Some(
         finding
             .evidence(format!(
-                "sns:ListOriginationNumbers returns {} numbers with SMS in {country}; operators there accept SMS only \
-                 from registered numbers",
-                own.len()
+                "sns:ListOriginationNumbers returns {} with SMS in {country}; operators there accept SMS only from \
+                 registered numbers",
+                count(own.len(), "number")
             ))
             .source(COGNITO_SMS),
     )

@@ -12,6 +12,7 @@ use crate::doctor::step::Step;
 use crate::doctor::subject::Subject;
 use crate::terminal::output::plain;
 use crate::terminal::shell::quote;
+use crate::terminal::words::count;
 
 const ATTRIBUTES: &str =
     "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html";
@@ -155,14 +156,14 @@ fn several(
         Some(_) => "the user pool doesn't accept it instead of the username",
         None => "it isn't known which of them a sign-in selects",
     };
-    let count = users.len();
+    let number = users.len();
     let noun = attribute_in_words(attribute);
     let summary = format!(
-        "{count} users have the {noun} {}, and {rule}: run doctor for one of them by username",
+        "{number} users have the {noun} {}, and {rule}: run doctor for one of them by username",
         plain(asked)
     );
     let finding = Finding::warning(CheckId::UserFound, summary)
-        .evidence(format!("ListUsers, filtered by {attribute}, returned {count} users"))
+        .evidence(format!("ListUsers, filtered by {attribute}, returned {number} users"))
         .source(ATTRIBUTES);
     users.iter().take(10).fold(finding, |finding, user| {
         finding.command(format!("cognito-triggers doctor {} --user-pool-id {pool_id}", quote(&user.name)))
@@ -177,11 +178,7 @@ fn same_address(asked: &str, user: &User, others: &[User]) -> Option<Finding> {
             format!(
                 "{} also belongs to {} ({}); a sign-in with it selects {}",
                 plain(asked),
-                if others.len() == 1 {
-                    "1 other user".to_owned()
-                } else {
-                    format!("{} other users", others.len())
-                },
+                count(others.len(), "other user"),
                 names.join(", "),
                 plain(&user.name)
             ),

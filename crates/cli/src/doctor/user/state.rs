@@ -10,6 +10,7 @@ use crate::doctor::step::Step;
 use crate::doctor::subject::Subject;
 use crate::terminal::output::plain;
 use crate::terminal::shell::quote;
+use crate::terminal::words::count;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -508,10 +509,6 @@ impl UserState<'_> {
             self.region
         )
     }
-}
-
-fn count(number: i64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
