@@ -67,6 +67,11 @@ EXCEPTIONS = [
     ("", "SNS sandbox"),
     ("", "SMS sandbox"),
     ("", "the sandbox of"),
+    ("", "Sandbox.Timedout"),  # Lambda's error type
+    ("", '"SANDBOX"'),  # a value of `ACCOUNT_TIER`
+    ("crates/cli/src/doctor/finding.rs", '"mends"'),  # a name in the JSON output, which programs read
+    ("crates/cli/src/doctor/history/old_lines.rs", "e-mail"),  # what functions of version 0.1.0 log
+    ("crates/cli/src/explain.rs", "code-for-everybody"),
 ]
 
 # Pages that get their new text later. This list only shrinks.
@@ -84,23 +89,11 @@ PAGES = [
 ]
 # Code with findings that are not fixed yet: the beginnings of names. This list only shrinks, and ends empty.
 NOT_YET = [
-    "crates/cli/",
-    "crates/pool/",
-    "functions/attach/",
-    "tests/it/attach_function.rs",
     "tests/it/cli_doctor.rs",
     "tests/it/cli_doctor_email.rs",
     "tests/it/cli_doctor_history.rs",
     "tests/it/cli_doctor_sms.rs",
     "tests/it/cli_doctor_triggers.rs",
-    "tests/it/cli_event.rs",
-    "tests/it/cli_redrive.rs",
-    "tests/it/cli_robust.rs",
-    "tests/it/cli_shell.rs",
-    "tests/it/cli_smoke.rs",
-    "tests/it/cli_status.rs",
-    "tests/it/metrics.rs",
-    "tests/it/policies.rs",
 ]
 # Recorded data, generated lists, text for users in other languages, and this list itself.
 NOT_OURS = ("tools/language.py", "tools/tests/test_language.py", "tools/requirements", "shared/src/phone_table.rs")

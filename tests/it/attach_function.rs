@@ -201,7 +201,7 @@ fn theirs() -> Value {
     })
 }
 
-/// The pool without what nobody sets.
+/// The pool without the settings that no request sets.
 pub(crate) fn settings(mut pool: Value) -> Value {
     let members = pool.as_object_mut().expect("a pool");
     members.remove("LastModifiedDate");
@@ -239,7 +239,7 @@ async fn the_functions_of_others_are_left_and_named_with_the_remedy() {
              ReplaceTriggers=true, which restores it when the stack is deleted."
         )
     );
-    // The rollback of the stack asks nobody, so nothing can stand in its way.
+    // The rollback of the stack makes no call, so none can fail.
     let calls = stage.world.calls().len();
     stage.delete(NOTHING, &properties()).await;
     assert_eq!(stage.world.calls().len(), calls);
@@ -349,7 +349,7 @@ async fn an_update_gives_back_what_was_there_before() {
 async fn an_update_attaches_again_what_was_lost() {
     let stage = Stage::start().await;
     let id = stage.create(&properties()).await;
-    // Somebody called UpdateUserPool without the triggers.
+    // An operator called UpdateUserPool without the triggers.
     stage.world.change_pool(|pool| pool["LambdaConfig"] = json!({}));
     let other = with("EmailIsUsername", "true");
     stage.update(&id, &other, &properties()).await;

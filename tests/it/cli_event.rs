@@ -17,7 +17,7 @@ fn document(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).expect("one document")
 }
 
-/// The code of an event, decrypted as a sender does it, if the stand-in for KMS was asked for exactly that context.
+/// The code of an event, decrypted as a sender does it, if the mock of KMS got exactly that context.
 fn opened(event: &Value, world: &MockAws) -> String {
     let code = STANDARD.decode(event["request"]["code"].as_str().expect("a code")).expect("base64");
     let envelope = Envelope::parse(code).expect("a message of the AWS Encryption SDK");
@@ -28,7 +28,7 @@ fn opened(event: &Value, world: &MockAws) -> String {
     assert_eq!(request["EncryptionContext"], Value::Object(context), "KMS knows the whole context");
     let data_key = envelope.data_keys().first().expect("a data key");
     assert_eq!(data_key.key_arn(), Some(KEY_ARN));
-    let data_key = Kms::unwrap(data_key.ciphertext()).expect("the stand-in's own");
+    let data_key = Kms::unwrap(data_key.ciphertext()).expect("a data key of the mock");
     let clear = envelope.open(data_key).expect("authentic");
     String::from_utf8(clear.to_vec()).expect("UTF-8")
 }
@@ -43,7 +43,7 @@ async fn every_trigger_source_is_listed_and_makes_an_event() {
         let (source, file) = line.split_once(' ').expect("two columns");
         let event = document(&world.run(&["event", source, "--key-arn", KEY_ARN]).await);
         let mut expected = fixture(file.trim());
-        // All that differs from the event file is the code, and an address that nobody has.
+        // All that differs from the event file is the code, and an address that belongs to no user.
         for path in ["/request/code", "/request/userAttributes/email"] {
             if let Some(found) = event.pointer(path).filter(|found| found.is_string()) {
                 *expected.pointer_mut(path).expect("it is in the file, too") = found.clone();

@@ -365,7 +365,7 @@ async fn throttling_ends_the_command_with_everything_in_its_place() {
     assert_end(
         &output,
         4,
-        "error: Lambda asks for a slower pace (lambda:InvokeFunction): run the command again",
+        "error: Lambda throttled the request (lambda:InvokeFunction): run the command again",
     );
     assert_eq!(stage.queued(), (2, 0));
     assert_end(&stage.redrive(&["--send"]).await, 0, "2 events: 2 sent again");
@@ -448,12 +448,12 @@ async fn what_aws_refuses_is_said_in_plain_words() {
             "SQS in eu-central-1 does not know it",
         ),
         (vec![Reply::Garbage; 3], "SQS in eu-central-1 gave an answer that is not one of SQS's"),
-        (vec![Reply::Status { code: 429, aws_error_code: None, body: String::new() }; 3], "a slower pace"),
+        (vec![Reply::Status { code: 429, aws_error_code: None, body: String::new() }; 3], "throttled"),
     ] {
         let stage = Stage::of(&valid(1));
         stage.0.script("sqs:*", replies);
         let output = stage.redrive(&[]).await;
-        assert_end(&output, if words == "a slower pace" { 4 } else { 3 }, words);
+        assert_end(&output, if words == "throttled" { 4 } else { 3 }, words);
         assert_eq!(stage.queued(), (1, 0));
     }
     let stage = Stage::of(&valid(1));

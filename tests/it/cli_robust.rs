@@ -88,7 +88,7 @@ async fn without_credentials_the_ways_to_them_are_named() {
         let world = MockAws::start();
         let env = [("AWS_REGION", "eu-central-1"), ("AWS_ENDPOINT_URL", world.url())];
         check(command, &run(command.arguments, &env).await, 3, "there are no AWS credentials");
-        assert!(world.calls().is_empty(), "nothing was asked");
+        assert!(world.calls().is_empty(), "no call was made");
     }
 }
 

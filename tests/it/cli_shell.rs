@@ -1,4 +1,4 @@
-//! What `cognito-triggers` has for the shell and the terminal: completions, manual, colours, exit codes.
+//! What `cognito-triggers` has for the shell and the terminal: completions, manual, colors, exit codes.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -140,7 +140,7 @@ async fn the_exit_codes_in_the_documentation_are_those_of_the_help() {
 }
 
 #[tokio::test]
-async fn colours_appear_on_a_terminal_only() {
+async fn colors_appear_on_a_terminal_only() {
     let world = MockAws::start();
     let explain = ["explain", USER, "--stack-name", STACK];
     let piped = world.run(&explain).await;

@@ -23,7 +23,7 @@ use crate::watched::Services;
 
 const OPERATING: &str = include_str!("../../docs/operating.md");
 
-/// A deployed stack: the functions run, with the variables that the stand-in for Lambda tells.
+/// A deployed stack: the functions run, with the variables that the mock of Lambda returns.
 pub(crate) struct Deployment {
     pub(crate) world: MockAws,
     services: Services,
@@ -81,7 +81,7 @@ impl Deployment {
 fn invoked(functions: &Running, request: &Value) -> Value {
     let function = &functions[request["FunctionName"].as_str().expect("a name")];
     let event = request["Payload"].as_str().expect("an event").to_owned();
-    // The world is waiting, so the functions have KMS and all else from other stand-ins.
+    // The world is waiting, so the functions use other mocks of KMS and the rest.
     let (outcome, log) = block_in_place(|| {
         Handle::current().block_on(async {
             let _ = function.init_outcome().await;

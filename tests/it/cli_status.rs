@@ -106,7 +106,7 @@ async fn an_ordinary_day_is_shown_at_a_glance() {
     Stack triggers in eu-central-1
     2026-11-21 12:00 to 2026-11-22 12:00 UTC, 24 hours
 
-    Messages                            e-mail       SMS
+    Messages                             email       SMS
       sent                                 579         7
       duplicates avoided                     1         0
       expired                                0         0
@@ -137,7 +137,7 @@ async fn an_ordinary_day_is_shown_at_a_glance() {
     UTC     12       15       18       21       11-22    03       06       09
 
     Failed events in the queue      0
-    E-mails in 24 hours             120 of 50000 (SES)
+    Emails in 24 hours              120 of 50000 (SES)
     SMS of this month               0.43 of 100.00 US dollars (SNS)
     Alarms                          none
 
@@ -154,7 +154,7 @@ async fn an_empty_day_is_all_zeros() {
     Stack triggers in eu-central-1
     2026-11-21 12:00 to 2026-11-22 12:00 UTC, 24 hours
 
-    Messages                            e-mail       SMS
+    Messages                             email       SMS
       sent                                   0         0
       duplicates avoided                     0         0
       expired                                0         0
@@ -185,7 +185,7 @@ async fn an_empty_day_is_all_zeros() {
     UTC     12       15       18       21       11-22    03       06       09
 
     Failed events in the queue      0
-    E-mails in 24 hours             120 of 50000 (SES)
+    Emails in 24 hours              120 of 50000 (SES)
     SMS of this month               no data, limit 100.00 US dollars (SNS)
     Alarms                          none
 
@@ -225,9 +225,9 @@ fn alarm(name: &str, description: &str) -> Value {
 }
 
 /// What the template makes of a description, the rest of which says what to do.
-const SENDER_ALARM: &str = "E-mails with codes do not go out. Read the log group /aws/lambda/triggers-custom-email-sender; each line says \
-     what to mend.";
-const QUEUE_ALARM: &str = "Messages could not be delivered and wait in the queue. Mend the cause first.";
+const SENDER_ALARM: &str = "Emails with codes do not go out. Read the log group /aws/lambda/triggers-custom-email-sender; each line says \
+     what to fix.";
+const QUEUE_ALARM: &str = "Messages could not be delivered and wait in the queue. Fix the cause first.";
 const SPEND_ALARM: &str =
     "The SMS of this month have cost SmsSpendAlarmUsd; at the limit SNS sends none. See it.";
 
@@ -260,7 +260,7 @@ async fn a_bad_day_says_what_to_run() {
     Stack triggers in eu-central-1
     2026-11-21 12:00 to 2026-11-22 12:00 UTC, 24 hours
 
-    Messages                            e-mail       SMS
+    Messages                             email       SMS
       sent                                 109        27
       duplicates avoided                     0         0
       expired                                0         0
@@ -297,7 +297,7 @@ async fn a_bad_day_says_what_to_run() {
     UTC     12       15       18       21       11-22    03       06       09
 
     Failed events in the queue      3, the oldest for 2 h
-    E-mails in 24 hours             41000 of 50000 (SES)
+    Emails in 24 hours              41000 of 50000 (SES)
     SMS of this month               0.97 of 1.00 US dollars (SNS)
     Alarms                          3
 
@@ -311,7 +311,7 @@ async fn a_bad_day_says_what_to_run() {
             --log-group-name /aws/lambda/triggers-custom-message \
             --start-time 1795262400000 --filter-pattern '{ $.level = "ERROR" }'
       custom-email-sender failed 260 times for a reason that no retry fixes
-      alarm CustomEmailSenderErrorsAlarm since 2026-11-21 15:10 UTC: E-mails with
+      alarm CustomEmailSenderErrorsAlarm since 2026-11-21 15:10 UTC: Emails with
         codes do not go out.
         $ aws logs filter-log-events \
             --log-group-name /aws/lambda/triggers-custom-email-sender \
@@ -325,7 +325,7 @@ async fn a_bad_day_says_what_to_run() {
             --function-name triggers-CustomSmsSenderFunction-C5PLVDJNIOJO
       the account's sending is paused
         $ aws sesv2 put-account-sending-attributes --sending-enabled
-      41000 of the 50000 e-mails that SES takes in 24 hours are sent
+      41000 of the 50000 emails that SES accepts in 24 hours are sent
         $ aws service-quotas request-service-quota-increase --service-code ses \
             --quota-code L-804C8AE8 --desired-value 100000
       SMS have cost 0.97 of the 1.00 US dollars of this month, beyond which none is
@@ -453,7 +453,7 @@ const ASKED: [(&str, &str); 8] = [
     ("cloudwatch:GetMetricData", "counts of messages, sign-ups and functions"),
     ("cloudwatch:DescribeAlarms", "alarms"),
     ("cognito-idp:ListUsers", "unconfirmed users"),
-    ("ses:GetAccount", "e-mails in 24 hours"),
+    ("ses:GetAccount", "emails in 24 hours"),
     ("sns:GetSMSAttributes", "limit on the cost of SMS"),
     ("sqs:GetQueueAttributes", "failed events in the queue"),
     ("sms-voice:DescribeSpendLimits", "limit on the cost of SMS"),
@@ -610,7 +610,7 @@ async fn a_count_that_breaks_off_is_not_shown() {
     assert_eq!(output.code, Some(0));
     assert_eq!(beside(&output.stdout, "still unconfirmed"), ["?"]);
     let words = unwrapped(&output.stdout);
-    assert!(words.contains("Cognito asks for a slower pace (cognito-idp:ListUsers)"), "{words}");
+    assert!(words.contains("Cognito throttled the request (cognito-idp:ListUsers)"), "{words}");
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn provoke_all_of_a_sender(function: &str, watched: &mut Watched) {
     let code = changed(event, "/request/code", json!([]));
     let _ = watched.invoke(&code).await;
     let place = format!("/request/userAttributes/{attribute}");
-    let _ = watched.invoke(&changed(sign_up(function), &place, json!("nobody"))).await;
+    let _ = watched.invoke(&changed(sign_up(function), &place, json!("unknown"))).await;
     let _ = watched.invoke(&fixture(&format!("{function}-account-take-over-notification"))).await;
     let _ = watched.invoke_with(&sign_up(function), Service::Kms, refuse("ThrottlingException")).await;
     let _ = watched.invoke_with(&sign_up(function), Service::Kms, refuse("DisabledException")).await;

@@ -116,7 +116,7 @@ fn region(headers: &[(String, String)]) -> &str {
     scope.and_then(|scope| scope.split('/').nth(2)).expect("a signed request")
 }
 
-/// Every call that the stand-ins got.
+/// Every call that the mocks got.
 fn calls(services: &Services) -> Vec<Call> {
     let mut calls = Vec::new();
     for call in services.kms.calls() {
@@ -167,7 +167,7 @@ fn calls(services: &Services) -> Vec<Call> {
             context: BTreeMap::new(),
         });
     }
-    // What a stand-in does not know, such as another operation of its service, is an attempt and no call.
+    // What a mock does not know, such as another operation of its service, is an attempt and no call.
     let attempts = services.kms.attempts()
         + services.dynamodb.attempts()
         + services.ses.attempts()

@@ -174,12 +174,14 @@ impl Call<'_> {
             },
             // An empty body is no error of the service to some of the SDK's protocols.
             SdkError::ResponseError(response) => self.wordless(response.raw().status().as_u16()),
-            SdkError::TimeoutError(_) => {
-                AwsError::new(Kind::Other, format!("{service} in {region} gave no answer in time ({action})"))
-            }
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
-                AwsError::new(Kind::Other, format!("{service} in {region} gave no answer in time ({action})"))
-            }
+            SdkError::TimeoutError(_) => AwsError::new(
+                Kind::Other,
+                format!("{service} in {region} did not respond in time ({action})"),
+            ),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => AwsError::new(
+                Kind::Other,
+                format!("{service} in {region} did not respond in time ({action})"),
+            ),
             SdkError::DispatchFailure(_) => AwsError::new(
                 Kind::Other,
                 format!(
@@ -241,7 +243,7 @@ impl Call<'_> {
             | "SlowDown" => (
                 Kind::Throttled,
                 format!(
-                    "{service} asks for a slower pace ({action}): run the command again later. It says {said}"
+                    "{service} throttled the request ({action}): run the command again later. It says {said}"
                 ),
             ),
             "ResourceNotFoundException" | "NotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" => {
@@ -281,9 +283,7 @@ fn credentials(error: &(dyn StdError + 'static)) -> Option<String> {
                  set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             )
         }
-        CredentialsError::ProviderTimedOut(_) => {
-            "whoever gives out the AWS credentials gave no answer".to_owned()
-        }
+        CredentialsError::ProviderTimedOut(_) => "the AWS credential provider timed out".to_owned(),
         CredentialsError::InvalidConfiguration(_) => {
             format!("the AWS profile does not lead to credentials: {}", innermost(error))
         }

@@ -225,7 +225,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {
 /// What decides.
 struct Rules {
     sign_up: SignUpSettings,
-    /// Where it was asked for.
+    /// Where the client set it.
     sms: Option<SmsRules>,
 }
 

@@ -142,7 +142,7 @@ fn is_id(text: &str) -> bool {
 impl Channel {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Email => "e-mail",
+            Self::Email => "email",
             Self::Sms => "SMS",
         }
     }

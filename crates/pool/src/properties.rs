@@ -82,7 +82,7 @@ fn foreign(member: LambdaConfigMember) -> BoxedStrategy<Option<Value>> {
     weighted(0.4, Just(json!(format!("{}-of-others", ours(member))))).boxed()
 }
 
-/// A pool of somebody, perhaps with triggers and tags.
+/// A user pool, perhaps with triggers and tags.
 fn pool() -> BoxedStrategy<Description> {
     let senders = (
         foreign(LambdaConfigMember::Function(Trigger::CustomEmailSender)),

@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(Memory::read(&id), Some(moved.clone()));
         assert_eq!(moved.clone().moved("eu-central-1_Example01"), memory, "back again");
         let third = moved.moved("eu-central-1_Example03");
-        assert_eq!(third.from.unwrap().from, None, "one step, for that is all that is rolled back");
+        assert_eq!(third.from.unwrap().from, None, "one step, because CloudFormation rolls back only one");
     }
 
     #[test]

@@ -32,11 +32,11 @@ pub(crate) struct Pool {
     pub(crate) recovery: Vec<String>,
     /// `email`, `phone_number`: what Cognito sends a code to at sign-up.
     pub(crate) auto_verified: Vec<String>,
-    /// `email`, `phone_number`, `preferred_username`: what may be given in the place of the user name.
+    /// `email`, `phone_number`, `preferred_username`: the alias attributes, which users may enter instead of the username.
     pub(crate) aliases: Vec<String>,
-    /// `email`, `phone_number`: what is the user name.
+    /// `email`, `phone_number`: the sign-in attributes, which replace the username.
     pub(crate) username_attributes: Vec<String>,
-    /// Whether user names differ by case alone; none where the pool does not say.
+    /// Whether usernames are case-sensitive; `None` if the pool does not say.
     pub(crate) case_sensitive: Option<bool>,
     pub(crate) email: EmailSettings,
     /// None where the pool has no SMS configuration.
@@ -110,7 +110,7 @@ pub(crate) struct User {
     pub(crate) mfa: Option<Mfa>,
 }
 
-/// The second factors of a user.
+/// The MFA settings of a user.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Mfa {
     pub(crate) active: Vec<String>,
@@ -162,7 +162,7 @@ impl Pools {
     }
 
     fn call(&self, action: &'static str) -> Call<'_> {
-        // Cognito quotes user names.
+        // Cognito quotes usernames.
         Call { service: "Cognito", action, region: &self.region, quotes: true }
     }
 
@@ -183,7 +183,7 @@ impl Pools {
     }
 
     /// The users with that value of an attribute: of the first pages only, which hold 60 each, and may be empty. It
-    /// makes nobody a monthly active user.
+    /// does not count towards monthly active users.
     ///
     /// # Errors
     /// When Cognito does not say.
@@ -210,7 +210,7 @@ impl Pools {
         Ok(users)
     }
 
-    /// A user by name or alias, with second factors. It makes them a monthly active user.
+    /// A user by name or alias, with MFA settings. It counts the user as a monthly active user.
     ///
     /// # Errors
     /// When there is no such user ([`Kind::NotFound`]), or Cognito does not say.
@@ -499,7 +499,7 @@ pub(crate) async fn count_unconfirmed(
         .list_users()
         .user_pool_id(pool)
         .filter("cognito:user_status = \"UNCONFIRMED\"")
-        // The one attribute that everybody has, and that says nothing about the person.
+        // The one attribute that every user has, and that says nothing about the person.
         .attributes_to_get("sub")
         .limit(PAGE)
         .into_paginator()

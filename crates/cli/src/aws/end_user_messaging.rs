@@ -22,7 +22,7 @@ pub(crate) struct SpendLimit {
     pub(crate) most: i64,
 }
 
-/// A number whose verification for the sandbox has at least begun.
+/// A number whose verification has at least begun; an account without production access needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Destination {
     pub(crate) verified: bool,
@@ -50,7 +50,7 @@ impl EndUserMessaging {
     }
 
     fn call(&self, action: &'static str) -> Call<'_> {
-        // It could quote the number that it was asked about.
+        // It could quote the number in the request.
         Call { service: "End User Messaging SMS", action, region: &self.region, quotes: true }
     }
 
@@ -85,7 +85,7 @@ impl EndUserMessaging {
         Ok(SpendLimit { enforced, most: limit.max_limit })
     }
 
-    /// How far the verification of a number for the sandbox is; `None` when it is not among its numbers.
+    /// How far the verification of a number is; `None` if it is not among the account's verified numbers.
     ///
     /// # Errors
     /// When the service does not say.

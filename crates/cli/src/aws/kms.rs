@@ -21,7 +21,7 @@ pub(crate) struct Keys {
 /// Source: <https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html>
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Key {
-    /// That of the key itself, also where it was asked for by an alias.
+    /// The ARN of the key itself, also if the request names an alias.
     pub(crate) arn: String,
     /// `Enabled`, `Disabled`, `PendingDeletion`, `PendingImport`, `Unavailable`, …
     pub(crate) state: String,
@@ -121,7 +121,7 @@ impl Keys {
 pub(crate) struct DataKey {
     pub(crate) plaintext: Zeroizing<[u8; 32]>,
     pub(crate) ciphertext: Vec<u8>,
-    /// The ARN of the key that it is encrypted under, whatever name that was asked by.
+    /// The ARN of the key that encrypts it, also if the request names an alias.
     pub(crate) key_arn: String,
 }
 
@@ -161,7 +161,7 @@ impl Keys {
             .map_err(|error| call.failure(&error))?;
         let plaintext = Zeroizing::new(answer.plaintext.map(Blob::into_inner).unwrap_or_default());
         let plaintext = <[u8; 32]>::try_from(plaintext.as_slice()).map_err(|_| {
-            AwsError::new(Kind::Other, "KMS gave a data key of another size than it was asked for")
+            AwsError::new(Kind::Other, "KMS returned a data key of a size that was not requested")
         })?;
         Ok(DataKey {
             plaintext: Zeroizing::new(plaintext),

@@ -18,15 +18,15 @@ pub(crate) struct Ses {
 pub(crate) struct Account {
     /// Whether SES sends at all.
     pub(crate) sending: bool,
-    /// Not in the sandbox, where only verified recipients are written to.
+    /// Whether the account has production access. Without it, SES sends only to verified recipients.
     pub(crate) production: bool,
     /// `HEALTHY`, `PROBATION` or `SHUTDOWN`.
     pub(crate) standing: Option<String>,
-    /// E-mails that any 24 hours may have; `None` without a limit.
+    /// The sending quota: emails in any 24 hours; `None` without a limit.
     pub(crate) quota: Option<f64>,
-    /// E-mails of the last 24 hours.
+    /// Emails of the last 24 hours.
     pub(crate) sent: f64,
-    /// `BOUNCE`, `COMPLAINT`: what puts an address on the suppression list, and keeps e-mails from it.
+    /// `BOUNCE`, `COMPLAINT`: what puts an address on the suppression list, so that it gets no email.
     pub(crate) suppresses: Vec<String>,
 }
 
@@ -39,12 +39,12 @@ pub(crate) struct Identity {
     pub(crate) verified: bool,
     /// `PENDING`, `SUCCESS`, `FAILED`, `TEMPORARY_FAILURE`, `NOT_STARTED`.
     pub(crate) status: String,
-    /// Whether e-mails are to be signed.
+    /// Whether emails are to be signed.
     pub(crate) signing: bool,
     /// `SUCCESS` when SES found the keys in DNS.
     pub(crate) dkim: String,
     pub(crate) mail_from: Option<MailFrom>,
-    /// The configuration set of e-mails that name none.
+    /// The configuration set of emails that name none.
     pub(crate) configuration_set: Option<String>,
 }
 
@@ -86,7 +86,7 @@ impl Ses {
     }
 
     fn call(&self, action: &'static str) -> Call<'_> {
-        // It could quote the address that it was asked about.
+        // It could quote the address in the request.
         Call { service: "SES", action, region: &self.region, quotes: true }
     }
 

@@ -50,7 +50,7 @@ impl Sns {
     }
 
     fn call(&self, action: &'static str) -> Call<'_> {
-        // It could quote the number that it was asked about.
+        // It could quote the number in the request.
         Call { service: "SNS", action, region: &self.region, quotes: true }
     }
 
@@ -80,14 +80,14 @@ impl Sns {
         Ok(answer.map_err(|error| call.failure(&error))?.is_in_sandbox)
     }
 
-    /// Whether a number is verified for the sandbox; `None` when it is not among its numbers.
+    /// Whether a number is verified; `None` if it is not among the account's verified numbers.
     ///
     /// # Errors
     /// When SNS does not say.
     pub(crate) async fn verified_in_sandbox(&self, number: &str) -> Result<Option<bool>, AwsError> {
         let call = self.call("sns:ListSMSSandboxPhoneNumbers");
         let mut pages = self.client.list_sms_sandbox_phone_numbers().into_paginator().send();
-        // The sandbox takes ten numbers.
+        // An account without production access verifies ten numbers at most.
         for _ in 0..MAX_PAGES {
             let Some(page) = pages.next().await else { break };
             let page = page.map_err(|error| call.failure(&error))?;

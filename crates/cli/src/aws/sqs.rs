@@ -1,4 +1,4 @@
-//! SQS: the queue of failed events.
+//! SQS: the on-failure destination.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use shared::arn::Arn;
 
 use crate::aws::{Aws, AwsError, Call, Kind};
 
-/// For how long a message that was received stays hidden from everybody else, in seconds.
+/// For how long a received message stays hidden from other consumers, in seconds.
 ///
 /// Longer than it takes to deal with ten; a run that is killed keeps its messages hidden for that long.
 const HIDDEN_SECONDS: i32 = 120;
@@ -186,7 +186,7 @@ impl Queue {
 
 /// The questions of `doctor`.
 impl Queue {
-    /// At most ten messages, which stay visible to everybody: there is nothing to give back.
+    /// At most ten messages, which stay visible to other consumers: there is nothing to give back.
     ///
     /// # Errors
     /// When SQS does not give them.

@@ -140,9 +140,9 @@ fn of_ses(report: &Report, mail: &Mail, shell: &Shell) -> Vec<Look> {
         command: command("aws sesv2 put-account-sending-attributes --sending-enabled"),
     });
     let quota = mail.quota.filter(|quota| nearly_all(mail.sent, *quota)).map(|quota| Look {
-        what: format!("{} of the {quota} e-mails that SES takes in 24 hours are sent", mail.sent),
+        what: format!("{} of the {quota} emails that SES accepts in 24 hours are sent", mail.sent),
         command: command(&if mail.sandbox {
-            // A sandbox has a quota that nothing but leaving it raises.
+            // Without production access, only production access raises the quota.
             "aws sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url URL"
                 .to_owned()
         } else {

@@ -156,7 +156,7 @@ impl Report {
         let oldest = unknown.asked("age of the oldest failed event", answers.oldest);
         let asked_for_users = answers.unconfirmed.is_some();
         let unconfirmed_users = unknown.asked("unconfirmed users", answers.unconfirmed);
-        let mail = unknown.asked("e-mails in 24 hours", answers.ses);
+        let mail = unknown.asked("emails in 24 hours", answers.ses);
         let spent = unknown.asked("cost of this month's SMS", answers.spent);
         let limit = unknown.asked("limit on the cost of SMS", answers.limit);
         let alarms = unknown.known("alarms", answers.alarms);
@@ -254,7 +254,7 @@ impl Report {
     }
 
     fn senders(&self) -> Vec<(&'static str, Trigger)> {
-        [("e-mail", Trigger::CustomEmailSender), ("SMS", Trigger::CustomSmsSender)]
+        [("email", Trigger::CustomEmailSender), ("SMS", Trigger::CustomSmsSender)]
             .into_iter()
             .filter(|(_, trigger)| self.counts(*trigger).is_some())
             .collect()
@@ -353,7 +353,7 @@ impl Report {
             line("Failed events in the queue", events.to_string());
         }
         if let Some(mail) = &self.ses {
-            line("E-mails in 24 hours", mail.to_string());
+            line("Emails in 24 hours", mail.to_string());
         }
         if let Some(spend) = &self.sms_spend {
             line("SMS of this month", spend.to_string());
@@ -532,7 +532,7 @@ impl std::fmt::Display for Mail {
             Some(quota) => write!(formatter, " of {quota}")?,
             None => formatter.write_str(", no limit")?,
         }
-        formatter.write_str(if self.sandbox { " (SES, in its sandbox)" } else { " (SES)" })
+        formatter.write_str(if self.sandbox { " (SES, no production access)" } else { " (SES)" })
     }
 }
 

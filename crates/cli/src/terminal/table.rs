@@ -54,9 +54,9 @@ mod tests {
             ("a name that is too long for its place".to_owned(), vec!["1".to_owned(), String::new()]),
         ];
         assert_eq!(
-            table("Messages", &["e-mail", "SMS"], &rows),
+            table("Messages", &["email", "SMS"], &rows),
             [
-                "Messages                            e-mail       SMS",
+                "Messages                             email       SMS",
                 "  sent                                  12         3",
                 "  a name that is too long for...         1",
             ]

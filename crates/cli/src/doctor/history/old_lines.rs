@@ -77,7 +77,8 @@ pub(super) fn refusal(message: &str) -> String {
 }
 
 fn in_doctors_spelling(sentence: &str) -> String {
-    sentence.replace("e-mail", "email")
+    // With the space, because "disposable-mail" has these letters too.
+    sentence.replace(" e-mail", " email")
 }
 
 #[cfg(test)]
@@ -105,7 +106,7 @@ mod tests {
     #[test]
     fn only_known_refusals_are_shown() {
         for sentence in REFUSALS {
-            assert_eq!(refusal(sentence), sentence.replace("e-mail", "email"));
+            assert_eq!(refusal(sentence), sentence.replace(" e-mail", " email"));
         }
         assert_eq!(
             refusal(&format!("{} of 2026-11-09", REFUSALS[1])),

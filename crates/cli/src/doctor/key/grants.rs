@@ -20,7 +20,7 @@ const GRANT: CheckId = CheckId::TriggersGrant;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum GrantState {
     Granted,
-    /// Cognito has grants, but for these user pools.
+    /// Cognito has grants, all of them for these other user pools.
     OtherPools(Vec<String>),
     /// This number of grants may be Cognito's.
     Possible(usize),
