@@ -87,7 +87,7 @@ def preconditions(build):
         if not shutil.which(program):
             missing.append(f"{program} on the PATH")
     if not build and not (RELEASE_BUILD / "template.yaml").exists():
-        missing.append(".aws-sam/build, which --no-build deploys (run once without it)")
+        missing.append(".aws-sam/build, which --no-build deploys (`make functions` builds it)")
     if missing:
         raise Trouble("\n".join(f"missing: {item}" for item in missing))
 

@@ -15,8 +15,9 @@ from local.processes import ROOT, TOOLS
 from local.report import NotAsExpected
 from local.text import plural
 
-# `sam build` in debug mode: it shares its crates with the debug build of the tool and links fast.
+# cargo-lambda builds for this target. The tool is built for it too, so that both share their crates.
 TARGET = "x86_64-unknown-linux-gnu"
+# Debug functions have a folder of their own, so that `sam deploy` never finds them in the default folder.
 DEBUG_BUILD = ROOT / ".aws-sam" / "demo"
 RELEASE_BUILD = ROOT / ".aws-sam" / "build"
 STACK = "demo"
