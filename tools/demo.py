@@ -78,7 +78,6 @@ def preconditions(build):
         missing.append("Linux on x86_64, since the functions run as processes of this machine")
     for path in (
         TOOLS / "venv" / "bin" / "sam",
-        TOOLS / "venv" / "bin" / "cargo-lambda",
         TOOLS / "node" / "node_modules" / "cognito-local",
     ):
         if not path.exists():

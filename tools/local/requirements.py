@@ -7,7 +7,7 @@ import shutil
 FIRST_RUN = {"demo": (15, 6), "test": (35, 6)}  # minutes, GB
 LATER_RUNS = {"demo": 2, "test": 5}  # minutes
 BUILT = {
-    "demo": (".aws-sam/demo", "target/x86_64-unknown-linux-gnu/debug/cognito-triggers"),
+    "demo": (".aws-sam/demo/template.yaml", "target/debug/cognito-triggers"),
     "test": ("target/lambda", "target/debug/deps"),
 }
 
