@@ -1,4 +1,4 @@
-"""Shows the whole bundle at work on one machine: built and deployed with SAM, driven by a real SDK client.
+"""Shows the whole bundle at work on one machine: deployed with SAM, driven by a real SDK client.
 
     make demo                      build, deploy to a local AWS, run every flow, clean up
     make demo DEMO_FLAGS=--keep    the same, and keep all servers running until Ctrl-C
