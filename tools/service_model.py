@@ -1,8 +1,11 @@
-"""Writes the shapes of the AWS operations that the tests' mock serves.
+"""Writes what the tests know of AWS's service models, which come from botocore.
 
-`python tools/service_model.py > tests/fixtures/services.json` takes them from the service models in botocore, so
-that the mock can parse each request, format each response, and reject a response that AWS could never return.
-With `--check` it compares that file with botocore's models.
+`python tools/service_model.py` writes two files; with `--check` it compares them with the models.
+
+- `tests/fixtures/services.json`: the shapes of the operations that the tests' mock serves, so that the mock can parse
+  each request, format each response, and reject a response that AWS could never return.
+- `tests/fixtures/errors.json`: the errors of the operations that the senders call, by their code, with the reasons
+  that the service gives. A test compares them with the senders' table of errors.
 """
 
 import gzip
@@ -14,7 +17,7 @@ import botocore
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(botocore.__file__).parent / "data"
-FILE = ROOT / "tests" / "fixtures" / "services.json"
+FIXTURES = ROOT / "tests" / "fixtures"
 
 # The prefix of the IAM actions: the name of the model, and the operations.
 SERVICES = {
@@ -67,6 +70,15 @@ SERVICES = {
         " ReceiveMessage SendMessage",
     ),
     "sts": ("sts", "AssumeRole GetCallerIdentity"),
+}
+
+# The operations that the senders call.
+SENDERS = {
+    "kms": "Decrypt",
+    "sesv2": "SendEmail",
+    "sns": "Publish",
+    "pinpoint-sms-voice-v2": "SendTextMessage",
+    "dynamodb": "UpdateItem",
 }
 
 PROTOCOLS = {
@@ -154,11 +166,11 @@ def reference(source, target, shapes):
     return {"shape": name, **place} if place else name
 
 
-def text():
-    """The file: one line for each operation and each shape."""
-    services = {prefix: service(*entry) for prefix, entry in SERVICES.items()}
+def services():
+    """The text of services.json: one line for each operation and each shape."""
+    known_services = {prefix: service(*entry) for prefix, entry in SERVICES.items()}
     lines = ["{"]
-    for number, (prefix, known) in enumerate(services.items()):
+    for number, (prefix, known) in enumerate(known_services.items()):
         lines.append(f"  {json.dumps(prefix)}: {{")
         for key, value in known.items():
             if isinstance(value, dict):
@@ -168,18 +180,39 @@ def text():
                 lines.append("    }" if key == "shapes" else "    },")
             else:
                 lines.append(f"    {json.dumps(key)}: {json.dumps(value)},")
-        lines.append("  }" if number + 1 == len(services) else "  },")
+        lines.append("  }" if number + 1 == len(known_services) else "  },")
     lines.append("}")
     return "\n".join(lines) + "\n"
 
 
+def errors():
+    """The text of errors.json: one line for each error, with the values of its `Reason`."""
+    written = {}
+    for name, operation in SENDERS.items():
+        shapes = (source := model(name))["shapes"]
+        known = {}
+        for error in source["operations"][operation]["errors"]:
+            found = shapes[error["shape"]]
+            known[found.get("error", {}).get("code", error["shape"])] = reasons(shapes, found)
+        lines = [f"    {json.dumps(code)}: {json.dumps(listed)}" for code, listed in sorted(known.items())]
+        written[f"{name}:{operation}"] = "{\n" + ",\n".join(lines) + "\n  }"
+    return "{\n" + ",\n".join(f"  {json.dumps(key)}: {value}" for key, value in written.items()) + "\n}\n"
+
+
+def reasons(shapes, error):
+    """The values of an error's `Reason`, if it has one."""
+    reason = error["members"].get("Reason")
+    return shapes[reason["shape"]]["enum"] if reason else []
+
+
 def main():
-    """Writes the file to standard output, or compares."""
-    if sys.argv[1:] == ["--check"]:
-        if FILE.read_text(encoding="utf-8") != text():
-            sys.exit(f"{FILE.relative_to(ROOT)} is not what botocore says: python tools/service_model.py > it")
-    else:
-        sys.stdout.write(text())
+    """Writes the files, or compares them."""
+    for name, text in (("services.json", services()), ("errors.json", errors())):
+        file = FIXTURES / name
+        if sys.argv[1:] != ["--check"]:
+            file.write_text(text, encoding="utf-8")
+        elif file.read_text(encoding="utf-8") != text:
+            sys.exit(f"{file.relative_to(ROOT)} differs from botocore's models: run `python tools/service_model.py`")
 
 
 if __name__ == "__main__":

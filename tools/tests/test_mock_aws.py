@@ -154,7 +154,11 @@ class MockOfAws(unittest.TestCase):
 
     def test_the_mock_has_the_shapes_of_the_service_models(self):
         text = (FIXTURES / "services.json").read_text(encoding="utf-8")
-        self.assertEqual(text, service_model.text(), "python tools/service_model.py > tests/fixtures/services.json")
+        self.assertEqual(text, service_model.services(), "python tools/service_model.py")
+
+    def test_the_errors_of_the_senders_are_those_of_the_service_models(self):
+        text = (FIXTURES / "errors.json").read_text(encoding="utf-8")
+        self.assertEqual(text, service_model.errors(), "python tools/service_model.py")
 
     def test_the_mock_serves_what_the_template_deploys(self):
         text = (FIXTURES / "stack.json").read_text(encoding="utf-8")
