@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shared::outcome::ErrorType;
 use tests::function::{Function, Init, Invocation};
 use tests::mock_aws::{
     CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, MockAws, POOL, PRE_SIGN_UP, SENDER, arn,
@@ -701,7 +702,10 @@ async fn the_answer_is_tried_several_times_and_a_failure_to_answer_is_one_of_the
     let mut request = delete(&id, &properties());
     request["ResponseURL"] = json!(stage.answers.url());
     let ended = stage.function.invoke_within(Duration::from_secs(4), request.to_string()).await;
-    assert!(matches!(&ended, Invocation::Err { error_type, .. } if error_type == "Unanswered"), "{ended:?}");
+    assert!(
+        matches!(&ended, Invocation::Err { error_type, .. } if error_type == ErrorType::Unanswered.name()),
+        "{ended:?}"
+    );
     assert!(!format!("{ended:?}{}", stage.function.stdout()).contains(SIGNATURE));
 }
 

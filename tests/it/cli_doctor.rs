@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use insta::assert_snapshot;
 use serde_json::{Map, Value, json};
+use shared::outcome::Outcome;
 use shared::recipient::RecipientHasher;
 use tests::cli::Output;
 use tests::mock_aws::{
@@ -24,7 +25,7 @@ fn healthy() -> Place {
     let hash = RecipientHasher::new(RECIPIENT_HASH_KEY.as_bytes()).hash(USER).to_string();
     let line = json!({
         "message": "sent an email",
-        "outcome": "sent",
+        "outcome": Outcome::Sent.name(),
         "message.kind": "forgot-password",
         "message.id": "0102018c-aaaa-bbbb-000000",
         "recipient.hash": hash,

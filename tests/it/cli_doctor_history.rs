@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+use shared::outcome::{ErrorType, FailureClass, Outcome};
 use shared::recipient::RecipientHasher;
 use tests::cli::Output;
 use tests::mock_aws::{CUSTOM_EMAIL_SENDER, MockAws, PHONE, POOL, RECIPIENT_HASH_KEY, STACK, SUB, USER};
@@ -101,7 +102,7 @@ fn failed(user: &str, address: &str, cause: &Value) -> String {
 fn send_failed() -> Value {
     let sentence = "SES did not take the message: MessageRejected (verify FROM_ADDRESS in that region; in the sandbox \
                     also the recipient)";
-    json!({ "errorType": "SendFailed", "errorMessage": sentence })
+    json!({ "errorType": ErrorType::SendFailed.name(), "errorMessage": sentence })
 }
 
 type Change = fn(&MockAws);
@@ -119,7 +120,7 @@ const CASES: &[(&str, &str, Change)] = &[
         let failure = line(
             USER,
             "did not send a message: SES did not take the message: TooManyRequestsException",
-            &json!({ "level": "ERROR", "error.type": "SendFailed", "error.class": "transient" }),
+            &json!({ "level": "ERROR", "error.type": ErrorType::SendFailed.name(), "error.class": FailureClass::Transient.name() }),
         );
         logged(world, EMAIL, vec![failure, line(USER, "sent an e-mail", &json!({}))]);
     }),
@@ -149,7 +150,7 @@ const CASES: &[(&str, &str, Change)] = &[
             world,
             "did not send a message: KMS did not decrypt the code: AccessDeniedException (allow kms:Decrypt on the \
              key)",
-            &json!({ "level": "ERROR", "error.type": "DecryptionFailed", "error.class": "configuration" }),
+            &json!({ "level": "ERROR", "error.type": ErrorType::DecryptionFailed.name(), "error.class": FailureClass::Configuration.name() }),
         );
     }),
     ("a failure that may pass", "CAUSE", |world| {
@@ -157,16 +158,20 @@ const CASES: &[(&str, &str, Change)] = &[
             world,
             "did not send a message: SES did not take the message: TooManyRequestsException (the account's sending \
              rate is used up)",
-            &json!({ "level": "ERROR", "error.type": "SendFailed", "error.class": "transient" }),
+            &json!({ "level": "ERROR", "error.type": ErrorType::SendFailed.name(), "error.class": FailureClass::Transient.name() }),
         );
     }),
     ("sent, by its outcome", "ok", |world| {
-        told(world, "any sentence", &json!({ "outcome": "sent", "message.id": "0102018c-aaaa-bbbb-000000" }));
+        told(
+            world,
+            "any sentence",
+            &json!({ "outcome": Outcome::Sent.name(), "message.id": "0102018c-aaaa-bbbb-000000" }),
+        );
     }),
     ("an SMS limit, by its outcome", "CAUSE", |world| {
         codes_go_by_sms(world);
         let fields = json!({
-            "outcome": "sms-limit",
+            "outcome": Outcome::SmsLimit.name(),
             "outcome.reason": "the limit of SMS_MAX_PER_NUMBER_HOURLY is reached",
         });
         logged(world, SMS, vec![line(PHONE, "any sentence", &fields)]);
@@ -174,25 +179,26 @@ const CASES: &[(&str, &str, Change)] = &[
     ("a failure, by its outcome", "CAUSE", |world| {
         let fields = json!({
             "level": "ERROR",
-            "outcome": "failed",
+            "outcome": Outcome::Failed.name(),
             "outcome.reason": "SES throttled the request",
-            "error.type": "SendFailed",
-            "error.class": "transient",
+            "error.type": ErrorType::SendFailed.name(),
+            "error.class": FailureClass::Transient.name(),
         });
         told(world, "any sentence", &fields);
     }),
     ("a failure whose reason has an address", "CAUSE", |world| {
-        let fields = json!({ "outcome": "blocked", "outcome.reason": "bea@example.org is blocked" });
+        let fields =
+            json!({ "outcome": Outcome::Blocked.name(), "outcome.reason": "bea@example.org is blocked" });
         told(world, "any sentence", &fields);
     }),
     ("a dry run is no message", "warning", |world| {
-        told(world, "any sentence", &json!({ "outcome": "dry-run" }));
+        told(world, "any sentence", &json!({ "outcome": Outcome::DryRun.name() }));
     }),
     ("words that are none of ours", "CAUSE", |world| {
         told(
             world,
             "did not send a message: the code 918273 for bea@example.org at +12065550199",
-            &json!({ "message.kind": "bea@example.org", "error.class": "configuration" }),
+            &json!({ "message.kind": "bea@example.org", "error.class": FailureClass::Configuration.name() }),
         );
     }),
     ("our words with somebody's address in them", "CAUSE", |world| {
@@ -221,7 +227,7 @@ const CASES: &[(&str, &str, Change)] = &[
     }),
     ("the sign-up was refused, by its outcome", "CAUSE", |world| {
         let fields = json!({
-            "outcome": "sign-up-refused",
+            "outcome": Outcome::SignUpRefused.name(),
             "outcome.reason": "refused: the email domain is on DENIED_EMAIL_DOMAINS",
         });
         logged(world, "pre-sign-up", vec![line(USER, "any sentence", &fields)]);
@@ -261,16 +267,17 @@ const CASES: &[(&str, &str, Change)] = &[
         let fields = json!({
             "level": "ERROR",
             "message": "any sentence",
-            "outcome": "not-started",
+            "outcome": Outcome::NotStarted.name(),
             "settings": "FROM_ADDRESS, DENIED_EMAIL_DOMAINS, bea@example.org",
-            "error.type": "InvalidConfiguration",
+            "error.type": ErrorType::InvalidConfiguration.name(),
         });
         answer(world, EMAIL, true, vec![fields]);
         world.set_variable(CUSTOM_EMAIL_SENDER, "FROM_ADDRESS", None);
     }),
     ("errors of any kind", "warning", |world| {
         let error = |kind: &str| json!({ "level": "ERROR", "message": "918273", "error.type": kind });
-        let errors = ["SendFailed", "SendFailed", "DecryptionFailed", "bea@example.org"].map(error);
+        let (send, decrypt) = (ErrorType::SendFailed.name(), ErrorType::DecryptionFailed.name());
+        let errors = [send, send, decrypt, "bea@example.org"].map(error);
         answer(world, SMS, true, errors.to_vec());
     }),
     ("Cognito logs what it could not deliver", "ok", |world| {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_kms::primitives::{DateTime, DateTimeFormat};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+use shared::outcome::ErrorType;
 use shared::trigger::MessageKind;
 use tests::canary::assert_absent;
 use tests::cli::{Output, credentials, interrupt, run};
@@ -63,7 +64,7 @@ impl Failed {
             event: event(name),
             condition: "RetriesExhausted",
             response: json!({
-                "errorType": "SendFailed",
+                "errorType": ErrorType::SendFailed.name(),
                 "errorMessage": "SES did not take the message: MessageRejected (verify the identity of FROM_ADDRESS)",
             }),
         }

@@ -78,20 +78,20 @@ fn counted(world: &MockAws, numbers: Numbers) {
 const ORDINARY: Numbers = &[
     (
         EMAIL,
-        "Sent",
+        Metric::Sent.name(),
         &[
             31.0, 28.0, 40.0, 52.0, 61.0, 48.0, 44.0, 30.0, 21.0, 12.0, 6.0, 3.0, 1.0, 0.0, 0.0, 1.0, 2.0,
             5.0, 14.0, 22.0, 35.0, 44.0, 41.0, 38.0,
         ],
     ),
-    (EMAIL, "Duplicate", &[0.0, 0.0, 1.0]),
-    (EMAIL, "FailedTransient", &[0.0, 2.0]),
-    (EMAIL, "RecipientFault", &[1.0]),
-    (SMS, "Sent", &[2.0, 0.0, 3.0, 1.0, 1.0]),
-    (SMS, "Blocked", &[0.0, 1.0]),
-    ("pre-sign-up", "SignUpConfirmed", &[20.0, 11.0]),
-    ("pre-sign-up", "SignUpPassedOn", &[300.0, 278.0]),
-    ("pre-sign-up", "SignUpRefused", &[3.0, 4.0]),
+    (EMAIL, Metric::Duplicate.name(), &[0.0, 0.0, 1.0]),
+    (EMAIL, Metric::FailedTransient.name(), &[0.0, 2.0]),
+    (EMAIL, Metric::RecipientFault.name(), &[1.0]),
+    (SMS, Metric::Sent.name(), &[2.0, 0.0, 3.0, 1.0, 1.0]),
+    (SMS, Metric::Blocked.name(), &[0.0, 1.0]),
+    ("pre-sign-up", Metric::SignUpConfirmed.name(), &[20.0, 11.0]),
+    ("pre-sign-up", Metric::SignUpPassedOn.name(), &[300.0, 278.0]),
+    ("pre-sign-up", Metric::SignUpRefused.name(), &[3.0, 4.0]),
     ("pre-sign-up", "Errors", &[3.0, 4.0]),
     ("AWS/SNS", "SMSMonthToDateSpentUSD", &[0.08, 0.21, 0.43]),
 ];
@@ -196,21 +196,25 @@ async fn an_empty_day_is_all_zeros() {
 const BAD: Numbers = &[
     (
         EMAIL,
-        "Sent",
+        Metric::Sent.name(),
         &[31.0, 28.0, 40.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
     ),
-    (EMAIL, "FailedConfiguration", &[0.0, 0.0, 0.0, 35.0, 61.0, 48.0, 44.0, 30.0, 21.0, 12.0, 6.0, 3.0]),
-    (EMAIL, "FailedAmbiguous", &[0.0, 0.0, 0.0, 2.0]),
-    (EMAIL, "TakenOver", &[0.0, 0.0, 0.0, 1.0]),
-    (EMAIL, "FallbackUsed", &[0.0, 0.0, 4.0]),
+    (
+        EMAIL,
+        Metric::FailedConfiguration.name(),
+        &[0.0, 0.0, 0.0, 35.0, 61.0, 48.0, 44.0, 30.0, 21.0, 12.0, 6.0, 3.0],
+    ),
+    (EMAIL, Metric::FailedAmbiguous.name(), &[0.0, 0.0, 0.0, 2.0]),
+    (EMAIL, Metric::TakenOver.name(), &[0.0, 0.0, 0.0, 1.0]),
+    (EMAIL, Metric::FallbackUsed.name(), &[0.0, 0.0, 4.0]),
     (EMAIL, "Errors", &[0.0, 0.0, 0.0, 37.0, 61.0]),
-    (SMS, "Sent", &[12.0, 15.0]),
-    (SMS, "PumpingBlocked", &[0.0, 180.0]),
-    (SMS, "FailedMalformed", &[1.0]),
+    (SMS, Metric::Sent.name(), &[12.0, 15.0]),
+    (SMS, Metric::PumpingBlocked.name(), &[0.0, 180.0]),
+    (SMS, Metric::FailedMalformed.name(), &[1.0]),
     (SMS, "Throttles", &[0.0, 7.0]),
-    ("custom-message", "MessageWritten", &[2.0]),
+    ("custom-message", Metric::MessageWritten.name(), &[2.0]),
     ("custom-message", "Errors", &[1.0]),
-    ("pre-sign-up", "SignUpPassedOn", &[43.0]),
+    ("pre-sign-up", Metric::SignUpPassedOn.name(), &[43.0]),
     ("AWS/SNS", "SMSMonthToDateSpentUSD", &[0.43, 0.97]),
     ("AWS/SQS", "ApproximateAgeOfOldestMessage", &[7000.0, 7500.0]),
 ];
@@ -356,12 +360,12 @@ async fn the_document_has_every_number_and_the_hours() {
     assert_eq!(names, ["pre-sign-up", "custom-message", EMAIL, SMS]);
     let email = &functions[2];
     assert_eq!(email["name"], function_name(EMAIL));
-    assert_eq!(email["totals"]["Sent"], 109);
-    assert_eq!(email["totals"]["Expired"], 0);
+    assert_eq!(email["totals"][Metric::Sent.name()], 109);
+    assert_eq!(email["totals"][Metric::Expired.name()], 0);
     let hourly: Vec<u64> =
-        serde_json::from_value(email["hourly"]["FailedConfiguration"].clone()).expect("numbers");
+        serde_json::from_value(email["hourly"][Metric::FailedConfiguration.name()].clone()).expect("numbers");
     assert_eq!((hourly.len(), hourly[3], hourly[23]), (24, 35, 0));
-    assert_eq!(email["hourly"].get("Expired"), None);
+    assert_eq!(email["hourly"].get(Metric::Expired.name()), None);
     assert_eq!(document["failed_events"], json!({ "waiting": 3, "oldest_seconds": 7500 }));
     assert_eq!(document["sms_spend"], json!({ "service": "SNS", "spent_usd": 0.97, "limit_usd": 1.0 }));
     assert_eq!(document["ses"]["quota"], 50000);
@@ -618,9 +622,9 @@ async fn data_that_comes_in_pages_are_put_together() {
     let world = MockAws::start();
     world.answer_with("cloudwatch:GetMetricData", |request| {
         let second = request.get("NextToken").is_some();
-        let mut answer = metrics(request, |namespace, metric, _| match (namespace, metric, second) {
-            (STACK, "Sent", true) => vec![0.0, 5.0],
-            (STACK, "Sent", false) => vec![7.0],
+        let mut answer = metrics(request, |namespace, metric, _| match (namespace, second) {
+            (STACK, true) if metric == Metric::Sent.name() => vec![0.0, 5.0],
+            (STACK, false) if metric == Metric::Sent.name() => vec![7.0],
             _ => Vec::new(),
         });
         if !second {
@@ -761,7 +765,10 @@ async fn what_the_stack_does_not_have_is_not_asked_for() {
     });
     counted(
         &world,
-        &[("custom-message", "MessageWritten", &[3.0, 1.0]), ("pre-sign-up", "SignUpPassedOn", &[4.0])],
+        &[
+            ("custom-message", Metric::MessageWritten.name(), &[3.0, 1.0]),
+            ("pre-sign-up", Metric::SignUpPassedOn.name(), &[4.0]),
+        ],
     );
     let output = status(&world, &["--ascii"]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));

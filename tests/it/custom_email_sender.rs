@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
+use shared::metric::Metric;
+use shared::outcome::ErrorType;
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_code, sealed_event};
 use tests::function::{Function, Invocation};
 use tests::kms::{KEY_ARN, Kms};
+use tests::metrics::{count, parse};
 use tests::service::Reply;
 use tests::ses::Ses;
 
@@ -176,7 +179,7 @@ async fn malformed_events_fail_and_name_the_field() {
         let ending = stage.play(&event).await["ends"].to_string();
         let field = path.trim_start_matches('/').replace('/', ".");
         assert!(
-            ending.contains("MalformedEvent") && ending.contains(&format!("`{field}`")),
+            ending.contains(ErrorType::MalformedEvent.name()) && ending.contains(&format!("`{field}`")),
             "{path}: {ending}"
         );
     }
@@ -209,7 +212,10 @@ async fn a_code_that_is_not_ours_is_an_error_in_plain_words() {
         event["request"]["code"] = json!(code);
         let answer = stage.play(&event).await;
         let ending = answer["ends"].to_string();
-        assert!(ending.contains("DecryptionFailed") && ending.contains(word), "{word}: {ending}");
+        assert!(
+            ending.contains(ErrorType::DecryptionFailed.name()) && ending.contains(word),
+            "{word}: {ending}"
+        );
         assert_eq!(answer["sent"], json!([]), "{word}");
     }
     // A local pool writes the newer format without naming itself.
@@ -364,8 +370,8 @@ async fn a_second_route_takes_what_the_first_one_does_not() {
         if by_fallback {
             assert_eq!(stage.ses.accepted()[0]["ConfigurationSetName"], json!("second"));
         }
-        let metrics = tests::metrics::parse(&stage.function.stop().await.stdout);
-        assert_eq!(tests::metrics::count(&metrics, "FallbackUsed"), u64::from(by_fallback), "{replies:?}");
+        let metrics = parse(&stage.function.stop().await.stdout);
+        assert_eq!(count(&metrics, Metric::FallbackUsed), u64::from(by_fallback), "{replies:?}");
     }
 }
 

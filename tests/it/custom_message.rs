@@ -207,7 +207,7 @@ async fn a_client_of_cognito_cannot_ask_for_a_dry_run() {
     event["request"]["clientMetadata"] = json!({ "dryRun": "true" });
     event["request"]["userAttributes"]["dryRun"] = json!("true");
     let _ = play(&function, &event).await;
-    assert_eq!(count(&parse(&function.stdout()), Metric::MessageWritten.name()), 1);
+    assert_eq!(count(&parse(&function.stdout()), Metric::MessageWritten), 1);
 }
 
 #[tokio::test]

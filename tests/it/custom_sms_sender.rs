@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
+use shared::outcome::ErrorType;
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_event};
 use tests::function::{Function, Invocation};
@@ -135,7 +136,7 @@ async fn malformed_events_fail_and_name_the_field() {
         let field = path.trim_start_matches('/').replace('/', ".");
         assert_ne!(ending, "\"well\"", "{path} {value}");
         assert!(
-            ending.contains("DecryptionFailed") || ending.contains(&format!("`{field}`")),
+            ending.contains(ErrorType::DecryptionFailed.name()) || ending.contains(&format!("`{field}`")),
             "{path}: {ending}"
         );
         assert!(!ending.contains("2065550123"), "{ending}");

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use sender::record::FinalState;
 use serde_json::{Value, json};
+use shared::metric::Metric;
+use shared::outcome::Outcome;
 use tests::dynamodb::DynamoDb;
 use tests::end_user_messaging::{EndUserMessaging, refusal};
 use tests::envelope_writer::SealSuite;
@@ -85,7 +88,7 @@ async fn an_event_that_comes_again_is_sent_once() {
     assert_eq!(stage.ses.accepted().len(), 2, "another code is another message");
     assert_eq!(table.items().len(), 2);
     let metrics = parse(&stage.function.stop().await.stdout);
-    assert_eq!((count(&metrics, "Sent"), count(&metrics, "Duplicate")), (2, 2));
+    assert_eq!((count(&metrics, Metric::Sent), count(&metrics, Metric::Duplicate)), (2, 2));
 }
 
 #[tokio::test]
@@ -94,7 +97,7 @@ async fn a_record_holds_the_providers_message_id_and_no_owner_once_it_is_settled
     assert!(ends_well(&stage.function, &email_event()).await);
     let record = record(&table);
     assert_eq!(record["state"]["S"], json!("done"));
-    assert_eq!(record["outcome"]["S"], json!("sent"));
+    assert_eq!(record["outcome"]["S"], json!(FinalState::Sent.name()));
     assert_eq!(
         record["message_id"]["S"],
         json!("0107018c3f5d7a2e-6f0e4c1a-0000-4000-8000-000000000001-000000")
@@ -137,7 +140,8 @@ async fn a_message_that_another_invocation_works_on_is_left_to_it() {
     assert!(ends_well(&stage.function, &event).await);
     assert_eq!(stage.ses.accepted().len(), 2);
     let metrics = parse(&stage.function.stop().await.stdout);
-    let counts = ["FailedAmbiguous", "InProgress", "TakenOver", "Sent"].map(|name| count(&metrics, name));
+    let counts = [Metric::FailedAmbiguous, Metric::InProgress, Metric::TakenOver, Metric::Sent]
+        .map(|metric| count(&metrics, metric));
     assert_eq!(counts, [1, 1, 1, 1]);
 }
 
@@ -161,10 +165,11 @@ async fn a_failed_settlement_does_not_hide_that_the_message_was_taken_over() {
     assert!(ends_well(&stage.function, &event).await);
     let stdout = stage.function.stop().await.stdout;
     let metrics = parse(&stdout);
-    let counts = ["TakenOver", "RecordUnavailable", "Sent"].map(|name| count(&metrics, name));
+    let counts =
+        [Metric::TakenOver, Metric::RecordUnavailable, Metric::Sent].map(|metric| count(&metrics, metric));
     assert_eq!(counts, [1, 1, 1]);
     let line = logged(&stdout).pop().expect("a line");
-    assert_eq!((&line["outcome"], &line["record"]), (&json!("sent"), &json!("taken over")));
+    assert_eq!((&line["outcome"], &line["record"]), (&json!(Outcome::Sent.name()), &json!("taken over")));
     assert!(line["record.error"].as_str().is_some_and(|error| error.contains("AccessDenied")), "{line}");
 }
 
@@ -174,10 +179,10 @@ async fn a_counter_that_fails_is_not_reported_as_a_record_that_fails() {
     // The claim works, the first counter does not, the settlement does.
     table.script([Reply::Ok, Reply::error(400, "AccessDeniedException")]);
     assert!(ends_well(&stage.function, &sms_event("+12065550100")).await);
-    assert_eq!(record(&table)["outcome"]["S"], json!("sent"));
+    assert_eq!(record(&table)["outcome"]["S"], json!(FinalState::Sent.name()));
     let stdout = stage.function.stop().await.stdout;
     let metrics = parse(&stdout);
-    assert_eq!(["Sent", "RecordUnavailable"].map(|name| count(&metrics, name)), [1, 0]);
+    assert_eq!([Metric::Sent, Metric::RecordUnavailable].map(|metric| count(&metrics, metric)), [1, 0]);
     let line = logged(&stdout).pop().expect("a line");
     assert_eq!((&line["record"], &line["record.error"]), (&json!("first"), &Value::Null));
     assert!(line["counter.error"].as_str().is_some_and(|error| error.contains("AccessDenied")), "{line}");
@@ -194,7 +199,10 @@ async fn a_refused_recipient_is_not_asked_for_again() {
     }]);
     assert!(ends_well(&stage.function, &event).await);
     assert!(ends_well(&stage.function, &event).await);
-    assert_eq!((stage.ses.attempts(), record(&table)["outcome"]["S"].clone()), (1, json!("recipient")));
+    assert_eq!(
+        (stage.ses.attempts(), record(&table)["outcome"]["S"].clone()),
+        (1, json!(FinalState::Recipient.name()))
+    );
 }
 
 #[tokio::test]
@@ -229,8 +237,8 @@ async fn no_code_is_sent_that_is_known_to_be_dead() {
         table.put(&old);
         assert!(ends_well(&stage.function, &event).await, "{case}");
         assert_eq!(stage.ses.accepted().len(), usize::from(sent), "{case} after {age} ms");
-        let outcome = if sent { "sent" } else { "expired" };
-        assert_eq!(record(&table)["outcome"]["S"], json!(outcome), "{case} after {age} ms");
+        let outcome = if sent { FinalState::Sent } else { FinalState::Expired };
+        assert_eq!(record(&table)["outcome"]["S"], json!(outcome.name()), "{case} after {age} ms");
     }
     // Where the pool's sessions are shorter, the setting says so.
     let (table, stage) = email_stage(&[("SIGN_IN_CODE_MINUTES", "3")]);
@@ -261,7 +269,11 @@ async fn a_table_that_is_not_there_or_not_ours_keeps_no_code_from_going_out() {
         assert!(ends_well(&stage.function, &email_event()).await, "{reply:?}");
         assert_eq!(stage.ses.accepted().len(), 1, "{reply:?}");
         let metrics = parse(&stage.function.stop().await.stdout);
-        assert_eq!((count(&metrics, "Sent"), count(&metrics, "RecordUnavailable")), (1, 1), "{reply:?}");
+        assert_eq!(
+            (count(&metrics, Metric::Sent), count(&metrics, Metric::RecordUnavailable)),
+            (1, 1),
+            "{reply:?}"
+        );
     }
     let closed = ClosedPort::new();
     let (variable, _) = table().0.endpoint();
@@ -312,7 +324,7 @@ async fn every_sms_limit_stops_what_is_too_much_and_records_it() {
         let output = stage.function.stop().await;
         let metrics = parse(&output.stdout);
         let stopped = u64::try_from(events.len() - sent).expect("a small number");
-        assert_eq!(count(&metrics, "PumpingBlocked"), stopped, "{setting}");
+        assert_eq!(count(&metrics, Metric::PumpingBlocked), stopped, "{setting}");
         assert!(output.stdout.contains(&format!("the limit of {setting} is reached")), "{}", output.stdout);
     }
 }
@@ -407,7 +419,10 @@ async fn an_invitation_by_both_channels_goes_out_by_both() {
     assert!(ends_well(&email.function, &by_email).await);
     assert!(ends_well(&sms.function, &by_sms).await);
     assert_eq!((email.ses.accepted().len(), sms.sns.accepted().len()), (1, 1));
-    assert_eq!(table.items().iter().filter(|item| item["outcome"]["S"] == json!("sent")).count(), 2);
+    assert_eq!(
+        table.items().iter().filter(|item| item["outcome"]["S"] == json!(FinalState::Sent.name())).count(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -423,7 +438,7 @@ async fn while_the_table_cannot_be_asked_a_process_sends_no_more_than_its_cap() 
     assert_eq!(stage.sns.accepted().len() + failed, 32);
     assert!(failed <= 2);
     let metrics = parse(&stage.function.stop().await.stdout);
-    assert_eq!(count(&metrics, "RecordUnavailable"), 32);
+    assert_eq!(count(&metrics, Metric::RecordUnavailable), 32);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
+use shared::outcome::ErrorType;
 use tests::canary::assert_absent;
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_event};
@@ -131,7 +132,7 @@ async fn a_dry_run_finds_a_missing_permission_for_the_key() {
         let stage = Stage::start(function, &[]);
         stage.services.kms.script([Reply::error(400, "AccessDeniedException")]);
         let found = stage.dry_run(&event(function, "sign-up")).await;
-        assert_eq!(found["errorType"], "DecryptionFailed");
+        assert_eq!(found["errorType"], ErrorType::DecryptionFailed.name());
         assert!(found["reason"].as_str().is_some_and(|reason| reason.contains("AccessDenied")), "{found}");
     }
 }

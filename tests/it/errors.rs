@@ -14,7 +14,7 @@ use tests::service::Reply;
 
 use crate::custom_sms_sender;
 use crate::docs;
-use crate::stage::{Channel, MockService, Stage, ending, side_by_side};
+use crate::stage::{Channel, IN_PROGRESS, MockService, Stage, ending, side_by_side};
 
 /// `DynamoDB`'s answer to a condition that does not hold.
 const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
@@ -241,7 +241,7 @@ async fn a_failed_condition_that_shows_no_item_loses_nothing() {
     let stage = Stage::start(Channel::Ses);
     let event = stage.channel.event().to_string();
     stage.table.script([Reply::error(400, CONDITION_FAILED)]);
-    for (expected, sent) in [("DeliveryInProgress", 0), ("well", 1)] {
+    for (expected, sent) in [(IN_PROGRESS, 0), ("well", 1)] {
         let invocation = stage.function.invoke(event.as_str()).await;
         assert_eq!((ending(&stage.function, &invocation).as_str(), stage.send.accepted()), (expected, sent));
     }

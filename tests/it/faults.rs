@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::Value;
+use shared::outcome::FailureClass;
 use tests::function::Invocation;
 use tests::service::Reply;
 
@@ -16,6 +17,9 @@ use crate::stage::{Channel, MockService, Stage, ending, side_by_side};
 
 /// Longer than an attempt to reach the table may take, shorter than one to reach KMS.
 const SLOW: Duration = Duration::from_millis(800);
+
+/// How an invocation ends if a service fails and a retry may succeed.
+const TRANSIENT: &str = FailureClass::Transient.name();
 
 /// How often Lambda repeats an event that failed.
 const REPETITIONS: usize = 2;
@@ -388,11 +392,11 @@ async fn no_fault_takes_an_sms_past_the_guard() {
     let event = stage.channel.event().to_string();
     stage.kms.script(vec![Reply::bare(500); 20]);
     let invocation = stage.function.invoke(event.as_str()).await;
-    assert_eq!((ending(&stage.function, &invocation).as_str(), counters(&stage)), ("transient", 0));
+    assert_eq!((ending(&stage.function, &invocation).as_str(), counters(&stage)), (TRANSIENT, 0));
     stage.kms.clear();
     // The service fails after the guard has counted, which it does once.
     stage.send.script(vec![Reply::bare(500); 20]);
-    for (expected, sent) in [("transient", 0), ("well", 1)] {
+    for (expected, sent) in [(TRANSIENT, 0), ("well", 1)] {
         let invocation = stage.function.invoke(event.as_str()).await;
         assert_eq!((ending(&stage.function, &invocation).as_str(), stage.send.accepted()), (expected, sent));
         assert_eq!(counters(&stage), stage.channel.counters());
@@ -418,5 +422,5 @@ async fn no_fault_takes_an_sms_past_the_guard() {
     let sent = stage.send.accepted();
     counting_fails();
     let invocation = stage.function.invoke(event.as_str()).await;
-    assert_eq!((ending(&stage.function, &invocation).as_str(), stage.send.accepted()), ("transient", sent));
+    assert_eq!((ending(&stage.function, &invocation).as_str(), stage.send.accepted()), (TRANSIENT, sent));
 }

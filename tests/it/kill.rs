@@ -10,7 +10,7 @@ use tests::service::Reply;
 use tokio::join;
 
 use crate::docs;
-use crate::stage::{Channel, MockService, Stage, ending, side_by_side};
+use crate::stage::{Channel, IN_PROGRESS, MockService, Stage, ending, side_by_side};
 
 /// What was done last when the process is killed. `…Requested`: the service has read the request and done nothing;
 /// otherwise it has done it, and the process does not know.
@@ -172,7 +172,7 @@ async fn a_kill_loses_nothing_and_doubles_only_what_was_sent_and_not_settled() {
         let doubled = matches!(step, Step::Sent | Step::SettleRequested);
         assert_eq!(fate.sent, 1 + usize::from(doubled), "{channel:?} {step:?}");
         if fate.record == "claimed" {
-            assert_eq!((fate.at_once.as_str(), fate.sent_at_once), ("DeliveryInProgress", 0), "{step:?}");
+            assert_eq!((fate.at_once.as_str(), fate.sent_at_once), (IN_PROGRESS, 0), "{step:?}");
         }
         match fates.iter().find(|(known, _)| *known == step) {
             None => fates.push((step, fate)),
@@ -197,7 +197,7 @@ async fn who_comes_while_another_process_sends_fails_and_sends_nothing() {
             ending
         };
         let (_, ending) = join!(stage.function.invoke(event.as_str()), second);
-        assert_eq!((ending.as_str(), stage.send.attempts()), ("DeliveryInProgress", 1));
+        assert_eq!((ending.as_str(), stage.send.attempts()), (IN_PROGRESS, 1));
     }
 }
 
@@ -214,7 +214,7 @@ async fn two_processes_with_the_same_event_send_one_message() {
             let mut endings = [ending(&stage.function, &first), ending(&other, &second)];
             endings.sort();
             assert!(
-                [["DeliveryInProgress", "well"], ["well", "well"]]
+                [[IN_PROGRESS, "well"], ["well", "well"]]
                     .contains(&endings.each_ref().map(String::as_str)),
                 "{endings:?}"
             );

@@ -9,6 +9,8 @@ use serde_json::json;
 use tests::mock_aws::{MockAws, metrics};
 use tests::service::Reply;
 
+const METRIC: &str = shared::metric::Metric::Sent.name();
+
 #[tokio::test]
 async fn cloudwatch_is_spoken_to_in_cbor() {
     let aws = MockAws::start();
@@ -17,7 +19,7 @@ async fn cloudwatch_is_spoken_to_in_cbor() {
     let ask = async || {
         let dimension = Dimension::builder().name("Function").value("custom-email-sender").build();
         let metric =
-            Metric::builder().namespace("triggers").metric_name("Sent").dimensions(dimension).build();
+            Metric::builder().namespace("triggers").metric_name(METRIC).dimensions(dimension).build();
         let stat = MetricStat::builder().metric(metric).period(3600).stat("Sum").build();
         let query = MetricDataQuery::builder().id("sent").metric_stat(stat).build();
         let times = (now - Duration::from_hours(2), now);
@@ -27,7 +29,7 @@ async fn cloudwatch_is_spoken_to_in_cbor() {
     assert!(ask().await.unwrap().metric_data_results()[0].values().is_empty());
     aws.answer_with("cloudwatch:GetMetricData", |request| {
         metrics(request, |namespace, name, dimensions| {
-            assert_eq!((namespace, name), ("triggers", "Sent"));
+            assert_eq!((namespace, name), ("triggers", METRIC));
             assert_eq!(dimensions["Function"], "custom-email-sender");
             vec![12.0, 0.5]
         })
@@ -36,7 +38,7 @@ async fn cloudwatch_is_spoken_to_in_cbor() {
     let result = &answer.metric_data_results()[0];
     assert_eq!(
         (result.id(), result.label(), result.values()),
-        (Some("sent"), Some("Sent"), &[12.0, 0.5][..])
+        (Some("sent"), Some(METRIC), &[12.0, 0.5][..])
     );
     let hour = |hour: i64| DateTime::from_secs(hour * 3600);
     assert_eq!(result.timestamps(), [hour(499_998), hour(499_999)]);

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use client::aws::Service;
 use sender::errors::TABLE as ERRORS;
 use serde_json::{Value, json};
+use shared::metric::Metric;
 use tests::canary::assert_absent;
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_event};
@@ -313,7 +314,7 @@ async fn no_limit_of_the_sms_guard_leaks() {
         for _ in 0..2 {
             let _ = watched.invoke(&with_canaries("custom-sms-sender-sign-up")).await;
         }
-        assert!(watched.last_metrics().contains("PumpingBlocked"), "{limit}");
+        assert!(watched.last_metrics().contains(&Metric::PumpingBlocked), "{limit}");
         watched.assert_nothing_leaked(&SECRETS).await;
     }
 }
@@ -326,7 +327,7 @@ async fn no_limit_of_the_sms_guard_leaks_while_it_cannot_count() {
         let refusal = quoting(Service::DynamoDb, 400, "AccessDeniedException", EMAIL);
         let _ = watched.invoke_with(&event, Service::DynamoDb, vec![refusal; 20]).await;
     }
-    assert!(watched.last_metrics().contains("FailedTransient"), "the process has a cap of its own");
+    assert!(watched.last_metrics().contains(&Metric::FailedTransient), "the process has a cap of its own");
     watched.assert_nothing_leaked(&SECRETS).await;
 }
 
@@ -359,7 +360,7 @@ async fn who_is_not_written_to_is_not_named_either() {
             for recipient in recipients {
                 let _ = watched.invoke(&to(function, recipient)).await;
             }
-            assert!(watched.metrics().iter().any(|emf| emf.count("Blocked") == 1));
+            assert!(watched.metrics().iter().any(|emf| emf.count(Metric::Blocked) == 1));
             watched.assert_nothing_leaked(&SECRETS).await;
         }
     }
@@ -385,8 +386,8 @@ async fn what_is_repeated_expired_or_in_work_leaks_nothing() {
         }
         let _ = watched.invoke(&event).await;
         seen.push(watched.last_metrics());
-        for (metrics, expected) in seen.iter().zip(["FailedAmbiguous", "InProgress", "Expired", "Duplicate"])
-        {
+        let expected = [Metric::FailedAmbiguous, Metric::InProgress, Metric::Expired, Metric::Duplicate];
+        for (metrics, expected) in seen.iter().zip(&expected) {
             assert!(metrics.contains(expected), "{expected}: {metrics:?}");
         }
         watched.assert_nothing_leaked(&SECRETS).await;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 use shared::metric::Metric;
+use shared::outcome::ErrorType;
 use tests::event::fixture;
 use tests::function::{Function, Invocation};
 use tests::metrics::{count, parse};
@@ -59,11 +60,11 @@ async fn a_dry_run_is_decided_like_a_sign_up_and_not_counted() {
         let mut dry_run = event.clone();
         dry_run["dryRun"] = json!(true);
         assert_eq!(play(&function, &dry_run).await, answer, "{metric}");
-        assert_eq!(count(&parse(&function.stdout()), metric.name()), 1, "{metric}");
+        assert_eq!(count(&parse(&function.stdout()), metric), 1, "{metric}");
     }
     let mut malformed = fixture("pre-sign-up-trusted");
     malformed["dryRun"] = json!("true");
-    assert_eq!(play(&function, &malformed).await["error"], "MalformedEvent");
+    assert_eq!(play(&function, &malformed).await["error"], ErrorType::MalformedEvent.name());
 }
 
 #[tokio::test]
@@ -79,7 +80,8 @@ async fn an_alias_pool_never_verifies_and_so_never_confirms() {
 async fn a_closed_pool_refuses_unlisted_domains_and_review_mode_confirms_no_user() {
     let closed = function(&[("SIGN_UP_MODE", "closed"), ("REFUSAL_MESSAGE", "Ask your administrator")]);
     let refusal = json!({
-        "error": "SignUpRefused", "the user reads": "PreSignUp failed with error Ask your administrator.",
+        "error": ErrorType::SignUpRefused.name(),
+        "the user reads": "PreSignUp failed with error Ask your administrator.",
     });
     assert_eq!(play(&closed, &with_email(&json!("ann@example.com"))).await, refusal);
     assert_eq!(play(&closed, &with_email(&json!("ann@denied.example"))).await, refusal);
@@ -97,7 +99,7 @@ async fn trusted_users_can_be_asked_for_a_code_in_a_closed_pool() {
     assert_eq!(play(&function, &fixture("pre-sign-up-trusted-with-phone")).await, json!({}));
     assert_eq!(
         play(&function, &with_email(&json!("ann@example.com"))).await["error"],
-        json!("SignUpRefused")
+        json!(ErrorType::SignUpRefused.name())
     );
 }
 
@@ -106,12 +108,12 @@ async fn a_denied_address_as_user_name_is_refused() {
     let function = function(&[]);
     let mut event = fixture("pre-sign-up-phone-only");
     event["userName"] = json!("ann@denied.example");
-    assert_eq!(play(&function, &event).await["error"], json!("SignUpRefused"));
+    assert_eq!(play(&function, &event).await["error"], json!(ErrorType::SignUpRefused.name()));
 }
 
 #[tokio::test]
 async fn a_disposable_mailbox_is_refused_where_the_settings_say_so() {
-    let refused = json!("SignUpRefused");
+    let refused = json!(ErrorType::SignUpRefused.name());
     let disposable = with_email(&json!("ann@mail.mailinator.com"));
     let without = function(&[]);
     assert_eq!(play(&without, &disposable).await, json!({}));

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use shared::outcome::ErrorType;
 use tests::dynamodb::DynamoDb;
 use tests::end_user_messaging::EndUserMessaging;
 use tests::envelope_writer::SealSuite;
@@ -187,7 +188,10 @@ fn process(channel: Channel, kms: &Kms, send: &dyn MockService, table: &DynamoDb
     Function::start(channel.function(), &settings)
 }
 
-/// How an invocation ended, in a word: `well`, or the class of the failure in the log.
+/// How an invocation ends while another one is sending the same message.
+pub(crate) const IN_PROGRESS: &str = ErrorType::DeliveryInProgress.name();
+
+/// How an invocation ended, in a word: `well`, [`IN_PROGRESS`], or the class of the failure in the log.
 pub(crate) fn ending(function: &Function, invocation: &Invocation) -> String {
     match invocation {
         Invocation::Ok(_) => "well".to_owned(),
@@ -198,7 +202,7 @@ pub(crate) fn ending(function: &Function, invocation: &Invocation) -> String {
             };
             let class = function.lines().iter().rev().find_map(|line| field(line));
             match error_type.as_str() {
-                "DeliveryInProgress" => error_type.clone(),
+                IN_PROGRESS => error_type.clone(),
                 _ => class.unwrap_or_else(|| panic!("no class in the log: {:?}", function.lines())),
             }
         }

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use shared::metric::Metric;
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_event};
 use tests::function::Invocation;
@@ -32,7 +33,7 @@ async fn a_code_that_was_sent_is_not_sent_to_somebody_else() {
         event["userName"] = json!("mallory");
         let _ = watched.invoke(&event).await;
         assert_eq!(watched.services.messages().len(), 1, "{function}");
-        assert!(watched.last_metrics().contains("Duplicate"), "{function}");
+        assert!(watched.last_metrics().contains(&Metric::Duplicate), "{function}");
     }
 }
 

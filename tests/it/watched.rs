@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use client::aws::Service;
 use serde_json::Value;
+use shared::metric::Metric;
 use tests::canary::assert_absent;
 use tests::dynamodb::DynamoDb;
 use tests::end_user_messaging::EndUserMessaging;
@@ -207,9 +208,10 @@ impl Watched {
             .fold(String::new(), |text, line| text + line + "\n")
     }
 
-    /// The names of the metrics of the last event.
-    pub(crate) fn last_metrics(&self) -> BTreeSet<String> {
-        self.metrics().pop().map(|emf| emf.metrics.into_keys().collect()).unwrap_or_default()
+    /// The metrics that the last event counted.
+    pub(crate) fn last_metrics(&self) -> BTreeSet<Metric> {
+        let last = self.metrics().pop().map(|emf| emf.metrics).unwrap_or_default();
+        Metric::ALL.iter().copied().filter(|metric| last.contains_key(metric.name())).collect()
     }
 
     /// Each event has one line in the log, with its invocation's id, and one line of metrics; nothing else is printed.

@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
+use sender::record::FinalState;
 use serde_json::{Value, json};
+use shared::metric::Metric;
 use tests::dynamodb::DynamoDb;
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_event};
@@ -63,7 +65,10 @@ async fn a_new_provider_has_records_retries_limits_and_metrics() {
     assert!(post["text"].as_str().is_some_and(|text| text.contains("918273")), "{post}");
     let records = stage.table.items();
     let record = records.iter().find(|item| item["state"].is_object()).expect("a record");
-    assert_eq!((&record["outcome"]["S"], &record["message_id"]["S"]), (&json!("sent"), &json!("post-1")));
+    assert_eq!(
+        (&record["outcome"]["S"], &record["message_id"]["S"]),
+        (&json!(FinalState::Sent.name()), &json!("post-1"))
+    );
     // A lost answer is ambiguous, and not repeated before the lease ends.
     stage.webhook.script([Reply::ResetAfter]);
     assert!(matches!(stage.invoke(&event("111111")).await, Invocation::Err { .. }));
@@ -73,7 +78,7 @@ async fn a_new_provider_has_records_retries_limits_and_metrics() {
     assert_eq!(stage.kms.attempts(), 4);
     let output = stage.function.stop().await;
     let metrics = parse(&output.stdout);
-    let names = ["Sent", "Duplicate", "FailedAmbiguous", "PumpingBlocked"];
-    assert_eq!(names.map(|name| count(&metrics, name)), [1, 1, 1, 1], "{}", output.stdout);
+    let counted = [Metric::Sent, Metric::Duplicate, Metric::FailedAmbiguous, Metric::PumpingBlocked];
+    assert_eq!(counted.map(|metric| count(&metrics, metric)), [1, 1, 1, 1], "{}", output.stdout);
     assert!(!output.stdout.contains("918273") && !output.stdout.contains("ann.example"), "{}", output.stdout);
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
+use shared::metric::Metric;
 
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html>
 const UNITS: [&str; 27] = [
@@ -65,19 +66,14 @@ pub struct Emf {
 }
 
 impl Emf {
-    /// The sum of the values of that metric, 0 when the line does not have it.
-    #[must_use]
-    pub fn metric(&self, name: &str) -> f64 {
-        self.metrics.get(name).map_or(0.0, |values| values.iter().sum())
-    }
-
-    /// The same of a metric that counts something.
+    /// The sum of the values of a metric that counts something, 0 if the line doesn't have it.
     ///
     /// # Panics
     /// When a value is not a whole number, or negative.
     #[must_use]
     #[track_caller]
-    pub fn count(&self, name: &str) -> u64 {
+    pub fn count(&self, metric: Metric) -> u64 {
+        let name = metric.name();
         let whole = |value: &Value| {
             value.as_u64().unwrap_or_else(|| panic!("the metric {name:?} is no count: {value}"))
         };
@@ -108,8 +104,8 @@ pub fn parse(stdout: &str) -> Vec<Emf> {
 /// When a value is not a whole number, or negative.
 #[must_use]
 #[track_caller]
-pub fn count(metrics: &[Emf], name: &str) -> u64 {
-    metrics.iter().map(|emf| emf.count(name)).sum()
+pub fn count(metrics: &[Emf], metric: Metric) -> u64 {
+    metrics.iter().map(|emf| emf.count(metric)).sum()
 }
 
 fn try_parse(stdout: &str) -> Result<Vec<Emf>, String> {
@@ -305,9 +301,8 @@ mod tests {
         assert_eq!(emf.metrics["Sent"], [1.0]);
         assert_eq!(emf.metrics["SendMilliseconds"], [3.0, 4.5]);
         assert_eq!((emf.units["Sent"].as_str(), emf.units["SendMilliseconds"].as_str()), ("Count", "None"));
-        assert_eq!((emf.count("Sent"), emf.count("Duplicate")), (1, 0));
-        assert_eq!((count(&metrics, "Sent"), count(&metrics, "message")), (1, 0));
-        assert!((emf.metric("SendMilliseconds") - 7.5).abs() < 1e-9 && emf.metric("Duplicate") < 1e-9);
+        assert_eq!((emf.count(Metric::Sent), emf.count(Metric::Duplicate)), (1, 0));
+        assert_eq!((count(&metrics, Metric::Sent), count(&metrics, Metric::Duplicate)), (1, 0));
         assert_eq!(emf.line["message"], "sent an email");
         assert!(parse("").is_empty());
     }
