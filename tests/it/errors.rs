@@ -229,16 +229,14 @@ impl Case {
                 _ => panic!("{self:?}: {invocation:?}"),
             }
         }
-        for service in [&stage.kms as &dyn MockService, &*stage.send, &stage.table] {
-            service.clear();
-        }
+        stage.clear();
         stage.table.empty();
     }
 }
 
 #[tokio::test]
 async fn a_failed_condition_that_shows_no_item_loses_nothing() {
-    let stage = Stage::start(Channel::Ses);
+    let stage = Stage::start(Channel::Ses).await;
     let event = stage.channel.event().to_string();
     stage.table.script([Reply::error(400, CONDITION_FAILED)]);
     for (expected, sent) in [(IN_PROGRESS, 0), ("well", 1)] {
@@ -263,7 +261,8 @@ async fn every_row_decides_what_becomes_of_the_event() {
             Service::Kms | Service::SesV2 | Service::DynamoDb | Service::Other(_) => Channel::Ses,
             Service::Sns => Channel::Sns,
             Service::EndUserMessaging => Channel::EndUserMessaging,
-        });
+        })
+        .await;
         for case in cases {
             case.play(&stage).await;
         }

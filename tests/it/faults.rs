@@ -1,7 +1,7 @@
 //! Faults of the services, one after the other, and what becomes of the message.
 //!
-//! Each row has a process of its own that handles three messages. The fault meets the second one, as in a process
-//! that is warm; then the event comes back as Lambda brings it back, after the lease. The result is the table in
+//! Each row has a warm process of its own that handles three messages. The fault meets the second one; then the event
+//! comes back as Lambda brings it back, after the lease. The result is the table in
 //! docs/reliability.md; `UPDATE_DOCS=1` writes it anew.
 
 use std::fmt::Write as _;
@@ -211,7 +211,7 @@ impl Row {
     }
 
     async fn play(self) -> Fate {
-        let stage = &mut Stage::start(self.channel);
+        let stage = &mut Stage::start(self.channel).await;
         // The connection that is found closed was used by the call before.
         let calls_before = match self.call {
             Call::Kms | Call::Send => Some(0),
@@ -239,9 +239,7 @@ impl Row {
         let first = self.ending(stage, &invocation);
         let sent_first = stage.send.accepted();
         self.service(stage).open();
-        stage.kms.clear();
-        stage.send.clear();
-        stage.table.clear();
+        stage.clear();
 
         let (mut invocations, mut ended_well) = (1, first == "well");
         while !ended_well && invocations <= REPETITIONS {
@@ -273,9 +271,7 @@ impl Row {
         if which == "first" {
             assert_eq!(stage.table.attempts(), self.channel.table_calls(), "{self:?}");
         }
-        for service in [&stage.kms as &dyn MockService, &*stage.send, &stage.table] {
-            service.clear();
-        }
+        stage.clear();
     }
 
     fn ending(self, stage: &Stage, invocation: &Invocation) -> String {
@@ -388,7 +384,7 @@ fn counters(stage: &Stage) -> usize {
 #[tokio::test]
 async fn no_fault_takes_an_sms_past_the_guard() {
     // KMS fails before the guard is asked.
-    let stage = Stage::start(Channel::Sns);
+    let stage = Stage::start(Channel::Sns).await;
     let event = stage.channel.event().to_string();
     stage.kms.script(vec![Reply::bare(500); 20]);
     let invocation = stage.function.invoke(event.as_str()).await;
@@ -407,7 +403,7 @@ async fn no_fault_takes_an_sms_past_the_guard() {
     }
 
     // The counters cannot be asked, and the process may send no more without them.
-    let stage = Stage::start(Channel::Sns);
+    let stage = Stage::start(Channel::Sns).await;
     let mut event = String::new();
     let mut ended = "well".to_owned();
     let counting_fails = || {

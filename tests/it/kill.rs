@@ -118,11 +118,11 @@ impl Step {
     }
 
     async fn play(self, channel: Channel) -> Fate {
-        let stage = Stage::start(channel);
+        let stage = Stage::start(channel).await;
+        let function = stage.process().await;
         let event = channel.event().to_string();
         self.kill(&stage, &event).await;
         let record = stage.records().pop().unwrap_or_else(|| "none".to_owned());
-        let function = stage.process();
         let mut sent = vec![stage.send.accepted()];
         let mut endings = Vec::new();
         for _ in 0..2 {
@@ -185,12 +185,12 @@ async fn a_kill_loses_nothing_and_doubles_only_what_was_sent_and_not_settled() {
 #[tokio::test]
 async fn who_comes_while_another_process_sends_fails_and_sends_nothing() {
     for channel in [Channel::Ses, Channel::Sns] {
-        let stage = Stage::start(channel);
+        let stage = Stage::start(channel).await;
+        let function = stage.process().await;
         let event = channel.event().to_string();
         stage.send.script(vec![Reply::Hang]);
         let second = async {
             stage.send.held().await;
-            let function = stage.process();
             let invocation = function.invoke(event.as_str()).await;
             let ending = ending(&function, &invocation);
             stage.function.kill().await;
@@ -205,17 +205,15 @@ async fn who_comes_while_another_process_sends_fails_and_sends_nothing() {
 async fn two_processes_with_the_same_event_send_one_message() {
     // One number gets six SMS an hour.
     for (channel, rounds) in [(Channel::Ses, 20), (Channel::Sns, 6)] {
-        let stage = Stage::start(channel);
-        let other = stage.process();
-        join!(stage.function.init_outcome(), other.init_outcome());
+        let stage = Stage::start(channel).await;
+        let other = stage.process().await;
         for round in 1..=rounds {
             let event = channel.event().to_string();
             let (first, second) = join!(stage.function.invoke(event.as_str()), other.invoke(event.as_str()));
             let mut endings = [ending(&stage.function, &first), ending(&other, &second)];
             endings.sort();
             assert!(
-                [[IN_PROGRESS, "well"], ["well", "well"]]
-                    .contains(&endings.each_ref().map(String::as_str)),
+                [[IN_PROGRESS, "well"], ["well", "well"]].contains(&endings.each_ref().map(String::as_str)),
                 "{endings:?}"
             );
             assert_eq!(stage.send.accepted(), round, "{endings:?}");

@@ -1,10 +1,11 @@
 //! A sender with everything it calls: KMS, the service that it sends through, and the table.
 
+use shared::outcome::ErrorType;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::outcome::ErrorType;
 use tests::dynamodb::DynamoDb;
 use tests::end_user_messaging::EndUserMessaging;
 use tests::envelope_writer::SealSuite;
@@ -138,8 +139,15 @@ pub(crate) struct Stage {
     pub(crate) function: Function,
 }
 
+/// How long the first message of a process may take. The deadlines that the tests are about begin with the second one.
+const COLD_DEADLINE: Duration = Duration::from_secs(60);
+
 impl Stage {
-    pub(crate) fn start(channel: Channel) -> Self {
+    /// Starts the services, and a function that has sent its first message.
+    ///
+    /// A cold process connects to each service and builds its clients. On a busy machine this takes longer than the
+    /// sender waits for the table, so a cold process may repeat a call that no test expects. A warm one doesn't.
+    pub(crate) async fn start(channel: Channel) -> Self {
         let kms = Kms::start(KEY_ARN, None);
         let send: Box<dyn MockService> = match channel {
             Channel::Ses | Channel::SesTwice => Box::new(Ses::start(None)),
@@ -148,12 +156,32 @@ impl Stage {
         };
         let table = DynamoDb::start(TABLE, None);
         let function = process(channel, &kms, &*send, &table);
-        Self { channel, kms, send, table, function }
+        let stage = Self { channel, kms, send, table, function };
+        stage.warm_up(&stage.function).await;
+        stage
     }
 
-    /// One more process of the function, with the same services.
-    pub(crate) fn process(&self) -> Function {
-        process(self.channel, &self.kms, &*self.send, &self.table)
+    /// One more warm process of the function, with the same services. The services forget everything.
+    pub(crate) async fn process(&self) -> Function {
+        let function = process(self.channel, &self.kms, &*self.send, &self.table);
+        self.warm_up(&function).await;
+        function
+    }
+
+    /// Lets a process send one message, of which no trace remains.
+    async fn warm_up(&self, function: &Function) {
+        let event = self.channel.event().to_string();
+        let invocation = function.invoke_within(COLD_DEADLINE, event).await;
+        assert_eq!(ending(function, &invocation), "well", "the first message");
+        self.clear();
+        self.table.empty();
+    }
+
+    /// The services forget their calls and what is left of their scripts. The table keeps its items.
+    pub(crate) fn clear(&self) {
+        for service in [&self.kms as &dyn MockService, &*self.send, &self.table] {
+            service.clear();
+        }
     }
 
     /// The delivery records, as `done: sent` or `claimed`.
