@@ -73,9 +73,9 @@ impl Place {
     }
 
     /// What the area has to say that is not as it should be, as text, after it was asked as JSON as well.
-    pub(crate) async fn complaints(&self, title: &str, who: &str, seen: &mut BTreeSet<String>) -> String {
-        let output = self.doctor(who, &[]).await;
-        let document = self.doctor(who, &["--format", "json"]).await;
+    async fn complaints(&self, title: &str, seen: &mut BTreeSet<String>) -> String {
+        let output = self.doctor(SUB, &[]).await;
+        let document = self.doctor(SUB, &["--format", "json"]).await;
         let document: Value = serde_json::from_str(&document.stdout).expect("JSON");
         for finding in document["findings"].as_array().expect("findings") {
             let text = |name: &str| finding[name].as_str().expect("a text").to_owned();
@@ -121,7 +121,29 @@ pub(crate) fn assert_width(text: &str) {
 }
 
 /// What is wrong in it.
-type Change = fn(&Place);
+pub(crate) type Change = fn(&Place);
+
+/// The complaints of an area in each of the cases, and the levels of the checks whose names contain `checks`. Each case
+/// changes a place that `set_up` has set up.
+pub(crate) async fn complaints_of(
+    title: &str,
+    checks: &str,
+    cases: &[(&str, Change)],
+    set_up: Change,
+) -> (String, String) {
+    let (mut shown, mut seen) = (String::new(), BTreeSet::new());
+    for (name, change) in cases {
+        let place = Place::new();
+        set_up(&place);
+        change(&place);
+        let complaints = place.complaints(title, &mut seen).await;
+        assert!(!complaints.is_empty(), "{name}");
+        writeln!(shown, "# {name}\n{complaints}").expect("a text");
+    }
+    assert_width(&shown);
+    seen.retain(|check| check.contains(checks));
+    (shown, Vec::from_iter(seen).join("\n"))
+}
 
 /// What is wrong, by a name for the snapshot.
 const CASES: &[(&str, Change)] = &[
@@ -309,19 +331,9 @@ fn unaligned(place: &Place, record: &str) {
 
 #[tokio::test]
 async fn every_cause_that_keeps_an_email_back_is_found() {
-    let mut seen = BTreeSet::new();
-    let mut shown = String::new();
-    for (name, change) in CASES {
-        let place = Place::new();
-        change(&place);
-        let complaints = place.complaints("Email", SUB, &mut seen).await;
-        assert!(!complaints.is_empty(), "{name}");
-        writeln!(shown, "# {name}\n{complaints}").expect("a text");
-    }
-    assert_width(&shown);
+    let (shown, levels) = complaints_of("Email", " email.", CASES, |_| {}).await;
     assert_snapshot!("doctor, every cause about email", shown);
-    let seen: Vec<_> = seen.iter().filter(|seen| seen.contains(" email.")).cloned().collect();
-    assert_snapshot!("doctor, levels of the checks about email", seen.join("\n"));
+    assert_snapshot!("doctor, levels of the checks about email", levels);
 }
 
 #[tokio::test]

@@ -1,14 +1,11 @@
 //! `cognito-triggers doctor`: who sends the SMS, and what keeps them from a user.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
-
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tests::mock_aws::{CUSTOM_SMS_SENDER, PHONE, SUB, USER, metrics};
 use tests::service::Reply;
 
-use crate::cli_doctor_email::{Place, assert_width, section, words};
+use crate::cli_doctor_email::{Change, Place, assert_width, complaints_of, section, words};
 
 const NUMBER_ARN: &str = "arn:aws:sms-voice:eu-central-1:123456789012:phone-number/phone-0123456789abcdef";
 const POOL_ARN: &str = "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-0123456789abcdef";
@@ -53,9 +50,6 @@ impl Place {
         self.world.set_attribute("phone_number", Some(number));
     }
 }
-
-/// What is wrong in it.
-type Change = fn(&Place);
 
 /// What is wrong, by a name for the snapshot.
 const CASES: &[(&str, Change)] = &[
@@ -224,20 +218,9 @@ const CASES: &[(&str, Change)] = &[
 
 #[tokio::test]
 async fn every_cause_that_keeps_an_sms_back_is_found() {
-    let mut seen = BTreeSet::new();
-    let mut shown = String::new();
-    for (name, change) in CASES {
-        let place = Place::new();
-        place.codes_go_by_sms();
-        change(&place);
-        let complaints = place.complaints("SMS", SUB, &mut seen).await;
-        assert!(!complaints.is_empty(), "{name}");
-        writeln!(shown, "# {name}\n{complaints}").expect("a text");
-    }
-    assert_width(&shown);
+    let (shown, levels) = complaints_of("SMS", " sms.", CASES, Place::codes_go_by_sms).await;
     assert_snapshot!("doctor, every cause about SMS", shown);
-    let seen: Vec<_> = seen.iter().filter(|seen| seen.contains(" sms.")).cloned().collect();
-    assert_snapshot!("doctor, levels of the checks about SMS", seen.join("\n"));
+    assert_snapshot!("doctor, levels of the checks about SMS", levels);
 }
 
 /// The channel that none of the user's codes takes is as broken as the other one.

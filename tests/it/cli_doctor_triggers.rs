@@ -77,6 +77,19 @@ fn key(world: &MockAws, member: &'static str, value: &'static str) {
     world.change("kms:DescribeKey", move |answer| answer["KeyMetadata"][member] = json!(value));
 }
 
+/// Lets KMS answer with this key, whatever key is asked about.
+fn only_key(world: &MockAws, arn: &str) {
+    let metadata = json!({
+        "KeyId": arn.rsplit('/').next(),
+        "Arn": arn,
+        "KeyState": "Enabled",
+        "KeySpec": "SYMMETRIC_DEFAULT",
+        "KeyUsage": "ENCRYPT_DECRYPT",
+    });
+    world.answer("kms:DescribeKey", json!({ "KeyMetadata": metadata }));
+    world.answer("kms:ListGrants", json!({ "Grants": [], "Truncated": false }));
+}
+
 fn function(world: &MockAws, arn: &'static str, change: fn(&mut Value)) {
     world.change("lambda:GetFunctionConfiguration", move |answer| {
         if answer["FunctionArn"] == arn {
@@ -232,15 +245,7 @@ const CASES: &[(&str, &str, Change)] = &[
     }),
     ("the sender has another key than the pool", "CAUSE", |world| {
         world.change_pool(|pool| pool["LambdaConfig"]["KMSKeyID"] = json!(OTHER_KEY));
-        let metadata = json!({
-            "KeyId": "99999999-2222-3333-4444-555555555555",
-            "Arn": OTHER_KEY,
-            "KeyState": "Enabled",
-            "KeySpec": "SYMMETRIC_DEFAULT",
-            "KeyUsage": "ENCRYPT_DECRYPT",
-        });
-        world.answer("kms:DescribeKey", json!({ "KeyMetadata": metadata }));
-        world.answer("kms:ListGrants", json!({ "Grants": [], "Truncated": false }));
+        only_key(world, OTHER_KEY);
         key_policy(world, &json!([iam_decides()]));
     }),
     ("the key is in another Region", "CAUSE", |world| {
@@ -420,15 +425,7 @@ async fn an_alias_of_a_key_is_resolved() {
     let world = MockAws::start();
     let alias = "arn:aws:kms:eu-central-1:123456789012:alias/triggers-codes";
     world.change_pool(|pool| pool["LambdaConfig"]["KMSKeyID"] = json!(alias));
-    let metadata = json!({
-        "KeyId": "11111111-2222-3333-4444-555555555555",
-        "Arn": KEY_ARN,
-        "KeyState": "Enabled",
-        "KeySpec": "SYMMETRIC_DEFAULT",
-        "KeyUsage": "ENCRYPT_DECRYPT",
-    });
-    world.answer("kms:DescribeKey", json!({ "KeyMetadata": metadata }));
-    world.answer("kms:ListGrants", json!({ "Grants": [], "Truncated": false }));
+    only_key(&world, KEY_ARN);
     let found = findings(&doctor(&world, &[]).await, TITLE);
     assert!(found.iter().any(|one| one.contains("use the same KMS key") && is_ok(one)), "{found:#?}");
     assert_eq!(world.asked("kms:DescribeKey")[0]["KeyId"], alias);

@@ -8,51 +8,21 @@ use shared::metric::Metric;
 use shared::outcome::ErrorType;
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_code, sealed_event};
-use tests::function::{Function, Invocation};
-use tests::kms::{KEY_ARN, Kms};
+use tests::function::Invocation;
+use tests::kms::KEY_ARN;
 use tests::metrics::{count, parse};
+use tests::sender::Sender;
 use tests::service::Reply;
-use tests::ses::Ses;
+use tests::ses::{SendEmail, Ses};
 
 use crate::fixtures::{names, settings};
 
 const FUNCTION: &str = "custom-email-sender";
 const POOL: &str = "eu-central-1_Example01";
 
-/// The function and the services that it calls.
-pub(crate) struct Stage {
-    pub(crate) kms: Kms,
-    pub(crate) ses: Ses,
-    pub(crate) function: Function,
-}
-
-impl Stage {
-    pub(crate) fn new(more: &[(&str, &str)]) -> Self {
-        let (kms, ses) = (Kms::start(KEY_ARN, None), Ses::start(None));
-        let settings: Vec<_> = settings(FUNCTION)
-            .into_iter()
-            .chain([kms.endpoint(), ses.endpoint()])
-            .chain(more.iter().copied())
-            .collect();
-        let function = Function::start(FUNCTION, &settings);
-        Self { kms, ses, function }
-    }
-
-    /// How an event ends: the kind of ending, and what was sent.
-    async fn play(&self, event: &Value) -> Value {
-        self.ses.clear();
-        let ending = match self.function.invoke(event.to_string()).await {
-            Invocation::Ok(body) => {
-                let answer: Value = serde_json::from_slice(&body).expect("an answer in JSON");
-                assert_eq!(&answer, event, "the event comes back as it came");
-                "well".to_owned()
-            }
-            Invocation::Err { error_type, error_message, .. } => format!("{error_type}: {error_message}"),
-            other => format!("{other:?}"),
-        };
-        let sent: Vec<_> = self.ses.accepted().iter().map(summary).collect();
-        json!({ "ends": ending, "sent": sent })
-    }
+/// The function with mocks of KMS and SES.
+pub(crate) fn stage(more: &[(&str, &str)]) -> Sender<SendEmail> {
+    Sender::start(FUNCTION, Ses::start(None), &[settings(FUNCTION).as_slice(), more].concat(), summary)
 }
 
 /// The request without the bodies, which the snapshots of the messages show, and the line that holds the code.
@@ -70,7 +40,7 @@ fn summary(request: &Value) -> Value {
 
 #[tokio::test]
 async fn every_event_file_ends_and_sends_exactly_so() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     let mut endings = BTreeMap::new();
     for name in names(FUNCTION) {
         let ending = stage.play(&fixture(&name)).await;
@@ -81,7 +51,7 @@ async fn every_event_file_ends_and_sends_exactly_so() {
 
 #[tokio::test]
 async fn kms_is_asked_once_for_our_key_with_the_whole_context() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     let event = sealed_event(&fixture("custom-email-sender-sign-up"), "123456", POOL, SealSuite::Signed0378);
     let _ = stage.play(&event).await;
     let calls = stage.kms.accepted();
@@ -93,7 +63,7 @@ async fn kms_is_asked_once_for_our_key_with_the_whole_context() {
 
 #[tokio::test]
 async fn both_formats_are_decrypted_and_temporary_passwords_are_unescaped_once() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     for suite in [SealSuite::Signed0378, SealSuite::CommittingSigned0578] {
         let event = sealed_event(
             &fixture("custom-email-sender-admin-create-user"),
@@ -102,7 +72,7 @@ async fn both_formats_are_decrypted_and_temporary_passwords_are_unescaped_once()
             suite,
         );
         let _ = stage.play(&event).await;
-        let requests = stage.ses.accepted();
+        let requests = stage.provider.accepted();
         let body = &requests[0]["Content"]["Simple"]["Body"];
         let text = body["Text"]["Data"].as_str().expect("a text part");
         assert!(text.lines().any(|line| line == "a<b>&amp;\"'{####}"), "{text}");
@@ -114,7 +84,7 @@ async fn both_formats_are_decrypted_and_temporary_passwords_are_unescaped_once()
         // Codes are not escaped by Cognito, so they are not unescaped either.
         let event = sealed_event(&fixture("custom-email-sender-sign-up"), "&lt;", POOL, suite);
         let _ = stage.play(&event).await;
-        let requests = stage.ses.accepted();
+        let requests = stage.provider.accepted();
         let text = requests[0]["Content"]["Simple"]["Body"]["Text"]["Data"]
             .as_str()
             .expect("a text part")
@@ -125,7 +95,7 @@ async fn both_formats_are_decrypted_and_temporary_passwords_are_unescaped_once()
 
 #[tokio::test]
 async fn an_invitation_names_what_the_user_signs_in_with() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     let mut event = fixture("custom-email-sender-admin-create-user");
     for (user_name, shown) in [
         (event["request"]["userAttributes"]["sub"].clone(), "ann.example@example.com"),
@@ -133,7 +103,7 @@ async fn an_invitation_names_what_the_user_signs_in_with() {
     ] {
         event["userName"] = user_name;
         let _ = stage.play(&event).await;
-        let requests = stage.ses.accepted();
+        let requests = stage.provider.accepted();
         let text = requests[0]["Content"]["Simple"]["Body"]["Text"]["Data"].as_str().expect("a text part");
         assert!(text.lines().any(|line| line == shown), "{text}");
     }
@@ -141,7 +111,7 @@ async fn an_invitation_names_what_the_user_signs_in_with() {
 
 #[tokio::test]
 async fn a_message_goes_only_to_the_address_of_the_event() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     for address in [
         "ann@example.com\r\nBcc: bob@example.com",
         "ann@example.com, bob@example.com",
@@ -163,7 +133,7 @@ async fn a_message_goes_only_to_the_address_of_the_event() {
 
 #[tokio::test]
 async fn malformed_events_fail_and_name_the_field() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     for (path, value) in [
         ("/triggerSource", json!(7)),
         ("/request", json!("text")),
@@ -188,7 +158,7 @@ async fn malformed_events_fail_and_name_the_field() {
 
 #[tokio::test]
 async fn a_code_that_is_not_ours_is_an_error_in_plain_words() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     let sealed = |context: &[(&str, &str)], suite| sealed_code("123456", context, suite);
     let genuine = sealed(&[("userpool-id", POOL)], SealSuite::Signed0378);
     let mut tampered = genuine.clone().into_bytes();
@@ -226,7 +196,7 @@ async fn a_code_that_is_not_ours_is_an_error_in_plain_words() {
 
 #[tokio::test]
 async fn what_kms_says_becomes_plain_words_with_a_remedy() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     for (code, word) in [
         ("AccessDeniedException", "allow kms:Decrypt"),
         ("DisabledException", "enable the key"),
@@ -244,7 +214,7 @@ async fn what_kms_says_becomes_plain_words_with_a_remedy() {
 
 #[tokio::test]
 async fn a_refusal_by_ses_fails_unless_it_is_the_recipients() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     let event = fixture("custom-email-sender-sign-up");
     for (status, code) in [
         (400, "MessageRejected"),
@@ -254,14 +224,14 @@ async fn a_refusal_by_ses_fails_unless_it_is_the_recipients() {
         (403, "AccessDeniedException"),
         (400, "MailFromDomainNotVerifiedException"),
     ] {
-        stage.ses.clear();
-        stage.ses.script([Reply::error(status, code)]);
+        stage.provider.clear();
+        stage.provider.script([Reply::error(status, code)]);
         let answer = stage.function.invoke(event.to_string()).await;
         assert!(answer.error_message().starts_with("SES did not take the message"), "{code}: {answer:?}");
-        assert_eq!(stage.ses.attempts(), 1, "{code} is not tried again");
+        assert_eq!(stage.provider.attempts(), 1, "{code} is not tried again");
     }
     for (address, recipients) in [("Ann.Example@example.com", true), ("no-reply@example.com", false)] {
-        stage.ses.script([Reply::Status {
+        stage.provider.script([Reply::Status {
             code: 400,
             aws_error_code: Some("BadRequestException".to_owned()),
             body: json!({ "message": format!("Illegal address: {address}") }).to_string(),
@@ -274,10 +244,10 @@ async fn a_refusal_by_ses_fails_unless_it_is_the_recipients() {
 #[tokio::test]
 async fn a_send_whose_answer_was_not_read_is_not_repeated_within_the_invocation() {
     for reply in [Reply::ResetAfter, Reply::HangAfter, Reply::Garbage, Reply::bare(504)] {
-        let stage = Stage::new(&[]);
-        stage.ses.script([reply.clone()]);
+        let stage = stage(&[]);
+        stage.provider.script([reply.clone()]);
         let answer = stage.function.invoke(fixture("custom-email-sender-sign-up").to_string()).await;
-        assert_eq!(stage.ses.attempts(), 1, "{reply:?}");
+        assert_eq!(stage.provider.attempts(), 1, "{reply:?}");
         assert!(!matches!(answer, Invocation::Ok(_)), "a code must not be lost: {reply:?} {answer:?}");
     }
 }
@@ -291,11 +261,11 @@ async fn a_refusal_that_may_pass_is_tried_again_within_the_invocation() {
         Reply::bare(500),
         Reply::bare(503),
     ] {
-        let stage = Stage::new(&[]);
-        stage.ses.script([reply.clone()]);
+        let stage = stage(&[]);
+        stage.provider.script([reply.clone()]);
         let answer = stage.function.invoke(fixture("custom-email-sender-sign-up").to_string()).await;
         assert!(matches!(answer, Invocation::Ok(_)), "{reply:?}: {answer:?}");
-        assert_eq!((stage.ses.attempts(), stage.ses.accepted().len()), (2, 1), "{reply:?}");
+        assert_eq!((stage.provider.attempts(), stage.provider.accepted().len()), (2, 1), "{reply:?}");
     }
 }
 
@@ -303,17 +273,17 @@ async fn a_refusal_that_may_pass_is_tried_again_within_the_invocation() {
 #[tokio::test]
 async fn a_service_that_takes_a_message_and_says_that_it_failed_gets_it_twice() {
     for status in [500, 503] {
-        let stage = Stage::new(&[]);
-        stage.ses.script([Reply::RefuseAfter(status)]);
+        let stage = stage(&[]);
+        stage.provider.script([Reply::RefuseAfter(status)]);
         let answer = stage.function.invoke(fixture("custom-email-sender-sign-up").to_string()).await;
         assert!(matches!(answer, Invocation::Ok(_)), "{status}: {answer:?}");
-        assert_eq!(stage.ses.accepted().len(), 2, "{status}");
+        assert_eq!(stage.provider.accepted().len(), 2, "{status}");
     }
 }
 
 #[tokio::test]
 async fn no_kind_of_message_goes_to_a_domain_that_is_denied_or_disposable() {
-    let stage = Stage::new(&[("DENY_DISPOSABLE_EMAIL", "true")]);
+    let stage = stage(&[("DENY_DISPOSABLE_EMAIL", "true")]);
     for kind in shared::trigger::MessageKind::ALL {
         for address in ["ann@denied.example", "ann@DENIED.example.", "ann@mailinator.com"] {
             let mut event = fixture(&format!("custom-email-sender-{}", kind.name()));
@@ -331,21 +301,21 @@ async fn no_kind_of_message_goes_to_a_domain_that_is_denied_or_disposable() {
 
 #[tokio::test]
 async fn a_kms_that_hangs_once_is_asked_again_within_the_invocation() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     stage.kms.script([Reply::Hang]);
     let answer = stage.function.invoke(fixture("custom-email-sender-sign-up").to_string()).await;
     assert!(matches!(answer, Invocation::Ok(_)), "{answer:?}");
-    assert_eq!((stage.kms.attempts(), stage.ses.accepted().len()), (2, 1));
+    assert_eq!((stage.kms.attempts(), stage.provider.accepted().len()), (2, 1));
 }
 
 /// A second SES in another region, which the SDK's one endpoint variable cannot name: both routes reach the same
 /// mock, and the signature's region tells them apart.
-fn regions(stage: &Stage) -> Vec<String> {
+fn regions(stage: &Sender<SendEmail>) -> Vec<String> {
     let region = |call: &tests::service::Call<Value>| {
         let (_, value) = call.headers.iter().find(|(name, _)| name == "authorization").expect("a signature");
         value.split('/').nth(2).expect("a credential scope").to_owned()
     };
-    stage.ses.calls().iter().map(region).collect()
+    stage.provider.calls().iter().map(region).collect()
 }
 
 #[tokio::test]
@@ -360,15 +330,15 @@ async fn a_second_route_takes_what_the_first_one_does_not() {
         // It is unknown whether the first route has sent it.
         (vec![Reply::ResetAfter], vec!["eu-central-1"], 1),
     ] {
-        let stage = Stage::new(&fallback);
-        stage.ses.script(replies.clone());
+        let stage = stage(&fallback);
+        stage.provider.script(replies.clone());
         let answer = stage.function.invoke(event.clone()).await;
         assert_eq!(regions(&stage), regions_asked, "{replies:?}");
-        assert_eq!(stage.ses.accepted().len(), sent, "{replies:?}");
+        assert_eq!(stage.provider.accepted().len(), sent, "{replies:?}");
         let by_fallback = sent == 1 && regions_asked.len() > 1;
         assert_eq!(matches!(answer, Invocation::Ok(_)), by_fallback, "{replies:?}: {answer:?}");
         if by_fallback {
-            assert_eq!(stage.ses.accepted()[0]["ConfigurationSetName"], json!("second"));
+            assert_eq!(stage.provider.accepted()[0]["ConfigurationSetName"], json!("second"));
         }
         let metrics = parse(&stage.function.stop().await.stdout);
         assert_eq!(count(&metrics, Metric::FallbackUsed), u64::from(by_fallback), "{replies:?}");
@@ -380,7 +350,7 @@ async fn a_disposable_mailbox_gets_no_code_where_that_is_set() {
     let mut event = fixture("custom-email-sender-sign-up");
     event["request"]["userAttributes"]["email"] = json!("ann@mailinator.com");
     let sent = async |settings: &[(&str, &str)]| {
-        let answer = Stage::new(settings).play(&event).await;
+        let answer = stage(settings).play(&event).await;
         assert_eq!(answer["ends"], json!("well"));
         answer["sent"].as_array().map_or(0, Vec::len)
     };
@@ -392,7 +362,7 @@ async fn a_disposable_mailbox_gets_no_code_where_that_is_set() {
 
 #[tokio::test]
 async fn an_optional_setting_that_is_empty_is_not_sent() {
-    let stage = Stage::new(&[
+    let stage = stage(&[
         ("REPLY_TO_ADDRESS", ""),
         ("SES_CONFIGURATION_SET", ""),
         ("FROM_ADDRESS", "Bücher <a@example.com>"),

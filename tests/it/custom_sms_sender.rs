@@ -7,62 +7,28 @@ use serde_json::{Value, json};
 use shared::outcome::ErrorType;
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_event};
-use tests::function::{Function, Invocation};
-use tests::kms::{KEY_ARN, Kms};
+use tests::function::Invocation;
+use tests::sender::Sender;
 use tests::service::Reply;
-use tests::sns::{Sns, message_attributes};
+use tests::sns::{Publish, Sns, message_attributes};
 
 use crate::fixtures::{names, settings};
 
 const FUNCTION: &str = "custom-sms-sender";
 const POOL: &str = "eu-central-1_Example01";
 
-/// The function and the services that it calls.
-pub(crate) struct Stage {
-    pub(crate) kms: Kms,
-    pub(crate) sns: Sns,
-    pub(crate) function: Function,
+/// The function with mocks of KMS and SNS.
+pub(crate) fn stage(more: &[(&str, &str)]) -> Sender<Publish> {
+    Sender::start(FUNCTION, Sns::start(None), &[settings(FUNCTION).as_slice(), more].concat(), summary)
 }
 
-impl Stage {
-    pub(crate) fn new(more: &[(&str, &str)]) -> Self {
-        let (kms, sns) = (Kms::start(KEY_ARN, None), Sns::start(None));
-        let settings: Vec<_> = settings(FUNCTION)
-            .into_iter()
-            .chain([kms.endpoint(), sns.endpoint()])
-            .chain(more.iter().copied())
-            .collect();
-        let function = Function::start(FUNCTION, &settings);
-        Self { kms, sns, function }
-    }
-
-    /// How an event ends: the kind of ending, and what was sent.
-    async fn play(&self, event: &Value) -> Value {
-        self.sns.clear();
-        let ending = match self.function.invoke(event.to_string()).await {
-            Invocation::Ok(body) => {
-                let answer: Value = serde_json::from_slice(&body).expect("an answer in JSON");
-                assert_eq!(&answer, event, "the event comes back as it came");
-                "well".to_owned()
-            }
-            Invocation::Err { error_type, error_message, .. } => format!("{error_type}: {error_message}"),
-            other => format!("{other:?}"),
-        };
-        let sent: Vec<_> = self
-            .sns
-            .accepted()
-            .iter()
-            .map(|form| {
-                json!({ "to": form["PhoneNumber"], "text": form["Message"], "attributes": message_attributes(form) })
-            })
-            .collect();
-        json!({ "ends": ending, "sent": sent })
-    }
+fn summary(form: &BTreeMap<String, String>) -> Value {
+    json!({ "to": form["PhoneNumber"], "text": form["Message"], "attributes": message_attributes(form) })
 }
 
 #[tokio::test]
 async fn every_event_file_ends_and_sends_exactly_so() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     let mut endings = BTreeMap::new();
     for name in names(FUNCTION) {
         let ending = stage.play(&fixture(&name)).await;
@@ -73,7 +39,7 @@ async fn every_event_file_ends_and_sends_exactly_so() {
 
 #[tokio::test]
 async fn only_ordinary_numbers_of_listed_countries_are_written_to() {
-    let stage = Stage::new(&[("SMS_ALLOWED_COUNTRIES", "US,DE,GB")]);
+    let stage = stage(&[("SMS_ALLOWED_COUNTRIES", "US,DE,GB")]);
     for (number, sent) in [
         ("+12065550123", true),
         ("+4915112345678", true),
@@ -104,7 +70,7 @@ async fn a_list_of_countries_may_be_a_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("countries.txt");
     std::fs::write(&file, "US\nDE\n").expect("a file");
-    let stage = Stage::new(&[("SMS_ALLOWED_COUNTRIES", &format!("file:{}", file.display()))]);
+    let stage = stage(&[("SMS_ALLOWED_COUNTRIES", &format!("file:{}", file.display()))]);
     assert_eq!(
         stage.play(&fixture("custom-sms-sender-sign-up")).await["sent"].as_array().map_or(0, Vec::len),
         1
@@ -113,7 +79,7 @@ async fn a_list_of_countries_may_be_a_file() {
 
 #[tokio::test]
 async fn a_user_of_a_denied_domain_gets_no_sms_either() {
-    let stage = Stage::new(&[("DENIED_EMAIL_DOMAINS", "denied.example")]);
+    let stage = stage(&[("DENIED_EMAIL_DOMAINS", "denied.example")]);
     let mut event = fixture("custom-sms-sender-sign-up");
     event["request"]["userAttributes"]["email"] = json!("ann@denied.example");
     assert_eq!(stage.play(&event).await, json!({ "ends": "well", "sent": [] }));
@@ -122,7 +88,7 @@ async fn a_user_of_a_denied_domain_gets_no_sms_either() {
 
 #[tokio::test]
 async fn malformed_events_fail_and_name_the_field() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     for (path, value) in [
         ("/request/code", json!(7.5)),
         ("/request/code", json!(null)),
@@ -145,7 +111,7 @@ async fn malformed_events_fail_and_name_the_field() {
 
 #[tokio::test]
 async fn a_temporary_password_is_unescaped_once_and_ends_the_text() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     let template = fixture("custom-sms-sender-admin-create-user");
     let event = sealed_event(&template, "a&lt;b&amp;amp;", POOL, SealSuite::Signed0378);
     let answer = stage.play(&event).await;
@@ -164,7 +130,7 @@ pub(crate) fn refusal(code: &str, text: &str) -> Reply {
 
 #[tokio::test]
 async fn a_user_whose_address_cannot_be_read_still_gets_the_sms() {
-    let stage = Stage::new(&[("DENIED_EMAIL_DOMAINS", "denied.example")]);
+    let stage = stage(&[("DENIED_EMAIL_DOMAINS", "denied.example")]);
     let mut event = fixture("custom-sms-sender-sign-up");
     event["request"]["userAttributes"]["email"] = json!("ann@localhost");
     assert_eq!(stage.play(&event).await["sent"].as_array().map_or(0, Vec::len), 1);
@@ -172,15 +138,15 @@ async fn a_user_whose_address_cannot_be_read_still_gets_the_sms() {
 
 #[tokio::test]
 async fn a_refusal_by_sns_fails_unless_it_is_the_recipients() {
-    let stage = Stage::new(&[]);
+    let stage = stage(&[]);
     let event = fixture("custom-sms-sender-sign-up");
     for (status, code) in [(403, "AuthorizationError"), (403, "AccessDenied"), (400, "InvalidParameterValue")]
     {
-        stage.sns.clear();
-        stage.sns.script([Reply::error(status, code)]);
+        stage.provider.clear();
+        stage.provider.script([Reply::error(status, code)]);
         let answer = stage.function.invoke(event.to_string()).await;
         assert!(answer.error_message().starts_with("SNS did not take the message"), "{code}: {answer:?}");
-        assert_eq!(stage.sns.attempts(), 1, "{code} is not tried again");
+        assert_eq!(stage.provider.attempts(), 1, "{code} is not tried again");
     }
     for (code, text, recipients) in [
         (
@@ -191,14 +157,14 @@ async fn a_refusal_by_sns_fails_unless_it_is_the_recipients() {
         ("InvalidParameter", "Invalid parameter: OriginationPhoneNumber", false),
         ("OptedOut", "the number", true),
     ] {
-        stage.sns.clear();
-        stage.sns.script([refusal(code, text)]);
+        stage.provider.clear();
+        stage.provider.script([refusal(code, text)]);
         let answer = stage.function.invoke(event.to_string()).await;
         assert_eq!(matches!(answer, Invocation::Ok(_)), recipients, "{code} {text}: {answer:?}");
     }
-    stage.sns.clear();
-    stage.sns.script([Reply::ResetAfter]);
+    stage.provider.clear();
+    stage.provider.script([Reply::ResetAfter]);
     let answer = stage.function.invoke(event.to_string()).await;
     assert!(answer.error_message().contains("connection failed"), "{answer:?}");
-    assert_eq!(stage.sns.accepted().len(), 1, "an ambiguous send is not repeated within the invocation");
+    assert_eq!(stage.provider.accepted().len(), 1, "an ambiguous send is not repeated within the invocation");
 }

@@ -13,7 +13,10 @@ use tests::event::{fixture, sealed_event};
 use tests::function::{Function, Invocation};
 use tests::kms::KEY_ARN;
 use tests::metrics::{count, parse};
+use tests::sender::Sender;
 use tests::service::{ClosedPort, Reply};
+use tests::ses::SendEmail;
+use tests::sns::Publish;
 
 use crate::stage::{Channel, Stage};
 use crate::{custom_email_sender, custom_sms_sender, fixtures};
@@ -36,15 +39,15 @@ fn borrowed<'a>(
     settings.iter().map(|(name, value)| (*name, value.as_str())).chain(more.iter().copied()).collect()
 }
 
-fn email_stage(more: &[(&str, &str)]) -> (DynamoDb, custom_email_sender::Stage) {
+fn email_stage(more: &[(&str, &str)]) -> (DynamoDb, Sender<SendEmail>) {
     let (table, settings) = table();
-    let stage = custom_email_sender::Stage::new(&borrowed(&settings, more));
+    let stage = custom_email_sender::stage(&borrowed(&settings, more));
     (table, stage)
 }
 
-fn sms_stage(more: &[(&str, &str)]) -> (DynamoDb, custom_sms_sender::Stage) {
+fn sms_stage(more: &[(&str, &str)]) -> (DynamoDb, Sender<Publish>) {
     let (table, settings) = table();
-    let stage = custom_sms_sender::Stage::new(&borrowed(&settings, more));
+    let stage = custom_sms_sender::stage(&borrowed(&settings, more));
     (table, stage)
 }
 
@@ -85,7 +88,7 @@ async fn an_event_that_comes_again_is_sent_once() {
         assert!(ends_well(&stage.function, &event).await);
     }
     assert!(ends_well(&stage.function, &email_event()).await);
-    assert_eq!(stage.ses.accepted().len(), 2, "another code is another message");
+    assert_eq!(stage.provider.accepted().len(), 2, "another code is another message");
     assert_eq!(table.items().len(), 2);
     let metrics = parse(&stage.function.stop().await.stdout);
     assert_eq!((count(&metrics, Metric::Sent), count(&metrics, Metric::Duplicate)), (2, 2));
@@ -113,32 +116,32 @@ async fn a_record_holds_the_providers_message_id_and_no_owner_once_it_is_settled
 async fn what_was_not_sent_is_released_and_sent_by_the_next_invocation() {
     let (table, stage) = email_stage(&[]);
     let event = email_event();
-    stage.ses.script([Reply::error(400, "SendingPausedException")]);
+    stage.provider.script([Reply::error(400, "SendingPausedException")]);
     assert!(!ends_well(&stage.function, &event).await);
     assert_eq!(record(&table)["state"]["S"], json!("released"));
     stage.kms.script([Reply::error(400, "DisabledException")]);
     assert!(!ends_well(&stage.function, &event).await);
     assert_eq!(record(&table)["state"]["S"], json!("released"));
     assert!(ends_well(&stage.function, &event).await);
-    assert_eq!(stage.ses.accepted().len(), 1);
+    assert_eq!(stage.provider.accepted().len(), 1);
 }
 
 #[tokio::test]
 async fn a_message_that_another_invocation_works_on_is_left_to_it() {
     let (table, stage) = email_stage(&[]);
     let event = email_event();
-    stage.ses.script([Reply::ResetAfter]);
+    stage.provider.script([Reply::ResetAfter]);
     assert!(!ends_well(&stage.function, &event).await);
     let mut left = record(&table);
     assert_eq!(left["state"]["S"], json!("claimed"), "it is unknown whether it was sent");
     let answer = stage.function.invoke(event.to_string()).await;
     assert_eq!(answer.error_message(), "another invocation is sending this message");
-    assert_eq!(stage.ses.attempts(), 1);
+    assert_eq!(stage.provider.attempts(), 1);
     // Once the lease has run out, a duplicate beats a loss.
     left["lease_until"] = json!({ "N": "1" });
     table.put(&left);
     assert!(ends_well(&stage.function, &event).await);
-    assert_eq!(stage.ses.accepted().len(), 2);
+    assert_eq!(stage.provider.accepted().len(), 2);
     let metrics = parse(&stage.function.stop().await.stdout);
     let counts = [Metric::FailedAmbiguous, Metric::InProgress, Metric::TakenOver, Metric::Sent]
         .map(|metric| count(&metrics, metric));
@@ -155,7 +158,7 @@ fn logged(stdout: &str) -> Vec<Value> {
 async fn a_failed_settlement_does_not_hide_that_the_message_was_taken_over() {
     let (table, stage) = email_stage(&[]);
     let event = email_event();
-    stage.ses.script([Reply::ResetAfter]);
+    stage.provider.script([Reply::ResetAfter]);
     assert!(!ends_well(&stage.function, &event).await);
     let mut left = record(&table);
     left["lease_until"] = json!({ "N": "1" });
@@ -192,7 +195,7 @@ async fn a_counter_that_fails_is_not_reported_as_a_record_that_fails() {
 async fn a_refused_recipient_is_not_asked_for_again() {
     let (table, stage) = email_stage(&[]);
     let event = email_event();
-    stage.ses.script([Reply::Status {
+    stage.provider.script([Reply::Status {
         code: 400,
         aws_error_code: Some("BadRequestException".to_owned()),
         body: json!({ "message": "Illegal address: ann.example@example.com" }).to_string(),
@@ -200,7 +203,7 @@ async fn a_refused_recipient_is_not_asked_for_again() {
     assert!(ends_well(&stage.function, &event).await);
     assert!(ends_well(&stage.function, &event).await);
     assert_eq!(
-        (stage.ses.attempts(), record(&table)["outcome"]["S"].clone()),
+        (stage.provider.attempts(), record(&table)["outcome"]["S"].clone()),
         (1, json!(FinalState::Recipient.name()))
     );
 }
@@ -230,13 +233,13 @@ async fn no_code_is_sent_that_is_known_to_be_dead() {
             POOL,
             SealSuite::Signed0378,
         );
-        stage.ses.script([Reply::error(400, "SendingPausedException")]);
+        stage.provider.script([Reply::error(400, "SendingPausedException")]);
         assert!(!ends_well(&stage.function, &event).await, "{case}");
         let mut old = record(&table);
         old["first_claimed_at"] = json!({ "N": (now() - age).to_string() });
         table.put(&old);
         assert!(ends_well(&stage.function, &event).await, "{case}");
-        assert_eq!(stage.ses.accepted().len(), usize::from(sent), "{case} after {age} ms");
+        assert_eq!(stage.provider.accepted().len(), usize::from(sent), "{case} after {age} ms");
         let outcome = if sent { FinalState::Sent } else { FinalState::Expired };
         assert_eq!(record(&table)["outcome"]["S"], json!(outcome.name()), "{case} after {age} ms");
     }
@@ -244,13 +247,13 @@ async fn no_code_is_sent_that_is_known_to_be_dead() {
     let (table, stage) = email_stage(&[("SIGN_IN_CODE_MINUTES", "3")]);
     let event =
         sealed_event(&fixture("custom-email-sender-authentication"), "123456", POOL, SealSuite::Signed0378);
-    stage.ses.script([Reply::error(400, "SendingPausedException")]);
+    stage.provider.script([Reply::error(400, "SendingPausedException")]);
     assert!(!ends_well(&stage.function, &event).await);
     let mut old = record(&table);
     old["first_claimed_at"] = json!({ "N": (now() - 4 * MINUTE).to_string() });
     table.put(&old);
     assert!(ends_well(&stage.function, &event).await);
-    assert_eq!(stage.ses.accepted().len(), 0);
+    assert_eq!(stage.provider.accepted().len(), 0);
 }
 
 #[tokio::test]
@@ -267,7 +270,7 @@ async fn a_table_that_is_not_there_or_not_ours_keeps_no_code_from_going_out() {
         let (table, stage) = email_stage(&[]);
         table.script(std::iter::repeat_n(reply.clone(), 4));
         assert!(ends_well(&stage.function, &email_event()).await, "{reply:?}");
-        assert_eq!(stage.ses.accepted().len(), 1, "{reply:?}");
+        assert_eq!(stage.provider.accepted().len(), 1, "{reply:?}");
         let metrics = parse(&stage.function.stop().await.stdout);
         assert_eq!(
             (count(&metrics, Metric::Sent), count(&metrics, Metric::RecordUnavailable)),
@@ -278,9 +281,9 @@ async fn a_table_that_is_not_there_or_not_ours_keeps_no_code_from_going_out() {
     let closed = ClosedPort::new();
     let (variable, _) = table().0.endpoint();
     let settings = [("DELIVERY_TABLE", TABLE), (variable, &closed.url())];
-    let stage = custom_email_sender::Stage::new(&settings);
+    let stage = custom_email_sender::stage(&settings);
     assert!(ends_well(&stage.function, &email_event()).await);
-    assert_eq!(stage.ses.accepted().len(), 1);
+    assert_eq!(stage.provider.accepted().len(), 1);
 }
 
 #[tokio::test]
@@ -292,7 +295,7 @@ async fn without_records_the_table_is_not_asked_for_them_but_sms_are_counted() {
     for _ in 0..2 {
         assert!(ends_well(&stage.function, &sms_event("+12065550123")).await);
     }
-    assert_eq!(stage.sns.accepted().len(), 1);
+    assert_eq!(stage.provider.accepted().len(), 1);
     assert!(
         table.items().iter().all(|item| item["id"]["S"].as_str().is_some_and(|id| id.starts_with("sms#")))
     );
@@ -320,7 +323,7 @@ async fn every_sms_limit_stops_what_is_too_much_and_records_it() {
         let counted = table.attempts();
         assert!(ends_well(&stage.function, events.last().expect("an event")).await);
         assert_eq!(table.attempts(), counted + 1, "{setting}: only the record was read");
-        assert_eq!(stage.sns.accepted().len(), sent, "{setting}");
+        assert_eq!(stage.provider.accepted().len(), sent, "{setting}");
         let output = stage.function.stop().await;
         let metrics = parse(&output.stdout);
         let stopped = u64::try_from(events.len() - sent).expect("a small number");
@@ -333,10 +336,10 @@ async fn every_sms_limit_stops_what_is_too_much_and_records_it() {
 async fn what_is_tried_again_counts_once() {
     let (_table, stage) = sms_stage(&[("SMS_MAX_PER_NUMBER_HOURLY", "1")]);
     let event = sms_event("+12065550123");
-    stage.sns.script([Reply::error(403, "AuthorizationError")]);
+    stage.provider.script([Reply::error(403, "AuthorizationError")]);
     assert!(!ends_well(&stage.function, &event).await);
     assert!(ends_well(&stage.function, &event).await);
-    assert_eq!(stage.sns.accepted().len(), 1);
+    assert_eq!(stage.provider.accepted().len(), 1);
 }
 
 /// A process whose number has one SMS left in the hour.
@@ -405,8 +408,8 @@ async fn a_table_that_hangs_after_a_late_answer_leaves_time_for_the_last_words()
 async fn an_invitation_by_both_channels_goes_out_by_both() {
     // AWS does not document whether Cognito encrypts the password once or twice.
     let (table, settings) = table();
-    let email = custom_email_sender::Stage::new(&borrowed(&settings, &[]));
-    let sms = custom_sms_sender::Stage::new(&borrowed(&settings, &[]));
+    let email = custom_email_sender::stage(&borrowed(&settings, &[]));
+    let sms = custom_sms_sender::stage(&borrowed(&settings, &[]));
     let by_email = sealed_event(
         &fixture("custom-email-sender-admin-create-user"),
         "Secret-1",
@@ -417,7 +420,7 @@ async fn an_invitation_by_both_channels_goes_out_by_both() {
     by_sms["request"]["code"] = by_email["request"]["code"].clone();
     assert!(ends_well(&email.function, &by_email).await);
     assert!(ends_well(&sms.function, &by_sms).await);
-    assert_eq!((email.ses.accepted().len(), sms.sns.accepted().len()), (1, 1));
+    assert_eq!((email.provider.accepted().len(), sms.provider.accepted().len()), (1, 1));
     assert_eq!(
         table.items().iter().filter(|item| item["outcome"]["S"] == json!(FinalState::Sent.name())).count(),
         2
@@ -428,13 +431,13 @@ async fn an_invitation_by_both_channels_goes_out_by_both() {
 async fn while_the_table_cannot_be_asked_a_process_sends_no_more_than_its_cap() {
     let closed = ClosedPort::new();
     let (variable, _) = table().0.endpoint();
-    let stage = custom_sms_sender::Stage::new(&[("DELIVERY_TABLE", TABLE), (variable, &closed.url())]);
+    let stage = custom_sms_sender::stage(&[("DELIVERY_TABLE", TABLE), (variable, &closed.url())]);
     let mut failed = 0;
     for _ in 0..32 {
         failed += usize::from(!ends_well(&stage.function, &sms_event("+12065550123")).await);
     }
     // An hour of the clock may end while this runs, and then the cap begins anew.
-    assert_eq!(stage.sns.accepted().len() + failed, 32);
+    assert_eq!(stage.provider.accepted().len() + failed, 32);
     assert!(failed <= 2);
     let metrics = parse(&stage.function.stop().await.stdout);
     assert_eq!(count(&metrics, Metric::RecordUnavailable), 32);

@@ -22,7 +22,7 @@ use tests::ses::Ses;
 use tests::sns::{Sns, message_attributes};
 use tests::tls::Tls;
 
-use crate::custom_email_sender::Stage;
+use crate::custom_email_sender;
 
 /// The empty handler, built together with this test.
 fn echo() -> Function {
@@ -137,18 +137,18 @@ async fn killing_a_function_ends_its_invocation_and_all_that_follow() {
 #[tokio::test]
 async fn a_sender_can_be_killed_before_and_after_a_service_does_its_part() {
     for (reply, done) in [(Reply::Hang, 0), (Reply::HangAfter, 1)] {
-        let stage = Stage::new(&[]);
-        stage.ses.script([reply]);
+        let stage = custom_email_sender::stage(&[]);
+        stage.provider.script([reply]);
         let event = fixture("custom-email-sender-sign-up");
         let event =
             sealed_event(&event, "123456", "eu-central-1_Example01", SealSuite::Signed0378).to_string();
         let kill = async {
-            stage.ses.held().await;
+            stage.provider.held().await;
             stage.function.kill().await
         };
         let (invocation, status) = tokio::join!(stage.function.invoke(event), kill);
         assert_eq!(invocation, Invocation::Exited(status));
-        assert_eq!(stage.ses.accepted().len(), done);
+        assert_eq!(stage.provider.accepted().len(), done);
     }
 }
 

@@ -7,23 +7,15 @@ use serde_json::{Map, Value, json};
 use crate::aws_json;
 use crate::http::{Request, Response};
 use crate::service::{Protocol, Refusal, Reply, Service};
-use crate::tls::Tls;
 
 /// A mock of End User Messaging. The body of a call is the request's JSON, with every field.
 pub type EndUserMessaging = Service<SendTextMessage>;
 
 /// The protocol of [`EndUserMessaging`].
+#[derive(Default)]
 pub struct SendTextMessage;
 
 const PREFIX: &str = "PinpointSMSVoiceV2.";
-
-impl Service<SendTextMessage> {
-    /// Listens, with TLS if there is a certificate authority.
-    #[must_use]
-    pub fn start(tls: Option<&Tls>) -> Self {
-        Self::serve(SendTextMessage, tls)
-    }
-}
 
 /// A refusal that says why, such as `ConflictException` with `DESTINATION_PHONE_NUMBER_OPTED_OUT`, or
 /// `ServiceQuotaExceededException` with `MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT`.

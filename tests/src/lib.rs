@@ -25,6 +25,7 @@ pub mod mock_aws;
 pub mod moto;
 pub mod presigned;
 pub mod rie;
+pub mod sender;
 pub mod service;
 pub mod ses;
 mod signature;

@@ -178,6 +178,14 @@ pub struct Service<P: Protocol> {
     server: Server,
 }
 
+impl<P: Protocol + Default> Service<P> {
+    /// Listens, with TLS if there is a certificate authority.
+    #[must_use]
+    pub fn start(tls: Option<&Tls>) -> Self {
+        Self::serve(P::default(), tls)
+    }
+}
+
 impl<P: Protocol> Service<P> {
     pub(crate) fn serve(protocol: P, tls: Option<&Tls>) -> Self {
         let state = Arc::new(State { protocol, record: Mutex::default(), held: Semaphore::new(0) });

@@ -6,21 +6,13 @@ use serde_json::{Value, json};
 
 use crate::http::{Request, Response};
 use crate::service::{Protocol, Refusal, Service};
-use crate::tls::Tls;
 
 /// A mock of SES. The body of a call is the request's JSON, with every field.
 pub type Ses = Service<SendEmail>;
 
 /// The protocol of [`Ses`].
+#[derive(Default)]
 pub struct SendEmail;
-
-impl Service<SendEmail> {
-    /// Listens, with TLS if there is a certificate authority.
-    #[must_use]
-    pub fn start(tls: Option<&Tls>) -> Self {
-        Self::serve(SendEmail, tls)
-    }
-}
 
 impl Protocol for SendEmail {
     type Body = Value;

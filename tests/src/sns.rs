@@ -6,22 +6,14 @@ use std::collections::BTreeMap;
 
 use crate::http::{Request, Response};
 use crate::service::{Protocol, Refusal, Service};
-use crate::tls::Tls;
 
 /// A mock of SNS. The body of a call is the form, such as `PhoneNumber` and
 /// `MessageAttributes.entry.1.Name`; [`message_attributes`] reads the latter.
 pub type Sns = Service<Publish>;
 
 /// The protocol of [`Sns`].
+#[derive(Default)]
 pub struct Publish;
-
-impl Service<Publish> {
-    /// Listens, with TLS if there is a certificate authority.
-    #[must_use]
-    pub fn start(tls: Option<&Tls>) -> Self {
-        Self::serve(Publish, tls)
-    }
-}
 
 /// The message attributes of a `Publish` request, by name, each with its data type and value.
 #[must_use]

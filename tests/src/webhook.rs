@@ -4,21 +4,13 @@ use serde_json::Value;
 
 use crate::http::{Request, Response};
 use crate::service::{Protocol, Refusal, Service};
-use crate::tls::Tls;
 
 /// A mock of a webhook that accepts JSON.
 pub type Webhook = Service<Posts>;
 
 /// The protocol of [`Webhook`].
+#[derive(Default)]
 pub struct Posts;
-
-impl Service<Posts> {
-    /// Listens, with TLS if there is a certificate authority.
-    #[must_use]
-    pub fn start(tls: Option<&Tls>) -> Self {
-        Self::serve(Posts, tls)
-    }
-}
 
 impl Protocol for Posts {
     type Body = Value;
