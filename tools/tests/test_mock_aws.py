@@ -38,8 +38,9 @@ def physical_id(name):
     return f"{STACK}-{name}-{suffix(name)}"
 
 
-# Secrets Manager appends six more characters. CloudFormation leaves out the stack's name.
-SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:RecipientHashKey-{suffix('RecipientHashKey')}-AbCdEf"
+# CloudFormation leaves out the stack's name. Secrets Manager appends six more characters in the ARN.
+SECRET_NAME = f"RecipientHashKey-{suffix('RecipientHashKey')}"
+SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{SECRET_NAME}-AbCdEf"
 QUEUE = physical_id("OnFailureQueue")
 
 PARAMETERS = {
@@ -130,6 +131,7 @@ def stack():
         found = names(resources)
         written = {
             "id": STACK_ID,
+            "names": {"RecipientHashKey": SECRET_NAME},
             "arns": {name.removesuffix(".Arn"): arn for name, arn in found.items() if name.endswith(".Arn")},
             "resources": [
                 {

@@ -54,12 +54,15 @@ pub(super) fn functions() -> impl Iterator<Item = &'static Value> {
     STACK["functions"].as_object().expect("an object").values()
 }
 
-/// A text in which references such as `<CodeKey.Arn>` and `<CodeKey.Ref>` are what they are in the stack.
+/// A text in which references are what they are in the stack: `<CodeKey.Ref>`, `<CodeKey.Arn>`,
+/// `<RecipientHashKey.Name>`.
 pub(super) fn resolve(text: &str) -> String {
     let refs = resources().map(|(name, id)| (format!("<{name}.Ref>"), id));
-    let arns = STACK["arns"].as_object().expect("an object").iter();
-    let arns = arns.map(|(name, arn)| (format!("<{name}.Arn>"), arn.as_str().expect("a string")));
-    refs.chain(arns).fold(text.to_owned(), |text, (reference, value)| text.replace(&reference, value))
+    let listed = [("arns", "Arn"), ("names", "Name")].into_iter().flat_map(|(list, kind)| {
+        let values = STACK[list].as_object().expect("an object").iter();
+        values.map(move |(name, value)| (format!("<{name}.{kind}>"), value.as_str().expect("a string")))
+    });
+    refs.chain(listed).fold(text.to_owned(), |text, (reference, value)| text.replace(&reference, value))
 }
 
 /// Pairs of logical and physical ID.
