@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use tests::cli::Output;
-use tests::dns::{Dns, Record};
 use tests::mock_aws::{CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, MockAws, POOL, SENDER, SUB, USER};
 use tests::service::Reply;
+
+use crate::dns::{Dns, Record};
 
 /// An account and a DNS in which everything is as it should be.
 pub(crate) struct Place {

@@ -29,6 +29,7 @@ mod custom_email_sender;
 mod custom_message;
 mod custom_sms_sender;
 mod delivery;
+mod dns;
 mod docs;
 mod dry_run;
 mod envelope;

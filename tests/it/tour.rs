@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use tests::cli;
-use tests::dns::{Dns, Record};
 use tests::mock_aws::{MockAws, PRE_SIGN_UP};
 
 use crate::cli_smoke::Deployment;
+use crate::dns::{Dns, Record};
 
 const BEGIN: &str = "<!-- the tour: run by tests/it/tour.rs -->\n";
 const END: &str = "<!-- end of the tour -->\n";

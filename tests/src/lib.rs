@@ -13,7 +13,6 @@
 mod aws_json;
 pub mod canary;
 pub mod cli;
-pub mod dns;
 pub mod dynamodb;
 pub mod end_user_messaging;
 pub mod event;

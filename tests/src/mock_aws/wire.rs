@@ -3,9 +3,12 @@
 //! <https://smithy.io/2.0/aws/protocols/index.html>
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use minicbor::Encoder;
+use minicbor::data::IanaTag;
 use serde_json::{Map, Value, json};
 
 use super::model::{self, Member, Operation, Protocol, Service, Shape, Structure};
@@ -224,11 +227,10 @@ pub(super) fn write(operation: Operation, answer: &Value) -> Response {
             Response::new(200, "text/xml", body)
         }
         Protocol::Cbor => {
-            let mut body = Vec::new();
-            match operation.output() {
-                Some(output) => cbor_structure(service, output, answer, &mut body),
-                None => cbor::map(0, &mut body),
-            }
+            let body = cbor_body(|encoder| match operation.output() {
+                Some(output) => cbor_structure(service, output, answer, encoder),
+                None => encoder.map(0)?.ok(),
+            });
             Response::new(200, "application/cbor", body).with("smithy-protocol", "rpc-v2-cbor")
         }
     }
@@ -352,7 +354,21 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn cbor_structure(service: Service, structure: Structure, value: &Value, bytes: &mut Vec<u8>) {
+/// The outcome of writing to a `Vec`, which can't fail.
+type Written = Result<(), minicbor::encode::Error<Infallible>>;
+
+fn cbor_body(write: impl FnOnce(&mut Encoder<Vec<u8>>) -> Written) -> Vec<u8> {
+    let mut encoder = Encoder::new(Vec::new());
+    write(&mut encoder).expect("a Vec has room");
+    encoder.into_writer()
+}
+
+fn cbor_structure(
+    service: Service,
+    structure: Structure,
+    value: &Value,
+    encoder: &mut Encoder<Vec<u8>>,
+) -> Written {
     let members: Vec<_> = value
         .as_object()
         .into_iter()
@@ -360,39 +376,48 @@ fn cbor_structure(service: Service, structure: Structure, value: &Value, bytes: 
         .filter_map(|(name, value)| Some((structure.member(name)?, value)))
         .filter(|(_, value)| !value.is_null())
         .collect();
-    cbor::map(members.len(), bytes);
+    encoder.map(members.len() as u64)?;
     for (member, value) in members {
-        cbor::text(member.name, bytes);
-        cbor_value(service, member.shape, value, bytes);
+        encoder.str(member.name)?;
+        cbor_value(service, member.shape, value, encoder)?;
     }
+    Ok(())
 }
 
-fn cbor_value(service: Service, shape: &'static str, value: &Value, bytes: &mut Vec<u8>) {
+fn cbor_value(
+    service: Service,
+    shape: &'static str,
+    value: &Value,
+    encoder: &mut Encoder<Vec<u8>>,
+) -> Written {
     let (elements, entries) = (value.as_array(), value.as_object());
     match service.shape(shape) {
-        Shape::Structure(structure) => cbor_structure(service, structure, value, bytes),
+        Shape::Structure(structure) => return cbor_structure(service, structure, value, encoder),
         Shape::List { member, .. } => {
-            cbor::array(elements.map_or(0, Vec::len), bytes);
+            encoder.array(elements.map_or(0, Vec::len) as u64)?;
             for element in elements.into_iter().flatten() {
-                cbor_value(service, member, element, bytes);
+                cbor_value(service, member, element, encoder)?;
             }
+            return Ok(());
         }
         Shape::Map { value: shape, .. } => {
-            cbor::map(entries.map_or(0, Map::len), bytes);
+            encoder.map(entries.map_or(0, Map::len) as u64)?;
             for (key, value) in entries.into_iter().flatten() {
-                cbor::text(key, bytes);
-                cbor_value(service, shape, value, bytes);
+                encoder.str(key)?;
+                cbor_value(service, shape, value, encoder)?;
             }
+            return Ok(());
         }
         Shape::Plain("timestamp") => {
             let seconds = value.as_f64().or_else(|| time::seconds(value.as_str()?));
-            cbor::time(seconds.unwrap_or_default(), bytes);
+            encoder.tag(IanaTag::Timestamp)?.f64(seconds.unwrap_or_default())
         }
-        Shape::Plain("float" | "double") => cbor::float(value.as_f64().unwrap_or_default(), bytes),
-        Shape::Plain("integer" | "long") => cbor::integer(value.as_i64().unwrap_or_default(), bytes),
-        Shape::Plain("boolean") => cbor::boolean(value.as_bool().unwrap_or_default(), bytes),
-        Shape::Plain(_) | Shape::Enumeration(_) => cbor::text(value.as_str().unwrap_or_default(), bytes),
-    }
+        Shape::Plain("float" | "double") => encoder.f64(value.as_f64().unwrap_or_default()),
+        Shape::Plain("integer" | "long") => encoder.i64(value.as_i64().unwrap_or_default()),
+        Shape::Plain("boolean") => encoder.bool(value.as_bool().unwrap_or_default()),
+        Shape::Plain(_) | Shape::Enumeration(_) => encoder.str(value.as_str().unwrap_or_default()),
+    }?
+    .ok()
 }
 
 /// Writes a refusal as the service does.
@@ -420,12 +445,9 @@ pub(super) fn refuse(service: Service, refusal: &Refusal) -> Response {
             Response::new(*status, "text/xml", body)
         }
         Protocol::Cbor => {
-            let mut body = Vec::new();
-            cbor::map(2, &mut body);
-            for (name, value) in [("__type", code), ("message", message)] {
-                cbor::text(name, &mut body);
-                cbor::text(value, &mut body);
-            }
+            let body = cbor_body(|encoder| {
+                encoder.map(2)?.str("__type")?.str(code)?.str("message")?.str(message)?.ok()
+            });
             Response::new(*status, "application/cbor", body)
                 .with("smithy-protocol", "rpc-v2-cbor")
                 .with("x-amzn-query-error", format!("{code};Sender"))
