@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 use shared::metric::Metric;
@@ -59,6 +61,27 @@ async fn kms_is_asked_once_for_our_key_with_the_whole_context() {
     assert_eq!(call["KeyId"], json!(KEY_ARN));
     assert_eq!(call["EncryptionContext"]["userpool-id"], json!(POOL));
     assert!(call["EncryptionContext"]["aws-crypto-public-key"].is_string());
+}
+
+/// The signature takes a tenth of a warm event, and KMS takes longer: docs/benchmarks.md.
+#[tokio::test]
+async fn the_request_to_kms_leaves_before_the_signature_is_checked() {
+    let stage = stage(&[]);
+    let event = fixture("custom-email-sender-sign-up");
+    // The first event opens the connection to KMS.
+    assert_eq!(stage.play(&event).await["ends"], json!("well"));
+    stage.kms.clear();
+    // KMS doesn't answer, so only the check of the signature, which is damaged, can end the invocation.
+    stage.kms.script([Reply::Hang]);
+    let sealed = sealed_event(&event, "123456", POOL, SealSuite::Signed0378);
+    let code = sealed["request"]["code"].as_str().expect("a code");
+    let mut message = STANDARD.decode(code).expect("base64");
+    *message.last_mut().expect("a signature") ^= 1;
+    let mut damaged = event;
+    damaged["request"]["code"] = json!(STANDARD.encode(message));
+    let ending = stage.play(&damaged).await["ends"].to_string();
+    assert!(ending.contains(ErrorType::DecryptionFailed.name()), "{ending}");
+    stage.kms.held().await;
 }
 
 #[tokio::test]
