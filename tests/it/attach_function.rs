@@ -214,7 +214,7 @@ pub(crate) fn settings(mut pool: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_pool_is_attached_and_let_go_and_nothing_else_of_it_changes() {
+async fn attaching_and_detaching_changes_nothing_else_in_the_pool() {
     let stage = Stage::start().await;
     let before = settings(stage.world.pool());
     let id = stage.create(&properties()).await;
@@ -229,7 +229,7 @@ async fn a_pool_is_attached_and_let_go_and_nothing_else_of_it_changes() {
 }
 
 #[tokio::test]
-async fn the_functions_of_others_are_left_and_named_with_the_remedy() {
+async fn other_functions_stay_attached_and_are_named_with_the_remedy() {
     let stage = Stage::start().await;
     stage.set("PreSignUp", json!(THEIRS));
     let reason = stage.refused(&create(&properties())).await;
@@ -247,7 +247,7 @@ async fn the_functions_of_others_are_left_and_named_with_the_remedy() {
 }
 
 #[tokio::test]
-async fn what_was_replaced_comes_back_when_the_stack_goes() {
+async fn replaced_triggers_are_restored_when_the_stack_is_deleted() {
     let stage = Stage::start().await;
     stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
     let before = settings(stage.world.pool());
@@ -262,7 +262,7 @@ async fn what_was_replaced_comes_back_when_the_stack_goes() {
 }
 
 #[tokio::test]
-async fn another_sender_that_stays_keeps_its_key() {
+async fn another_sender_that_stays_attached_keeps_its_key() {
     let stage = Stage::start().await;
     stage.world.change_pool(|pool| {
         pool["LambdaConfig"] = json!({ "CustomSMSSender": sender(THEIRS), "KMSKeyID": THEIR_KEY });
@@ -274,7 +274,7 @@ async fn another_sender_that_stays_keeps_its_key() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_delivered_twice_gets_the_same_answer() {
+async fn a_request_that_is_delivered_twice_gets_the_same_response() {
     let mut stage = Stage::start().await;
     stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
     let request = create(&with("ReplaceTriggers", "true"));
@@ -292,7 +292,7 @@ async fn a_request_that_is_delivered_twice_gets_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_write_without_an_answer_is_found_out_about() {
+async fn a_write_whose_answer_is_lost_is_found_by_reading_again() {
     let stage = Stage::start().await;
     stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
     let before = settings(stage.world.pool());
@@ -305,7 +305,7 @@ async fn a_write_without_an_answer_is_found_out_about() {
 }
 
 #[tokio::test]
-async fn an_update_attaches_what_is_new_and_gives_back_what_is_not_wanted_any_more() {
+async fn an_update_attaches_new_triggers_and_restores_removed_ones() {
     let stage = Stage::start().await;
     let id = stage.create(&without_sms()).await;
     assert_eq!(stage.config().get("CustomSMSSender"), None);
@@ -326,7 +326,7 @@ async fn an_update_attaches_what_is_new_and_gives_back_what_is_not_wanted_any_mo
 }
 
 #[tokio::test]
-async fn an_update_gives_back_what_was_there_before() {
+async fn an_update_restores_the_previous_triggers() {
     let stage = Stage::start().await;
     stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
     let replacing = with("ReplaceTriggers", "true");
@@ -347,7 +347,7 @@ async fn an_update_gives_back_what_was_there_before() {
 }
 
 #[tokio::test]
-async fn an_update_attaches_again_what_was_lost() {
+async fn an_update_attaches_lost_triggers_again() {
     let stage = Stage::start().await;
     let id = stage.create(&properties()).await;
     // An operator called UpdateUserPool without the triggers.
@@ -358,7 +358,7 @@ async fn an_update_attaches_again_what_was_lost() {
 }
 
 #[tokio::test]
-async fn a_place_that_somebody_took_stays_taken_and_stands_in_nobodys_way() {
+async fn a_trigger_that_another_function_replaced_stays_replaced_and_blocks_no_update() {
     let stage = Stage::start().await;
     let id = stage.create(&properties()).await;
     stage.set("PreSignUp", json!(THEIRS));
@@ -377,7 +377,7 @@ async fn a_place_that_somebody_took_stays_taken_and_stands_in_nobodys_way() {
 }
 
 #[tokio::test]
-async fn an_update_replaces_only_what_it_can_put_back() {
+async fn an_update_replaces_only_triggers_that_it_can_restore() {
     let stage = Stage::start().await;
     let old = without_sms();
     let id = stage.create(&old).await;
@@ -405,7 +405,7 @@ async fn another_pool_is_another_resource() {
 }
 
 #[tokio::test]
-async fn a_move_to_another_pool_that_fails_leaves_nothing_there() {
+async fn a_failed_move_to_another_pool_attaches_nothing_there() {
     let stage = Stage::start().await;
     stage.world.change(DESCRIBE, |answer| {
         if answer["UserPool"]["LambdaConfig"].get("PreSignUp").is_some() {
@@ -420,7 +420,7 @@ async fn a_move_to_another_pool_that_fails_leaves_nothing_there() {
 }
 
 #[tokio::test]
-async fn a_move_that_is_rolled_back_remembers_what_the_former_pool_held() {
+async fn a_move_that_is_rolled_back_restores_the_triggers_of_the_former_pool() {
     let stage = Stage::start().await;
     stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
     let id = stage.create(&with("ReplaceTriggers", "true")).await;
@@ -434,7 +434,7 @@ async fn a_move_that_is_rolled_back_remembers_what_the_former_pool_held() {
 }
 
 #[tokio::test]
-async fn a_move_to_another_pool_leaves_time_to_be_taken_back() {
+async fn a_move_to_another_pool_leaves_time_for_a_rollback() {
     let stage = Stage::start().await;
     // The write was done, and its answer takes all the time of the move; the next one does not go well at once.
     stage.world.script(UPDATE, [Reply::HangAfter, Reply::error(400, "ConcurrentModificationException")]);
@@ -448,7 +448,7 @@ async fn a_move_to_another_pool_leaves_time_to_be_taken_back() {
 }
 
 #[tokio::test]
-async fn a_rollback_that_wants_again_what_was_given_back_does_not_get_stuck() {
+async fn a_rollback_can_attach_again_what_the_update_detached() {
     let stage = Stage::start().await;
     let sms = json!({ "CustomSMSSender": sender(THEIRS), "KMSKeyID": THEIR_KEY });
     stage.world.change_pool(|pool| pool["LambdaConfig"] = sms.clone());
@@ -469,7 +469,7 @@ async fn a_rollback_that_wants_again_what_was_given_back_does_not_get_stuck() {
 }
 
 #[tokio::test]
-async fn a_change_that_cognito_shows_late_is_waited_for() {
+async fn the_function_waits_for_a_change_that_cognito_shows_late() {
     let stage = Stage::start().await;
     let asked = std::sync::atomic::AtomicUsize::new(0);
     // The two before the write, and the three right after it.
@@ -483,7 +483,7 @@ async fn a_change_that_cognito_shows_late_is_waited_for() {
 }
 
 #[tokio::test]
-async fn the_owners_key_stays_the_owners() {
+async fn a_key_that_was_set_before_the_stack_stays() {
     let stage = Stage::start().await;
     stage.set("KMSKeyID", json!(KEY_ARN));
     let id = stage.create(&properties()).await;
@@ -492,7 +492,7 @@ async fn the_owners_key_stays_the_owners() {
 }
 
 #[tokio::test]
-async fn a_pool_that_is_gone_has_let_go() {
+async fn detaching_from_a_deleted_pool_succeeds() {
     let stage = Stage::start().await;
     let gone = with("UserPoolId", "eu-central-1_Gone00001");
     stage.delete(r#"{"pool":"eu-central-1_Gone00001","before":{}}"#, &gone).await;
@@ -501,7 +501,7 @@ async fn a_pool_that_is_gone_has_let_go() {
 }
 
 #[tokio::test]
-async fn a_stack_whose_creation_was_never_answered_can_be_deleted() {
+async fn a_stack_whose_creation_got_no_response_can_be_deleted() {
     let stage = Stage::start().await;
     let _ = stage.create(&properties()).await;
     stage.delete("triggers-AttachedTriggers-1A2B3C4D5E6F", &properties()).await;
@@ -509,7 +509,7 @@ async fn a_stack_whose_creation_was_never_answered_can_be_deleted() {
 }
 
 #[tokio::test]
-async fn an_address_that_could_be_taken_from_somebody_is_never_trusted() {
+async fn email_is_trusted_only_if_it_is_the_only_sign_in_attribute() {
     type Change = fn(&mut Value);
     let alias: Change = |pool| pool["AliasAttributes"] = json!(["email"]);
     let number: Change = |pool| pool["UsernameAttributes"] = json!(["phone_number"]);
@@ -544,7 +544,7 @@ async fn an_address_that_could_be_taken_from_somebody_is_never_trusted() {
 }
 
 #[tokio::test]
-async fn what_is_said_of_the_pool_is_checked_before_any_function_hears_of_it() {
+async fn the_parameters_about_the_pool_are_checked_before_a_function_gets_them() {
     let stage = Stage::start().await;
     let said = |value: &str| json!({ "UserPoolId": POOL, "CheckOnly": "true", "EmailIsUsername": value, "ReplaceTriggers": "false" });
     let answer = stage.ask(&create(&said("true"))).await;
@@ -563,7 +563,7 @@ async fn what_is_said_of_the_pool_is_checked_before_any_function_hears_of_it() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_remembered_is_not_replaced() {
+async fn triggers_that_cannot_be_remembered_are_not_replaced() {
     let stage = Stage::start().await;
     let long = format!("{THEIRS}{}", "x".repeat(60));
     let long = format!("{long}:{}", "alias".repeat(25));
@@ -581,7 +581,7 @@ async fn what_could_not_be_remembered_is_not_replaced() {
 }
 
 #[tokio::test]
-async fn a_permission_that_is_only_just_made_is_waited_for() {
+async fn the_function_waits_until_a_new_permission_takes_effect() {
     let stage = Stage::start().await;
     stage.world.script(DESCRIBE, [Reply::error(400, "AccessDeniedException")]);
     let id = stage.create(&properties()).await;
@@ -610,7 +610,7 @@ async fn a_permission_that_is_missing_is_named() {
 }
 
 #[tokio::test]
-async fn an_address_of_the_pool_is_quoted_to_nobody() {
+async fn no_error_quotes_an_address_of_the_pool() {
     let stage = Stage::start().await;
     let message =
         format!("Email address is not verified: arn:aws:ses:eu-central-1:123456789012:identity/{SENDER}");
@@ -625,7 +625,7 @@ async fn an_address_of_the_pool_is_quoted_to_nobody() {
 }
 
 #[tokio::test]
-async fn settings_that_nobody_knows_here_are_not_put_at_risk() {
+async fn a_pool_with_unknown_settings_is_not_written() {
     let stage = Stage::start().await;
     let id = stage.create(&properties()).await;
     stage.world.change_pool(|pool| pool["FutureSetting"] = json!("FUTURE"));
@@ -641,7 +641,7 @@ async fn settings_that_nobody_knows_here_are_not_put_at_risk() {
 }
 
 #[tokio::test]
-async fn a_pool_that_is_something_else_after_the_write_is_told() {
+async fn a_pool_that_changed_during_the_write_is_reported() {
     let stage = Stage::start().await;
     stage.world.change(DESCRIBE, |answer| {
         if answer["UserPool"]["LambdaConfig"].get("PreSignUp").is_some() {
@@ -660,7 +660,7 @@ async fn a_pool_that_is_something_else_after_the_write_is_told() {
 }
 
 #[tokio::test]
-async fn an_answer_comes_before_the_time_is_up() {
+async fn the_response_is_sent_before_the_deadline() {
     let stage = Stage::start().await;
     stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
     stage.world.always(UPDATE, &Reply::HangAfter);
@@ -671,7 +671,7 @@ async fn an_answer_comes_before_the_time_is_up() {
 }
 
 #[tokio::test]
-async fn a_malformed_request_is_answered_as_far_as_it_says_where() {
+async fn a_malformed_request_gets_a_response_if_it_has_a_response_url() {
     let stage = Stage::start().await;
     let mut malformed = create(&properties());
     malformed["ResourceProperties"] = json!(["UserPoolId"]);
@@ -693,7 +693,7 @@ async fn a_malformed_request_is_answered_as_far_as_it_says_where() {
 }
 
 #[tokio::test]
-async fn the_answer_is_tried_several_times_and_a_failure_to_answer_is_one_of_the_function() {
+async fn the_response_is_retried_and_the_function_fails_without_it() {
     let stage = Stage::start().await;
     stage.answers.script([Reply::bare(503), Reply::ResetBefore, Reply::bare(500)]);
     let id = stage.create(&properties()).await;
@@ -710,7 +710,7 @@ async fn the_answer_is_tried_several_times_and_a_failure_to_answer_is_one_of_the
 }
 
 #[tokio::test]
-async fn the_answer_goes_out_over_tls() {
+async fn the_response_is_sent_over_tls() {
     let tls = Tls::new();
     let world = MockAws::start();
     world.existing_pool();

@@ -185,7 +185,7 @@ async fn all_settings_survive_attaching_and_detaching() {
 }
 
 #[tokio::test]
-async fn permissions_of_the_stack_are_neither_doubled_nor_taken_away() {
+async fn permissions_of_the_stack_are_neither_duplicated_nor_removed() {
     let stage = Stage::set();
     let permissions = stage.world.permissions(PRE_SIGN_UP);
     assert_end(&stage.attach(&[]).await, 0, "Attached");
@@ -196,7 +196,7 @@ async fn permissions_of_the_stack_are_neither_doubled_nor_taken_away() {
 }
 
 #[tokio::test]
-async fn a_function_of_somebody_else_stays_unless_it_is_to_be_replaced() {
+async fn another_function_stays_attached_unless_replacement_is_requested() {
     let stage = Stage::set();
     stage.world.change_pool(|pool| pool["LambdaConfig"]["PreSignUp"] = json!(OTHERS));
     let before = stage.world.pool();
@@ -217,7 +217,7 @@ async fn a_function_of_somebody_else_stays_unless_it_is_to_be_replaced() {
 }
 
 #[tokio::test]
-async fn detaching_leaves_what_is_not_ours_any_more() {
+async fn detaching_leaves_a_replacement_attached() {
     let stage = Stage::set();
     assert_end(&stage.attach(&[]).await, 0, "Attached");
     stage.world.change_pool(|pool| {
@@ -288,7 +288,7 @@ async fn anything_else_that_is_different_afterwards_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_pool_that_somebody_changes_meanwhile_is_left_alone() {
+async fn a_pool_that_changes_meanwhile_is_not_written() {
     for (changed, said) in
         [("LastModifiedDate", json!("2026-11-22T08:00:00Z")), ("MfaConfiguration", json!("ON"))]
     {
@@ -308,7 +308,7 @@ async fn a_pool_that_somebody_changes_meanwhile_is_left_alone() {
 }
 
 #[tokio::test]
-async fn what_the_caller_may_not_do_is_named_beforehand() {
+async fn missing_permissions_of_the_caller_are_named_in_advance() {
     let stage = Stage::set();
     stage.world.answer_with("iam:SimulatePrincipalPolicy", |request: &Value| {
         let action = &request["ActionNames"][0];
@@ -325,7 +325,7 @@ async fn what_the_caller_may_not_do_is_named_beforehand() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_checked_beforehand_is_named_too() {
+async fn permissions_that_cannot_be_checked_in_advance_are_named_too() {
     let stage = Stage::set();
     stage.world.refuse("iam:SimulatePrincipalPolicy", 403, "AccessDenied");
     let output = stage.run("attach", &[]).await;
@@ -337,7 +337,7 @@ async fn what_cannot_be_checked_beforehand_is_named_too() {
 }
 
 #[tokio::test]
-async fn of_a_session_the_role_is_asked_about() {
+async fn the_permissions_of_a_session_are_those_of_its_role() {
     let stage = Stage::set();
     let session = format!("arn:aws:sts::123456789012:assumed-role/{}/ann", physical_id("UserPoolSmsRole"));
     stage.world.change("sts:GetCallerIdentity", move |answer| answer["Arn"] = json!(session));
@@ -368,7 +368,7 @@ async fn drift_is_found() {
 }
 
 #[tokio::test]
-async fn a_function_that_the_stack_has_no_more_is_taken_off() {
+async fn a_function_that_the_stack_no_longer_has_is_detached() {
     let stage = Stage::set();
     let gone =
         "arn:aws:lambda:eu-central-1:123456789012:function:triggers-CustomEmailSenderFunction-1A2B3C4D5E6F";
@@ -436,7 +436,7 @@ async fn functions_of_a_stack_with_its_own_pool_are_not_attached_to_one_with_ali
 }
 
 #[tokio::test]
-async fn a_function_that_a_statement_forbids_is_named_and_its_policy_left_alone() {
+async fn a_function_with_a_denying_statement_is_named_and_its_policy_unchanged() {
     let stage = Stage::set();
     stage.world.change_permissions(PRE_SIGN_UP, |statements| {
         let mut denial = statements[0].clone();
@@ -450,7 +450,7 @@ async fn a_function_that_a_statement_forbids_is_named_and_its_policy_left_alone(
 }
 
 #[tokio::test]
-async fn a_function_that_any_pool_may_invoke_is_named_but_no_drift() {
+async fn a_function_that_any_pool_may_invoke_is_named_but_is_not_drift() {
     let stage = Stage::set();
     assert_end(&stage.attach(&[]).await, 0, "Attached");
     stage.world.change_permissions(PRE_SIGN_UP, |statements| {
@@ -487,7 +487,7 @@ async fn a_condition_that_cannot_be_evaluated_is_named() {
 }
 
 #[tokio::test]
-async fn a_key_of_somebody_else_is_drift() {
+async fn another_key_is_drift() {
     let stage = Stage::set();
     assert_end(&stage.attach(&[]).await, 0, "Attached");
     stage.world.change_pool(|pool| {
@@ -529,7 +529,7 @@ async fn a_pool_that_sends_through_cognitos_own_account_gets_no_custom_message_f
 }
 
 #[tokio::test]
-async fn what_nobody_may_invoke_is_not_put_back() {
+async fn a_function_that_cognito_may_not_invoke_is_not_restored() {
     let stage = Stage::set();
     stage.world.change_pool(|pool| pool["LambdaConfig"]["PreSignUp"] = json!(OTHERS));
     assert_end(&stage.attach(&["--replace"]).await, 0, "Attached");
@@ -544,7 +544,7 @@ async fn what_nobody_may_invoke_is_not_put_back() {
 }
 
 #[tokio::test]
-async fn a_change_whose_answer_was_lost_is_not_made_again() {
+async fn a_change_whose_answer_is_lost_is_not_repeated() {
     let stage = Stage::set();
     stage.forbid_invocation();
     stage.world.script(UPDATE, [Reply::ResetAfter, Reply::error(400, "TooManyRequestsException")]);
@@ -556,7 +556,7 @@ async fn a_change_whose_answer_was_lost_is_not_made_again() {
 }
 
 #[tokio::test]
-async fn a_statement_of_ours_that_was_changed_by_hand_is_made_anew() {
+async fn a_statement_that_was_changed_by_hand_is_replaced() {
     let stage = Stage::set();
     stage.forbid_invocation();
     assert_end(&stage.attach(&[]).await, 0, "Attached");
@@ -569,7 +569,7 @@ async fn a_statement_of_ours_that_was_changed_by_hand_is_made_anew() {
 }
 
 #[tokio::test]
-async fn a_permission_that_cannot_be_taken_back_is_said() {
+async fn a_permission_that_cannot_be_removed_is_reported() {
     let stage = Stage::set();
     stage.forbid_invocation();
     assert_end(&stage.attach(&[]).await, 0, "Attached");
@@ -591,7 +591,7 @@ async fn a_backup_is_never_overwritten() {
 }
 
 #[tokio::test]
-async fn a_backup_of_another_pool_or_of_nothing_is_a_wrong_command() {
+async fn a_backup_of_another_pool_or_an_empty_one_is_a_usage_error() {
     let stage = Stage::set();
     let restore = stage.folder.path().join("restore.json");
     let path = restore.to_str().expect("UTF-8");
@@ -607,7 +607,7 @@ async fn a_backup_of_another_pool_or_of_nothing_is_a_wrong_command() {
 }
 
 #[tokio::test]
-async fn a_pool_or_stack_that_is_not_there_is_said_to_be_missing() {
+async fn a_missing_pool_or_stack_is_reported() {
     let stage = Stage::set();
     let output = stage.run("attach", &["--user-pool-id", "eu-central-1_Another01"]).await;
     assert_end(&output, 3, "does not know it (cognito-idp:DescribeUserPool)");

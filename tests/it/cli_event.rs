@@ -119,7 +119,7 @@ async fn an_event_without_a_code_needs_no_aws() {
 }
 
 #[tokio::test]
-async fn an_event_of_a_file_is_sent_as_it_is_or_not_at_all() {
+async fn an_event_from_a_file_is_sent_unchanged_or_not_at_all() {
     let world = MockAws::start();
     for option in
         ["--email", "--phone", "--locale", "--code", "--key-arn", "--user-pool-id", "--kms-endpoint-url"]
@@ -133,7 +133,7 @@ async fn an_event_of_a_file_is_sent_as_it_is_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_said() {
+async fn contradictory_options_are_reported() {
     let world = MockAws::start();
     for (arguments, said) in [
         (

@@ -142,7 +142,7 @@ async fn the_documentation_shows_what_is_printed() {
 }
 
 #[tokio::test]
-async fn without_settings_every_one_has_its_default() {
+async fn without_settings_the_defaults_apply() {
     let output = run(&["explain", "ann@example.com"], &[]).await;
     assert_snapshot!("explain, defaults", output.stdout);
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
@@ -178,7 +178,7 @@ async fn line_of_pre_sign_up(settings: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn settings_are_refused_in_the_words_of_the_function() {
+async fn settings_are_rejected_in_the_words_of_the_function() {
     for settings in [
         vec![
             ("ALLOWED_EMAIL_DOMAINS", "*, *.com, ann@example.com"),
@@ -203,7 +203,7 @@ async fn settings_are_refused_in_the_words_of_the_function() {
 }
 
 #[tokio::test]
-async fn a_settings_file_that_is_none_is_a_wrong_command() {
+async fn a_malformed_settings_file_is_a_usage_error() {
     assert_end(&explain("A=1\nB\n", &["ann@example.com"]).await, 2, "settings.env: line 2 is not NAME=value");
     let output = run(&["explain", "ann@example.com", "--settings", "/nowhere"], &[]).await;
     assert_end(&output, 2, "/nowhere cannot be read: No such file or directory");
@@ -215,7 +215,7 @@ async fn a_settings_file_that_is_none_is_a_wrong_command() {
 }
 
 #[tokio::test]
-async fn a_command_line_that_says_too_little_or_too_much_is_wrong() {
+async fn missing_and_conflicting_arguments_are_usage_errors() {
     for arguments in [
         vec![],
         vec!["ann@example.com", "--file", "-"],
@@ -270,7 +270,7 @@ fn variables(settings: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_stack_is_asked_for_the_settings_of_its_functions() {
+async fn the_settings_of_the_functions_come_from_the_stack() {
     let secret = "a key that must not be shown";
     let mut pre_sign_up = variables(LISTS);
     pre_sign_up["RECIPIENT_HASH_KEY"] = json!(secret);
@@ -296,7 +296,7 @@ async fn a_stack_is_asked_for_the_settings_of_its_functions() {
 }
 
 #[tokio::test]
-async fn a_stack_that_cannot_be_asked_is_an_error() {
+async fn a_stack_that_cannot_be_read_is_an_error() {
     let stage = Stage::new(&OUTPUTS, &[(PRE_SIGN_UP, Value::Null)]);
     let output = stage.explain(&["ann@example.com"]).await;
     assert_eq!(output.code, Some(0), "no variable is set: {output:?}");
@@ -380,7 +380,7 @@ async fn a_file_may_be_of_any_length() {
 }
 
 #[tokio::test]
-async fn every_line_is_decided_about_even_where_it_is_no_address() {
+async fn every_line_gets_a_decision_even_if_it_is_not_an_address() {
     let lines = "  ann@example.com  \nno address\n\u{1b}[2Jann@example.com\n";
     let settings = file(LISTS);
     let arguments = ["explain", "--settings", path(&settings), "--file", "-"];

@@ -68,7 +68,7 @@ async fn the_result_may_be_json() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_missing_empty_or_named_twice_is_a_wrong_command() {
+async fn a_key_that_is_missing_empty_or_given_twice_is_a_usage_error() {
     for (arguments, env) in [
         (vec!["hash", ADDRESS], vec![]),
         (vec!["hash", ADDRESS, "--key-env"], vec![]),
@@ -82,7 +82,7 @@ async fn a_key_that_is_missing_empty_or_named_twice_is_a_wrong_command() {
 }
 
 #[tokio::test]
-async fn what_is_neither_an_address_nor_a_number_is_hashed_with_a_remark() {
+async fn a_text_that_is_neither_an_address_nor_a_number_is_hashed_with_a_warning() {
     let output = run(&["hash", "2065550123", "--key-env"], &[("RECIPIENT_HASH_KEY", KEY)]).await;
     assert_eq!((output.stdout, output.code), (expected("2065550123"), Some(0)));
     assert!(output.stderr.starts_with("note: this is neither an address nor a number"), "{}", output.stderr);

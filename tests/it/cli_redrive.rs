@@ -209,7 +209,7 @@ async fn a_dry_run_lists_everything_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_program_gets_the_same_as_json() {
+async fn json_has_the_same_content() {
     let stage = Stage::new(&mixed_bodies());
     let output = stage.redrive(&["--format", "json"]).await;
     assert_eq!(output.code, Some(1));
@@ -218,7 +218,7 @@ async fn a_program_gets_the_same_as_json() {
 }
 
 #[tokio::test]
-async fn what_is_valid_is_sent_byte_for_byte_and_what_has_expired_is_deleted() {
+async fn valid_events_are_sent_byte_for_byte_and_expired_ones_deleted() {
     let stage = Stage::new(&mixed_bodies());
     let before = stage.0.visible_events();
     let output = stage.redrive(&["--send"]).await;
@@ -239,7 +239,7 @@ async fn what_is_valid_is_sent_byte_for_byte_and_what_has_expired_is_deleted() {
 }
 
 #[tokio::test]
-async fn expired_events_alone_can_be_deleted() {
+async fn only_expired_events_can_be_deleted() {
     let stage = Stage::of(&mixed()[..2]);
     let output = stage.redrive(&["--discard-expired"]).await;
     assert_end(&output, 0, "stays: still valid, --send sends it again");
@@ -315,7 +315,7 @@ async fn a_stack_names_queue_role_and_functions() {
 }
 
 #[tokio::test]
-async fn a_stack_without_senders_is_told_apart() {
+async fn a_stack_without_senders_has_an_error_of_its_own() {
     let stage = Stage::new(&[]);
     stage.0.change("cloudformation:DescribeStacks", |answer| answer["Stacks"][0]["Outputs"] = json!([]));
     let output = stage.run(&["--stack-name", STACK], &[]).await;
@@ -323,7 +323,7 @@ async fn a_stack_without_senders_is_told_apart() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_there_twice_is_sent_once() {
+async fn an_event_that_is_in_the_queue_twice_is_sent_once() {
     let once = Failed::new(1, "custom-email-sender-sign-up", MINUTE);
     let other = Failed::new(2, "custom-email-sender-sign-up", MINUTE);
     for (arguments, sent) in [(&[][..], 0), (&["--send"], 2)] {
@@ -352,12 +352,12 @@ async fn a_long_queue_is_read_to_its_end_or_to_the_limit() {
 }
 
 #[tokio::test]
-async fn an_empty_queue_is_said_to_be_empty() {
+async fn an_empty_queue_is_reported() {
     assert_end(&Stage::new(&[]).redrive(&["--send"]).await, 0, "No events.");
 }
 
 #[tokio::test]
-async fn throttling_ends_the_command_with_everything_in_its_place() {
+async fn throttling_ends_the_command_and_every_event_stays_in_the_queue() {
     let stage = Stage::of(&valid(3));
     stage.0.script(INVOKE, [Reply::Ok]);
     stage.0.script(INVOKE, vec![Reply::error(429, "TooManyRequestsException"); 3]);
@@ -383,7 +383,7 @@ async fn a_deleted_function_does_not_block_other_events() {
 }
 
 #[tokio::test]
-async fn killed_between_sending_and_deleting_nothing_is_lost() {
+async fn a_kill_between_sending_and_deleting_loses_no_event() {
     let stage = Stage::of(&valid(2));
     // Facts, receive, delete.
     stage.0.script("sqs:*", [Reply::Ok, Reply::Ok, Reply::Hang]);
@@ -403,7 +403,7 @@ async fn killed_between_sending_and_deleting_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn ctrl_c_ends_the_command_after_the_event_at_hand() {
+async fn ctrl_c_ends_the_command_after_the_current_event() {
     let pid = Arc::new(AtomicI32::new(0));
     let stage = Stage::of(&valid(3));
     stage.0.answer_with(INVOKE, {
@@ -423,7 +423,7 @@ async fn ctrl_c_ends_the_command_after_the_event_at_hand() {
 }
 
 #[tokio::test]
-async fn what_was_sent_but_not_deleted_is_said() {
+async fn an_event_that_was_sent_but_not_deleted_is_reported() {
     let stage = Stage::of(&valid(1));
     stage.0.script("sqs:*", [Reply::Ok, Reply::Ok, Reply::error(403, "AccessDenied")]);
     let output = stage.redrive(&["--send"]).await;
@@ -432,7 +432,7 @@ async fn what_was_sent_but_not_deleted_is_said() {
 }
 
 #[tokio::test]
-async fn what_aws_refuses_is_said_in_plain_words() {
+async fn errors_of_aws_are_explained_in_plain_words() {
     for (replies, words) in [
         (
             vec![Reply::error(403, "AccessDenied")],
@@ -464,7 +464,7 @@ async fn what_aws_refuses_is_said_in_plain_words() {
 }
 
 #[tokio::test]
-async fn without_credentials_region_or_network_it_says_so() {
+async fn missing_credentials_region_or_network_are_reported() {
     let arguments = ["redrive", "--queue-url", QUEUE_URL];
     let output = run(&arguments, &[("AWS_ENDPOINT_URL", "http://127.0.0.1:9")]).await;
     assert_end(&output, 3, "error: there are no AWS credentials: name a profile with --profile");
@@ -492,7 +492,7 @@ async fn a_profile_that_is_named_wins_over_credentials_in_variables() {
 }
 
 #[tokio::test]
-async fn a_region_that_contradicts_the_url_is_a_wrong_command() {
+async fn a_region_that_contradicts_the_url_is_a_usage_error() {
     let output = Stage::new(&[]).redrive(&["--region", "us-east-1"]).await;
     assert_end(&output, 2, "error: the queue is in eu-central-1, but --region says us-east-1");
 }
@@ -508,20 +508,20 @@ async fn the_region_of_the_url_wins_over_that_of_the_environment() {
 }
 
 #[tokio::test]
-async fn colours_appear_where_they_are_wanted_only() {
+async fn color_follows_the_environment() {
     let stage = Stage::of(&valid(1));
-    for (more, coloured) in [
+    for (more, colored) in [
         (&[][..], false),
         (&[("CLICOLOR_FORCE", "1")], true),
         (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
     ] {
         let output = stage.run(&["--queue-url", QUEUE_URL], more).await;
-        assert_eq!(output.stdout.contains('\u{1b}'), coloured, "{more:?}");
+        assert_eq!(output.stdout.contains('\u{1b}'), colored, "{more:?}");
     }
 }
 
 #[tokio::test]
-async fn the_help_says_what_the_exit_codes_mean() {
+async fn the_help_explains_the_exit_codes() {
     assert_snapshot!("help", run(&["--help"], &[]).await.stdout);
     assert_snapshot!("help of redrive", run(&["redrive", "--help"], &[]).await.stdout);
     assert_snapshot!("help of hash", run(&["hash", "--help"], &[]).await.stdout);

@@ -67,7 +67,7 @@ async fn each(prepare: impl Fn(&MockAws), more: &[(&str, &str)], code: i32, says
 }
 
 #[tokio::test]
-async fn where_everything_is_as_it_should_be_every_command_works() {
+async fn every_command_works_in_a_healthy_account() {
     for command in COMMANDS {
         let world = MockAws::start();
         let output = world.run(command.arguments).await;
@@ -100,13 +100,13 @@ async fn without_a_region_the_ways_to_one_are_named() {
 }
 
 #[tokio::test]
-async fn expired_credentials_are_called_that() {
+async fn expired_credentials_are_reported_as_expired() {
     let expire = |world: &MockAws| world.always("*", &Reply::ExpiredCredentials);
     each(expire, &[], 3, "the credentials have expired: sign in again").await;
 }
 
 #[tokio::test]
-async fn credentials_that_aws_does_not_know_are_called_that() {
+async fn unknown_credentials_are_reported_as_unknown() {
     let unknown = |world: &MockAws| world.refuse("*", 403, "InvalidClientTokenId");
     each(unknown, &[], 3, "AWS does not know these credentials in eu-central-1").await;
 }
@@ -126,7 +126,7 @@ async fn a_missing_permission_is_named() {
 }
 
 #[tokio::test]
-async fn in_another_region_there_is_nothing() {
+async fn in_another_region_the_resources_are_not_found() {
     for command in without_a_region() {
         let world = MockAws::start();
         let arguments = [command.arguments, &["--region", "eu-west-1"]].concat();
@@ -135,7 +135,7 @@ async fn in_another_region_there_is_nothing() {
 }
 
 #[tokio::test]
-async fn a_slower_pace_is_kept_by_itself() {
+async fn throttled_calls_are_retried() {
     for command in COMMANDS {
         let world = MockAws::start();
         world.script("*", [Reply::error(400, "ThrottlingException"), Reply::bare(503)]);
@@ -145,7 +145,7 @@ async fn a_slower_pace_is_kept_by_itself() {
 }
 
 #[tokio::test]
-async fn throttling_without_end_is_an_exit_code_of_its_own() {
+async fn endless_throttling_has_an_exit_code_of_its_own() {
     for code in ["ThrottlingException", "Throttling"] {
         each(|world| world.refuse("*", 400, code), &[], 4, "run the command again later").await;
     }
@@ -153,7 +153,7 @@ async fn throttling_without_end_is_an_exit_code_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_is_not_aws_is_not_taken_for_it() {
+async fn an_answer_that_is_not_from_aws_is_reported() {
     each(|world| world.always("*", &Reply::Garbage), &[], 3, "gave an answer that is not one of").await;
     each(|world| world.always("*", &Reply::bare(502)), &[], 3, "answered 502").await;
     each(|world| world.always("*", &Reply::ResetAfter), &[], 3, "could not be reached").await;

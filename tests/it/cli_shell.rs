@@ -99,7 +99,7 @@ async fn the_manual_has_a_page_for_every_command_with_the_exit_codes() {
 }
 
 #[test]
-fn the_shell_is_told_as_the_documentation_says() {
+fn the_completion_command_of_the_documentation_works() {
     let block = OPERATING.split("```sh\n").find(|block| block.contains("completions bash")).expect("a block");
     let commands = block.split("```").next().expect("its end");
     let home = tempfile::tempdir().expect("a folder");
@@ -118,7 +118,7 @@ fn the_shell_is_told_as_the_documentation_says() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_is_a_wrong_command() {
+async fn a_missing_folder_is_a_usage_error() {
     let output = run(&["man", "/nowhere/at/all"], &[]).await;
     assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""));
     assert!(
@@ -149,8 +149,8 @@ async fn colors_appear_on_a_terminal_only() {
     let forced = world.begin(&explain, &[("CLICOLOR_FORCE", "1")], "").end().await;
     assert!(forced.stdout.contains("\u{1b}["), "{forced:?}");
 
-    let coloured = world.run_on_terminal(&explain, &[]).await;
-    assert!(coloured.stdout.contains("\u{1b}["), "{coloured:?}");
+    let colored = world.run_on_terminal(&explain, &[]).await;
+    assert!(colored.stdout.contains("\u{1b}["), "{colored:?}");
     let plain = world.run_on_terminal(&explain, &[("NO_COLOR", "1")]).await;
     assert_eq!((plain.stdout, plain.code), (piped.stdout, piped.code));
 }

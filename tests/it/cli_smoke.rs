@@ -140,7 +140,7 @@ fn assert_found(output: &Output, proofs: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_healthy_deployment_is_proved_without_a_message_or_a_metric() {
+async fn a_healthy_deployment_is_tested_without_a_message_or_a_metric() {
     let stage = Deployment::start(&[]);
     let output = stage.run(&["smoke"]).await;
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{}", output.stdout);
@@ -160,7 +160,7 @@ async fn a_healthy_deployment_is_proved_without_a_message_or_a_metric() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_language_is_proved_when_asked_for() {
+async fn every_language_is_tested_on_request() {
     let stage = Deployment::start(&[]);
     let output = stage.run(&["smoke", "--all-locales", "--format", "json"]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
@@ -181,7 +181,7 @@ async fn every_language_is_proved_when_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_real_email_goes_to_the_mailbox_simulator_when_asked_for() {
+async fn one_real_email_goes_to_the_mailbox_simulator_on_request() {
     let stage = Deployment::start(&[]);
     let output = stage.run(&["smoke", "--send"]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
@@ -300,7 +300,7 @@ async fn an_identity_that_may_not_send_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_operator_may_not_do_is_named_and_the_rest_goes_on() {
+async fn a_denied_call_is_named_and_the_other_steps_run() {
     for (operation, said, goes_on) in [
         (
             "kms:GenerateDataKey",
@@ -334,7 +334,7 @@ async fn what_the_operator_may_not_do_is_named_and_the_rest_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sender_without_dry_runs_gets_nothing_that_it_could_send() {
+async fn a_sender_without_dry_runs_gets_no_code() {
     let world = MockAws::start();
     // As every sender of an older version answers: with the event.
     let output = world.run(&["smoke", "--stack-name", STACK]).await;
@@ -365,7 +365,7 @@ async fn the_number_of_the_dry_runs_is_of_an_allowed_country() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_is_sent_and_the_answer_shown() {
+async fn an_event_is_sent_and_the_response_shown() {
     let stage = Deployment::start(&[]);
     let output = stage.run(&["invoke", "CustomEmailSender_SignUp", "--locale", "de"]).await;
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{}", output.stdout);
@@ -387,7 +387,7 @@ async fn an_event_is_sent_and_the_answer_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_of_cognito_is_counted_only_with_send() {
+async fn a_custom_message_event_counts_as_traffic_only_with_send() {
     let stage = Deployment::start(&[]);
     for (arguments, counted) in [(&[][..], 0), (&["--send"], 1)] {
         let output = stage.run(&[&["invoke", "CustomMessage_SignUp"], arguments].concat()).await;
@@ -398,7 +398,7 @@ async fn a_message_of_cognito_is_counted_only_with_send() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sender_sends_only_with_the_word() {
+async fn a_sender_sends_a_message_only_with_send() {
     let stage = Deployment::start(&[]);
     let arguments = ["invoke", "CustomSMSSender_SignUp", "--phone", "+12065550177", "--code", "51820364"];
     let output = stage.run(&arguments).await;

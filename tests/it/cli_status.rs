@@ -443,7 +443,7 @@ async fn without_network_or_credentials_there_is_nothing_to_show() {
 }
 
 #[tokio::test]
-async fn users_are_not_counted_where_that_is_not_wanted() {
+async fn without_users_no_user_is_counted() {
     let world = MockAws::start();
     let output = status(&world, &["--without-users"]).await;
     assert_eq!(output.code, Some(0));
@@ -464,7 +464,7 @@ const ASKED: [(&str, &str); 8] = [
 ];
 
 #[tokio::test]
-async fn what_may_not_be_asked_is_named_and_the_rest_is_shown() {
+async fn denied_calls_are_named_and_the_rest_is_shown() {
     for (denied, what) in ASKED {
         let world = MockAws::start();
         counted(&world, ORDINARY);
@@ -527,7 +527,7 @@ async fn the_log_groups_are_those_of_the_template() {
 }
 
 #[tokio::test]
-async fn a_run_that_learns_nothing_fails() {
+async fn a_run_without_any_data_fails() {
     let check = async |status_code, error, all: &str, expected| {
         let world = MockAws::start();
         world.refuse(all, status_code, error);
@@ -555,7 +555,7 @@ async fn a_run_that_learns_nothing_fails() {
 }
 
 #[tokio::test]
-async fn another_stack_or_none_is_an_error() {
+async fn another_stack_or_a_missing_one_is_an_error() {
     let world = MockAws::start();
     let output = world.run(&["status", "--stack-name", "another"]).await;
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(3)));
@@ -602,7 +602,7 @@ async fn more_than_10000_unconfirmed_users_are_counted_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_count_that_breaks_off_is_not_shown() {
+async fn an_incomplete_count_of_users_is_not_shown() {
     let world = MockAws::start();
     world.answer_with("cognito-idp:ListUsers", |request| {
         if request.get("PaginationToken").is_some() {
@@ -618,7 +618,7 @@ async fn a_count_that_breaks_off_is_not_shown() {
 }
 
 #[tokio::test]
-async fn data_that_comes_in_pages_are_put_together() {
+async fn pages_of_data_are_joined() {
     let world = MockAws::start();
     world.answer_with("cloudwatch:GetMetricData", |request| {
         let second = request.get("NextToken").is_some();
@@ -640,7 +640,7 @@ async fn data_that_comes_in_pages_are_put_together() {
 }
 
 #[tokio::test]
-async fn data_that_cloudwatch_could_not_read_are_not_taken_for_zeros() {
+async fn data_that_cloudwatch_could_not_read_is_not_shown_as_zero() {
     let world = MockAws::start();
     world.answer_with("cloudwatch:GetMetricData", |request| {
         let mut answer = metrics(request, |_, _, _| Vec::new());
@@ -751,7 +751,7 @@ async fn sms_over_end_user_messaging_have_a_limit_of_their_own() {
 }
 
 #[tokio::test]
-async fn what_the_stack_does_not_have_is_not_asked_for() {
+async fn no_call_is_made_for_what_the_stack_does_not_deploy() {
     let world = MockAws::start();
     world.change("cloudformation:DescribeStacks", |answer| {
         let stack = &mut answer["Stacks"][0];
@@ -806,7 +806,7 @@ async fn what_the_stack_does_not_have_is_not_asked_for() {
 }
 
 #[tokio::test]
-async fn ses_is_asked_where_the_sender_sends() {
+async fn ses_is_called_in_the_region_that_the_sender_uses() {
     let world = MockAws::start();
     world.change("cloudformation:DescribeStacks", |answer| {
         set_parameter(&mut answer["Stacks"][0], "SesRegion", "eu-west-1");
@@ -818,7 +818,7 @@ async fn ses_is_asked_where_the_sender_sends() {
 }
 
 #[tokio::test]
-async fn commands_are_for_the_region_of_this_one() {
+async fn suggested_commands_have_the_region_of_the_call() {
     let world = bad_day();
     let output = status(&world, &["--region", REGION, "--format", "json"]).await;
     let document = document(&output);
@@ -829,7 +829,7 @@ async fn commands_are_for_the_region_of_this_one() {
 }
 
 #[tokio::test]
-async fn the_hours_are_those_that_were_asked_for() {
+async fn the_window_has_the_requested_hours() {
     let world = MockAws::start();
     for hours in [1, 72] {
         world.forget();
@@ -851,7 +851,7 @@ async fn the_hours_are_those_that_were_asked_for() {
 }
 
 #[tokio::test]
-async fn the_chart_is_ascii_where_the_locale_is() {
+async fn the_chart_is_ascii_in_an_ascii_locale() {
     let world = MockAws::start();
     counted(&world, ORDINARY);
     let arguments = ["status", "--stack-name", STACK, "--until", UNTIL];

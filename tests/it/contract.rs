@@ -98,7 +98,7 @@ fn the_template_sets_exactly_the_variables_that_each_function_reads() {
 }
 
 #[test]
-fn the_template_offers_exactly_the_languages_that_there_are_texts_for() {
+fn the_template_offers_exactly_the_languages_that_have_texts() {
     let template = read("template.yaml");
     let languages: Vec<_> = shared::locale::Locale::all().map(shared::locale::Locale::tag).collect();
     let offered = format!("AllowedValues: [{}]", languages.join(", "));

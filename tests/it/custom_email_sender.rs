@@ -52,7 +52,7 @@ async fn every_event_file_ends_and_sends_exactly_so() {
 }
 
 #[tokio::test]
-async fn kms_is_asked_once_for_our_key_with_the_whole_context() {
+async fn kms_is_called_once_with_the_key_and_the_whole_context() {
     let stage = stage(&[]);
     let event = sealed_event(&fixture("custom-email-sender-sign-up"), "123456", POOL, SealSuite::Signed0378);
     let _ = stage.play(&event).await;
@@ -180,7 +180,7 @@ async fn malformed_events_fail_and_name_the_field() {
 }
 
 #[tokio::test]
-async fn a_code_that_is_not_ours_is_an_error_in_plain_words() {
+async fn a_code_that_was_encrypted_otherwise_is_an_error_with_the_reason() {
     let stage = stage(&[]);
     let sealed = |context: &[(&str, &str)], suite| sealed_code("123456", context, suite);
     let genuine = sealed(&[("userpool-id", POOL)], SealSuite::Signed0378);
@@ -218,7 +218,7 @@ async fn a_code_that_is_not_ours_is_an_error_in_plain_words() {
 }
 
 #[tokio::test]
-async fn what_kms_says_becomes_plain_words_with_a_remedy() {
+async fn errors_of_kms_are_explained_with_a_remedy() {
     let stage = stage(&[]);
     for (code, word) in [
         ("AccessDeniedException", "allow kms:Decrypt"),
@@ -236,7 +236,7 @@ async fn what_kms_says_becomes_plain_words_with_a_remedy() {
 }
 
 #[tokio::test]
-async fn a_refusal_by_ses_fails_unless_it_is_the_recipients() {
+async fn a_rejection_by_ses_fails_unless_the_recipient_caused_it() {
     let stage = stage(&[]);
     let event = fixture("custom-email-sender-sign-up");
     for (status, code) in [
@@ -276,7 +276,7 @@ async fn a_send_whose_answer_was_not_read_is_not_repeated_within_the_invocation(
 }
 
 #[tokio::test]
-async fn a_refusal_that_may_pass_is_tried_again_within_the_invocation() {
+async fn a_transient_rejection_is_retried_within_the_invocation() {
     for reply in [
         Reply::error(429, "TooManyRequestsException"),
         Reply::bare(429),
@@ -294,7 +294,7 @@ async fn a_refusal_that_may_pass_is_tried_again_within_the_invocation() {
 
 /// The one duplicate that a service's own answer causes: docs/reliability.md.
 #[tokio::test]
-async fn a_service_that_takes_a_message_and_says_that_it_failed_gets_it_twice() {
+async fn a_service_that_sends_and_reports_a_failure_gets_the_message_twice() {
     for status in [500, 503] {
         let stage = stage(&[]);
         stage.provider.script([Reply::RefuseAfter(status)]);
@@ -323,7 +323,7 @@ async fn no_kind_of_message_goes_to_a_domain_that_is_denied_or_disposable() {
 }
 
 #[tokio::test]
-async fn a_kms_that_hangs_once_is_asked_again_within_the_invocation() {
+async fn a_call_of_kms_that_hangs_is_repeated_within_the_invocation() {
     let stage = stage(&[]);
     stage.kms.script([Reply::Hang]);
     let answer = stage.function.invoke(fixture("custom-email-sender-sign-up").to_string()).await;
@@ -342,7 +342,7 @@ fn regions(stage: &Sender<SendEmail>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_second_route_takes_what_the_first_one_does_not() {
+async fn the_fallback_sends_what_the_first_route_rejects() {
     let fallback = [("SES_FALLBACK_REGION", "eu-west-1"), ("SES_FALLBACK_CONFIGURATION_SET", "second")];
     let event = fixture("custom-email-sender-sign-up").to_string();
     let paused = || Reply::error(400, "SendingPausedException");
@@ -369,7 +369,7 @@ async fn a_second_route_takes_what_the_first_one_does_not() {
 }
 
 #[tokio::test]
-async fn a_disposable_mailbox_gets_no_code_where_that_is_set() {
+async fn a_disposable_mailbox_gets_no_code_if_the_setting_denies_it() {
     let mut event = fixture("custom-email-sender-sign-up");
     event["request"]["userAttributes"]["email"] = json!("ann@mailinator.com");
     let sent = async |settings: &[(&str, &str)]| {

@@ -104,7 +104,7 @@ async fn a_link_is_written_for_sign_up_and_its_resend_only() {
 }
 
 #[tokio::test]
-async fn a_field_that_would_break_a_rule_stays_as_cognito_sent_it() {
+async fn a_field_that_would_break_a_limit_stays_as_cognito_sent_it() {
     let function = function(&[("CUSTOM_MESSAGE_CHANNELS", "email,sms")]);
     // A placeholder that is a word of the text cannot be told from it.
     let mut event = fixture("custom-message-sign-up");

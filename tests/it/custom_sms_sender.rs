@@ -38,7 +38,7 @@ async fn every_event_file_ends_and_sends_exactly_so() {
 }
 
 #[tokio::test]
-async fn only_ordinary_numbers_of_listed_countries_are_written_to() {
+async fn only_ordinary_numbers_of_allowed_countries_get_sms() {
     let stage = stage(&[("SMS_ALLOWED_COUNTRIES", "US,DE,GB")]);
     for (number, sent) in [
         ("+12065550123", true),
@@ -129,7 +129,7 @@ pub(crate) fn refusal(code: &str, text: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_user_whose_address_cannot_be_read_still_gets_the_sms() {
+async fn a_user_with_an_unreadable_address_still_gets_the_sms() {
     let stage = stage(&[("DENIED_EMAIL_DOMAINS", "denied.example")]);
     let mut event = fixture("custom-sms-sender-sign-up");
     event["request"]["userAttributes"]["email"] = json!("ann@localhost");
@@ -137,7 +137,7 @@ async fn a_user_whose_address_cannot_be_read_still_gets_the_sms() {
 }
 
 #[tokio::test]
-async fn a_refusal_by_sns_fails_unless_it_is_the_recipients() {
+async fn a_rejection_by_sns_fails_unless_the_recipient_caused_it() {
     let stage = stage(&[]);
     let event = fixture("custom-sms-sender-sign-up");
     for (status, code) in [(403, "AuthorizationError"), (403, "AccessDenied"), (400, "InvalidParameterValue")]

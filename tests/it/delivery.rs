@@ -81,7 +81,7 @@ fn record(table: &DynamoDb) -> Value {
 }
 
 #[tokio::test]
-async fn an_event_that_comes_again_is_sent_once() {
+async fn a_repeated_event_is_sent_once() {
     let (table, stage) = email_stage(&[]);
     let event = email_event();
     for _ in 0..3 {
@@ -113,7 +113,7 @@ async fn a_record_holds_the_providers_message_id_and_no_owner_once_it_is_settled
 }
 
 #[tokio::test]
-async fn what_was_not_sent_is_released_and_sent_by_the_next_invocation() {
+async fn an_unsent_message_is_released_and_sent_by_the_next_invocation() {
     let (table, stage) = email_stage(&[]);
     let event = email_event();
     stage.provider.script([Reply::error(400, "SendingPausedException")]);
@@ -127,7 +127,7 @@ async fn what_was_not_sent_is_released_and_sent_by_the_next_invocation() {
 }
 
 #[tokio::test]
-async fn a_message_that_another_invocation_works_on_is_left_to_it() {
+async fn a_message_that_another_invocation_is_sending_is_not_sent() {
     let (table, stage) = email_stage(&[]);
     let event = email_event();
     stage.provider.script([Reply::ResetAfter]);
@@ -192,7 +192,7 @@ async fn a_counter_that_fails_is_not_reported_as_a_record_that_fails() {
 }
 
 #[tokio::test]
-async fn a_refused_recipient_is_not_asked_for_again() {
+async fn a_rejected_recipient_is_not_tried_again() {
     let (table, stage) = email_stage(&[]);
     let event = email_event();
     stage.provider.script([Reply::Status {
@@ -209,7 +209,7 @@ async fn a_refused_recipient_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn no_code_is_sent_that_is_known_to_be_dead() {
+async fn no_expired_code_is_sent() {
     const MINUTE: u64 = 60_000;
     let now =
         || u64::try_from(std::time::UNIX_EPOCH.elapsed().expect("a clock").as_millis()).expect("a time");
@@ -257,7 +257,7 @@ async fn no_code_is_sent_that_is_known_to_be_dead() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_there_or_not_ours_keeps_no_code_from_going_out() {
+async fn codes_are_sent_although_the_table_fails() {
     for reply in [
         Reply::error(400, "ResourceNotFoundException"),
         Reply::error(400, "AccessDeniedException"),
@@ -287,7 +287,7 @@ async fn a_table_that_is_not_there_or_not_ours_keeps_no_code_from_going_out() {
 }
 
 #[tokio::test]
-async fn without_records_the_table_is_not_asked_for_them_but_sms_are_counted() {
+async fn without_records_no_record_is_written_but_sms_are_counted() {
     let (table, stage) = email_stage(&[("DELIVERY_RECORDS", "false")]);
     assert!(ends_well(&stage.function, &email_event()).await);
     assert_eq!(table.attempts(), 0);
@@ -302,7 +302,7 @@ async fn without_records_the_table_is_not_asked_for_them_but_sms_are_counted() {
 }
 
 #[tokio::test]
-async fn every_sms_limit_stops_what_is_too_much_and_records_it() {
+async fn every_sms_limit_blocks_sms_and_records_it() {
     let numbers =
         |count: usize| (0..count).map(|last| format!("+1206555{:04}", 100 + last)).collect::<Vec<_>>();
     let same = |count: usize| vec!["+12065550123".to_owned(); count];
@@ -333,7 +333,7 @@ async fn every_sms_limit_stops_what_is_too_much_and_records_it() {
 }
 
 #[tokio::test]
-async fn what_is_tried_again_counts_once() {
+async fn a_retried_sms_counts_once() {
     let (_table, stage) = sms_stage(&[("SMS_MAX_PER_NUMBER_HOURLY", "1")]);
     let event = sms_event("+12065550123");
     stage.provider.script([Reply::error(403, "AuthorizationError")]);
@@ -355,7 +355,7 @@ async fn one_before_the_limit() -> Stage {
 }
 
 #[tokio::test]
-async fn no_sms_stops_itself_when_the_answer_of_a_counter_is_lost() {
+async fn no_sms_blocks_itself_if_the_answer_of_a_counter_is_lost() {
     for reply in [Reply::ResetAfter, Reply::HangAfter, Reply::Garbage] {
         for counter in 0..4 {
             let stage = one_before_the_limit().await;
@@ -369,7 +369,7 @@ async fn no_sms_stops_itself_when_the_answer_of_a_counter_is_lost() {
 }
 
 #[tokio::test]
-async fn no_sms_stops_itself_when_it_may_have_been_sent_and_is_tried_again() {
+async fn no_sms_blocks_itself_if_it_may_have_been_sent_and_is_retried() {
     let stage = one_before_the_limit().await;
     let event = stage.channel.event();
     stage.send.script(vec![Reply::ResetBefore]);
@@ -382,7 +382,7 @@ async fn no_sms_stops_itself_when_it_may_have_been_sent_and_is_tried_again() {
 }
 
 #[tokio::test]
-async fn an_invocation_with_too_little_time_begins_nothing_and_releases() {
+async fn an_invocation_with_too_little_time_sends_nothing_and_releases_the_message() {
     let stage = Stage::start(Channel::Sns).await;
     let event = stage.channel.event();
     // 0.7 s are kept for closing and 1 s for sending: for KMS nothing is left.
@@ -395,7 +395,7 @@ async fn an_invocation_with_too_little_time_begins_nothing_and_releases() {
 }
 
 #[tokio::test]
-async fn a_table_that_hangs_after_a_late_answer_leaves_time_for_the_last_words() {
+async fn a_table_that_hangs_after_a_late_answer_leaves_time_for_the_log_line() {
     let stage = Stage::start(Channel::Ses).await;
     stage.table.script([Reply::Ok, Reply::Hang, Reply::Hang]);
     stage.send.script(vec![Reply::SlowOk(Duration::from_millis(3_900))]);
@@ -405,7 +405,7 @@ async fn a_table_that_hangs_after_a_late_answer_leaves_time_for_the_last_words()
 }
 
 #[tokio::test]
-async fn an_invitation_by_both_channels_goes_out_by_both() {
+async fn an_invitation_by_both_channels_is_sent_by_both() {
     // AWS does not document whether Cognito encrypts the password once or twice.
     let (table, settings) = table();
     let email = custom_email_sender::stage(&borrowed(&settings, &[]));
@@ -428,7 +428,7 @@ async fn an_invitation_by_both_channels_goes_out_by_both() {
 }
 
 #[tokio::test]
-async fn while_the_table_cannot_be_asked_a_process_sends_no_more_than_its_cap() {
+async fn without_the_table_a_process_sends_no_more_sms_than_its_cap() {
     let closed = ClosedPort::new();
     let (variable, _) = table().0.endpoint();
     let stage = custom_sms_sender::stage(&[("DELIVERY_TABLE", TABLE), (variable, &closed.url())]);
@@ -444,7 +444,7 @@ async fn while_the_table_cannot_be_asked_a_process_sends_no_more_than_its_cap() 
 }
 
 #[tokio::test]
-async fn end_user_messaging_sends_and_says_why_it_does_not() {
+async fn end_user_messaging_sends_or_gives_the_reason() {
     let service = EndUserMessaging::start(None);
     let (variable, url) = service.endpoint();
     let kms = tests::kms::Kms::start(KEY_ARN, None);

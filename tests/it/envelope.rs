@@ -57,7 +57,7 @@ fn frames_of_the_usual_length_can_be_read() {
 }
 
 #[test]
-fn more_than_the_limits_permit_is_refused() {
+fn an_envelope_beyond_the_limits_is_rejected() {
     for (suite, _) in SUITES {
         let names: Vec<_> = (0..MAX_CONTEXT_PAIRS).map(|number| number.to_string()).collect();
         let context: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
@@ -75,7 +75,7 @@ fn more_than_the_limits_permit_is_refused() {
 }
 
 #[test]
-fn a_data_key_of_another_provider_stands_beside_ours() {
+fn data_keys_of_several_providers_are_read() {
     for (suite, _) in SUITES {
         let data_keys = [("raw", "name", vec![2; 32]), ("aws-kms", KEY_ARN, vec![1; 184])];
         let envelope = Envelope::parse(seal(suite, &[], &DATA_KEY, &data_keys, b"123456")).unwrap();

@@ -235,7 +235,7 @@ impl Case {
 }
 
 #[tokio::test]
-async fn a_failed_condition_that_shows_no_item_loses_nothing() {
+async fn a_failed_condition_without_the_item_loses_no_message() {
     let stage = Stage::start(Channel::Ses).await;
     let event = stage.channel.event().to_string();
     stage.table.script([Reply::error(400, CONDITION_FAILED)]);

@@ -362,7 +362,7 @@ fn table(fates: &[(Row, Fate)]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_fault_loses_a_message_and_few_double_one() {
+async fn no_fault_loses_a_message_and_few_duplicate_one() {
     let fates = side_by_side(Row::all(), |row| async move { (row, row.play().await) }).await;
     for (row, fate) in &fates {
         assert!(fate.ended_well && fate.sent > 0, "lost: {row:?} {fate:?}");
@@ -382,7 +382,7 @@ fn counters(stage: &Stage) -> usize {
 }
 
 #[tokio::test]
-async fn no_fault_takes_an_sms_past_the_guard() {
+async fn no_fault_lets_an_sms_exceed_the_limits() {
     // KMS fails before the guard is asked.
     let stage = Stage::start(Channel::Sns).await;
     let event = stage.channel.event().to_string();

@@ -162,7 +162,7 @@ fn table(fates: &[(Step, Fate)]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_loses_nothing_and_doubles_only_what_was_sent_and_not_settled() {
+async fn a_kill_loses_no_message_and_duplicates_only_unsettled_ones() {
     let cases = [Channel::Sns, Channel::Ses, Channel::EndUserMessaging].into_iter().flat_map(|channel| {
         Step::ALL.into_iter().filter(move |step| step.is_of(channel)).map(move |step| (channel, step))
     });
@@ -183,7 +183,7 @@ async fn a_kill_loses_nothing_and_doubles_only_what_was_sent_and_not_settled() {
 }
 
 #[tokio::test]
-async fn who_comes_while_another_process_sends_fails_and_sends_nothing() {
+async fn a_second_process_fails_and_sends_nothing_while_the_first_one_sends() {
     for channel in [Channel::Ses, Channel::Sns] {
         let stage = Stage::start(channel).await;
         let function = stage.process().await;

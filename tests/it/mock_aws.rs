@@ -12,7 +12,7 @@ use tests::service::Reply;
 const METRIC: &str = shared::metric::Metric::Sent.name();
 
 #[tokio::test]
-async fn cloudwatch_is_spoken_to_in_cbor() {
+async fn cloudwatch_is_called_in_cbor() {
     let aws = MockAws::start();
     let client = client(&aws);
     let now = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);

@@ -152,7 +152,7 @@ async fn no_event_of_the_sms_sender_leaks_valid_or_malformed() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_leaks_nothing() {
+async fn an_event_that_is_not_json_leaks_nothing() {
     for name in FUNCTIONS {
         let watched = Watched::start(name, &[]).await;
         for event in [quote(), format!("{{\"userName\":\"{NAME}\",\"code\":{CODE}"), format!("[\"{EMAIL}\"")]
@@ -278,7 +278,7 @@ async fn no_fault_of_dynamodb_leaks() {
 }
 
 #[tokio::test]
-async fn no_service_that_hangs_makes_anything_leak() {
+async fn no_hanging_service_makes_a_function_leak() {
     let mut at_once = JoinSet::new();
     for (function, service, more) in [
         ("custom-email-sender", Service::Kms, &[][..]),
@@ -301,7 +301,7 @@ async fn no_service_that_hangs_makes_anything_leak() {
 }
 
 #[tokio::test]
-async fn no_limit_of_the_sms_guard_leaks() {
+async fn no_sms_limit_leaks() {
     for (limit, value) in [
         ("SMS_MAX_PER_NUMBER_HOURLY", "1"),
         ("SMS_MAX_PER_PREFIX_HOURLY", "1"),
@@ -320,7 +320,7 @@ async fn no_limit_of_the_sms_guard_leaks() {
 }
 
 #[tokio::test]
-async fn no_limit_of_the_sms_guard_leaks_while_it_cannot_count() {
+async fn no_sms_limit_leaks_while_the_counters_fail() {
     let mut watched = Watched::start("custom-sms-sender", &[]).await;
     for _ in 0..40 {
         let event = with_canaries("custom-sms-sender-sign-up");
@@ -340,7 +340,7 @@ fn to(function: &str, recipient: &str) -> Value {
 }
 
 #[tokio::test]
-async fn who_is_not_written_to_is_not_named_either() {
+async fn a_rejected_recipient_is_not_logged() {
     for (function, recipients) in [
         (
             "custom-email-sender",
@@ -367,7 +367,7 @@ async fn who_is_not_written_to_is_not_named_either() {
 }
 
 #[tokio::test]
-async fn what_is_repeated_expired_or_in_work_leaks_nothing() {
+async fn repeated_expired_and_concurrent_events_leak_nothing() {
     for (function, service) in [("custom-email-sender", Service::SesV2), ("custom-sms-sender", Service::Sns)]
     {
         let mut watched = Watched::start(function, &NO_LIMITS).await;
@@ -413,7 +413,7 @@ async fn a_clear_code_reaches_only_the_recipient() {
 }
 
 #[tokio::test]
-async fn no_setting_that_holds_what_it_should_not_is_quoted() {
+async fn no_invalid_setting_is_quoted() {
     for (function, asked) in settings_of_all_functions() {
         let name = match function {
             "PreSignUpFunction" => "pre-sign-up",
@@ -454,7 +454,7 @@ fn panicking(environment: &[(&str, &str)]) -> Function {
 }
 
 #[tokio::test]
-async fn a_panic_is_told_by_its_place_and_ends_the_process() {
+async fn a_panic_is_logged_with_its_place_only_and_ends_the_process() {
     let at_start = panicking(&[("PANIC_AT_START", CODE), ("RUST_BACKTRACE", "full")]);
     assert!(matches!(at_start.init_outcome().await, Init::Exited(_)));
     let with_event = panicking(&[("RUST_BACKTRACE", "full"), ("RUST_LOG", "trace")]);

@@ -276,7 +276,7 @@ fn implied(request: &Value) -> Vec<Call> {
 }
 
 #[tokio::test]
-async fn the_function_that_attaches_may_do_what_it_does_and_nothing_else() {
+async fn the_attach_function_has_exactly_the_permissions_that_it_uses() {
     let stage = Stage::start().await;
     let their_key = KEY_ARN.replace("key/1", "key/2");
     let sender =
@@ -329,7 +329,7 @@ async fn a_code_of_another_pool_is_refused_by_a_role_that_is_bound_to_one() {
 }
 
 #[test]
-fn a_topic_another_table_another_key_and_another_sender_are_refused() {
+fn a_topic_and_another_table_key_or_identity_are_denied() {
     let call = |action: &str, resource: &str, context: &[(&str, &str)]| Call {
         action: action.to_owned(),
         resources: vec![resource.to_owned()],
@@ -358,7 +358,7 @@ fn a_topic_another_table_another_key_and_another_sender_are_refused() {
 }
 
 #[test]
-fn the_synchronous_functions_may_write_their_log_and_nothing_else() {
+fn synchronous_functions_may_only_write_their_log() {
     for function in ["pre-sign-up", "custom-message"] {
         let grants = grants("sns", function);
         assert!(

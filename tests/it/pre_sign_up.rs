@@ -104,7 +104,7 @@ async fn trusted_users_can_be_asked_for_a_code_in_a_closed_pool() {
 }
 
 #[tokio::test]
-async fn a_denied_address_as_user_name_is_refused() {
+async fn a_denied_address_as_username_is_rejected() {
     let function = function(&[]);
     let mut event = fixture("pre-sign-up-phone-only");
     event["userName"] = json!("ann@denied.example");
@@ -112,7 +112,7 @@ async fn a_denied_address_as_user_name_is_refused() {
 }
 
 #[tokio::test]
-async fn a_disposable_mailbox_is_refused_where_the_settings_say_so() {
+async fn a_disposable_mailbox_is_rejected_if_the_setting_denies_it() {
     let refused = json!(ErrorType::SignUpRefused.name());
     let disposable = with_email(&json!("ann@mail.mailinator.com"));
     let without = function(&[]);
@@ -186,7 +186,7 @@ async fn odd_but_harmless_events_are_answered() {
 }
 
 #[tokio::test]
-async fn an_event_of_six_megabytes_comes_back_whole() {
+async fn an_event_of_six_megabytes_is_returned_whole() {
     let function = function(&[]);
     let mut event = fixture("pre-sign-up-sign-up");
     event["request"]["validationData"] = json!({ "long": "x".repeat(5_900_000) });

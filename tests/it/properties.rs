@@ -105,33 +105,33 @@ fn a_changed_message_never_opens() {
 }
 
 #[test]
-fn whatever_can_be_read_of_an_event_comes_back_as_it_came() {
+fn every_readable_event_is_returned_unchanged() {
     let fixtures = seeds("tests/fixtures/events");
     check_texts([seeds("tests/fuzz/seeds/event"), fixtures].concat(), CHANGED, checks::event::check);
 }
 
 #[test]
-fn a_language_is_one_of_those_that_there_are() {
+fn a_language_is_always_one_that_has_texts() {
     check_texts(seeds("tests/fuzz/seeds/locale"), CHANGED, checks::locale::check);
 }
 
 #[test]
-fn a_sender_s_name_neither_ends_its_header_nor_adds_a_mailbox() {
+fn the_name_of_a_sender_neither_ends_its_header_nor_adds_a_mailbox() {
     check_texts(seeds("tests/fuzz/seeds/mailbox"), CHANGED, checks::mailbox::check);
 }
 
 #[test]
-fn a_number_is_in_one_country_or_none_and_shown_by_nothing() {
+fn a_number_is_in_one_country_or_none_and_is_never_shown() {
     check_texts(seeds("tests/fuzz/seeds/phone"), CHANGED, checks::phone::check);
 }
 
 #[test]
-fn settings_are_right_or_reported_and_limits_hold() {
+fn settings_are_valid_or_reported_and_limits_hold() {
     check_texts(seeds("tests/fuzz/seeds/settings"), CHANGED, checks::settings::check);
 }
 
 #[test]
-fn messages_go_out_whatever_overrides_say() {
+fn messages_are_rendered_whatever_the_template_overrides_contain() {
     // Each time renders every message in every language.
     check_texts(seeds("tests/fuzz/seeds/template"), 40, checks::template::check);
 }

@@ -377,7 +377,7 @@ fn report() -> String {
 }
 
 #[test]
-fn the_page_shows_what_the_guard_stops() {
+fn the_page_shows_what_the_sms_limits_block() {
     let report = report();
     insta::assert_snapshot!("what the SMS guard stops", report);
     docs::hold("sms-pumping.md", "pumping.rs", &report);
@@ -399,20 +399,20 @@ fn the_page_names_each_limit_with_its_default() {
 }
 
 #[test]
-fn the_default_limits_stop_no_message_on_an_ordinary_day() {
+fn the_default_limits_block_no_message_on_an_ordinary_day() {
     let day = play(&limits(&[]), &[&ordinary_day(120, 180, 0)]);
     assert_eq!(day.people.sent, day.people.asked);
 }
 
 #[test]
-fn limits_chosen_as_the_page_says_stop_no_message_on_an_ordinary_day() {
+fn limits_chosen_by_the_page_block_no_message_on_an_ordinary_day() {
     let ordinary = ordinary_day(400, 600, 120);
     let day = play(&limits(&chosen_limits(&ordinary)), &[&ordinary]);
     assert_eq!((day.people.sent, day.employees.sent), (day.people.asked, day.employees.asked));
 }
 
 #[test]
-fn no_attack_sends_more_than_a_country_and_a_day_may() {
+fn no_attack_exceeds_the_limits_of_a_country_and_a_day() {
     for attack in &ATTACKS {
         let day = play(&limits(&[]), &[&attack.requests()]);
         let most = if attack.countries.len() == 1 { 500 } else { 1_000 };
@@ -422,7 +422,7 @@ fn no_attack_sends_more_than_a_country_and_a_day_may() {
 }
 
 #[test]
-fn adjacent_numbers_are_stopped_before_they_use_up_the_country() {
+fn adjacent_numbers_are_blocked_before_the_country_reaches_its_limit() {
     let [fast, ..] = &ATTACKS;
     let day = play(&limits(&[]), &[&ordinary_day(120, 180, 0), &fast.requests()]);
     assert_eq!(day.attackers.sent, 3 * 20);

@@ -67,7 +67,7 @@ fn read(item: &Value) -> Record {
 }
 
 #[test]
-fn the_store_does_what_the_model_says() {
+fn the_store_behaves_like_the_model() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime of tokio");
     let tables = runtime.block_on(async {

@@ -56,7 +56,7 @@ async fn an_event_of_six_megabytes_passes() {
 }
 
 #[tokio::test]
-async fn an_error_is_told_with_its_type_and_message() {
+async fn an_error_has_its_type_and_message() {
     let Invocation::Err { error_type, error_message, raw } = echo().invoke("not JSON").await else {
         panic!("not an error");
     };
@@ -66,7 +66,7 @@ async fn an_error_is_told_with_its_type_and_message() {
 }
 
 #[tokio::test]
-async fn a_process_that_ends_at_start_is_told_with_its_status_and_output() {
+async fn a_process_that_ends_at_start_has_its_status_and_output() {
     let function = shell("echo to stdout; echo to stderr >&2; exit 3", &[]);
     let Init::Exited(status) = function.init_outcome().await else { panic!("it did not end") };
     assert_eq!(status.code(), Some(3));
@@ -86,7 +86,7 @@ async fn a_function_sees_the_environment_of_lambda_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_process_that_ends_in_the_middle_of_an_event_is_told() {
+async fn a_process_that_ends_during_an_event_is_reported() {
     // bash's own TCP: poll once, answer never.
     let script = "exec 3<>/dev/tcp/${AWS_LAMBDA_RUNTIME_API/://}
         printf 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\n\\r\\n' >&3
@@ -153,7 +153,7 @@ async fn a_sender_can_be_killed_before_and_after_a_service_does_its_part() {
 }
 
 #[tokio::test]
-async fn an_init_error_is_told_with_its_type_and_message() {
+async fn an_init_error_has_its_type_and_message() {
     let script = r#"exec 3<>/dev/tcp/${AWS_LAMBDA_RUNTIME_API/://}
         body='{"errorType":"Configuration","errorMessage":"BRAND_NAME is not set"}'
         printf 'POST /2018-06-01/runtime/init/error HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s' ${#body} "$body" >&3

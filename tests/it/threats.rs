@@ -21,7 +21,7 @@ fn sign_up(function: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_code_that_was_sent_is_not_sent_to_somebody_else() {
+async fn a_code_that_was_sent_is_not_sent_to_another_user() {
     for (function, attribute, other) in [
         ("custom-email-sender", "email", "mallory@example.com"),
         ("custom-sms-sender", "phone_number", "+12065550199"),
@@ -53,7 +53,7 @@ async fn a_code_of_another_pool_is_never_sent() {
 }
 
 #[tokio::test]
-async fn a_direct_kms_ciphertext_is_refused_without_asking_kms() {
+async fn a_direct_kms_ciphertext_is_rejected_without_a_call_of_kms() {
     // How KMS begins what it encrypts under a symmetric key, then anything.
     let direct = [&[1, 2, 2, 0, 0x78][..], digest(&SHA256, b"anything").as_ref(), &[7; 120]].concat();
     for function in ["custom-email-sender", "custom-sms-sender"] {
@@ -96,7 +96,7 @@ fn named_tests(security: &str) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn the_tests_that_the_threat_model_names_are_there() {
+fn the_tests_that_the_threat_model_names_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let read = |file: &str| {
         let path = root.join(file);

@@ -522,7 +522,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_item_that_is_not_there_is_made_unless_attributes_are_only_removed() {
+    async fn a_missing_item_is_created_unless_attributes_are_only_removed() {
         let table = DynamoDb::start(TABLE, None);
         let mut request = request("b", "REMOVE n", "", &[]);
         request["ReturnValues"] = json!("ALL_OLD");
@@ -617,7 +617,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_table_another_key_and_what_is_not_known_are_refused() {
+    async fn another_table_another_key_and_unknown_requests_are_rejected() {
         let table = table();
         let code = async |name: &str, request: Value| {
             let (status, answer) = table.call(&format!("DynamoDB_20120810.{name}"), &request).await.unwrap();

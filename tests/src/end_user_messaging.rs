@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_a_message_is_refused_with_a_reason() {
+    async fn a_malformed_message_is_rejected_with_a_reason() {
         let service = EndUserMessaging::start(None);
         for message in [
             json!({}),

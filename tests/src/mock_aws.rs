@@ -616,7 +616,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_pool_that_is_updated_loses_what_was_left_out() {
+    async fn an_update_of_a_pool_resets_the_omitted_settings() {
         let aws = MockAws::start();
         let before = aws.pool();
         aws.change_pool(|pool| pool["FutureSetting"] = json!("kept by a client that sends it back"));
@@ -733,7 +733,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_aws_would_not_take_is_refused() {
+    async fn a_request_that_aws_would_reject_is_rejected() {
         let aws = MockAws::start();
         for (request, wrong) in [
             (json!({}), "cognito-idp:AdminGetUser always has UserPoolId"),

@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_is_cut_off_and_held_back_as_an_answer_is() {
+    async fn a_rejection_is_cut_off_and_held_back_like_an_answer() {
         let service = EndUserMessaging::start(None);
         service.script([Reply::ResetAfter, Reply::HangAfter]);
         let nothing = json!({});
