@@ -1,5 +1,5 @@
-//! The function that attaches the triggers to an existing pool: what CloudFormation asks, what becomes of the pool, and
-//! what CloudFormation is told.
+//! The function that attaches the triggers to an existing pool: CloudFormation's requests, their effect on the pool,
+//! and the responses.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ const DESCRIBE: &str = "cognito-idp:DescribeUserPool";
 const UPDATE: &str = "cognito-idp:UpdateUserPool";
 const THEIRS: &str = "arn:aws:lambda:eu-central-1:123456789012:function:theirs";
 const THEIR_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/99999999-2222-3333-4444-555555555555";
-/// The id of what was never attached; docs/troubleshooting.md names it.
+/// The physical ID of a resource that attached nothing. docs/troubleshooting.md names it.
 const NOTHING: &str = "nothing-attached";
 
-/// Longer than everything here needs that is not meant to last.
+/// Longer than a request needs unless a test delays it.
 const LONG: Duration = Duration::from_mins(1);
 
 /// The function between Cognito and CloudFormation.
@@ -31,7 +31,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A pool with many settings and without triggers.
+    /// A pool with many settings and no triggers.
     pub(crate) async fn start() -> Self {
         let world = MockAws::start();
         world.existing_pool();
@@ -44,7 +44,7 @@ impl Stage {
         Self { world, answers, function }
     }
 
-    /// Lets the function answer a request, which it must do exactly once.
+    /// Sends a request to the function, which must respond exactly once.
     pub(crate) async fn ask(&self, request: &Value) -> Value {
         self.ask_within(LONG, request).await
     }
@@ -65,7 +65,7 @@ impl Stage {
         answer
     }
 
-    /// The same, and it must go well.
+    /// The physical ID in a response, which must report success.
     #[track_caller]
     fn done(answer: &Value) -> &str {
         assert_eq!(answer["Status"], "SUCCESS", "{answer}");
@@ -85,7 +85,7 @@ impl Stage {
         assert_eq!(Self::done(&answer), id, "the id stays");
     }
 
-    /// A request fails and leaves the pool as it is; gives the reason.
+    /// The reason in the response to a request that fails and leaves the pool unchanged.
     async fn refused(&self, request: &Value) -> String {
         let before = self.world.pool();
         let answer = self.ask_within(Duration::from_secs(4), request).await;
@@ -121,7 +121,7 @@ async fn start(world: &MockAws, more: &[(&str, &str)]) -> Function {
 /// The name of the attach function.
 const ATTACH: &str = "triggers-AttachFunction-1A2B3C4D5E6F";
 
-/// What the template tells a stack with both senders.
+/// The properties of the resource in a stack with both senders.
 pub(crate) fn properties() -> Value {
     json!({
         "ServiceToken": format!("arn:aws:lambda:eu-central-1:123456789012:function:{ATTACH}"),
@@ -152,7 +152,7 @@ fn without_sms() -> Value {
 fn request(kind: &str, properties: &Value) -> Value {
     json!({
         "RequestType": kind,
-        // The same for the same request only.
+        // Equal for equal requests only.
         "RequestId": format!("{kind} {properties}"),
         "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/triggers/0a1b2c3d",
         "ResourceType": "Custom::CognitoTriggers",
@@ -206,9 +206,9 @@ fn theirs() -> Value {
 pub(crate) fn settings(mut pool: Value) -> Value {
     let members = pool.as_object_mut().expect("a pool");
     members.remove("LastModifiedDate");
-    // The old name of a password setting, which Cognito shows and does not take.
+    // The old name of a password setting: Cognito returns it and doesn't accept it.
     members["AdminCreateUserConfig"].as_object_mut().expect("a setting").remove("UnusedAccountValidityDays");
-    // Cognito shows nothing and an empty one alike.
+    // A pool without triggers may have an empty setting or none.
     members.retain(|name, value| name != "LambdaConfig" || *value != json!({}));
     pool
 }
@@ -281,12 +281,12 @@ async fn a_request_that_is_delivered_twice_gets_the_same_response() {
     let first = stage.ask(&request).await;
     assert_eq!(stage.ask(&request).await, first);
     assert_eq!(stage.writes(), 1);
-    // Another process does not know what was there, but ours was not.
+    // Another process doesn't know the previous triggers, but it knows that they were not the stack's.
     stage.function = start(&stage.world, &[]).await;
     let id = Stage::done(&stage.ask(&request).await).to_owned();
     assert_eq!(id, format!(r#"{{"pool":"{POOL}","before":{{}}}}"#));
     assert_eq!(stage.writes(), 1);
-    // The log of the first does.
+    // The first process remembers them.
     stage.delete(&id, &properties()).await;
     assert_eq!(stage.config(), json!({ "PostConfirmation": THEIRS }));
 }
@@ -313,7 +313,7 @@ async fn an_update_attaches_new_triggers_and_restores_removed_ones() {
     assert_eq!(stage.config(), ours());
     stage.update(&id, &without_sms(), &properties()).await;
     assert_eq!(stage.config().get("CustomSMSSender"), None);
-    // All to Cognito: the key goes with the last sender.
+    // Cognito delivers everything: the key is removed with the last sender.
     let mut by_cognito = without_sms();
     for name in ["CustomEmailSender", "KMSKeyID"] {
         by_cognito.as_object_mut().expect("an object").remove(name);
@@ -339,7 +339,7 @@ async fn an_update_restores_the_previous_triggers() {
     let mut expected = theirs();
     expected["PreSignUp"] = json!(PRE_SIGN_UP);
     assert_eq!(stage.config(), expected);
-    // And takes it again.
+    // And replaces them again.
     stage.update(&id, &replacing, &by_cognito).await;
     assert_eq!(stage.config()["CustomSMSSender"], sender(CUSTOM_SMS_SENDER));
     stage.delete(&id, &replacing).await;
@@ -362,7 +362,7 @@ async fn a_trigger_that_another_function_replaced_stays_replaced_and_blocks_no_u
     let stage = Stage::start().await;
     let id = stage.create(&properties()).await;
     stage.set("PreSignUp", json!(THEIRS));
-    // Both ways, as when CloudFormation rolls back.
+    // In both directions, as in a rollback by CloudFormation.
     for (new, old) in [(without_sms(), properties()), (properties(), without_sms())] {
         stage.update(&id, &new, &old).await;
         assert_eq!(stage.config()["PreSignUp"], THEIRS);
@@ -400,7 +400,7 @@ async fn another_pool_is_another_resource() {
     let id = Stage::done(&answer).to_owned();
     assert_eq!(id, format!(r#"{{"pool":"{POOL}","before":{{}},"from":{former}}}"#));
     assert_eq!(stage.config(), ours());
-    // Taken back, with the id of the pool that it comes back to.
+    // The rollback, with the ID of the pool that it returns to.
     stage.update(&id, &properties(), &old).await;
 }
 
@@ -424,7 +424,7 @@ async fn a_move_that_is_rolled_back_restores_the_triggers_of_the_former_pool() {
     let stage = Stage::start().await;
     stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
     let id = stage.create(&with("ReplaceTriggers", "true")).await;
-    // The stack went to another pool, and comes back because another resource failed.
+    // The stack moved to another pool, and returns because another resource failed.
     let moved = format!(r#"{{"pool":"eu-central-1_Other0001","before":{{}},"from":{id}}}"#);
     let other = with("UserPoolId", "eu-central-1_Other0001");
     let answer = stage.ask(&update(&moved, &properties(), &other)).await;
@@ -436,11 +436,11 @@ async fn a_move_that_is_rolled_back_restores_the_triggers_of_the_former_pool() {
 #[tokio::test]
 async fn a_move_to_another_pool_leaves_time_for_a_rollback() {
     let stage = Stage::start().await;
-    // The write was done, and its answer takes all the time of the move; the next one does not go well at once.
+    // The write succeeds, and its answer takes all the time of the move. The next write fails once.
     stage.world.script(UPDATE, [Reply::HangAfter, Reply::error(400, "ConcurrentModificationException")]);
     let former = r#"{"pool":"eu-central-1_Former01","before":{}}"#;
     let old = with("UserPoolId", "eu-central-1_Former01");
-    // Three quarters of it are for the work, and all but three seconds of those for taking it back.
+    // Three quarters of the time are for the work. All of that except three seconds is for the rollback.
     let answer = stage.ask_within(Duration::from_secs(24), &update(former, &properties(), &old)).await;
     assert_eq!((&answer["Status"], &answer["PhysicalResourceId"]), (&json!("FAILED"), &json!(former)));
     assert_eq!(stage.config(), json!({}));
@@ -472,7 +472,7 @@ async fn a_rollback_can_attach_again_what_the_update_detached() {
 async fn the_function_waits_for_a_change_that_cognito_shows_late() {
     let stage = Stage::start().await;
     let asked = std::sync::atomic::AtomicUsize::new(0);
-    // The two before the write, and the three right after it.
+    // Two calls before the write, and three after it.
     stage.world.change(DESCRIBE, move |answer| {
         if asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 5 {
             answer["UserPool"]["LambdaConfig"] = json!({});
@@ -553,7 +553,7 @@ async fn the_parameters_about_the_pool_are_checked_before_a_function_gets_them()
     let mut again = update(NOTHING, &said("true"), &said("false"));
     let reason = stage.refused(&again).await;
     assert!(reason.contains("AliasAttributes") && reason.contains("EmailIsUsername=false"), "{reason}");
-    // The rollback cannot fail, whatever Cognito says.
+    // The rollback succeeds even if Cognito denies the call.
     stage.world.refuse(DESCRIBE, 400, "AccessDeniedException");
     again = update(NOTHING, &said("false"), &said("true"));
     let answer = stage.ask(&again).await;
@@ -633,7 +633,7 @@ async fn a_pool_with_unknown_settings_is_not_written() {
         let reason = stage.refused(&request).await;
         assert!(reason.contains("FutureSetting") && reason.contains("`cognito-triggers`"), "{reason}");
     }
-    // What the remedy says: detach with the tool, then there is nothing left to do.
+    // As the remedy says, the tool detaches the triggers. Then the function has nothing to do.
     stage.world.change_pool(|pool| pool["LambdaConfig"] = json!({}));
     let mut request = delete(&id, &properties());
     request["RequestId"] = json!("another request");
@@ -652,7 +652,7 @@ async fn a_pool_that_changed_during_the_write_is_reported() {
     assert_eq!(answer["Status"], "FAILED");
     let reason = answer["Reason"].as_str().expect("a reason");
     assert!(reason.contains("MfaConfiguration"), "{reason}");
-    // The rollback takes the triggers off.
+    // The rollback detaches the triggers.
     let id = answer["PhysicalResourceId"].as_str().expect("an id");
     assert_eq!(id, format!(r#"{{"pool":"{POOL}","before":{{}}}}"#));
     let _ = stage.ask(&delete(id, &properties())).await;
@@ -666,7 +666,7 @@ async fn the_response_is_sent_before_the_deadline() {
     stage.world.always(UPDATE, &Reply::HangAfter);
     let answer = stage.ask_within(Duration::from_secs(4), &create(&with("ReplaceTriggers", "true"))).await;
     assert_eq!(answer["Status"], "FAILED");
-    // It may have been written, so it is remembered what was there.
+    // The write may have succeeded, so the ID holds the previous triggers.
     assert!(answer["PhysicalResourceId"].as_str().expect("an id").contains(THEIRS));
 }
 

@@ -1,4 +1,4 @@
-//! What each function may cost: exact figures, none of them a time, so that a test can hold them.
+//! What each function may cost. The figures are exact and no times, so a test can compare them with limits.
 //!
 //! They apply to the release binaries for `x86_64`. Each limit is the figure at the time, rounded up by 3 %. A change
 //! that needs more raises the limit in [`BUDGETS`], and its commit says why. `--nocapture` shows all figures.
@@ -85,7 +85,7 @@ const WARM_EVENTS: usize = 20;
 const TABLE: &str = "deliveries";
 const POOL: &str = "eu-central-1_Example01";
 
-/// Collects what is over its limit, so that one run shows all of it.
+/// Collects all figures above their limits, so that one run shows them together.
 #[derive(Default)]
 struct Report {
     figures: String,

@@ -1,4 +1,4 @@
-//! `cognito-triggers attach`, `detach` and `diff`: an existing pool gets the triggers, and nothing else happens to it.
+//! `cognito-triggers attach`, `detach` and `diff`: an existing pool gets the triggers, and nothing else in it changes.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ const UPDATE: &str = "cognito-idp:UpdateUserPool";
 const DESCRIBE: &str = "cognito-idp:DescribeUserPool";
 const OTHERS: &str = "arn:aws:lambda:eu-central-1:123456789012:function:others";
 
-/// An existing pool that nothing is attached to, and a place for backups.
+/// An existing pool without triggers, and a folder for backups.
 struct Stage {
     world: MockAws,
     folder: TempDir,
@@ -29,7 +29,7 @@ impl Stage {
     fn set() -> Self {
         let world = MockAws::start();
         world.existing_pool();
-        // What the stack's own permissions do is a matter of the stack.
+        // The stack manages its own permissions.
         world.change_pool(|pool| {
             pool["EmailConfiguration"]["FutureRoute"] = json!("nested and unknown");
             pool["LambdaConfig"]["PostConfirmation"] = json!(OTHERS);
@@ -41,7 +41,7 @@ impl Stage {
         self.folder.path().join("backup.json")
     }
 
-    /// Runs a command for the stack; what the folder is called differs every time.
+    /// Runs a command for the stack. The name of the folder, which differs every time, is replaced in the output.
     async fn run(&self, command: &str, more: &[&str]) -> Output {
         let output = self.world.run(&[&[command, "--stack-name", STACK], more].concat()).await;
         let folder = self.folder.path().to_str().expect("UTF-8");
@@ -62,7 +62,7 @@ impl Stage {
         self.run("detach", &[&backup, more].concat()).await
     }
 
-    /// Takes all permissions away.
+    /// Removes all permissions.
     fn forbid_invocation(&self) {
         for function in [PRE_SIGN_UP, CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER] {
             self.world.change_permissions(function, Vec::clear);
@@ -86,7 +86,7 @@ fn read(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
 }
 
-/// Without what changes by itself, and the older one of two names for one setting.
+/// The pool without times and versions, and without the older of two names for one setting.
 fn settings(pool: &Value) -> Value {
     let mut pool = pool.clone();
     let members = pool.as_object_mut().expect("an object");
@@ -259,7 +259,7 @@ async fn a_refused_change_leaves_a_backup_and_names_what_is_probably_missing() {
     assert_snapshot!("attach, denied", output.stderr);
     assert_eq!(settings(&read(&stage.backup())["UserPool"]), settings(&before));
     assert_eq!(stage.world.pool(), before);
-    // A permission for a trigger that is not attached is of no use.
+    // A permission for a trigger that isn't attached has no effect.
     assert_eq!(stage.world.permissions(PRE_SIGN_UP), Vec::<Value>::new());
 }
 

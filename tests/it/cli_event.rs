@@ -43,7 +43,7 @@ async fn every_trigger_source_is_listed_and_makes_an_event() {
         let (source, file) = line.split_once(' ').expect("two columns");
         let event = document(&world.run(&["event", source, "--key-arn", KEY_ARN]).await);
         let mut expected = fixture(file.trim());
-        // All that differs from the event file is the code, and an address that belongs to no user.
+        // The event differs from the file only in the code and in an address that belongs to no user.
         for path in ["/request/code", "/request/userAttributes/email"] {
             if let Some(found) = event.pointer(path).filter(|found| found.is_string()) {
                 *expected.pointer_mut(path).expect("it is in the file, too") = found.clone();

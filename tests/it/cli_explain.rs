@@ -77,12 +77,12 @@ async fn every_reason_of_every_decision_is_explained() {
         ("", vec!["ann at example.com"]),
         ("SIGN_UP_MODE=closed", vec!["ann@example.org"]),
     ] {
-        // A later line of the same name is refused, so the alias pool has its own lists.
+        // The tool rejects a second line with the same name, so the alias pool has its own lists.
         let lists = if more == "#" { LISTS.replace("EMAIL_IS_USERNAME=true", "") } else { LISTS.to_owned() };
         let settings = format!("{lists}{more}");
         let output = explain(&settings, &arguments).await;
         assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{arguments:?}");
-        // How the headline wraps depends on the name of the file.
+        // The name of the file decides where the headline wraps.
         let (headline, body) = output.stdout.split_once("\n\n").expect("a headline");
         writeln!(shown, "{}\n{body}", words(headline)).expect("a text");
         let document = document(&explain(&settings, &[&arguments[..], &["--format", "json"]].concat()).await);
@@ -153,7 +153,7 @@ async fn without_settings_the_defaults_apply() {
         "custom-sms-sender doesn't start with the default settings: SMS_ALLOWED_COUNTRIES (parameter \
          SmsAllowedCountries) lists no country",
     );
-    // The address does not have to be in the shell's history.
+    // The address stays out of the shell's history.
     let output = start(&["explain", "-", "--format", "json"], &[], " ann@example.com\n").end().await;
     let expected = json!({
         "source": "sign-up",
@@ -165,7 +165,7 @@ async fn without_settings_the_defaults_apply() {
     assert_eq!(document(&output), expected);
 }
 
-/// The line with which the function itself does not start.
+/// The line that the function logs instead of starting.
 async fn line_of_pre_sign_up(settings: &[(&str, &str)]) -> String {
     let function = Function::start("pre-sign-up", settings);
     function.init_outcome().await;
@@ -251,7 +251,7 @@ impl Stage {
             let environment = environment.ok_or_else(|| Reply::error(404, "ResourceNotFoundException"))?;
             let mut answer = json!({ "FunctionArn": arn, "State": "Active", "Environment": environment });
             if environment.is_null() {
-                // Without variables Lambda leaves the member out.
+                // Lambda omits the member if a function has no variables.
                 answer.as_object_mut().and_then(|answer| answer.remove("Environment"));
             }
             Ok::<_, Reply>(answer)

@@ -39,7 +39,7 @@ fn event(name: &str) -> String {
     if event["request"]["code"].is_string() {
         event = sealed_event(&event, CODE, POOL, SealSuite::Signed0378);
     }
-    // As no parser would write it: it has to come out byte for byte.
+    // No writer of JSON produces these spaces: the event must be sent byte for byte.
     event.to_string().replacen('{', "{ \"exact\":1e400, ", 1)
 }
 
@@ -90,7 +90,7 @@ fn valid(number: usize) -> Vec<Failed> {
     (1..=number).map(|number| Failed::new(number, "custom-email-sender-sign-up", MINUTE)).collect()
 }
 
-/// One of each sort.
+/// One event of each kind.
 fn mixed() -> Vec<Failed> {
     let invitation = Failed::new(4, "custom-email-sender-admin-create-user", 50 * HOUR);
     vec![
@@ -169,7 +169,7 @@ impl Stage {
     }
 }
 
-/// No code, encrypted or not, no person.
+/// Asserts that no code, encrypted or not, and no personal data was printed.
 #[track_caller]
 fn assert_no_leak(output: &Output) {
     let text = format!("{}{}", output.stdout, output.stderr);
@@ -224,7 +224,7 @@ async fn valid_events_are_sent_byte_for_byte_and_expired_ones_deleted() {
     let output = stage.redrive(&["--send"]).await;
     assert_eq!(output.code, Some(1));
     assert_snapshot!("redrive, send", output.stdout);
-    // Codes are sealed anew for every body, so the events come from what was in the queue.
+    // Every body has a newly encrypted code, so the events come from the queue's bodies.
     let payloads: Vec<_> = stage.invoked().into_iter().map(|(_, payload)| payload).collect();
     assert_eq!(payloads.len(), 4);
     assert!(payloads.iter().all(|payload| before.iter().any(|body| body.contains(payload))));
@@ -341,7 +341,7 @@ async fn a_long_queue_is_read_to_its_end_or_to_the_limit() {
     let output = stage.redrive(&["--limit", "12", "--send"]).await;
     assert_end(&output, 0, "12 events: 12 sent again, 0 deleted, 0 left alone. There may be more");
     assert_eq!(stage.queued(), (13, 0));
-    // Short polls ask a part of the servers only, so they can miss events.
+    // Short polls query only some of the servers, so they can miss events.
     assert!(
         stage
             .0
@@ -385,7 +385,7 @@ async fn a_deleted_function_does_not_block_other_events() {
 #[tokio::test]
 async fn a_kill_between_sending_and_deleting_loses_no_event() {
     let stage = Stage::of(&valid(2));
-    // Facts, receive, delete.
+    // The queue's attributes, receive, delete.
     stage.0.script("sqs:*", [Reply::Ok, Reply::Ok, Reply::Hang]);
     let running = stage.0.begin(&["redrive", "--queue-url", QUEUE_URL, "--send"], &[], "");
     stage.0.held().await;

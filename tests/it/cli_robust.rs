@@ -1,11 +1,11 @@
-//! Every command of `cognito-triggers` that asks AWS, where AWS cannot be asked: no network, no credentials, the wrong
-//! Region, throttling, nonsense.
+//! Every command of `cognito-triggers` that calls AWS, if AWS can't be called: no network, no credentials, the wrong
+//! Region, throttling, unreadable answers.
 
 use tests::cli::{Output, run};
 use tests::mock_aws::{MockAws, POOL, QUEUE_URL, STACK, USER};
 use tests::service::{ClosedPort, Reply};
 
-/// A command line, and its exit code where everything is as it should be.
+/// A command line, and its exit code in a healthy account.
 struct Command {
     arguments: &'static [&'static str],
     healthy: i32,
@@ -33,14 +33,14 @@ static COMMANDS: &[Command] = &[
     Command { arguments: &["smoke", "--stack-name", STACK], healthy: 1 },
 ];
 
-/// The commands that do not name a Region themselves: the URL of a queue does, and the id of a pool.
+/// The commands that don't name a Region. The URL of a queue and the ID of a pool do.
 fn without_a_region() -> impl Iterator<Item = &'static Command> {
     let names_one =
         |command: &&Command| command.arguments.iter().any(|word| [QUEUE_URL, POOL].contains(word));
     COMMANDS.iter().filter(move |command| !names_one(command))
 }
 
-/// What is true of every failure, whatever the cause.
+/// Asserts what is true of every failure.
 #[track_caller]
 fn check(command: &Command, output: &Output, code: i32, says: &str) {
     let Output { stdout, stderr, .. } = output;
@@ -57,7 +57,7 @@ fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Runs every command in an account that was prepared for it, with these variables besides.
+/// Runs every command in an account that was prepared for it, with these additional variables.
 async fn each(prepare: impl Fn(&MockAws), more: &[(&str, &str)], code: i32, says: &str) {
     for command in COMMANDS {
         let world = MockAws::start();
@@ -118,7 +118,7 @@ async fn a_missing_permission_is_named() {
         world.refuse("*", 403, "AccessDenied");
         let output = world.run(command.arguments).await;
         assert!(output.code == Some(3) || output.code == Some(1), "{:?}: {output:?}", command.arguments);
-        // Some go on with what they may still ask, and tell it in their report.
+        // Some commands continue with the other calls and report the failed one.
         let said = words(&(output.stdout + &output.stderr));
         let named = world.calls().iter().any(|(action, _)| said.contains(action));
         assert!(named, "{:?} names no action: {said}", command.arguments);

@@ -1,4 +1,4 @@
-//! What `cognito-triggers` has for the shell and the terminal: completions, manual, colors, exit codes.
+//! The completions, the manual, the colors and the exit codes of `cognito-triggers`.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -8,12 +8,12 @@ use tests::mock_aws::{MockAws, STACK, USER};
 
 const OPERATING: &str = include_str!("../../docs/operating.md");
 
-/// The lines of `--help` under a heading, each a name and what it says.
+/// The lines of `--help` under a heading, as pairs of name and description.
 fn listed(help: &str, heading: &str) -> Vec<(String, String)> {
     let lines = help.lines().skip_while(|line| *line != heading).skip(1);
     lines
         .take_while(|line| !line.is_empty())
-        // What goes on with a text is further to the right.
+        // The continuation of a text is indented further.
         .filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?.split_once(' '))
         .map(|(name, text)| (name.to_owned(), text.trim().to_owned()))
         .collect()

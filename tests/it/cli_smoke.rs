@@ -71,7 +71,7 @@ impl Deployment {
         self.functions.values().flat_map(|function| parse(&function.stdout())).collect()
     }
 
-    /// What was handed to a service that sends: a text for each message.
+    /// The messages that SES and SNS accepted, as texts.
     fn sent(&self) -> Vec<String> {
         self.services.messages()
     }
@@ -81,7 +81,7 @@ impl Deployment {
 fn invoked(functions: &Running, request: &Value) -> Value {
     let function = &functions[request["FunctionName"].as_str().expect("a name")];
     let event = request["Payload"].as_str().expect("an event").to_owned();
-    // The world is waiting, so the functions use other mocks of KMS and the rest.
+    // The mock of AWS waits for this function, so the function uses other mocks of KMS, SES and SNS.
     let (outcome, log) = block_in_place(|| {
         Handle::current().block_on(async {
             let _ = function.init_outcome().await;
@@ -336,7 +336,7 @@ async fn a_denied_call_is_named_and_the_other_steps_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sender_without_dry_runs_gets_no_code() {
     let world = MockAws::start();
-    // As every sender of an older version answers: with the event.
+    // A sender of an older version returns the event.
     let output = world.run(&["smoke", "--stack-name", STACK]).await;
     assert_found(
         &output,

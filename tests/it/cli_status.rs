@@ -1,4 +1,4 @@
-//! `cognito-triggers status`, against an account in which things happen.
+//! `cognito-triggers status`, in an account with traffic, failures and alarms.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn function_name(package: &str) -> &'static str {
     physical_id(trigger.expect("a function of the template").logical_id())
 }
 
-/// What stands beside a name in one of the tables.
+/// The values beside a name in one of the tables.
 fn beside<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let rest = text.lines().find_map(|line| line.trim_start().strip_prefix(name)?.strip_prefix(' '));
     rest.map(|rest| rest.split_whitespace().collect()).unwrap_or_default()
@@ -49,10 +49,10 @@ fn document(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).expect("one JSON document")
 }
 
-/// The numbers of a function's metric: for some of the hours from the start on.
+/// The numbers of a function's metric in the first hours of the window.
 type Numbers = &'static [(&'static str, &'static str, &'static [f64])];
 
-/// Lets CloudWatch have these numbers of functions and, by name alone, of AWS's own services.
+/// Lets CloudWatch return these numbers of functions and, by namespace, of AWS services.
 fn counted(world: &MockAws, numbers: Numbers) {
     world.answer_with("cloudwatch:GetMetricData", move |request| {
         metrics(request, |namespace, metric, dimensions| {
@@ -228,7 +228,7 @@ fn alarm(name: &str, description: &str) -> Value {
     })
 }
 
-/// What the template makes of a description, the rest of which says what to do.
+/// A description as the template writes it: the rest of it has the remedy.
 const SENDER_ALARM: &str = "Emails with codes do not go out. Read the log group /aws/lambda/triggers-custom-email-sender; each line says \
      what to fix.";
 const QUEUE_ALARM: &str = "Messages could not be delivered and wait in the queue. Fix the cause first.";
@@ -451,7 +451,7 @@ async fn without_users_no_user_is_counted() {
     assert_eq!(world.asked("cognito-idp:ListUsers").len(), 0);
 }
 
-/// What one of these calls is for, as the output names it.
+/// The calls, each with the words for its data in the output.
 const ASKED: [(&str, &str); 8] = [
     ("cloudformation:DescribeStacks", "on-failure destination, user pool, SES and SMS of the stack"),
     ("cloudwatch:GetMetricData", "counts of messages, sign-ups and functions"),
@@ -538,7 +538,7 @@ async fn a_run_without_any_data_fails() {
     check(403, "AccessDeniedException", "*", 3).await;
     check(400, "ExpiredTokenException", "*", 3).await;
     check(400, "ThrottlingException", "*", 4).await;
-    // The stack alone is no news.
+    // The stack alone is no result.
     for (status_code, error, expected) in [(403, "AccessDeniedException", 3), (400, "ThrottlingException", 4)]
     {
         let world = MockAws::start();
@@ -663,7 +663,7 @@ fn seconds(time: &Value) -> u64 {
         .expect("a time")
 }
 
-/// The metrics that were asked for, as namespace, name and the values of the dimensions.
+/// The metrics in the requests, as namespace, name and the values of the dimensions.
 fn asked_metrics(world: &MockAws) -> BTreeSet<(String, String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut found = BTreeSet::new();
@@ -845,7 +845,7 @@ async fn the_window_has_the_requested_hours() {
         let output = world.run(&[&["status", "--stack-name", STACK], &wrong[..]].concat()).await;
         assert_eq!((output.stdout.as_str(), output.code), ("", Some(2)), "{wrong:?}");
     }
-    // Now is now, unless told otherwise.
+    // Without `--until`, the window ends now.
     let output = world.run(&["status", "--stack-name", STACK]).await;
     assert_eq!(output.code, Some(0));
 }

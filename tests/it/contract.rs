@@ -1,4 +1,4 @@
-//! What must agree although it stands in different files.
+//! Facts that several files state and that must agree.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Every variable that a function asks for: the parser of its settings is its own list.
+/// Every variable that a function reads, as the parser of its settings requests it.
 fn asked(read: impl Fn(&Settings<'_>)) -> BTreeSet<String> {
     let names = RefCell::new(BTreeSet::new());
     let lookup = |name: &str| {
@@ -31,7 +31,7 @@ fn asked(read: impl Fn(&Settings<'_>)) -> BTreeSet<String> {
         None
     };
     read(&Settings::new(&lookup, &InLayer));
-    // Logging reads its levels before.
+    // Logging reads its level separately.
     names.borrow_mut().insert("LOG_LEVEL".to_owned());
     let asked = names.borrow().clone();
     asked.into_iter().filter(|name| !name.starts_with("AWS_")).collect()
@@ -54,8 +54,8 @@ pub(crate) fn settings_of_all_functions() -> BTreeMap<&'static str, BTreeSet<Str
     ])
 }
 
-/// The names of the variables in a part of the template: the lines of an `Environment`; and those that a function
-/// leaves out although all have them.
+/// The names of the variables in the `Environment` of a part of the template, and of the global ones that it
+/// removes.
 fn variables(part: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let name =
         |name: &str| name.len() > 3 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');

@@ -211,7 +211,7 @@ async fn a_code_that_was_encrypted_otherwise_is_an_error_with_the_reason() {
         );
         assert_eq!(answer["sent"], json!([]), "{word}");
     }
-    // A local pool writes the newer format without naming itself.
+    // An emulator writes the newer format without the pool's ID.
     let mut event = fixture("custom-email-sender-sign-up");
     event["request"]["code"] = json!(sealed(&[], SealSuite::CommittingSigned0578));
     assert_eq!(stage.play(&event).await["ends"], json!("well"));
@@ -292,7 +292,7 @@ async fn a_transient_rejection_is_retried_within_the_invocation() {
     }
 }
 
-/// The one duplicate that a service's own answer causes: docs/reliability.md.
+/// The only duplicate that the answer of a service causes: docs/reliability.md.
 #[tokio::test]
 async fn a_service_that_sends_and_reports_a_failure_gets_the_message_twice() {
     for status in [500, 503] {
@@ -331,8 +331,8 @@ async fn a_call_of_kms_that_hangs_is_repeated_within_the_invocation() {
     assert_eq!((stage.kms.attempts(), stage.provider.accepted().len()), (2, 1));
 }
 
-/// A second SES in another region, which the SDK's one endpoint variable cannot name: both routes reach the same
-/// mock, and the signature's region tells them apart.
+/// The SDK has only one endpoint variable for SES, so both routes reach the same mock. The Region in the signature
+/// distinguishes them.
 fn regions(stage: &Sender<SendEmail>) -> Vec<String> {
     let region = |call: &tests::service::Call<Value>| {
         let (_, value) = call.headers.iter().find(|(name, _)| name == "authorization").expect("a signature");

@@ -24,7 +24,7 @@ async fn play(function: &Function, event: &Value) -> Value {
     changes(event, &function.invoke(event.to_string()).await.json())
 }
 
-/// What the answer says, without the frame of the HTML, which the snapshots of the messages show.
+/// The response without the frame of the HTML, which the snapshots of the messages show.
 fn summary(answer: &Value) -> String {
     let mut text = String::new();
     for (name, value) in answer.as_object().into_iter().flatten() {
@@ -57,7 +57,7 @@ async fn every_event_file_has_its_exact_answer() {
     assert_snapshot!(text);
 }
 
-/// Cognito's own rules, written down a second time: lengths, and each placeholder exactly once.
+/// Cognito's limits, independent of the code: lengths, and each placeholder exactly once.
 #[track_caller]
 fn check_limits(event: &Value, field: &str, text: &str) {
     let length = text.chars().count();
@@ -106,7 +106,7 @@ async fn a_link_is_written_for_sign_up_and_its_resend_only() {
 #[tokio::test]
 async fn a_field_that_would_break_a_limit_stays_as_cognito_sent_it() {
     let function = function(&[("CUSTOM_MESSAGE_CHANNELS", "email,sms")]);
-    // A placeholder that is a word of the text cannot be told from it.
+    // A placeholder that is also a word of the text can't be distinguished from it.
     let mut event = fixture("custom-message-sign-up");
     event["request"]["codeParameter"] = json!("code");
     let answer = play(&function, &event).await;

@@ -119,7 +119,7 @@ async fn a_temporary_password_is_unescaped_once_and_ends_the_text() {
     assert_eq!(text.lines().last(), Some("a<b&amp;"));
 }
 
-/// A refusal in the words of the query protocol.
+/// A rejection as the query protocol writes it.
 pub(crate) fn refusal(code: &str, text: &str) -> Reply {
     let body = format!(
         "<ErrorResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><Error><Type>Sender</Type>\

@@ -1,4 +1,4 @@
-//! The delivery record and the SMS guard, as the real senders keep them in a table.
+//! The delivery records and the counters of the SMS limits that the real senders keep in a table.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::{custom_email_sender, custom_sms_sender, fixtures};
 const TABLE: &str = "deliveries";
 const POOL: &str = "eu-central-1_Example01";
 
-/// A table, and the settings that lead a sender to it.
+/// A table, and the settings with which a sender uses it.
 fn table() -> (DynamoDb, [(&'static str, String); 2]) {
     let table = DynamoDb::start(TABLE, None);
     let (variable, url) = table.endpoint();
@@ -137,7 +137,7 @@ async fn a_message_that_another_invocation_is_sending_is_not_sent() {
     let answer = stage.function.invoke(event.to_string()).await;
     assert_eq!(answer.error_message(), "another invocation is sending this message");
     assert_eq!(stage.provider.attempts(), 1);
-    // Once the lease has run out, a duplicate beats a loss.
+    // After the lease, a duplicate is better than a lost message.
     left["lease_until"] = json!({ "N": "1" });
     table.put(&left);
     assert!(ends_well(&stage.function, &event).await);
@@ -223,7 +223,7 @@ async fn no_expired_code_is_sent() {
         ("resend-code", 25 * 60 * MINUTE, false),
         ("update-user-attribute", 25 * 60 * MINUTE, false),
         ("verify-user-attribute", 25 * 60 * MINUTE, false),
-        // How long a temporary password lives, the function does not know.
+        // The function doesn't know how long a temporary password is valid.
         ("admin-create-user", 14 * 24 * 60 * MINUTE, true),
     ] {
         let (table, stage) = email_stage(&[]);
@@ -243,7 +243,7 @@ async fn no_expired_code_is_sent() {
         let outcome = if sent { FinalState::Sent } else { FinalState::Expired };
         assert_eq!(record(&table)["outcome"]["S"], json!(outcome.name()), "{case} after {age} ms");
     }
-    // Where the pool's sessions are shorter, the setting says so.
+    // The setting is for pools with shorter sessions.
     let (table, stage) = email_stage(&[("SIGN_IN_CODE_MINUTES", "3")]);
     let event =
         sealed_event(&fixture("custom-email-sender-authentication"), "123456", POOL, SealSuite::Signed0378);
@@ -436,7 +436,7 @@ async fn without_the_table_a_process_sends_no_more_sms_than_its_cap() {
     for _ in 0..32 {
         failed += usize::from(!ends_well(&stage.function, &sms_event("+12065550123")).await);
     }
-    // An hour of the clock may end while this runs, and then the cap begins anew.
+    // An hour of the clock may end during the test, and the cap starts again with each hour.
     assert_eq!(stage.provider.accepted().len() + failed, 32);
     assert!(failed <= 2);
     let metrics = parse(&stage.function.stop().await.stdout);

@@ -1,8 +1,8 @@
-//! Faults of the services, one after the other, and what becomes of the message.
+//! Faults of the services, one at a time, and what happens to the message.
 //!
 //! Each row has a warm process of its own that handles three messages. The fault meets the second one; then the event
-//! comes back as Lambda brings it back, after the lease. The result is the table in
-//! docs/reliability.md; `UPDATE_DOCS=1` writes it anew.
+//! is retried as Lambda does it, after the lease. The result is the table in docs/reliability.md; `UPDATE_DOCS=1`
+//! writes it again.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -24,7 +24,7 @@ const TRANSIENT: &str = FailureClass::Transient.name();
 /// How often Lambda repeats an event that failed.
 const REPETITIONS: usize = 2;
 
-/// What the fault meets.
+/// The call that the fault affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
     Kms,
@@ -115,7 +115,7 @@ struct Row {
     lasting: Lasting,
 }
 
-/// What became of the message.
+/// What happened to the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fate {
     /// How the invocation ended that met the fault.
@@ -162,7 +162,7 @@ impl Row {
         match (self.fault, self.lasting) {
             // A closed port stays closed for a while, and the same mock plays both routes.
             (Refused, _) => whole_service && self.lasting == Throughout && self.channel != Channel::SesTwice,
-            // There is nothing idle right after a connection was made anew.
+            // A new connection is never idle.
             (ClosedIdle, _) => self.lasting == Once && self.call != Call::Table,
             // A send whose answer is not read ends the invocation.
             (Hang | HangAfter | ResetBefore | ResetAfter | Garbage | Slow, Throughout) => {
@@ -309,7 +309,7 @@ fn ok(times: usize) -> impl Iterator<Item = Reply> {
     std::iter::repeat_n(Reply::Ok, times)
 }
 
-/// What the fault meets, as the table names it.
+/// The call in the words of the table.
 fn place(row: Row) -> String {
     let channel = match row.channel {
         Channel::Ses | Channel::SesTwice => "email",
@@ -347,7 +347,7 @@ fn table(fates: &[(Row, Fate)]) -> String {
     }
     for (place, lasting, faults, fate) in &lines {
         let Fate { first, sent_first, invocations, sent, record, again, .. } = fate;
-        // A long list of all that can be there says no more than that.
+        // "every one" is shorter than a list of nearly all faults.
         let alone = lines.iter().filter(|line| line.0 == *place && line.1 == *lasting).count() == 1;
         let faults =
             if alone && faults.len() > FAULTS.len() / 2 { "every one".to_owned() } else { faults.join(", ") };
@@ -366,7 +366,7 @@ async fn no_fault_loses_a_message_and_few_duplicate_one() {
     let fates = side_by_side(Row::all(), |row| async move { (row, row.play().await) }).await;
     for (row, fate) in &fates {
         assert!(fate.ended_well && fate.sent > 0, "lost: {row:?} {fate:?}");
-        // A row that is listed and sends once would make the list longer than the truth.
+        // A listed reason must really cause a duplicate.
         let duplicate = row.reason_for_duplicate();
         assert_eq!(fate.sent, 1 + usize::from(duplicate.is_some()), "{row:?}, {duplicate:?}: {fate:?}");
         let repetition = row.reason_for_repetition();
@@ -375,7 +375,7 @@ async fn no_fault_loses_a_message_and_few_duplicate_one() {
     docs::hold("reliability.md", "faults.rs", &table(&fates));
 }
 
-/// Counters of the SMS guard in the table.
+/// Counters of the SMS limits in the table.
 fn counters(stage: &Stage) -> usize {
     let counter = |item: &&Value| item["id"]["S"].as_str().is_some_and(|id| id.starts_with("sms#"));
     stage.table.items().iter().filter(counter).count()
@@ -383,14 +383,14 @@ fn counters(stage: &Stage) -> usize {
 
 #[tokio::test]
 async fn no_fault_lets_an_sms_exceed_the_limits() {
-    // KMS fails before the guard is asked.
+    // KMS fails before the SMS is counted.
     let stage = Stage::start(Channel::Sns).await;
     let event = stage.channel.event().to_string();
     stage.kms.script(vec![Reply::bare(500); 20]);
     let invocation = stage.function.invoke(event.as_str()).await;
     assert_eq!((ending(&stage.function, &invocation).as_str(), counters(&stage)), (TRANSIENT, 0));
     stage.kms.clear();
-    // The service fails after the guard has counted, which it does once.
+    // SNS fails after the SMS was counted, and the SMS is counted only once.
     stage.send.script(vec![Reply::bare(500); 20]);
     for (expected, sent) in [(TRANSIENT, 0), ("well", 1)] {
         let invocation = stage.function.invoke(event.as_str()).await;
@@ -402,7 +402,7 @@ async fn no_fault_lets_an_sms_exceed_the_limits() {
         stage.send.clear();
     }
 
-    // The counters cannot be asked, and the process may send no more without them.
+    // The counters fail, and the process has sent as many SMS as it may without them.
     let stage = Stage::start(Channel::Sns).await;
     let mut event = String::new();
     let mut ended = "well".to_owned();

@@ -1,6 +1,6 @@
 //! A process that is killed at every step of an invocation, and two that get the same event at the same time.
 //!
-//! The result is a table in docs/reliability.md; `UPDATE_DOCS=1` writes it anew.
+//! The result is a table in docs/reliability.md; `UPDATE_DOCS=1` writes it again.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use tokio::join;
 use crate::docs;
 use crate::stage::{Channel, IN_PROGRESS, MockService, Stage, ending, side_by_side};
 
-/// What was done last when the process is killed. `…Requested`: the service has read the request and done nothing;
-/// otherwise it has done it, and the process does not know.
+/// The last step before the kill. `…Requested`: the service has read the request and done nothing. Otherwise it has
+/// executed the request, and the process hasn't received the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     ClaimRequested,
@@ -26,7 +26,7 @@ enum Step {
     Sent,
     SettleRequested,
     Settled,
-    /// The service refused to send.
+    /// The service rejected the message.
     ReleaseRequested,
     Released,
 }
@@ -107,7 +107,7 @@ impl Step {
         service.script(std::iter::repeat_n(Reply::Ok, before).chain([self.reply()]).collect());
         let kill = async {
             service.held().await;
-            // KMS is asked while the message is claimed.
+            // KMS is called while the message is claimed.
             while self != Self::ClaimRequested && stage.table.accepted().is_empty() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
@@ -138,7 +138,7 @@ impl Step {
     }
 }
 
-/// What became of the message.
+/// What happened to the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fate {
     /// The record that the killed process left.
@@ -203,7 +203,7 @@ async fn a_second_process_fails_and_sends_nothing_while_the_first_one_sends() {
 
 #[tokio::test]
 async fn two_processes_with_the_same_event_send_one_message() {
-    // One number gets six SMS an hour.
+    // The default limit is six SMS an hour for each number.
     for (channel, rounds) in [(Channel::Ses, 20), (Channel::Sns, 6)] {
         let stage = Stage::start(channel).await;
         let other = stage.process().await;

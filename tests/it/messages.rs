@@ -1,4 +1,4 @@
-//! Snapshots of complete messages: reading one is seeing what a user gets.
+//! Snapshots of complete messages, as users get them.
 
 use insta::assert_snapshot;
 use shared::locale::Locale;

@@ -1,4 +1,4 @@
-//! Every metric is really written, and alarms and the dashboard rely on no other.
+//! Every metric is really written, and alarms and the dashboard use no other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ fn names(part: &str) -> Names {
     serde_json::from_value(deployed()[part].clone()).expect("lists of names by function")
 }
 
-/// The sign-up of a function's event files with a code of its own.
+/// The sign-up event of a function with a newly encrypted code.
 fn sign_up(function: &str) -> Value {
     let event = fixture(&format!("{function}-sign-up"));
     sealed_event(&event, "123456", "eu-central-1_Example01", SealSuite::Signed0378)
@@ -30,7 +30,7 @@ fn changed(mut event: Value, path: &str, value: Value) -> Value {
     event
 }
 
-/// Whatever can happen to a sender's event.
+/// Invokes a sender so that it writes each of its metrics.
 async fn provoke_all_of_a_sender(function: &str, watched: &mut Watched) {
     let provider = if function == "custom-sms-sender" { Service::Sns } else { Service::SesV2 };
     let attribute = if function == "custom-sms-sender" { "phone_number" } else { "email" };
@@ -47,13 +47,13 @@ async fn provoke_all_of_a_sender(function: &str, watched: &mut Watched) {
     let _ = watched.invoke_with(&sign_up(function), Service::Kms, refuse("DisabledException")).await;
     let _ = watched.invoke_with(&sign_up(function), Service::DynamoDb, refuse("AccessDeniedException")).await;
     let _ = watched.invoke_with(&sign_up(function), provider, refusal_of_the_recipient(provider)).await;
-    // One event that may have been sent comes again, first too early, then when the lease has ended.
+    // An event whose message may have been sent is retried, first during the lease and then after it.
     let event = sign_up(function);
     let _ = watched.invoke_with(&event, provider, [Reply::ResetAfter]).await;
     let _ = watched.invoke(&event).await;
     put_all(watched, "lease_until");
     let _ = watched.invoke(&event).await;
-    // And one that was not sent comes when its code is long dead.
+    // An event whose message was not sent is retried after its code has expired.
     let event = sign_up(function);
     let _ = watched.invoke_with(&event, Service::Kms, refuse("DisabledException")).await;
     put_all(watched, "first_claimed_at");
@@ -79,7 +79,7 @@ fn refusal_of_the_recipient(provider: Service) -> Vec<Reply> {
     vec![Reply::Status { code: 400, aws_error_code: code, body }]
 }
 
-/// The metrics that a function's real binary writes when everything happens to it.
+/// The metrics that a function's real binary writes in all situations together.
 async fn written(function: &str) -> BTreeSet<String> {
     let more: &[_] = match function {
         "custom-email-sender" => &[("SES_FALLBACK_CONFIGURATION_SET", "spare")],

@@ -1,5 +1,5 @@
 //! No code, password, address or number reaches a log, a metric, an error, a panic, a stored item or a service that it
-//! is not meant for, whatever the event, the faults and the settings are.
+//! is not meant for, with any event, fault or setting.
 
 use std::process::Command;
 
@@ -29,7 +29,7 @@ const EMAIL: &str = "canary.email@example.com";
 const PHONE: &str = "+12065550177";
 const NAME: &str = "canary-name-Zebedee";
 
-/// What must never be written down.
+/// The secrets that must never be printed or stored.
 const SECRETS: [(&str, &str); 11] = [
     ("the code", CODE),
     ("its digits", "5182036475"),
@@ -75,7 +75,7 @@ fn with_canaries(name: &str) -> Value {
     event
 }
 
-/// The same event, broken in one place after the other.
+/// The event with each of its members broken in turn.
 fn malformed(event: &Value) -> Vec<Value> {
     let values =
         [json!(null), json!([EMAIL, PHONE]), json!({ NAME: CODE }), json!(EMAIL), json!(CODE), json!(7)];
@@ -119,7 +119,7 @@ async fn check_events(function: &str) {
         let mut watched = Watched::start(function, &NO_LIMITS).await;
         let _ = watched.invoke(&fixture(&name)).await;
         for event in malformed(&with_canaries(&name)) {
-            // A code of its own, or all but the first would be taken for repetitions of it.
+            // Each event needs its own code, or the function treats all except the first as duplicates.
             let sealed = event
                 .pointer("/request/code")
                 .is_some_and(|code| code.as_str().is_some_and(|code| code.len() > 99));
@@ -167,7 +167,7 @@ async fn an_event_that_is_not_json_leaks_nothing() {
     }
 }
 
-/// A refusal in the words of the service's protocol that quotes what it was sent.
+/// A rejection that quotes the request, as the protocol of the service writes it.
 fn quoting(service: Service, status: u16, code: &str, reason: &str) -> Reply {
     if service == Service::Sns {
         let body = format!(
@@ -188,7 +188,7 @@ fn quoting(service: Service, status: u16, code: &str, reason: &str) -> Reply {
     Reply::Status { code: status, aws_error_code: Some(code.to_owned()), body: body.to_string() }
 }
 
-/// What a service may do instead of what it is asked, and for how many requests.
+/// Faults of a service, each with the number of requests that it affects.
 fn faults(service: Service) -> Vec<Vec<Reply>> {
     let rows = ERRORS.iter().filter(|row| row.service.is_none_or(|other| other == service));
     let from_the_table = rows.map(|row| {
@@ -444,7 +444,7 @@ async fn no_invalid_setting_is_quoted() {
     }
 }
 
-/// A function of its own, which panics with what it is given.
+/// A function for this test only, which panics with its input.
 fn panicking(environment: &[(&str, &str)]) -> Function {
     Function::start_command(
         "panicking-function",

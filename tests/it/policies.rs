@@ -1,4 +1,4 @@
-//! What each function's role allows, held to the calls that the function makes: none too many, none too few.
+//! The permissions of each function's role, compared with the calls that the function makes.
 //!
 //! The policies are evaluated as IAM does, as far as they go: allowed by one statement, denied by none, for every
 //! resource of the call. Sources: "Policy evaluation logic", IAM user guide; the resource types and condition keys of
@@ -74,7 +74,7 @@ impl Grant {
         self.action == call.action && matches(&self.resource, resource) && self.conditions.iter().all(holds)
     }
 
-    /// What Lambda does with the function's role before and after it, and not the function.
+    /// The actions that Lambda itself takes with the function's role.
     fn is_the_platforms(&self) -> bool {
         ["logs:", "xray:"].iter().any(|service| self.action.starts_with(service))
             || self.resource == "<OnFailureQueue.Arn>"
@@ -89,7 +89,7 @@ fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
-/// What the template's resources are called where they are deployed.
+/// The names of the template's resources in a deployed stack.
 fn deployed_name(name: &str) -> String {
     match name {
         "<CodeKey.Arn>" => KEY_ARN.to_owned(),
@@ -167,7 +167,7 @@ fn calls(services: &Services) -> Vec<Call> {
             context: BTreeMap::new(),
         });
     }
-    // What a mock does not know, such as another operation of its service, is an attempt and no call.
+    // An operation that a mock doesn't know counts as an attempt and not as a call.
     let attempts = services.kms.attempts()
         + services.dynamodb.attempts()
         + services.ses.attempts()
@@ -200,7 +200,7 @@ fn event(function: &str, kind: &str, pool: &str) -> Value {
     sealed_event(&event, "123456", pool, SealSuite::Signed0378)
 }
 
-/// Takes a function through all its ways: sent, repeated, refused by each service, sent by the other route.
+/// Makes a function send, repeat, fail at each service, and use the other route.
 async fn travel(function: &str, deployment: &str) -> Vec<Call> {
     let more: &[_] = match (function, deployment) {
         ("custom-email-sender", "sns") => &[("SES_FALLBACK_CONFIGURATION_SET", "spare")],
@@ -249,7 +249,7 @@ async fn every_call_is_allowed_and_everything_allowed_is_called() {
     }
 }
 
-/// What Cognito checks besides, when a pool is written: it passes the role for SMS on, and has the key granted.
+/// The permissions that Cognito checks when a pool is written: it passes the SMS role, and creates a grant for the key.
 ///
 /// Sources: "`SmsConfigurationType`", Amazon Cognito API reference; "Custom sender Lambda triggers", Amazon Cognito
 /// developer guide.

@@ -191,7 +191,7 @@ async fn an_event_of_six_megabytes_is_returned_whole() {
     let mut event = fixture("pre-sign-up-sign-up");
     event["request"]["validationData"] = json!({ "long": "x".repeat(5_900_000) });
     assert_eq!(play(&function, &event).await, json!({}));
-    // Many small values are what makes a parser's memory explode.
+    // Many small values need the most memory in a parser.
     event["request"]["validationData"] = json!(vec![0; 2_900_000]);
     assert_eq!(play(&function, &event).await, json!({}));
 }

@@ -1,7 +1,7 @@
-//! What the guard against SMS pumping stops: a day of ordinary traffic, alone and under attack.
+//! What the SMS limits block: a day of ordinary traffic, alone and under attack.
 //!
 //! Nothing is sent and no clock is read: numbers and times come from a generator with a fixed seed, the store is a
-//! map. The result is a table in docs/sms-pumping.md; `UPDATE_DOCS=1` writes it anew.
+//! map. The result is a table in docs/sms-pumping.md; `UPDATE_DOCS=1` writes it again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -194,7 +194,7 @@ impl Attack {
             .flat_map(|_| self.countries.iter().map(|country| random.block(country)).collect::<Vec<_>>())
             .collect();
         let blocks_total = blocks.len() as u64;
-        // In the morning, when there is ordinary traffic too; what takes all day begins at midnight.
+        // In the morning, together with ordinary traffic. An attack that takes all day begins at midnight.
         let start = MIDNIGHT + if self.length == 24 * HOUR { 0 } else { 9 * HOUR };
         (0..self.count)
             .map(|message| {
@@ -223,7 +223,7 @@ fn limits(variables: &[(SmsLimit, String)]) -> SmsLimits {
     settings.finish(limits).expect("limits")
 }
 
-/// What came and what was sent of one kind of sender, in messages and thousandths of a US dollar.
+/// The requested and the sent messages of one source, with their cost in thousandths of a US dollar.
 #[derive(Default)]
 struct Tally {
     asked: u64,
@@ -252,7 +252,7 @@ struct Day {
     attackers: Tally,
 }
 
-/// Sends what the counters let through, in the order of time.
+/// Sends the messages that the counters admit, in the order of time.
 fn play(limits: &SmsLimits, requests: &[&[Request]]) -> Day {
     let (countries, hasher) = (countries(), RecipientHasher::new(b"simulation"));
     let mut requests: Vec<_> = requests.iter().copied().flatten().collect();

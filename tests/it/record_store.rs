@@ -1,4 +1,4 @@
-//! The delivery record's model (`crates/sender/src/record.rs`) and what the store asks of DynamoDB are the same machine.
+//! The store's conditional updates behave like the model of the delivery record in `crates/sender/src/record.rs`.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tests::moto::Moto;
 
 const TABLE: &str = "deliveries";
 
-/// What one of three invocations does, at a time that never goes back.
+/// A step of one of three invocations. The time never decreases.
 #[derive(Clone, Debug)]
 enum Step {
     Claim { owner: usize, lease: u64 },

@@ -1,4 +1,4 @@
-//! The harness itself: the Runtime API, and the mocks as the real AWS clients see them.
+//! The harness itself: the Runtime API, and the mocks with the real AWS clients.
 
 #![expect(clippy::expect_used, reason = "what tests share fails as they do")]
 
@@ -29,7 +29,7 @@ fn echo() -> Function {
     Function::start_command("echo", Command::new(env!("CARGO_BIN_EXE_empty-handler")), &[])
 }
 
-/// A function that is a few lines of shell: it cannot speak the protocol, and ends in its own way.
+/// A function that is a few lines of shell and knows nothing of the protocol.
 fn shell(script: &str, env: &[(&str, &str)]) -> Function {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", script]);
@@ -87,7 +87,7 @@ async fn a_function_sees_the_environment_of_lambda_and_nothing_else() {
 
 #[tokio::test]
 async fn a_process_that_ends_during_an_event_is_reported() {
-    // bash's own TCP: poll once, answer never.
+    // With bash's own TCP: polls once and never answers.
     let script = "exec 3<>/dev/tcp/${AWS_LAMBDA_RUNTIME_API/://}
         printf 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\n\\r\\n' >&3
         read -r line <&3

@@ -64,7 +64,7 @@ impl Channel {
         settings
     }
 
-    /// The counters of the SMS guard that a message passes under its default limits.
+    /// The number of counters that the default SMS limits have for a message.
     pub(crate) fn counters(self) -> usize {
         match self {
             Self::Ses | Self::SesTwice => 0,
@@ -77,7 +77,7 @@ impl Channel {
         self.counters() + 2
     }
 
-    /// An event with a code of its own, so a message of its own.
+    /// An event with a newly encrypted code, and so a new message.
     pub(crate) fn event(self) -> Value {
         let template = fixture(&format!("{}-sign-up", self.function()));
         sealed_event(&template, "123456", POOL, SealSuite::Signed0378)
@@ -194,7 +194,7 @@ impl Stage {
         self.items().map(name).collect()
     }
 
-    /// Lets the time pass that the leases have left.
+    /// Ends all leases.
     pub(crate) fn end_leases(&self) {
         for mut item in self.items() {
             if !item["lease_until"].is_null() {
@@ -238,8 +238,8 @@ pub(crate) fn ending(function: &Function, invocation: &Invocation) -> String {
     }
 }
 
-/// Plays every case in a task of its own, a dozen at a time because most of them wait, and gives the results in the
-/// order of the cases.
+/// Plays each case in its own task, 12 at a time because most of them wait, and returns the results in the order of
+/// the cases.
 pub(crate) async fn side_by_side<C, R, F>(cases: Vec<C>, play: impl Fn(C) -> F) -> Vec<R>
 where
     R: Send + 'static,

@@ -1,4 +1,4 @@
-//! Threats of SECURITY.md that no other test shows, and that the tests it names are there.
+//! Threats of SECURITY.md that no other test covers, and a check that the tests in its table exist.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -54,7 +54,7 @@ async fn a_code_of_another_pool_is_never_sent() {
 
 #[tokio::test]
 async fn a_direct_kms_ciphertext_is_rejected_without_a_call_of_kms() {
-    // How KMS begins what it encrypts under a symmetric key, then anything.
+    // The first bytes of every ciphertext of KMS under a symmetric key, then any bytes.
     let direct = [&[1, 2, 2, 0, 0x78][..], digest(&SHA256, b"anything").as_ref(), &[7; 120]].concat();
     for function in ["custom-email-sender", "custom-sms-sender"] {
         let mut watched = Watched::start(function, &[]).await;

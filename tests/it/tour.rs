@@ -1,5 +1,5 @@
-//! The tour in docs/operating.md: every command of it is run, one after the other in one account, and prints what the
-//! page shows.
+//! The tour in docs/operating.md: its commands run one after the other in one account, and print what the page
+//! shows.
 //!
 //! Between two commands the account may change: `<!-- meanwhile: … -->` names a change of [`meanwhile`].
 //! `<!-- ends with 1 -->` is the exit code of the commands of the next block; without it that is 0.
@@ -16,7 +16,7 @@ use crate::dns::{Dns, Record};
 const BEGIN: &str = "<!-- the tour: run by tests/it/tour.rs -->\n";
 const END: &str = "<!-- end of the tour -->\n";
 
-/// The one thing that a reader need not type: here `doctor` asks a DNS server of the test, not those of the system.
+/// The only argument that the page doesn't show: `doctor` uses the DNS server of the test instead of the system's.
 const PROLOGUE: &str = "set -o pipefail
 cognito-triggers() {
     if [ \"$1\" = doctor ]; then set -- \"$@\" --resolver \"$RESOLVER\"; fi
@@ -36,7 +36,7 @@ fn meanwhile(world: &MockAws, what: &str) {
     }
 }
 
-/// Plays a page's tour and writes it anew.
+/// Plays the tour of a page and returns the page with the printed output.
 async fn play(tour: &str, world: &MockAws, folder: &Path) -> String {
     let dns = Dns::start();
     dns.add("example.com", Record::Mail("mx.example.com".to_owned()));
@@ -55,7 +55,7 @@ async fn play(tour: &str, world: &MockAws, folder: &Path) -> String {
             code = number.parse().expect("an exit code");
         } else if line == "```console" {
             while let Some(line) = lines.next_if(|line| *line != "```") {
-                // What the page shows is compared as a whole at the end.
+                // The whole page is compared at the end.
                 let Some(command) = line.strip_prefix("$ ") else { continue };
                 let output = cli::shell(&format!("{PROLOGUE}{command}"), &env, folder).await;
                 assert_eq!(output.code, Some(code), "{command}: {output:?}");
@@ -75,7 +75,7 @@ async fn the_tour_prints_what_the_page_shows() {
     let (before, rest) = page.split_once(BEGIN).expect("the beginning of the tour");
     let (tour, after) = rest.split_once(END).expect("the end of the tour");
     let folder = tempfile::tempdir().expect("a folder");
-    // As the stack for an existing pool has it.
+    // As in a stack for an existing pool.
     let deployment = Deployment::start(&[(PRE_SIGN_UP, "EMAIL_IS_USERNAME", "false")]);
     let played = play(tour, &deployment.world, folder.path()).await;
     if std::env::var_os("UPDATE_DOCS").is_some() {

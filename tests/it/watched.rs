@@ -21,7 +21,7 @@ use crate::fixtures::settings;
 /// The name of the table.
 pub(crate) const TABLE: &str = "deliveries";
 
-/// What End User Messaging sends from; the template's tests use the same.
+/// The origination identity of End User Messaging. The template's tests use the same one.
 pub(crate) const IDENTITY: &str =
     "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-0123456789abcdef0123456789abcdef";
 
@@ -34,7 +34,7 @@ pub(crate) const BY_END_USER_MESSAGING: [(&str, &str); 5] = [
     ("SMS_ORIGINATION_NUMBER", ""),
 ];
 
-/// Settings under which the SMS guard stops nothing.
+/// Settings without SMS limits.
 pub(crate) const NO_LIMITS: [(&str, &str); 4] = [
     ("SMS_MAX_PER_NUMBER_HOURLY", "none"),
     ("SMS_MAX_PER_PREFIX_HOURLY", "none"),
@@ -103,7 +103,7 @@ impl Services {
         self.dynamodb.clear();
     }
 
-    /// The only requests that may hold a code and the recipient, as texts.
+    /// The requests that send a message, as texts: only these may contain a code and the recipient.
     pub(crate) fn messages(&self) -> Vec<String> {
         let bodies = |bodies: Vec<Value>| bodies.iter().map(Value::to_string).collect::<Vec<_>>();
         let forms = self.sns.calls().into_iter().map(|call| format!("{:?}", call.body));
@@ -114,7 +114,7 @@ impl Services {
             .collect()
     }
 
-    /// What else was sent: the bodies of all requests to KMS and `DynamoDB`, and the headers of all requests.
+    /// All other data that was sent: the bodies of all requests to KMS and `DynamoDB`, and the headers of all requests.
     pub(crate) fn rest(&self) -> String {
         let mut text = String::new();
         for call in self.kms.calls() {
@@ -138,7 +138,7 @@ impl Services {
     }
 }
 
-/// A running function of which nothing is lost that it writes or sends.
+/// A running function, with everything that it prints, reports and sends.
 pub(crate) struct Watched {
     pub(crate) function: Function,
     pub(crate) services: Services,
