@@ -750,6 +750,11 @@ async fn sms_over_end_user_messaging_have_a_limit_of_their_own() {
     assert_eq!(world.asked("sns:GetSMSAttributes").len(), 0);
 }
 
+const BY_COGNITO: Numbers = &[
+    ("custom-message", Metric::MessageWritten.name(), &[3.0, 1.0]),
+    ("pre-sign-up", Metric::SignUpPassedOn.name(), &[4.0]),
+];
+
 #[tokio::test]
 async fn no_call_is_made_for_what_the_stack_does_not_deploy() {
     let world = MockAws::start();
@@ -763,13 +768,7 @@ async fn no_call_is_made_for_what_the_stack_does_not_deploy() {
                 .contains(&output["OutputKey"].as_str().unwrap_or_default())
         });
     });
-    counted(
-        &world,
-        &[
-            ("custom-message", Metric::MessageWritten.name(), &[3.0, 1.0]),
-            ("pre-sign-up", Metric::SignUpPassedOn.name(), &[4.0]),
-        ],
-    );
+    counted(&world, BY_COGNITO);
     let output = status(&world, &["--ascii"]).await;
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
     assert_snapshot!(output.stdout, @r"

@@ -140,7 +140,7 @@ pub(crate) struct Stage {
 }
 
 /// How long the first message of a process may take. The deadlines that the tests are about begin with the second one.
-const COLD_DEADLINE: Duration = Duration::from_secs(60);
+const COLD_DEADLINE: Duration = Duration::from_mins(1);
 
 impl Stage {
     /// Starts the services, and a function that has sent its first message.
