@@ -44,3 +44,22 @@ async fn every_event_file_has_the_same_answer_in_the_emulator_of_sam_local_invok
         assert_eq!(mails + texts > 0, function.ends_with("sender"), "{function}");
     }
 }
+
+#[tokio::test]
+async fn a_local_run_ends_without_an_error() {
+    for function in ["pre-sign-up", "custom-message", "custom-email-sender", "custom-sms-sender"] {
+        let (kms, ses, sns) = (Kms::start(KEY_ARN, None), Ses::start(None), Sns::start(None));
+        let mut environment = settings(function);
+        environment.extend([kms.endpoint(), ses.endpoint(), sns.endpoint()]);
+        let mut emulator = Rie::start(function, &environment);
+        emulator.invoke(b"{}").await;
+        emulator.invoke(fixture(&names(function)[0]).to_string().as_bytes()).await;
+        let output = emulator.end().await;
+        let after_the_last_event = output.rsplit("REPORT RequestId").next().unwrap_or_default();
+        assert!(!after_the_last_event.contains("\"ERROR\""), "{function}: {after_the_last_event}");
+        assert!(
+            after_the_last_event.contains("the Lambda Runtime API closed the connection"),
+            "{function}: {output}"
+        );
+    }
+}

@@ -1,9 +1,11 @@
 //! The runtime interface emulator: what `sam local invoke` runs inside its container, without the container.
 
+use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -19,6 +21,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub struct Rie {
     emulator: Child,
     address: SocketAddr,
+    /// Reads what the emulator and the function print, until both have ended.
+    output: Option<JoinHandle<String>>,
 }
 
 impl Rie {
@@ -36,6 +40,7 @@ impl Rie {
         // The emulator takes no port 0. Another process may take a port in the meantime: it then ends,
         // and `invoke` says so.
         let [address, runtime_api] = free_addresses();
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
         let emulator = Command::new(&emulator)
             .args(["--runtime-interface-emulator-address", &address.to_string()])
             .args(["--runtime-api-address", &runtime_api.to_string()])
@@ -45,13 +50,29 @@ impl Rie {
             .env("AWS_LAMBDA_FUNCTION_TIMEOUT", "15")
             .envs(env.iter().copied())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdout(writer.try_clone().expect("a second handle of the pipe"))
+            .stderr(writer)
             // A group of its own, so that the function inside ends together with the emulator.
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", emulator.display()));
-        Self { emulator, address }
+        let output = std::thread::spawn(move || {
+            let mut output = Vec::new();
+            reader.read_to_end(&mut output).expect("what the emulator printed");
+            String::from_utf8_lossy(&output).into_owned()
+        });
+        Self { emulator, address, output: Some(output) }
+    }
+
+    /// Ends the emulator alone, as `sam local invoke` ends its container, and returns all output.
+    ///
+    /// # Panics
+    /// When the function doesn't end by itself within twenty seconds.
+    pub async fn end(mut self) -> String {
+        self.emulator.kill().expect("the emulator is a child of this process");
+        let output = self.output.take().expect("only `end` takes it");
+        let output = tokio::task::spawn_blocking(|| output.join().expect("the reader doesn't panic"));
+        patiently("the function", LIMIT, output).await.expect("the reader doesn't panic")
     }
 
     /// Posts an event and returns the body of the answer. The emulator answers 200 to function errors, too:

@@ -6,6 +6,7 @@
 pub mod logging;
 pub mod metrics;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -70,17 +71,27 @@ pub fn configure<T>(read: impl FnOnce(&Settings<'_>, &[u8; 32]) -> Result<T, Not
 }
 
 /// Runs the function until Lambda ends the process.
+///
+/// An emulator ends before the function does, so a lost connection is an error only before the first event. On AWS,
+/// Lambda freezes or ends the process and never closes the connection first.
 pub async fn run<F, Fut>(handler: F) -> std::process::ExitCode
 where
     F: Fn(Invocation) -> Fut,
     Fut: Future<Output = Result<Box<RawValue>, Failure>>,
 {
+    let served = Cell::new(false);
+    let served = &served;
     let service = service_fn(|event: LambdaEvent<Box<RawValue>>| {
         let time_left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        served.set(true);
         handler(Invocation { event: event.payload, request_id: event.context.request_id, time_left })
     });
     match lambda_runtime::run(service).await {
         Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) if served.get() && error.is::<hyper_util::client::legacy::Error>() => {
+            tracing::info!("the Lambda Runtime API closed the connection: the function ends");
+            std::process::ExitCode::SUCCESS
+        }
         Err(error) => {
             tracing::error!("the Lambda Runtime API returned an error: {error}");
             std::process::ExitCode::FAILURE
