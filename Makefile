@@ -17,10 +17,10 @@ LINTED := RUSTC_WORKSPACE_WRAPPER='$(ROOT)tools/clippy-rustc'
 # Prints a line every 20 seconds while a build runs, also into a log.
 WATCH := $(PYTHON) tools/progress.py
 
-.PHONY: help tools build functions demo events check test unit lint generated template deny advisories typos fuzz bench clean
+.PHONY: help tools build functions demo events sam-local check test unit lint generated template deny advisories typos fuzz bench clean
 
 help: ## shows this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 tools: ## installs the pinned tools into .tools/
 	@tools/setup.sh
@@ -37,6 +37,9 @@ demo: tools ## deploys to a local AWS and plays sign-up, codes, invitation and r
 
 events: tools ## writes sender events with genuinely encrypted codes into events/
 	@$(PYTHON) tools/events.py $(EVENTS_FLAGS)
+
+sam-local: functions ## plays every event file through sam local invoke, in containers
+	@$(PYTHON) tools/sam_local.py $(SAM_LOCAL_FLAGS)
 
 check: tools fmt ## the quick subset during work: formatting, lints, unit tests
 	$(LINTED) $(WATCH) 'compiling and linting' -- cargo build --workspace --all-targets --locked

@@ -81,6 +81,17 @@ def write_template(endpoints):
     (EVENTS / "template.yaml").write_text(yaml_dump(template), encoding="utf-8")
 
 
+def start(processes, ports, host):
+    """Starts the local services and fills events/; returns the services, the key's ARN and the names of the events."""
+    aws = LocalAws(processes, *ports, host=host)
+    aws.verify_sender("shop.example")
+    key_arn = aws.client("kms").create_key(Description="codes of make events")["KeyMetadata"]["Arn"]
+    names, endpoints = write(aws, key_arn)
+    if BUILT.exists():
+        write_template(endpoints)
+    return aws, key_arn, names
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -92,16 +103,10 @@ def main():
         ports = [port(name, asked.listen) for name in ("EVENTS_AWS_PORT", "EVENTS_SMS_PORT")]
         end_by_itself(LIMIT)
         with Processes(LOGS) as processes:
-            aws = LocalAws(processes, *ports, host=asked.listen)
-            aws.verify_sender("shop.example")
-            key = aws.client("kms").create_key(Description="codes of make events")["KeyMetadata"]
-            names, endpoints = write(aws, key["Arn"])
-            print(
-                f"{sum(map(len, names.values()))} events in {os.path.relpath(EVENTS)}/, codes encrypted under {key['Arn']}"
-            )
-            if BUILT.exists():
-                write_template(endpoints)
-            else:
+            aws, key_arn, names = start(processes, ports, asked.listen)
+            count = sum(map(len, names.values()))
+            print(f"{count} events in {os.path.relpath(EVENTS)}/, codes encrypted under {key_arn}")
+            if not BUILT.exists():
                 print("events/template.yaml is missing, since nothing is built: run sam build, then this again")
             print("\nIn another terminal, for each of them:\n")
             for function, group in names.items():

@@ -87,14 +87,19 @@ class Processes(contextlib.AbstractContextManager):
     def __exit__(self, *_):
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
             signal.signal(signum, signal.SIG_IGN)  # nothing may interrupt the clearing away
-        for child, _name in self._running:
+        self.end(*self._running)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def end(self, *children):
+        """Ends children and what they started."""
+        for child in children:
             self._signal(child, signal.SIGTERM)
-        for child, _name in self._running:
+        for child in children:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(timeout=5)
             self._signal(child, signal.SIGKILL)  # also what is left of its group
             child.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+            self._running.remove(child)
 
     @staticmethod
     def _signal(child, signum):
@@ -132,7 +137,7 @@ class Processes(contextlib.AbstractContextManager):
                 raise Trouble(
                     f"{command[0]} does not start: {error.strerror}; `make tools` installs what is missing"
                 ) from None
-        self._running.append((child, name))
+        self._running.append(child)
         return child
 
     def ready(self, name, child, url, seconds=60):
