@@ -29,7 +29,8 @@ build: functions ## builds the functions as they are deployed, and the operator'
 	cargo build --package cli --locked
 
 functions: tools
-	$(WATCH) 'building the functions for release' -- sam build --parameter-overrides Architecture=x86_64
+	$(WATCH) 'building the functions for release' -- sam build
+	@$(PYTHON) tools/check_build.py
 
 demo: tools ## deploys to a local AWS and plays sign-up, codes, invitation and reset
 	@$(WATCH) demo

@@ -112,7 +112,6 @@ def main():
             for function, group in names.items():
                 example = next(name for name in group if name.endswith("-sign-up"))
                 print(f"  sam local invoke {function} -t events/template.yaml -n events/env.json \\")
-                print("    --parameter-overrides Architecture=x86_64 \\")
                 print(f"    --add-host {HOST}:host-gateway -e events/{example}.json\n")
             print(f"What was sent: {aws.url}/_ministack/ses/messages (emails)")
             print(f"          and {aws.sms_url}/moto-api/data.json (SMS, under sns.SMS)")

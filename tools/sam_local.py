@@ -45,7 +45,6 @@ EMULATOR = pathlib.Path(samcli.__file__).parent / "local" / "rapid" / "aws-lambd
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 SECTION = "## Try a single function locally"
 PARAMETERS = {
-    "Architecture": "x86_64",
     "BrandName": "Example Shop",
     "AllowedEmailDomains": "trusted.example,*.trusted.example",
     "DeniedEmailDomains": "denied.example",
@@ -66,7 +65,7 @@ class Engine:
     def __init__(self):
         client = docker.from_env(timeout=60)
         client.ping()
-        name = Runtime.get_image_name_tag("provided.al2023", PARAMETERS["Architecture"])
+        name = Runtime.get_image_name_tag("provided.al2023", "x86_64")
         present = bool(client.images.list(name=f"{LambdaImage._INVOKE_REPO_PREFIX}/{name}"))
         # Without this flag, SAM asks the registry for a newer image.
         self.flags = ["--skip-pull-image"] if present else []

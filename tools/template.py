@@ -258,7 +258,6 @@ GOOD = {
         "Dashboard": "false",
         "TemplatesLayerArn": LAYER,
         "TemplatesDir": "/opt/templates",
-        "Architecture": "x86_64",
         "ReservedConcurrency": "10",
         "AlarmTopicArn": "arn:aws:sns:eu-central-1:123456789012:alarms",
         "DeletionProtection": "INACTIVE",
@@ -457,9 +456,14 @@ def _tag(loader, suffix, node):
 _Loader.add_multi_constructor("!", _tag)
 
 
+def read(file):
+    """A template of CloudFormation, with long-form functions."""
+    return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
+
+
 @functools.cache
 def _template():
-    return yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader=_Loader)
+    return read(ROOT / "template.yaml")
 
 
 def template():

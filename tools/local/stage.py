@@ -31,7 +31,6 @@ BEN, CARL = "ben@trusted.example", "carl@denied.example"
 DORA, EMMA, FUMI = "dora@people.example", "emma@people.example", "fumi@people.example"
 PASSWORD, NEW_PASSWORD = "Correct-Horse-1", "Battery-Staple-2"
 PARAMETERS = {
-    "Architecture": "x86_64",
     "BrandName": BRAND,
     "FromAddress": FROM,
     "SupportContact": "help@shop.example",

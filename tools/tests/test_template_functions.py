@@ -52,11 +52,11 @@ class Functions(unittest.TestCase):
             expected = 5 if name in SYNCHRONOUS else 15 if name in SENDERS else 60
             self.assertEqual(function["Timeout"], expected, name)
 
-    def test_arm64_is_the_default_and_x86_64_can_be_chosen(self):
-        for parameters, expected in [({}, "arm64"), ({"Architecture": "x86_64"}, "x86_64")]:
-            resources = deployed({**FIRST, **SMS, **EXISTING, **parameters}).section("Resources")
-            for function in of_type(resources, "AWS::Lambda::Function").values():
-                self.assertEqual(function["Architectures"], [expected])
+    def test_no_parameter_can_deploy_another_architecture_than_the_build_is_for(self):
+        for name, function in self.source["Resources"].items():
+            if function["Type"] == "AWS::Serverless::Function":
+                self.assertNotIn("Architectures", function["Properties"], name)
+        self.assertEqual(self.source["Globals"]["Function"]["Architectures"], ["x86_64"])
 
     def test_only_the_pool_of_this_account_may_invoke_them(self):
         for parameters, expected in [({}, "<UserPool.Arn>"), (EXISTING, POOL_ARN), (BY_HAND, POOL_ARN)]:

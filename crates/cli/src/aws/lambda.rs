@@ -45,6 +45,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { error_type, error_message } = self;
         match error_type.as_str() {
+            // What the kernel says of a program for another processor; the type differs between Lambda's reports.
+            _ if error_message.contains("exec format error") => formatter.write_str(
+                "Lambda can't start it, because it is built for another processor: run `make build`, which checks the \
+                 processor, and deploy again",
+            ),
             "Sandbox.Timedout" => formatter.write_str("its time was up before it answered"),
             "Runtime.ExitError" => formatter.write_str(
                 "its process ended, mostly because of a setting that it does not start with; its log says which",
@@ -327,6 +332,11 @@ mod tests {
         check(
             r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 1 Error"}"#,
             "its process ended, mostly because of a setting that it does not start with; its log says which",
+        );
+        check(
+            r#"{"errorType":"Runtime.InvalidEntrypoint","errorMessage":"RequestId: 1 Error: fork/exec /var/task/bootstrap: exec format error"}"#,
+            "Lambda can't start it, because it is built for another processor: run `make build`, which checks the \
+             processor, and deploy again",
         );
         check("nonsense", "it failed and does not say why");
     }
