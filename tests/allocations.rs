@@ -34,7 +34,7 @@ const WARM_EVENTS: u32 = 5;
 const TABLE: &str = "deliveries";
 const POOL: &str = "eu-central-1_Example01";
 
-type Answer = Result<Box<RawValue>, Failure>;
+type HandlerResult = Result<Box<RawValue>, Failure>;
 
 #[test]
 fn warm_events_keep_to_their_allocations() {
@@ -104,7 +104,7 @@ fn warm_events_keep_to_their_allocations() {
 /// The median over all events but the first.
 ///
 /// Most events cost exactly that: now and then, a buffer or a map of the runtime grows.
-fn measure(function: &str, handle: impl AsyncFn(Invocation) -> Answer) -> u64 {
+fn measure(function: &str, handle: impl AsyncFn(Invocation) -> HandlerResult) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut counts: Vec<_> = (0..=WARM_EVENTS)
         .map(|number| {

@@ -106,10 +106,10 @@ impl Event {
     ///
     /// # Errors
     /// When the event's own `response` is neither an object nor null.
-    pub fn respond(&mut self, fields: &[(&str, Answer<'_>)]) -> Result<(), EventError> {
+    pub fn respond(&mut self, fields: &[(&str, ResponseValue<'_>)]) -> Result<(), EventError> {
         let mut response = object("response", self.root.get("response"))?;
-        for (name, answer) in fields {
-            response.set(name, answer.to_raw()?);
+        for (name, value) in fields {
+            response.set(name, value.to_raw()?);
         }
         let raw = to_raw_value(&response).map_err(|_| wrong_type("response", "an object"))?;
         self.root.set("response", raw);
@@ -134,14 +134,14 @@ impl fmt::Debug for Event {
 
 /// A value to put into `response`.
 #[derive(Clone, Copy, Debug)]
-pub enum Answer<'a> {
+pub enum ResponseValue<'a> {
     /// `true` or `false`.
     Flag(bool),
     /// A text.
     Text(&'a str),
 }
 
-impl Answer<'_> {
+impl ResponseValue<'_> {
     fn to_raw(self) -> Result<Box<RawValue>, EventError> {
         match self {
             Self::Flag(flag) => to_raw_value(&flag),
@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn a_response_keeps_members_that_were_not_written() {
         let mut event = event(r#"{"triggerSource":"a","response":{"old":[1],"flag":false}}"#).unwrap();
-        event.respond(&[("flag", Answer::Flag(true)), ("new", Answer::Text("\"é"))]).unwrap();
+        event.respond(&[("flag", ResponseValue::Flag(true)), ("new", ResponseValue::Text("\"é"))]).unwrap();
         assert_eq!(
             serde_json::to_string(&event).unwrap(),
             r#"{"triggerSource":"a","response":{"old":[1],"flag":true,"new":"\"é"}}"#

@@ -87,12 +87,12 @@ const POOL: &str = "eu-central-1_Example01";
 
 /// Collects all figures above their limits, so that one run shows them together.
 #[derive(Default)]
-struct Report {
+struct Comparison {
     figures: String,
     over: String,
 }
 
-impl Report {
+impl Comparison {
     fn compare(&mut self, function: &str, what: &str, measured: impl TryInto<u64>, limit: impl TryInto<u64>) {
         let (Ok(measured), Ok(limit)) = (measured.try_into(), limit.try_into()) else {
             panic!("{function}: {what} is no count");
@@ -113,18 +113,18 @@ impl Report {
 
 #[test]
 fn binaries_keep_to_their_size() {
-    let mut report = Report::default();
+    let mut comparison = Comparison::default();
     for budget in BUDGETS {
         let binary = release_binary(budget.function);
-        report.compare(budget.function, "bytes in the binary", binary.len(), budget.binary);
-        report.compare(budget.function, "bytes in the ZIP file", deflated(&binary), budget.zip);
+        comparison.compare(budget.function, "bytes in the binary", binary.len(), budget.binary);
+        comparison.compare(budget.function, "bytes in the ZIP file", deflated(&binary), budget.zip);
     }
-    report.finish();
+    comparison.finish();
 }
 
 #[test]
 fn functions_keep_to_their_number_of_crates() {
-    let mut report = Report::default();
+    let mut comparison = Comparison::default();
     for budget in BUDGETS {
         let function = budget.function;
         let arguments = ["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none"];
@@ -132,14 +132,14 @@ fn functions_keep_to_their_number_of_crates() {
         let mut crates: Vec<_> = tree.lines().map(|line| line.trim_end_matches(" (*)")).collect();
         crates.sort_unstable();
         crates.dedup();
-        report.compare(function, "crates", crates.len(), budget.crates);
+        comparison.compare(function, "crates", crates.len(), budget.crates);
     }
-    report.finish();
+    comparison.finish();
 }
 
 #[tokio::test]
 async fn warm_events_keep_to_their_system_calls_and_connections() {
-    let mut report = Report::default();
+    let mut comparison = Comparison::default();
     for budget in BUDGETS {
         let (function, Some(limits)) = (budget.function, budget.event) else { continue };
         release_binary(function);
@@ -148,11 +148,12 @@ async fn warm_events_keep_to_their_system_calls_and_connections() {
         let mut totals: Vec<u64> = lines[2..].iter().map(|line| line.values().sum()).collect();
         totals.sort_unstable();
         let median = totals[totals.len() / 2];
-        writeln!(report.figures, "{function}, the last event: {:?}", lines.last()).expect("room in a string");
-        report.compare(function, "system calls for a warm event", median, limits.system_calls);
-        report.compare(function, "connections of a process", connections, limits.connections);
+        writeln!(comparison.figures, "{function}, the last event: {:?}", lines.last())
+            .expect("room in a string");
+        comparison.compare(function, "system calls for a warm event", median, limits.system_calls);
+        comparison.compare(function, "connections of a process", connections, limits.connections);
     }
-    report.finish();
+    comparison.finish();
 }
 
 /// The binary of a function, which must not have been built for debugging: the limits don't apply to those.

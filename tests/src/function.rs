@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
-use crate::http::{Answer, Handler, Request, Response, Server, patiently};
+use crate::http::{Handler, Request, Response, ResponseAction, Server, patiently};
 
 /// The time a function has for an event unless a test sets another; Cognito waits no longer for its
 /// synchronous triggers.
@@ -45,7 +45,7 @@ pub struct Function {
     process: Process,
     api: Arc<RuntimeApi>,
     events: mpsc::UnboundedSender<Event>,
-    outcomes: tokio::sync::Mutex<mpsc::UnboundedReceiver<Outcome>>,
+    ended: tokio::sync::Mutex<mpsc::UnboundedReceiver<EndedInvocation>>,
     stdout: File,
     stderr: File,
     started: Instant,
@@ -160,12 +160,12 @@ impl Function {
     #[must_use]
     pub fn start_command(name: &str, mut command: Command, env: &[(&str, &str)]) -> Self {
         let (events, queue) = mpsc::unbounded_channel();
-        let (answers, outcomes) = mpsc::unbounded_channel();
+        let (ended_sender, ended) = mpsc::unbounded_channel();
         let api = Arc::new(RuntimeApi {
             name: name.to_owned(),
             queue: tokio::sync::Mutex::new(queue),
             current: Mutex::default(),
-            answers,
+            ended: ended_sender,
             polls: watch::Sender::new(0),
             init_error: watch::Sender::new(None),
         });
@@ -188,7 +188,7 @@ impl Function {
             process,
             api,
             events,
-            outcomes: tokio::sync::Mutex::new(outcomes),
+            ended: tokio::sync::Mutex::new(ended),
             stdout,
             stderr,
             started,
@@ -236,7 +236,7 @@ impl Function {
         deadline: Duration,
         event: impl Into<Vec<u8>>,
     ) -> (Invocation, Duration) {
-        let mut outcomes = self.outcomes.lock().await;
+        let mut ended = self.ended.lock().await;
         if let Init::Exited(status) = self.init_outcome().await {
             return (Invocation::Exited(status), Duration::ZERO);
         }
@@ -244,7 +244,7 @@ impl Function {
         let _ = self.events.send(Event { body: event.into(), deadline });
         tokio::select! {
             biased;
-            Some(outcome) = outcomes.recv() => (outcome.invocation, outcome.took),
+            Some(outcome) = ended.recv() => (outcome.invocation, outcome.took),
             status = self.process.exited() => (Invocation::Exited(status), Duration::ZERO),
             () = tokio::time::sleep(deadline) => {
                 self.process.kill();
@@ -406,7 +406,7 @@ struct Event {
     deadline: Duration,
 }
 
-struct Outcome {
+struct EndedInvocation {
     invocation: Invocation,
     took: Duration,
 }
@@ -423,7 +423,7 @@ struct RuntimeApi {
     name: String,
     queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<Event>>,
     current: Mutex<Current>,
-    answers: mpsc::UnboundedSender<Outcome>,
+    ended: mpsc::UnboundedSender<EndedInvocation>,
     polls: watch::Sender<u64>,
     init_error: watch::Sender<Option<Vec<u8>>>,
 }
@@ -457,7 +457,7 @@ impl RuntimeApi {
             None => refusal(400, "InvalidRequestID"),
             Some(since) => {
                 // No receiver waits after the deadline.
-                let _ = self.answers.send(Outcome { invocation, took: since.elapsed() });
+                let _ = self.ended.send(EndedInvocation { invocation, took: since.elapsed() });
                 Response::new(202, "application/json", r#"{"status":"OK"}"#)
             }
         }
@@ -465,9 +465,9 @@ impl RuntimeApi {
 }
 
 impl Handler for RuntimeApi {
-    async fn answer(&self, request: Request) -> Answer {
+    async fn answer(&self, request: Request) -> ResponseAction {
         let path: Vec<&str> = request.target.trim_start_matches('/').split('/').collect();
-        Answer::Send(match (request.method.as_str(), path.as_slice()) {
+        ResponseAction::Send(match (request.method.as_str(), path.as_slice()) {
             ("GET", ["2018-06-01", "runtime", "invocation", "next"]) => self.next().await,
             ("POST", ["2018-06-01", "runtime", "invocation", id, "response"]) => {
                 self.finish(id, Invocation::Ok(request.body))

@@ -64,7 +64,7 @@ impl Response {
 }
 
 /// What becomes of a request.
-pub(crate) enum Answer {
+pub(crate) enum ResponseAction {
     /// A response, and the connection stays open for the next request.
     Send(Response),
     /// A response, then an end of the connection that the client was not told of.
@@ -81,7 +81,7 @@ pub(crate) trait Handler: Send + Sync + 'static {
     }
 
     /// Answers one request. Several connections may ask at the same time.
-    fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send;
+    fn answer(&self, request: Request) -> impl Future<Output = ResponseAction> + Send;
 }
 
 /// A server on a free port of 127.0.0.1 that ends, with all its connections, when it is dropped.
@@ -210,9 +210,9 @@ async fn talk(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), handler: &impl
         }
         let request = read_request(stream, &mut buffer).await?;
         match handler.answer(request).await {
-            Answer::Send(response) => write_response(stream, &response).await?,
-            Answer::SendAndClose(response) => return write_response(stream, &response).await,
-            Answer::Reset => return Err(ErrorKind::ConnectionReset.into()),
+            ResponseAction::Send(response) => write_response(stream, &response).await?,
+            ResponseAction::SendAndClose(response) => return write_response(stream, &response).await,
+            ResponseAction::Reset => return Err(ErrorKind::ConnectionReset.into()),
         }
     }
     Ok(())

@@ -27,7 +27,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::cli::{self, Output};
-use crate::http::{Answer, Handler, Request, Response, Server, patiently};
+use crate::http::{Handler, Request, Response, ResponseAction, Server, patiently};
 use crate::mock_aws::account::Account;
 pub use crate::mock_aws::account::{function_name, metrics};
 use crate::mock_aws::model::Operation;
@@ -486,15 +486,15 @@ impl Inner {
 }
 
 impl Handler for State {
-    async fn answer(&self, request: Request) -> Answer {
+    async fn answer(&self, request: Request) -> ResponseAction {
         let Some((service, region)) = wire::service(&request) else {
             let message = "the request is not signed for a service that is known here";
-            return Answer::Send(Response::new(403, "text/plain", message));
+            return ResponseAction::Send(Response::new(403, "text/plain", message));
         };
         let refuse = |refusal: &Refusal| wire::refuse(service, refusal);
         let asked = match wire::read(service, region, &request) {
             Ok(asked) => asked,
-            Err(refusal) => return Answer::Send(refuse(&refusal)),
+            Err(refusal) => return ResponseAction::Send(refuse(&refusal)),
         };
         let (reply, answer) = self.lock().take(asked);
         let answer = answer.map(|answer| answer.unwrap_or_else(|refusal| refuse(&refusal)));

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use crate::http::{Answer, Handler, Request, Response, Server};
+use crate::http::{Handler, Request, Response, ResponseAction, Server};
 use crate::service::{Refusal, Reply, deliver};
 use crate::tls::Tls;
 
@@ -109,7 +109,7 @@ fn check(request: &Request) -> Result<Value, Refusal> {
 }
 
 impl Handler for State {
-    async fn answer(&self, request: Request) -> Answer {
+    async fn answer(&self, request: Request) -> ResponseAction {
         let checked = check(&request);
         let reply = {
             let mut record = self.record();

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 
-use crate::http::{Answer, Handler, Request, Response, Server, patiently};
+use crate::http::{Handler, Request, Response, ResponseAction, Server, patiently};
 use crate::signature;
 use crate::tls::Tls;
 
@@ -309,10 +309,10 @@ impl<P: Protocol> Handler for State<P> {
         record.script.pop_front_if(|reply| matches!(reply, Reply::ResetBefore)).is_none()
     }
 
-    async fn answer(&self, request: Request) -> Answer {
+    async fn answer(&self, request: Request) -> ResponseAction {
         let (reply, answer) = match self.take(&request) {
             Ok(taken) => taken,
-            Err(refusal) => return Answer::Send(self.protocol.refuse(&refusal)),
+            Err(refusal) => return ResponseAction::Send(self.protocol.refuse(&refusal)),
         };
         deliver(reply, answer, &|refusal| self.protocol.refuse(refusal), P::EXPIRED_TOKEN, &self.held).await
     }
@@ -326,26 +326,28 @@ pub(crate) async fn deliver(
     refuse: &(dyn Fn(&Refusal) -> Response + Sync),
     expired: (u16, &str),
     held: &Semaphore,
-) -> Answer {
+) -> ResponseAction {
     match (reply, answer) {
         (Reply::Status { code, aws_error_code, body }, _) => {
-            Answer::Send(scripted_refusal(refuse, code, aws_error_code, body))
+            ResponseAction::Send(scripted_refusal(refuse, code, aws_error_code, body))
         }
-        (Reply::RefuseAfter(code), _) => Answer::Send(scripted_refusal(refuse, code, None, String::new())),
+        (Reply::RefuseAfter(code), _) => {
+            ResponseAction::Send(scripted_refusal(refuse, code, None, String::new()))
+        }
         (Reply::Garbage, _) => {
-            Answer::Send(Response::new(200, "text/html", "<p>Welcome to the hotel's network"))
+            ResponseAction::Send(Response::new(200, "text/html", "<p>Welcome to the hotel's network"))
         }
-        (Reply::OkThenClose, Some(response)) => Answer::SendAndClose(response),
+        (Reply::OkThenClose, Some(response)) => ResponseAction::SendAndClose(response),
         (Reply::SlowOk(time), Some(response)) => {
             tokio::time::sleep(time).await;
-            Answer::Send(response)
+            ResponseAction::Send(response)
         }
-        (Reply::Ok, Some(response)) => Answer::Send(response),
-        (Reply::ResetAfter | Reply::ResetBefore, _) => Answer::Reset,
+        (Reply::Ok, Some(response)) => ResponseAction::Send(response),
+        (Reply::ResetAfter | Reply::ResetBefore, _) => ResponseAction::Reset,
         (Reply::ExpiredCredentials, _) => {
             let (status, code) = expired;
             let message = "The security token included in the request is expired";
-            Answer::Send(refuse(&Refusal::new(status, code, message)))
+            ResponseAction::Send(refuse(&Refusal::new(status, code, message)))
         }
         (Reply::Hang | Reply::HangAfter, _) | (_, None) => {
             held.add_permits(1);

@@ -39,8 +39,8 @@ pub(crate) async fn check_support(
     let Some(kind) = Kind::of(trigger, "account-take-over-notification") else { return Ok(Ok(())) };
     let mut event = EventOverrides::default().event(kind);
     set_dry_run(&mut event, true);
-    let answer = functions.invoke(function, &event.to_string(), true).await?;
-    Ok(match (&answer.failure, read_answer(&answer.payload)) {
+    let response = functions.invoke(function, &event.to_string(), true).await?;
+    Ok(match (&response.function_error, read_answer(&response.payload)) {
         (Some(failure), _) => Err(format!("the function failed: {failure}")),
         (None, Some(_)) => Ok(()),
         (None, None) => {

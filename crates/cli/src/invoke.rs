@@ -9,7 +9,7 @@ use shared::arn::{function_name, region_of};
 use shared::trigger::Trigger;
 
 use crate::aws::Aws;
-use crate::aws::lambda::{Answer, Functions};
+use crate::aws::lambda::{Functions, InvocationResponse};
 use crate::dry_run::{check_support, read_answer, set_dry_run};
 use crate::event::{Draft, Kind};
 use crate::stack::Stack;
@@ -101,8 +101,8 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         }
     }
     let payload = payload(text, event, dry_run);
-    let answer = functions.invoke(&function, &payload, dry_run || !can_send).await?;
-    show(&function, Mode { dry_run, can_send, log }, &answer, output)
+    let response = functions.invoke(&function, &payload, dry_run || !can_send).await?;
+    show(&function, Mode { dry_run, can_send, log }, &response, output)
 }
 
 /// What Lambda gets: the text byte for byte unless `dryRun` has to be set or removed.
@@ -139,11 +139,16 @@ struct Mode {
     log: bool,
 }
 
-fn show(function: &str, mode: Mode, answer: &Answer, output: &mut Output) -> Result<End, Error> {
+fn show(
+    function: &str,
+    mode: Mode,
+    response: &InvocationResponse,
+    output: &mut Output,
+) -> Result<End, Error> {
     let Mode { dry_run, can_send, log } = mode;
-    let document: Value = serde_json::from_str(&answer.payload).unwrap_or(Value::Null);
-    let refused = dry_run && can_send && read_answer(&answer.payload).is_none_or(|found| !found.would_send);
-    let error = answer.failure.as_ref().map(ToString::to_string);
+    let document: Value = serde_json::from_str(&response.payload).unwrap_or(Value::Null);
+    let refused = dry_run && can_send && read_answer(&response.payload).is_none_or(|found| !found.would_send);
+    let error = response.function_error.as_ref().map(ToString::to_string);
     let name = function_name(function);
     match &error {
         Some(error) => output.text(Tone::Warning, 2, &format!("{} failed: {error}", plain(name)))?,
@@ -162,7 +167,7 @@ fn show(function: &str, mode: Mode, answer: &Answer, output: &mut Output) -> Res
     if log {
         output.text(Tone::Plain, 0, "")?;
         output.text(Tone::Strong, 0, "End of the log")?;
-        for line in answer.log.lines() {
+        for line in response.log.lines() {
             let line: String = line.chars().filter(|character| !character.is_control()).collect();
             output.row(Tone::Plain, &line)?;
         }
@@ -173,7 +178,7 @@ fn show(function: &str, mode: Mode, answer: &Answer, output: &mut Output) -> Res
         dry_run,
         answer: document,
         error,
-        log: log.then_some(answer.log.as_str()),
+        log: log.then_some(response.log.as_str()),
     })?;
     Ok(end)
 }

@@ -14,6 +14,7 @@ use shared::event::Event;
 use shared::outcome::ErrorType;
 use shared::trigger::{MessageKind, Request, Trigger};
 
+use crate::aws::lambda::FunctionError;
 use crate::terminal::output::plain;
 
 /// A failed event of a custom sender, as Lambda puts it into the on-failure destination.
@@ -72,13 +73,6 @@ struct Context {
     condition: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct Report {
-    error_type: Option<String>,
-    error_message: Option<String>,
-}
-
 impl<'a> Record<'a> {
     /// Reads the body of a message. Its id, and when it was put into the queue, stand in where the record does not
     /// name the invocation's id and end, as local ones do not.
@@ -104,14 +98,14 @@ impl<'a> Record<'a> {
         let event = Event::parse(wire.request_payload).map_err(|_| NotOurs::OtherEvent)?;
         let (channel, subject) = subject(event.trigger_source()).ok_or(NotOurs::OtherEvent)?;
         // What a function answers may be any JSON.
-        let report = wire.response_payload.and_then(|report| serde_json::from_str(report.get()).ok());
+        let error = wire.response_payload.and_then(|response| serde_json::from_str(response.get()).ok());
         Ok(Self {
             function,
             channel,
             subject,
             request_id,
             failed_at,
-            cause: Cause::new(&condition, report.unwrap_or_default()),
+            cause: Cause::new(&condition, &error.unwrap_or_default()),
             event: wire.request_payload.get(),
         })
     }
@@ -213,14 +207,14 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
-    fn new(condition: &str, report: Report) -> Self {
-        match (report.error_type.as_deref(), condition) {
-            (Some(name), _) if name.parse().is_ok_and(ErrorType::is_of_sender) => {
-                Self::Ours(name.to_owned(), harmless(&report.error_message.unwrap_or_default()))
+    fn new(condition: &str, error: &FunctionError) -> Self {
+        match (error.error_type.as_str(), condition) {
+            (name, _) if name.parse().is_ok_and(ErrorType::is_of_sender) => {
+                Self::Ours(name.to_owned(), harmless(&error.error_message))
             }
-            (Some("Sandbox.Timedout"), _) => Self::TimedOut,
-            (Some("Runtime.ExitError"), _) => Self::Exited,
-            (None, "EventAgeExceeded") => Self::NeverRun,
+            ("Sandbox.Timedout", _) => Self::TimedOut,
+            ("Runtime.ExitError", _) => Self::Exited,
+            ("", "EventAgeExceeded") => Self::NeverRun,
             _ => Self::Unknown,
         }
     }
@@ -306,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_never_ran_has_no_report() {
+    fn an_event_that_never_ran_has_no_error() {
         let body = record(ARN, EVENT, "").replace("RetriesExhausted", "EventAgeExceeded");
         assert_eq!(Record::parse(&body, "", None).unwrap().cause, Cause::NeverRun);
     }

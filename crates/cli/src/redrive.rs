@@ -88,8 +88,8 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     if let Err(error) = stage.queue.give_back(&run.held.into_values().collect::<Vec<_>>()).await {
         output.note(&format!("note: events that were only looked at stay hidden for two minutes: {error}"));
     }
-    run.report.finish(&stage, &ended);
-    run.report.show(output)?;
+    run.summary.finish(&stage, &ended);
+    run.summary.show(output)?;
     ended
 }
 
@@ -194,7 +194,7 @@ enum Reason {
 
 /// What became of an event, or would become of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum RedriveResult {
     Sent,
     /// Lambda has it, but the queue still has it as well.
     SentNotDeleted,
@@ -205,7 +205,7 @@ enum Outcome {
     Left(Reason),
 }
 
-impl Outcome {
+impl RedriveResult {
     fn name(self) -> &'static str {
         match self {
             Self::Sent => "send",
@@ -241,7 +241,7 @@ impl Outcome {
 /// One walk through the queue.
 #[derive(Default)]
 struct Run {
-    report: Report,
+    summary: RedriveSummary,
     /// Messages that go back into the queue: receipts by message id.
     held: HashMap<String, String>,
     seen: HashSet<String>,
@@ -277,13 +277,13 @@ impl Run {
             }
             if self.seen.len() == before {
                 // Messages that were held come back after two minutes.
-                self.report.incomplete = true;
+                self.summary.incomplete = true;
                 break;
             }
         }
         Ok(match () {
             () if wanted() => End::Interrupted,
-            () if self.report.left > 0 => End::LookAtIt,
+            () if self.summary.left > 0 => End::LookAtIt,
             () => End::Done,
         })
     }
@@ -291,17 +291,17 @@ impl Run {
     async fn handle(&mut self, stage: &Stage, message: &Message, output: &mut Output) -> Result<(), Error> {
         let now = SystemTime::now();
         let record = Record::parse(&message.body, &message.id, message.sent);
-        let (outcome, result) = match &record {
-            Err(not_ours) => (Outcome::Left((*not_ours).into()), Ok(())),
+        let (result, ended) = match &record {
+            Err(not_ours) => (RedriveResult::Left((*not_ours).into()), Ok(())),
             Ok(record) => {
                 let plan = stage.decide(record, now);
                 self.act(stage, message, record, plan).await?
             }
         };
-        let entry = Entry::new(record.as_ref().ok(), now, outcome, stage.dry());
-        entry.show(outcome, output)?;
-        self.report.add(entry, outcome);
-        result
+        let entry = Entry::new(record.as_ref().ok(), now, result, stage.dry());
+        entry.show(result, output)?;
+        self.summary.add(entry, result);
+        ended
     }
 
     /// Does what is planned. The inner result is a failure after which the command cannot go on, although something
@@ -312,31 +312,31 @@ impl Run {
         message: &Message,
         record: &Record<'_>,
         plan: Plan,
-    ) -> Result<(Outcome, Result<(), Error>), Error> {
+    ) -> Result<(RedriveResult, Result<(), Error>), Error> {
         let identity = (record.request_id.clone(), record.event.to_owned());
-        let outcome = match plan {
-            Plan::Leave(reason) => return Ok((Outcome::Left(reason), Ok(()))),
-            Plan::Discard(validity) => Outcome::Expired(validity),
-            Plan::Send if self.sent.contains(&identity) => Outcome::Repeated,
-            Plan::Send => Outcome::Sent,
+        let result = match plan {
+            Plan::Leave(reason) => return Ok((RedriveResult::Left(reason), Ok(()))),
+            Plan::Discard(validity) => RedriveResult::Expired(validity),
+            Plan::Send if self.sent.contains(&identity) => RedriveResult::Repeated,
+            Plan::Send => RedriveResult::Sent,
         };
         if stage.dry() {
-            if outcome == Outcome::Sent {
+            if result == RedriveResult::Sent {
                 self.sent.insert(identity);
             }
-            return Ok((outcome, Ok(())));
+            return Ok((result, Ok(())));
         }
-        if outcome == Outcome::Sent {
+        if result == RedriveResult::Sent {
             if !stage.send {
-                return Ok((Outcome::Kept, Ok(())));
+                return Ok((RedriveResult::Kept, Ok(())));
             }
             match stage.functions.invoke_later(&record.function.invocable, record.event).await {
                 Ok(()) => self.sent.insert(identity),
                 Err(error) if error.kind == Kind::NotFound => {
-                    return Ok((Outcome::Left(Reason::NoFunction), Ok(())));
+                    return Ok((RedriveResult::Left(Reason::NoFunction), Ok(())));
                 }
                 Err(error) if error.kind == Kind::Invalid => {
-                    return Ok((Outcome::Left(Reason::Refused), Ok(())));
+                    return Ok((RedriveResult::Left(Reason::Refused), Ok(())));
                 }
                 Err(error) => return Err(error.into()),
             };
@@ -344,9 +344,11 @@ impl Run {
         match stage.queue.delete(&message.receipt).await {
             Ok(()) => {
                 self.held.remove(&message.id);
-                Ok((outcome, Ok(())))
+                Ok((result, Ok(())))
             }
-            Err(error) if outcome == Outcome::Sent => Ok((Outcome::SentNotDeleted, Err(error.into()))),
+            Err(error) if result == RedriveResult::Sent => {
+                Ok((RedriveResult::SentNotDeleted, Err(error.into())))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -373,7 +375,7 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(record: Option<&Record<'_>>, now: SystemTime, outcome: Outcome, dry: bool) -> Self {
+    fn new(record: Option<&Record<'_>>, now: SystemTime, result: RedriveResult, dry: bool) -> Self {
         Self {
             kind: record.map(|record| record.subject.name()),
             channel: record.map(|record| record.channel.name()),
@@ -381,12 +383,12 @@ impl Entry {
             age_minutes: record.map(|record| record.age(now).as_secs() / 60),
             request_id: record.map(|record| record.request_id.clone()),
             cause: record.map(|record| record.cause.to_string()),
-            action: outcome.name(),
-            outcome: outcome.sentence(dry),
+            action: result.name(),
+            outcome: result.sentence(dry),
         }
     }
 
-    fn show(&self, outcome: Outcome, output: &mut Output) -> std::io::Result<()> {
+    fn show(&self, result: RedriveResult, output: &mut Output) -> std::io::Result<()> {
         output.text(Tone::Plain, 0, "")?;
         let what = match (self.kind, self.channel, self.age_minutes) {
             (Some(kind), Some(channel), Some(minutes)) => {
@@ -395,7 +397,7 @@ impl Entry {
             }
             _ => format!("unreadable: {}", self.outcome),
         };
-        output.text(outcome.tone(), 2, &what)?;
+        output.text(result.tone(), 2, &what)?;
         for detail in [&self.function, &self.cause].into_iter().flatten() {
             output.text(Tone::Plain, 4, &format!("  {detail}"))?;
         }
@@ -415,7 +417,7 @@ struct Total {
 
 /// What the command found and did.
 #[derive(Serialize, Default)]
-struct Report {
+struct RedriveSummary {
     queue: String,
     account: String,
     region: String,
@@ -435,20 +437,20 @@ struct Report {
     by_cause: BTreeMap<String, Total>,
 }
 
-impl Report {
-    fn add(&mut self, entry: Entry, outcome: Outcome) {
+impl RedriveSummary {
+    fn add(&mut self, entry: Entry, result: RedriveResult) {
         let cause = entry.cause.clone().unwrap_or_else(|| "unreadable".to_owned());
         let total = self.by_cause.entry(cause).or_default();
         total.events += 1;
-        match outcome {
-            Outcome::Sent | Outcome::SentNotDeleted => {
+        match result {
+            RedriveResult::Sent | RedriveResult::SentNotDeleted => {
                 (self.sent, total.sent) = (self.sent + 1, total.sent + 1);
             }
-            Outcome::Expired(_) | Outcome::Repeated => {
+            RedriveResult::Expired(_) | RedriveResult::Repeated => {
                 (self.deleted, total.deleted) = (self.deleted + 1, total.deleted + 1);
             }
-            Outcome::Left(_) => (self.left, total.left) = (self.left + 1, total.left + 1),
-            Outcome::Kept => {}
+            RedriveResult::Left(_) => (self.left, total.left) = (self.left + 1, total.left + 1),
+            RedriveResult::Kept => {}
         }
         self.events.push(entry);
     }

@@ -3,7 +3,7 @@
 //! Every function is invoked as Cognito would invoke it, with encrypted codes, but as a dry run. If a check can't be
 //! made, its reason is printed and the other checks continue.
 
-mod verdict;
+mod checks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,12 +19,12 @@ use shared::settings::sign_up::SignUpSettings;
 use shared::settings::{InLayer, Noted, Settings};
 use shared::trigger::{MessageKind, SignUpSource, Trigger};
 
-use crate::aws::lambda::{Answer, Functions};
+use crate::aws::lambda::{Functions, InvocationResponse};
 use crate::aws::ses::Ses;
 use crate::aws::{Aws, AwsError, Kind as ErrorKind};
 use crate::dry_run::{check_support, read_answer, set_dry_run};
 use crate::event::{CodeEncryptor, EventOverrides, Kind, random_code, simulator};
-use crate::smoke::verdict::Verdict;
+use crate::smoke::checks::SmokeResult;
 use crate::stack::Stack;
 use crate::terminal::output::{Output, Tone, plain};
 use crate::{Common, End, Error};
@@ -96,7 +96,7 @@ struct Proof {
     of: &'static str,
     what: String,
     #[serde(flatten)]
-    verdict: Verdict,
+    result: SmokeResult,
 }
 
 #[derive(Serialize)]
@@ -156,7 +156,7 @@ impl Smoke<'_> {
         let variables = match self.functions.variables(&arn).await {
             Ok(variables) => Some(variables),
             Err(error) => {
-                self.note(role, "its settings", Verdict::Unknown(error.to_string()))?;
+                self.note(role, "its settings", SmokeResult::Unknown(error.to_string()))?;
                 None
             }
         };
@@ -169,15 +169,15 @@ impl Smoke<'_> {
     }
 
     /// Notes a proof and prints its line.
-    fn note(&mut self, of: Trigger, what: &str, verdict: Verdict) -> Result<(), Error> {
-        let (tone, word, detail) = match &verdict {
-            Verdict::Ok(detail) => (Tone::Good, "ok     ", detail),
-            Verdict::Failed(detail) => (Tone::Warning, "failed ", detail),
-            Verdict::Unknown(detail) => (Tone::Warning, "unknown", detail),
+    fn note(&mut self, of: Trigger, what: &str, result: SmokeResult) -> Result<(), Error> {
+        let (tone, word, detail) = match &result {
+            SmokeResult::Ok(detail) => (Tone::Good, "ok     ", detail),
+            SmokeResult::Failed(detail) => (Tone::Warning, "failed ", detail),
+            SmokeResult::Unknown(detail) => (Tone::Warning, "unknown", detail),
         };
         let colon = if detail.is_empty() { "" } else { ": " };
         self.output.text(tone, 12, &format!("  {word}  {what}{colon}{detail}"))?;
-        self.proofs.push(Proof { of: of.package(), what: what.to_owned(), verdict });
+        self.proofs.push(Proof { of: of.package(), what: what.to_owned(), result });
         Ok(())
     }
 
@@ -196,7 +196,7 @@ impl Smoke<'_> {
         }
     }
 
-    async fn invoke(&self, subject: &Subject, event: &Value) -> Result<Answer, AwsError> {
+    async fn invoke(&self, subject: &Subject, event: &Value) -> Result<InvocationResponse, AwsError> {
         self.functions.invoke(&subject.arn, &event.to_string(), true).await
     }
 
@@ -210,7 +210,7 @@ impl Smoke<'_> {
                     Some(settings)
                 }
                 Err(problem) => {
-                    self.note(subject.role, "domains of its lists", Verdict::Unknown(problem))?;
+                    self.note(subject.role, "domains of its lists", SmokeResult::Unknown(problem))?;
                     None
                 }
             },
@@ -225,13 +225,13 @@ impl Smoke<'_> {
             });
             let mut event = EventOverrides { email: Some(email.clone()), ..self.overrides(None) }.event(kind);
             set_dry_run(&mut event, true);
-            let verdict = match self.invoke(subject, &event).await {
-                Ok(answer) => verdict::sign_up(&answer, expected),
+            let result = match self.invoke(subject, &event).await {
+                Ok(response) => checks::sign_up(&response, expected),
                 Err(error) => {
-                    return self.note(subject.role, what, Verdict::Unknown(error.to_string()));
+                    return self.note(subject.role, what, SmokeResult::Unknown(error.to_string()));
                 }
             };
-            self.note(subject.role, &format!("{what}, {domain}"), verdict)?;
+            self.note(subject.role, &format!("{what}, {domain}"), result)?;
         }
         Ok(())
     }
@@ -245,13 +245,13 @@ impl Smoke<'_> {
                 let mut event = self.overrides(Some(locale)).event(kind);
                 set_dry_run(&mut event, true);
                 let what = format!("{} in {locale}", message.name());
-                let verdict = match self.invoke(subject, &event).await {
-                    Ok(answer) => verdict::custom_message(&event, &answer, channels.as_deref()),
+                let result = match self.invoke(subject, &event).await {
+                    Ok(response) => checks::custom_message(&event, &response, channels.as_deref()),
                     Err(error) => {
-                        return self.note(subject.role, &what, Verdict::Unknown(error.to_string()));
+                        return self.note(subject.role, &what, SmokeResult::Unknown(error.to_string()));
                     }
                 };
-                self.note(subject.role, &what, verdict::once(&mut cause, verdict))?;
+                self.note(subject.role, &what, checks::once(&mut cause, result))?;
             }
         }
         Ok(())
@@ -260,14 +260,14 @@ impl Smoke<'_> {
     async fn sender(&mut self, subject: &Subject) -> Result<(), Error> {
         match check_support(&self.functions, &subject.arn, subject.role).await {
             Ok(Ok(())) => {}
-            Ok(Err(problem)) => return self.note(subject.role, "it answers", Verdict::Failed(problem)),
+            Ok(Err(problem)) => return self.note(subject.role, "it answers", SmokeResult::Failed(problem)),
             Err(error) => {
-                return self.note(subject.role, "it answers", Verdict::Unknown(error.to_string()));
+                return self.note(subject.role, "it answers", SmokeResult::Unknown(error.to_string()));
             }
         }
         let Some(key) = self.stack.key_arn().map(str::to_owned) else {
             let problem = "the stack has no output CodeKeyArn".to_owned();
-            return self.note(subject.role, "the key of the codes", Verdict::Failed(problem));
+            return self.note(subject.role, "the key of the codes", SmokeResult::Failed(problem));
         };
         let encryptor = CodeEncryptor::new(&self.aws, key, None);
         let phone = self.number(subject);
@@ -283,20 +283,20 @@ impl Smoke<'_> {
                     return self.note(
                         subject.role,
                         "a code under its key",
-                        Verdict::Unknown(error.to_string()),
+                        SmokeResult::Unknown(error.to_string()),
                     );
                 }
                 let what = format!("{} in {locale}", message.name());
-                let verdict = match self.invoke(subject, &event).await {
-                    Ok(answer) => {
-                        preview = preview.or_else(|| read_answer(&answer.payload)?.message);
-                        verdict::dry_run(&answer, message, locale)
+                let result = match self.invoke(subject, &event).await {
+                    Ok(response) => {
+                        preview = preview.or_else(|| read_answer(&response.payload)?.message);
+                        checks::dry_run(&response, message, locale)
                     }
                     Err(error) => {
-                        return self.note(subject.role, &what, Verdict::Unknown(error.to_string()));
+                        return self.note(subject.role, &what, SmokeResult::Unknown(error.to_string()));
                     }
                 };
-                self.note(subject.role, &what, verdict::once(&mut cause, verdict))?;
+                self.note(subject.role, &what, checks::once(&mut cause, result))?;
             }
         }
         self.foreign_code(subject, &encryptor, phone).await?;
@@ -320,15 +320,15 @@ impl Smoke<'_> {
         let Some(kind) = Kind::of(subject.role, "sign-up") else { return Ok(()) };
         let mut event = EventOverrides { phone, ..self.overrides(None) }.event(kind);
         set_dry_run(&mut event, true);
-        let answer = match encryptor.encrypt_into_for(ANOTHER_POOL, &mut event, &random_code(kind)?).await {
+        let response = match encryptor.encrypt_into_for(ANOTHER_POOL, &mut event, &random_code(kind)?).await {
             Ok(()) => self.invoke(subject, &event).await,
             Err(error) => Err(error),
         };
-        let verdict = match answer {
-            Err(error) => Verdict::Unknown(error.to_string()),
-            Ok(answer) => verdict::foreign_code(&answer),
+        let result = match response {
+            Err(error) => SmokeResult::Unknown(error.to_string()),
+            Ok(response) => checks::foreign_code(&response),
         };
-        self.note(subject.role, what, verdict)
+        self.note(subject.role, what, result)
     }
 
     /// A number that the SMS sender may write to. A dry run sends nothing, so any number of the country fits.
@@ -347,24 +347,28 @@ impl Smoke<'_> {
     async fn identity(&mut self, preview: Option<Preview>) -> Result<(), Error> {
         let Some(Preview::Email(EmailPreview { from, routes, .. })) = preview else {
             let problem = "no dry run returned the address and the Region of the emails".to_owned();
-            return self.note(Trigger::CustomEmailSender, "its identity in SES", Verdict::Unknown(problem));
+            return self.note(
+                Trigger::CustomEmailSender,
+                "its identity in SES",
+                SmokeResult::Unknown(problem),
+            );
         };
         let regions: BTreeSet<_> = routes.iter().filter_map(|route| route.region.as_deref()).collect();
         for region in regions {
             let ses = Ses::new(&self.aws, region);
-            let verdict = verdict::account(&ses).await;
+            let result = checks::account(&ses).await;
             self.note(
                 Trigger::CustomEmailSender,
                 &format!("the account may send by SES in {region}"),
-                verdict,
+                result,
             )?;
-            let verdict = verdict::identity(&ses, &from, region).await;
-            self.note(Trigger::CustomEmailSender, &format!("its identity in SES in {region}"), verdict)?;
+            let result = checks::identity(&ses, &from, region).await;
+            self.note(Trigger::CustomEmailSender, &format!("its identity in SES in {region}"), result)?;
             let of_region = routes.iter().filter(|route| route.region.as_deref() == Some(region));
             for name in of_region.filter_map(|route| route.configuration_set.as_deref()) {
-                let verdict = verdict::configuration_set(&ses, name, region).await;
+                let result = checks::configuration_set(&ses, name, region).await;
                 let what = format!("its configuration set {} in {region}", plain(name));
-                self.note(Trigger::CustomEmailSender, &what, verdict)?;
+                self.note(Trigger::CustomEmailSender, &what, result)?;
             }
         }
         Ok(())
@@ -383,21 +387,22 @@ impl Smoke<'_> {
         let mut event =
             EventOverrides { email: Some(simulator("smoke")), ..self.overrides(None) }.event(kind);
         if let Err(error) = encryptor.encrypt_into(&mut event, &random_code(kind)?).await {
-            return self.note(subject.role, what, Verdict::Unknown(error.to_string()));
+            return self.note(subject.role, what, SmokeResult::Unknown(error.to_string()));
         }
-        let verdict = match self.functions.invoke(&subject.arn, &event.to_string(), false).await {
-            Ok(answer) => verdict::sent(&answer),
-            Err(error) => Verdict::Unknown(error.to_string()),
+        let result = match self.functions.invoke(&subject.arn, &event.to_string(), false).await {
+            Ok(response) => checks::sent(&response),
+            Err(error) => SmokeResult::Unknown(error.to_string()),
         };
-        self.note(subject.role, what, verdict)
+        self.note(subject.role, what, result)
     }
 
     fn end(self) -> Result<End, Error> {
-        let count =
-            |wanted: fn(&Verdict) -> bool| self.proofs.iter().filter(|proof| wanted(&proof.verdict)).count();
-        let ok = count(|verdict| matches!(verdict, Verdict::Ok(_)));
-        let failed = count(|verdict| matches!(verdict, Verdict::Failed(_)));
-        let unknown = count(|verdict| matches!(verdict, Verdict::Unknown(_)));
+        let count = |wanted: fn(&SmokeResult) -> bool| {
+            self.proofs.iter().filter(|proof| wanted(&proof.result)).count()
+        };
+        let ok = count(|result| matches!(result, SmokeResult::Ok(_)));
+        let failed = count(|result| matches!(result, SmokeResult::Failed(_)));
+        let unknown = count(|result| matches!(result, SmokeResult::Unknown(_)));
         let done = failed + unknown == 0;
         let tone = if done { Tone::Good } else { Tone::Warning };
         self.output.text(Tone::Plain, 0, "")?;

@@ -5,7 +5,7 @@ mod chart;
 mod clock;
 mod deployment;
 mod look;
-mod report;
+mod stack_status;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ use clap::Args;
 use self::clock::HOUR;
 use self::deployment::Deployment;
 use self::look::Shell;
-use self::report::{Report, Unknown};
+use self::stack_status::{StackStatus, Unknown};
 use crate::aws::{Aws, AwsError, Kind};
 use crate::stack::Stack;
 use crate::terminal::output::Output;
@@ -86,10 +86,10 @@ pub(crate) async fn run(
     if options.without_users {
         deployment.pool = None;
     }
-    let answers = Box::pin(ask::ask(&aws, &deployment, window)).await;
+    let responses = Box::pin(ask::ask(&aws, &deployment, window)).await;
     let shell = Shell::new(common);
-    let mut report = Report::new(&deployment, aws.region(), window, answers, &shell);
-    if let Some(error) = report.nothing {
+    let mut status = StackStatus::new(&deployment, aws.region(), window, responses, &shell);
+    if let Some(error) = status.nothing {
         return Err(error.into());
     }
     if let Some(error) = refused {
@@ -97,11 +97,11 @@ pub(crate) async fn run(
             "on-failure destination, user pool, SES and SMS of the stack",
             "errors and throttles that Lambda counts",
         ];
-        report.not_known.push(Unknown { what, why: error.text });
+        status.not_known.push(Unknown { what, why: error.text });
     }
-    report.show(options.ascii || !speaks_utf8(lookup), output)?;
-    output.json(&report)?;
-    Ok(if report.look_at.is_empty() { End::Done } else { End::LookAtIt })
+    status.show(options.ascii || !speaks_utf8(lookup), output)?;
+    output.json(&status)?;
+    Ok(if status.look_at.is_empty() { End::Done } else { End::LookAtIt })
 }
 
 /// What the stack consists of. If these credentials are denied that, what is known by its name, and the error.

@@ -27,7 +27,7 @@ use crate::errors::ServiceError;
 use crate::job::{Job, Task};
 use crate::kms::Decryptor;
 use crate::record::{ClaimResult, FinalState, MessageKey, PriorAttempt, lease};
-use crate::report::{DeliveryOutcome, Facts, Record, Report};
+use crate::report::{DeliveryOutcome, DeliveryReport, Facts, Record};
 use crate::retry::{LOG_RESERVE, SEND_RESERVE, SETTLE_RESERVE};
 use crate::store::{Owner, Store, millis, now};
 
@@ -95,7 +95,12 @@ impl<C: Channel> Delivery<C> {
         clippy::too_many_lines,
         reason = "the path of a message reads from top to bottom, as docs/architecture.md draws it"
     )]
-    async fn deliver<'a>(&self, job: &Job, invocation: &Invocation, mut facts: Facts<'a>) -> Report<'a> {
+    async fn deliver<'a>(
+        &self,
+        job: &Job,
+        invocation: &Invocation,
+        mut facts: Facts<'a>,
+    ) -> DeliveryReport<'a> {
         let time_left = invocation.time_left;
         let end = Deadline::after(time_left);
         let deadline = end.before(SETTLE_RESERVE);

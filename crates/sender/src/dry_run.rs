@@ -5,11 +5,11 @@ use shared::arn::KeyArn;
 use shared::dry_run::{DryRun, DryRunAnswer};
 use shared::message::Messages;
 
-use crate::report::{DeliveryOutcome, Report};
+use crate::report::{DeliveryOutcome, DeliveryReport};
 
 /// The answer, which replaces the event.
 #[must_use]
-pub fn answer(report: Report<'_>, key: &KeyArn, messages: &Messages) -> Option<Box<RawValue>> {
+pub fn answer(report: DeliveryReport<'_>, key: &KeyArn, messages: &Messages) -> Option<Box<RawValue>> {
     let (facts, outcome) = (report.facts, report.outcome);
     let job = facts.job;
     let would_send = matches!(outcome, DeliveryOutcome::DryRun);

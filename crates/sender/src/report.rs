@@ -214,7 +214,7 @@ pub struct Facts<'a> {
 }
 
 /// An invocation that ended.
-pub struct Report<'a> {
+pub struct DeliveryReport<'a> {
     /// What it found out.
     pub facts: Facts<'a>,
     /// How it ended.
@@ -224,7 +224,7 @@ pub struct Report<'a> {
 /// Writes the one log line of an event, with the fields that are known.
 macro_rules! log_event {
     ($level:ident, $report:expr, $($rest:tt)*) => {{
-        let report: &Report<'_> = $report;
+        let report: &DeliveryReport<'_> = $report;
         let facts = &report.facts;
         let ms = |time: Option<Duration>| time.map(milliseconds);
         tracing::$level!(
@@ -277,12 +277,12 @@ impl<'a> Facts<'a> {
 
     /// The report of the invocation, which ends so.
     #[must_use]
-    pub fn ended(self, outcome: DeliveryOutcome) -> Report<'a> {
-        Report { facts: self, outcome }
+    pub fn ended(self, outcome: DeliveryOutcome) -> DeliveryReport<'a> {
+        DeliveryReport { facts: self, outcome }
     }
 }
 
-impl Report<'_> {
+impl DeliveryReport<'_> {
     /// Writes the log line and the metrics, and returns what Lambda is told.
     ///
     /// # Errors

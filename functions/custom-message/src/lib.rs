@@ -7,7 +7,7 @@ use runtime::Invocation;
 use runtime::metrics::Metrics;
 use serde_json::value::{RawValue, to_raw_value};
 use shared::dry_run::is_requested;
-use shared::event::{Answer, Event, EventError, Request};
+use shared::event::{Event, EventError, Request, ResponseValue};
 use shared::locale::Locale;
 use shared::message::{Content, Insert, Messages, RenderError};
 use shared::message_field::MessageField;
@@ -152,7 +152,8 @@ fn answer(
     let answer = if fields.is_empty() {
         None
     } else {
-        let answers: Vec<_> = fields.iter().map(|(field, text)| (field.name(), Answer::Text(text))).collect();
+        let answers: Vec<_> =
+            fields.iter().map(|(field, text)| (field.name(), ResponseValue::Text(text))).collect();
         event.respond(&answers)?;
         Some(to_raw_value(&event).map_err(|_| EventError::NotAnObject)?)
     };

@@ -7,7 +7,7 @@ use runtime::{Failure, Invocation};
 use serde_json::value::{RawValue, to_raw_value};
 use shared::disposable::{LIST_DATE, LIST_LASTS_DAYS, list_age_days};
 use shared::dry_run::is_requested;
-use shared::event::{Answer, Event, EventError};
+use shared::event::{Event, EventError, ResponseValue};
 use shared::metric::Metric;
 use shared::outcome::{ErrorType, Outcome};
 use shared::parameter::Variable;
@@ -122,9 +122,9 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
         Decision::Confirm { phone } => {
             event
                 .respond(&[
-                    ("autoConfirmUser", Answer::Flag(true)),
-                    ("autoVerifyEmail", Answer::Flag(true)),
-                    ("autoVerifyPhone", Answer::Flag(phone)),
+                    ("autoConfirmUser", ResponseValue::Flag(true)),
+                    ("autoVerifyEmail", ResponseValue::Flag(true)),
+                    ("autoVerifyPhone", ResponseValue::Flag(phone)),
                 ])
                 .map_err(|error| malformed(&error))?;
             Ok(to_raw_value(&event).map_err(|_| malformed(&EventError::NotAnObject))?)

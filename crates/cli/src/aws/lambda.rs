@@ -22,11 +22,11 @@ pub(crate) struct Functions {
     region: String,
 }
 
-/// What came of an invocation.
-pub(crate) struct Answer {
-    /// JSON, what the function answered; of a failure its report.
+/// What Lambda returns for a synchronous invocation.
+pub(crate) struct InvocationResponse {
+    /// What the function returned, as JSON: if it failed, a [`FunctionError`].
     pub(crate) payload: String,
-    pub(crate) failure: Option<Failure>,
+    pub(crate) function_error: Option<FunctionError>,
     /// The last 4 KB of the log.
     pub(crate) log: String,
 }
@@ -36,12 +36,12 @@ pub(crate) struct Answer {
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct Failure {
+pub(crate) struct FunctionError {
     pub(crate) error_type: String,
     pub(crate) error_message: String,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for FunctionError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { error_type, error_message } = self;
         match error_type.as_str() {
@@ -105,7 +105,7 @@ impl Functions {
         function: &str,
         event: &str,
         repeatable: bool,
-    ) -> Result<Answer, AwsError> {
+    ) -> Result<InvocationResponse, AwsError> {
         // Lambda quotes a payload that it cannot read.
         let call =
             Call { service: "Lambda", action: "lambda:InvokeFunction", region: &self.region, quotes: true };
@@ -129,8 +129,9 @@ impl Functions {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let payload = answer.payload.map(|blob| text(blob.into_inner())).unwrap_or_default();
         let log = answer.log_result.and_then(|log| STANDARD.decode(log).ok()).map(text).unwrap_or_default();
-        let failure = answer.function_error.map(|_| serde_json::from_str(&payload).unwrap_or_default());
-        Ok(Answer { payload, failure, log })
+        let function_error =
+            answer.function_error.map(|_| serde_json::from_str(&payload).unwrap_or_default());
+        Ok(InvocationResponse { payload, function_error, log })
     }
 
     /// The environment variables of a function as it was deployed.
@@ -317,8 +318,8 @@ mod tests {
 
     #[track_caller]
     fn check(report: &str, expected: &str) {
-        let failure: Failure = serde_json::from_str(report).unwrap_or_default();
-        assert_eq!(failure.to_string(), expected);
+        let error: FunctionError = serde_json::from_str(report).unwrap_or_default();
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

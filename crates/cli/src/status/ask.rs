@@ -13,23 +13,20 @@ use crate::aws::sns::Sns;
 use crate::aws::sqs::Queue;
 use crate::aws::{Aws, AwsError};
 
-/// A result, or why it is not known.
-pub(super) type Answer<T> = Result<T, AwsError>;
-
-/// Everything that AWS said. `None` is what there was no reason to ask for.
+/// The responses of AWS. `None` if there was no reason to ask.
 #[derive(Debug)]
-pub(super) struct Answers {
+pub(super) struct AwsResponses {
     /// For each counter of the deployment its points.
-    pub(super) counted: Answer<Vec<Vec<Point>>>,
-    pub(super) failed_events: Option<Answer<u64>>,
+    pub(super) counted: Result<Vec<Vec<Point>>, AwsError>,
+    pub(super) failed_events: Option<Result<u64, AwsError>>,
     /// Seconds; no age where CloudWatch has none.
-    pub(super) oldest: Option<Answer<Option<u64>>>,
-    pub(super) unconfirmed: Option<Answer<u64>>,
-    pub(super) ses: Option<Answer<ses::Account>>,
+    pub(super) oldest: Option<Result<Option<u64>, AwsError>>,
+    pub(super) unconfirmed: Option<Result<u64, AwsError>>,
+    pub(super) ses: Option<Result<ses::Account, AwsError>>,
     /// US dollars; none where CloudWatch has no number for the month.
-    pub(super) spent: Option<Answer<Option<f64>>>,
-    pub(super) limit: Option<Answer<Limit>>,
-    pub(super) alarms: Answer<Vec<Alarm>>,
+    pub(super) spent: Option<Result<Option<f64>, AwsError>>,
+    pub(super) limit: Option<Result<Limit, AwsError>>,
+    pub(super) alarms: Result<Vec<Alarm>, AwsError>,
 }
 
 /// US dollars that the SMS of a month may cost.
@@ -41,7 +38,7 @@ pub(super) struct Limit {
 }
 
 /// Asks for everything at once; what fails keeps nothing else from being asked.
-pub(super) async fn ask(aws: &Aws, deployment: &Deployment, window: Window) -> Answers {
+pub(super) async fn ask(aws: &Aws, deployment: &Deployment, window: Window) -> AwsResponses {
     let cloudwatch = CloudWatch::new(aws);
     let (counted, alarms) = (deployment.counted(), format!("{}-", deployment.stack));
     let mut progress = Progress::new(std::io::stderr(), std::io::stderr().is_terminal());
@@ -61,10 +58,13 @@ pub(super) async fn ask(aws: &Aws, deployment: &Deployment, window: Window) -> A
         maybe(deployment.sms, async |sms| limit(aws, sms).await),
         cloudwatch.ringing(&alarms),
     );
-    Answers { counted, failed_events, oldest, unconfirmed, ses, spent, limit, alarms }
+    AwsResponses { counted, failed_events, oldest, unconfirmed, ses, spent, limit, alarms }
 }
 
-async fn maybe<T, U>(subject: Option<T>, asked: impl AsyncFnOnce(T) -> Answer<U>) -> Option<Answer<U>> {
+async fn maybe<T, U>(
+    subject: Option<T>,
+    asked: impl AsyncFnOnce(T) -> Result<U, AwsError>,
+) -> Option<Result<U, AwsError>> {
     match subject {
         Some(subject) => Some(asked(subject).await),
         None => None,
@@ -72,7 +72,7 @@ async fn maybe<T, U>(subject: Option<T>, asked: impl AsyncFnOnce(T) -> Answer<U>
 }
 
 /// How long the oldest event has been in the queue, as of the last minutes.
-async fn oldest(cloudwatch: &CloudWatch, queue: &str, now: u64) -> Answer<Option<u64>> {
+async fn oldest(cloudwatch: &CloudWatch, queue: &str, now: u64) -> Result<Option<u64>, AwsError> {
     // Source: "Available CloudWatch metrics for Amazon SQS", Amazon SQS developer guide.
     let age = Series {
         namespace: "AWS/SQS".to_owned(),
@@ -86,7 +86,7 @@ async fn oldest(cloudwatch: &CloudWatch, queue: &str, now: u64) -> Answer<Option
 }
 
 /// US dollars that the SMS of the month have cost.
-async fn spent(cloudwatch: &CloudWatch, sms: SmsService, now: u64) -> Answer<Option<f64>> {
+async fn spent(cloudwatch: &CloudWatch, sms: SmsService, now: u64) -> Result<Option<f64>, AwsError> {
     let span = Span { start: clock::month(now), end: now.next_multiple_of(HOUR), period: 3600 };
     Ok(newest(&cloudwatch.points(&[sms.spent()], span).await?))
 }
@@ -95,7 +95,7 @@ fn newest(series: &[Vec<Point>]) -> Option<f64> {
     series.iter().flatten().max_by_key(|point| point.time).map(|point| point.value)
 }
 
-async fn limit(aws: &Aws, sms: SmsService) -> Answer<Limit> {
+async fn limit(aws: &Aws, sms: SmsService) -> Result<Limit, AwsError> {
     match sms {
         SmsService::Sns => {
             Ok(Limit { usd: Sns::new(aws, aws.region()).attributes().await?.monthly_spend_limit, most: None })

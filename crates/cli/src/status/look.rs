@@ -9,7 +9,7 @@ use shared::trigger::Trigger;
 
 use super::clock;
 use super::deployment::{Counter, Deployment, Function, SmsService, alarms};
-use super::report::{Mail, Report, SmsSpend};
+use super::stack_status::{Mail, SmsSpend, StackStatus};
 use crate::Common;
 use crate::aws::cloudwatch::Alarm;
 use crate::redrive::words;
@@ -59,8 +59,8 @@ impl Shell {
     }
 
     /// The lines of a function's log that report an error.
-    fn errors(&self, trigger: Trigger, report: &Report) -> String {
-        self.log(&trigger.log_group(&report.stack), r#"{ $.level = "ERROR" }"#, report.start)
+    fn errors(&self, trigger: Trigger, status: &StackStatus) -> String {
+        self.log(&trigger.log_group(&status.stack), r#"{ $.level = "ERROR" }"#, status.start)
     }
 
     fn redrive(&self, stack: &str) -> String {
@@ -69,22 +69,27 @@ impl Shell {
 }
 
 /// Everything that has to be looked at; what the same command shows stands together.
-pub(super) fn looks(report: &Report, alarms: &[Alarm], deployment: &Deployment, shell: &Shell) -> Vec<Look> {
+pub(super) fn looks(
+    status: &StackStatus,
+    alarms: &[Alarm],
+    deployment: &Deployment,
+    shell: &Shell,
+) -> Vec<Look> {
     let mut looks = Vec::new();
-    looks.extend(failed_events(report, shell));
+    looks.extend(failed_events(status, shell));
     for function in &deployment.functions {
-        looks.extend(failures(report, function, shell));
+        looks.extend(failures(status, function, shell));
     }
-    looks.extend(report.ses.iter().flat_map(|mail| of_ses(report, mail, shell)));
-    looks.extend(report.sms_spend.as_ref().and_then(|spend| of_sms(spend, shell)));
-    looks.extend(alarms.iter().filter_map(|alarm| of_alarm(report, alarm, deployment, shell)));
+    looks.extend(status.ses.iter().flat_map(|mail| of_ses(status, mail, shell)));
+    looks.extend(status.sms_spend.as_ref().and_then(|spend| of_sms(spend, shell)));
+    looks.extend(alarms.iter().filter_map(|alarm| of_alarm(status, alarm, deployment, shell)));
     let order: Vec<_> = looks.iter().map(|look: &Look| look.command.clone()).collect();
     looks.sort_by_key(|look| order.iter().position(|command| *command == look.command));
     looks
 }
 
-fn failed_events(report: &Report, shell: &Shell) -> Option<Look> {
-    let events = report.failed_events.as_ref()?;
+fn failed_events(status: &StackStatus, shell: &Shell) -> Option<Look> {
+    let events = status.failed_events.as_ref()?;
     let waiting = events.waiting.filter(|number| *number > 0)?;
     let oldest =
         events.oldest_seconds.map(|age| format!(", the oldest for {}", words(Duration::from_secs(age))));
@@ -94,15 +99,15 @@ fn failed_events(report: &Report, shell: &Shell) -> Option<Look> {
             many(waiting, "failed event"),
             oldest.unwrap_or_default()
         ),
-        command: shell.redrive(&report.stack),
+        command: shell.redrive(&status.stack),
     })
 }
 
 /// What the functions and Lambda counted that does not pass by itself.
-fn failures(report: &Report, function: &Function, shell: &Shell) -> Vec<Look> {
+fn failures(status: &StackStatus, function: &Function, shell: &Shell) -> Vec<Look> {
     let name = function.trigger.package();
-    let log = || shell.errors(function.trigger, report);
-    let count = |counter: Counter| Some(report.total(function.trigger, counter)).filter(|number| *number > 0);
+    let log = || shell.errors(function.trigger, status);
+    let count = |counter: Counter| Some(status.total(function.trigger, counter)).filter(|number| *number > 0);
     let configuration = count(Metric::FailedConfiguration.into()).map(|number| Look {
         what: format!("{name} failed {} for a reason that no retry fixes", many(number, "time")),
         command: log(),
@@ -125,8 +130,8 @@ fn failures(report: &Report, function: &Function, shell: &Shell) -> Vec<Look> {
     [configuration, malformed, errors, throttles].into_iter().flatten().collect()
 }
 
-fn of_ses(report: &Report, mail: &Mail, shell: &Shell) -> Vec<Look> {
-    let elsewhere = Some(mail.region.as_str()).filter(|region| *region != report.region);
+fn of_ses(status: &StackStatus, mail: &Mail, shell: &Shell) -> Vec<Look> {
+    let elsewhere = Some(mail.region.as_str()).filter(|region| *region != status.region);
     let command = |command: &str| shell.command_in(command, elsewhere.or(shell.region.as_deref()));
     let standing = match mail.standing.as_deref() {
         Some("PROBATION") => Some("SES has put the account under review"),
@@ -183,7 +188,7 @@ fn nearly_all(used: u64, most: u64) -> bool {
     u128::from(used) * 5 >= u128::from(most) * 4
 }
 
-fn of_alarm(report: &Report, alarm: &Alarm, deployment: &Deployment, shell: &Shell) -> Option<Look> {
+fn of_alarm(status: &StackStatus, alarm: &Alarm, deployment: &Deployment, shell: &Shell) -> Option<Look> {
     let id = deployment.alarm(&alarm.name)?;
     let since = alarm.since.map(|time| format!(" since {} UTC", clock::minute(time))).unwrap_or_default();
     let says = plain(alarm.description.split_inclusive(". ").next().unwrap_or_default());
@@ -194,12 +199,12 @@ fn of_alarm(report: &Report, alarm: &Alarm, deployment: &Deployment, shell: &She
         .iter()
         .find(|function| alarms(function.trigger).iter().any(|prefix| id.starts_with(prefix)));
     let command = match (id, function) {
-        ("FailedEventsAlarm", _) => shell.redrive(&report.stack),
+        ("FailedEventsAlarm", _) => shell.redrive(&status.stack),
         ("SmsPumpingAlarm", Some(function)) => {
             let pattern = format!(r#"{{ $.outcome = "{}" }}"#, Outcome::SmsLimit);
-            shell.log(&function.trigger.log_group(&report.stack), &pattern, report.start)
+            shell.log(&function.trigger.log_group(&status.stack), &pattern, status.start)
         }
-        (_, Some(function)) => shell.errors(function.trigger, report),
+        (_, Some(function)) => shell.errors(function.trigger, status),
         _ => shell.command(&format!(
             "aws cloudwatch describe-alarms --alarm-names {} --query {}",
             quote(&alarm.name),

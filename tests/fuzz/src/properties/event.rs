@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use serde_json::value::RawValue;
-use shared::event::{Answer, Event, EventError, Request};
+use shared::event::{Event, EventError, Request, ResponseValue};
 
 /// Checks one event.
 pub fn check(text: &str) {
@@ -25,7 +25,8 @@ pub fn check(text: &str) {
         check_request(event.request(), expected.get("request").unwrap_or(&Value::Null));
     }
 
-    let answers = [("autoConfirmUser", Answer::Flag(true)), ("emailSubject", Answer::Text("\"é\n</b>"))];
+    let answers =
+        [("autoConfirmUser", ResponseValue::Flag(true)), ("emailSubject", ResponseValue::Text("\"é\n</b>"))];
     let responded = event.respond(&answers);
     let Some(mut expected) = expected else { return };
     let response = expected.as_object_mut().map(|event| event.entry("response").or_insert(Value::Null));

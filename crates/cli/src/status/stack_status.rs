@@ -1,4 +1,4 @@
-//! What the answers come to, as a document and as text.
+//! What the responses come to, as a document and as text.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde::Serialize;
 use shared::metric::Metric;
 use shared::trigger::Trigger;
 
-use super::ask::{Answer, Answers};
+use super::ask::AwsResponses;
 use super::chart::chart;
 use super::deployment::{Counter, Deployment, SmsService, is_counted_by};
 use super::look::{Look, Shell, looks};
@@ -21,7 +21,7 @@ use crate::terminal::table::{self, table};
 
 /// The last day. What is `None` was not asked for, or is among `not_known`.
 #[derive(Serialize)]
-pub(super) struct Report {
+pub(super) struct StackStatus {
     pub(super) stack: String,
     pub(super) region: String,
     from: String,
@@ -140,27 +140,27 @@ const BY_COGNITO: [(&str, Metric); 2] =
 const FAILED: [Metric; 4] =
     [Metric::FailedTransient, Metric::FailedConfiguration, Metric::FailedAmbiguous, Metric::FailedMalformed];
 
-impl Report {
+impl StackStatus {
     pub(super) fn new(
         deployment: &Deployment,
         region: &str,
         window: Window,
-        answers: Answers,
+        responses: AwsResponses,
         shell: &Shell,
     ) -> Self {
         let mut unknown = Unknowns::default();
         let functions = unknown
-            .known("counts of messages, sign-ups and functions", answers.counted)
+            .known("counts of messages, sign-ups and functions", responses.counted)
             .map(|points| counts(deployment, window, &points));
-        let waiting = unknown.asked("failed events in the queue", answers.failed_events);
-        let oldest = unknown.asked("age of the oldest failed event", answers.oldest);
-        let asked_for_users = answers.unconfirmed.is_some();
-        let unconfirmed_users = unknown.asked("unconfirmed users", answers.unconfirmed);
-        let mail = unknown.asked("emails in 24 hours", answers.ses);
-        let spent = unknown.asked("cost of this month's SMS", answers.spent);
-        let limit = unknown.asked("limit on the cost of SMS", answers.limit);
-        let alarms = unknown.known("alarms", answers.alarms);
-        let mut report = Self {
+        let waiting = unknown.asked("failed events in the queue", responses.failed_events);
+        let oldest = unknown.asked("age of the oldest failed event", responses.oldest);
+        let asked_for_users = responses.unconfirmed.is_some();
+        let unconfirmed_users = unknown.asked("unconfirmed users", responses.unconfirmed);
+        let mail = unknown.asked("emails in 24 hours", responses.ses);
+        let spent = unknown.asked("cost of this month's SMS", responses.spent);
+        let limit = unknown.asked("limit on the cost of SMS", responses.limit);
+        let alarms = unknown.known("alarms", responses.alarms);
+        let mut status = Self {
             stack: deployment.stack.clone(),
             region: region.to_owned(),
             from: clock::stamp(window.start),
@@ -188,8 +188,8 @@ impl Report {
             nothing: unknown.nothing(),
             not_known: unknown.unknown,
         };
-        report.look_at = looks(&report, alarms.as_deref().unwrap_or_default(), deployment, shell);
-        report
+        status.look_at = looks(&status, alarms.as_deref().unwrap_or_default(), deployment, shell);
+        status
     }
 
     /// How often that happened; never, where that is not known.
@@ -475,8 +475,8 @@ struct Unknowns {
 }
 
 impl Unknowns {
-    fn known<T>(&mut self, what: &'static str, answer: Answer<T>) -> Option<T> {
-        let error = match answer {
+    fn known<T>(&mut self, what: &'static str, response: Result<T, AwsError>) -> Option<T> {
+        let error = match response {
             Ok(value) => {
                 self.known = true;
                 return Some(value);
@@ -491,8 +491,8 @@ impl Unknowns {
         None
     }
 
-    fn asked<T>(&mut self, what: &'static str, answer: Option<Answer<T>>) -> Option<T> {
-        self.known(what, answer?)
+    fn asked<T>(&mut self, what: &'static str, response: Option<Result<T, AwsError>>) -> Option<T> {
+        self.known(what, response?)
     }
 
     /// Why nothing at all is known, if that is so. Its kind is preferably one that no retry fixes.
@@ -577,7 +577,7 @@ mod tests {
                 let times = (window.start..).step_by(3600);
                 times.zip(values).map(|(time, value)| Point { time, value }).collect()
             };
-            let answers = Answers {
+            let responses = AwsResponses {
                 counted: Ok(values.into_iter().map(points).collect()),
                 failed_events: None,
                 oldest: None,
@@ -588,10 +588,10 @@ mod tests {
                 alarms: Ok(Vec::new()),
             };
             let shell = Shell::new(&Common { format: Format::Text, profile: None, region: None });
-            let report = Report::new(&deployment, &region, window, answers, &shell);
-            let blocks = report.blocks(ascii);
+            let status = StackStatus::new(&deployment, &region, window, responses, &shell);
+            let blocks = status.blocks(ascii);
             prop_assert_eq!(blocks.len(), 5);
-            for line in blocks.iter().flatten().chain(&report.headlines()) {
+            for line in blocks.iter().flatten().chain(&status.headlines()) {
                 prop_assert!(line.chars().count() <= 80, "{}", line);
             }
         }

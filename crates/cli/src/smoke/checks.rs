@@ -1,4 +1,4 @@
-//! What an answer proves.
+//! The checks of `smoke`: what a response proves.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,15 +9,15 @@ use shared::outcome::{ErrorType, Outcome};
 use shared::policy::Decision;
 use shared::trigger::MessageKind;
 
-use crate::aws::lambda::Answer;
+use crate::aws::lambda::InvocationResponse;
 use crate::aws::ses::Ses;
 use crate::dry_run::read_answer;
 use crate::terminal::output::plain;
 
-/// Whether something was proved.
+/// The result of a check.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "result", content = "detail", rename_all = "lowercase")]
-pub(super) enum Verdict {
+pub(super) enum SmokeResult {
     /// Proved, with a remark.
     Ok(String),
     /// Disproved: the cause, with the remedy where there is one.
@@ -27,12 +27,14 @@ pub(super) enum Verdict {
 }
 
 /// A cause that was just named is not named again.
-pub(super) fn once(last: &mut Option<String>, verdict: Verdict) -> Verdict {
-    match verdict {
-        Verdict::Failed(cause) if last.as_ref() == Some(&cause) => Verdict::Failed("the same".to_owned()),
-        Verdict::Failed(cause) => {
+pub(super) fn once(last: &mut Option<String>, result: SmokeResult) -> SmokeResult {
+    match result {
+        SmokeResult::Failed(cause) if last.as_ref() == Some(&cause) => {
+            SmokeResult::Failed("the same".to_owned())
+        }
+        SmokeResult::Failed(cause) => {
             *last = Some(cause.clone());
-            Verdict::Failed(cause)
+            SmokeResult::Failed(cause)
         }
         other => other,
     }
@@ -40,25 +42,25 @@ pub(super) fn once(last: &mut Option<String>, verdict: Verdict) -> Verdict {
 
 /// Whether pre-sign-up decides as `expected`: the decision that its settings make, with the sentence for those who are
 /// refused.
-pub(super) fn sign_up(answer: &Answer, expected: Option<(Decision, &str)>) -> Verdict {
-    let event: Value = serde_json::from_str(&answer.payload).unwrap_or_default();
+pub(super) fn sign_up(response: &InvocationResponse, expected: Option<(Decision, &str)>) -> SmokeResult {
+    let event: Value = serde_json::from_str(&response.payload).unwrap_or_default();
     let flag = |name: &str| event.pointer(&format!("/response/{name}")) == Some(&Value::Bool(true));
-    let happened = match &answer.failure {
+    let happened = match &response.function_error {
         Some(failure) if failure.error_type == ErrorType::SignUpRefused.name() => "refused",
-        Some(failure) => return Verdict::Failed(failure.to_string()),
+        Some(failure) => return SmokeResult::Failed(failure.to_string()),
         None if event.get("request").is_none() => {
-            return Verdict::Failed("the answer is not the event".to_owned());
+            return SmokeResult::Failed("the answer is not the event".to_owned());
         }
         None => match (flag("autoConfirmUser"), flag("autoVerifyEmail")) {
             (true, true) => "confirmed",
             (false, false) => "passed on",
             _ => {
                 let cause = "it confirms without verifying, or the other way round: Cognito refuses that";
-                return Verdict::Failed(cause.to_owned());
+                return SmokeResult::Failed(cause.to_owned());
             }
         },
     };
-    let Some((decision, refusal)) = expected else { return Verdict::Ok(happened.to_owned()) };
+    let Some((decision, refusal)) = expected else { return SmokeResult::Ok(happened.to_owned()) };
     let wanted = match decision {
         Decision::Confirm { .. } => "confirmed",
         Decision::PassThrough(_) => "passed on",
@@ -66,12 +68,12 @@ pub(super) fn sign_up(answer: &Answer, expected: Option<(Decision, &str)>) -> Ve
     };
     if wanted != happened {
         let cause = format!("{happened}, but by its settings it is {wanted}: is another version deployed?");
-        return Verdict::Failed(cause);
+        return SmokeResult::Failed(cause);
     }
-    if answer.failure.as_ref().is_some_and(|failure| failure.error_message != refusal) {
-        return Verdict::Failed("refused, but not with the sentence of REFUSAL_MESSAGE".to_owned());
+    if response.function_error.as_ref().is_some_and(|failure| failure.error_message != refusal) {
+        return SmokeResult::Failed("refused, but not with the sentence of REFUSAL_MESSAGE".to_owned());
     }
-    Verdict::Ok(decision.explain().to_owned())
+    SmokeResult::Ok(decision.explain().to_owned())
 }
 
 /// What is checked in a field of custom-message's response, beside Cognito's own rules.
@@ -100,38 +102,42 @@ const FIELDS: [FieldCheck; 3] = [
 ];
 
 /// Whether Cognito would accept what custom-message answered. `channels` is its setting `CUSTOM_MESSAGE_CHANNELS`.
-pub(super) fn custom_message(event: &Value, answer: &Answer, channels: Option<&str>) -> Verdict {
-    if let Some(failure) = &answer.failure {
-        return Verdict::Failed(failure.to_string());
+pub(super) fn custom_message(
+    event: &Value,
+    response: &InvocationResponse,
+    channels: Option<&str>,
+) -> SmokeResult {
+    if let Some(failure) = &response.function_error {
+        return SmokeResult::Failed(failure.to_string());
     }
-    let written: Value = serde_json::from_str(&answer.payload).unwrap_or_default();
+    let written: Value = serde_json::from_str(&response.payload).unwrap_or_default();
     let mut facts = Vec::new();
     for FieldCheck { field, name, channel, placeholders } in FIELDS {
         let member = field.name();
         let text = written.pointer(&format!("/response/{member}")).and_then(Value::as_str);
         let Some(text) = text else {
             if channels.is_some_and(|channels| channels.contains(channel)) {
-                let why = complaint(&answer.log).unwrap_or_else(|| "the reason is in its log".to_owned());
-                return Verdict::Failed(format!("it leaves {member} to Cognito: {why}"));
+                let why = complaint(&response.log).unwrap_or_else(|| "the reason is in its log".to_owned());
+                return SmokeResult::Failed(format!("it leaves {member} to Cognito: {why}"));
             }
             continue;
         };
         if let Err(error) = field.check(text) {
-            return Verdict::Failed(format!("{member} {error}"));
+            return SmokeResult::Failed(format!("{member} {error}"));
         }
         let holds = |parameter: &&str| {
             let mark = event.pointer(&format!("/request/{parameter}")).and_then(Value::as_str);
             mark.is_some_and(|mark| text.contains(mark))
         };
         if !placeholders.is_empty() && !placeholders.iter().any(holds) {
-            return Verdict::Failed(format!("{member} has no place for the code"));
+            return SmokeResult::Failed(format!("{member} has no place for the code"));
         }
         facts.push(format!("{name} {}", text.chars().count()));
     }
-    match complaint(&answer.log) {
-        Some(problem) => Verdict::Failed(problem),
-        None if facts.is_empty() => Verdict::Ok("left to Cognito, as its settings say".to_owned()),
-        None => Verdict::Ok(format!("{} characters", facts.join(", "))),
+    match complaint(&response.log) {
+        Some(problem) => SmokeResult::Failed(problem),
+        None if facts.is_empty() => SmokeResult::Ok("left to Cognito, as its settings say".to_owned()),
+        None => SmokeResult::Ok(format!("{} characters", facts.join(", "))),
     }
 }
 
@@ -160,29 +166,29 @@ fn complaint(log: &str) -> Option<String> {
 }
 
 /// Whether a dry run would send the message that the event asks for.
-pub(super) fn dry_run(answer: &Answer, message: MessageKind, locale: Locale) -> Verdict {
-    if let Some(failure) = &answer.failure {
-        return Verdict::Failed(failure.to_string());
+pub(super) fn dry_run(response: &InvocationResponse, message: MessageKind, locale: Locale) -> SmokeResult {
+    if let Some(failure) = &response.function_error {
+        return SmokeResult::Failed(failure.to_string());
     }
-    let Some(found) = read_answer(&answer.payload) else {
-        return Verdict::Failed("the answer is not that of a dry run".to_owned());
+    let Some(found) = read_answer(&response.payload) else {
+        return SmokeResult::Failed("the answer is not that of a dry run".to_owned());
     };
     if !found.would_send {
         let reason = plain(found.reason.as_deref().unwrap_or("it does not say why"));
-        return Verdict::Failed(match found.error_type {
+        return SmokeResult::Failed(match found.error_type {
             Some(error_type) => format!("{}: {reason}", plain(&error_type)),
             None => reason,
         });
     }
     if let Some(problem) = found.template_problems.first() {
-        return Verdict::Failed(format!("{}; the built-in text stands in", plain(problem)));
+        return SmokeResult::Failed(format!("{}; the built-in text stands in", plain(problem)));
     }
     if found.message_kind.as_deref() != Some(message.name()) || found.locale.as_deref() != Some(locale.tag())
     {
-        return Verdict::Failed("another message was written than the one asked for".to_owned());
+        return SmokeResult::Failed("another message was written than the one asked for".to_owned());
     }
     let origin = if found.overridden == Some(true) { ", template override" } else { "" };
-    Verdict::Ok(match found.message {
+    SmokeResult::Ok(match found.message {
         Some(Preview::Email(email)) => format!("{} characters of text{origin}", email.text_characters),
         Some(Preview::Sms(sms)) => format!("{} characters in {} SMS{origin}", sms.characters, sms.parts),
         Some(Preview::Other(_)) | None => format!("rendered{origin}"),
@@ -190,48 +196,50 @@ pub(super) fn dry_run(answer: &Answer, message: MessageKind, locale: Locale) -> 
 }
 
 /// Whether a code of another pool was refused.
-pub(super) fn foreign_code(answer: &Answer) -> Verdict {
-    match read_answer(&answer.payload) {
+pub(super) fn foreign_code(response: &InvocationResponse) -> SmokeResult {
+    match read_answer(&response.payload) {
         Some(found) if found.error_type.as_deref() == Some(ErrorType::DecryptionFailed.name()) => {
-            Verdict::Ok(String::new())
+            SmokeResult::Ok(String::new())
         }
-        Some(found) if found.would_send => Verdict::Failed("it would have been sent".to_owned()),
-        _ => Verdict::Unknown("the code was not looked at".to_owned()),
+        Some(found) if found.would_send => SmokeResult::Failed("it would have been sent".to_owned()),
+        _ => SmokeResult::Unknown("the code was not looked at".to_owned()),
     }
 }
 
 /// Whether the email went out. Only the log tells.
-pub(super) fn sent(answer: &Answer) -> Verdict {
-    if let Some(failure) = &answer.failure {
-        return Verdict::Failed(failure.to_string());
+pub(super) fn sent(response: &InvocationResponse) -> SmokeResult {
+    if let Some(failure) = &response.function_error {
+        return SmokeResult::Failed(failure.to_string());
     }
-    let ended = lines(&answer.log).find_map(|line| Some((line.outcome.clone()?, line)));
+    let ended = lines(&response.log).find_map(|line| Some((line.outcome.clone()?, line)));
     match ended {
-        Some((outcome, _)) if outcome == Outcome::Sent.name() => Verdict::Ok("SES accepted it".to_owned()),
-        Some((_, line)) => Verdict::Failed(plain(&line.outcome_reason.unwrap_or(line.message))),
-        None => Verdict::Unknown("the end of the log does not contain the outcome".to_owned()),
+        Some((outcome, _)) if outcome == Outcome::Sent.name() => {
+            SmokeResult::Ok("SES accepted it".to_owned())
+        }
+        Some((_, line)) => SmokeResult::Failed(plain(&line.outcome_reason.unwrap_or(line.message))),
+        None => SmokeResult::Unknown("the end of the log does not contain the outcome".to_owned()),
     }
 }
 
 /// Whether the account may send by SES.
-pub(super) async fn account(ses: &Ses) -> Verdict {
+pub(super) async fn account(ses: &Ses) -> SmokeResult {
     match ses.account().await {
-        Ok(account) if !account.sending => Verdict::Failed(
+        Ok(account) if !account.sending => SmokeResult::Failed(
             "sending is paused for the account: the account dashboard of SES's console says why".to_owned(),
         ),
-        Ok(account) if !account.production => Verdict::Ok(
+        Ok(account) if !account.production => SmokeResult::Ok(
             "but only to verified recipients, because the account has no production access: request it from AWS"
                 .to_owned(),
         ),
-        Ok(_) => Verdict::Ok(String::new()),
-        Err(error) => Verdict::Unknown(error.to_string()),
+        Ok(_) => SmokeResult::Ok(String::new()),
+        Err(error) => SmokeResult::Unknown(error.to_string()),
     }
 }
 
 /// Whether the address, its domain or one above that is verified: SES takes any of them.
 ///
 /// Source: "Verified identities in Amazon SES", Amazon SES developer guide.
-pub(super) async fn identity(ses: &Ses, from: &str, region: &str) -> Verdict {
+pub(super) async fn identity(ses: &Ses, from: &str, region: &str) -> SmokeResult {
     let domain = from.rsplit('@').next().unwrap_or_default();
     let mut candidates = vec![("the address of FROM_ADDRESS".to_owned(), from)];
     let mut rest = Some(domain);
@@ -242,13 +250,13 @@ pub(super) async fn identity(ses: &Ses, from: &str, region: &str) -> Verdict {
     let mut pending = None;
     for (what, identity) in candidates {
         match ses.identity(identity).await {
-            Ok(Some(found)) if found.verified => return Verdict::Ok(format!("{what} is verified")),
+            Ok(Some(found)) if found.verified => return SmokeResult::Ok(format!("{what} is verified")),
             Ok(Some(_)) => pending = pending.or(Some(what)),
             Ok(None) => {}
-            Err(error) => return Verdict::Unknown(error.to_string()),
+            Err(error) => return SmokeResult::Unknown(error.to_string()),
         }
     }
-    Verdict::Failed(match pending {
+    SmokeResult::Failed(match pending {
         Some(what) => format!(
             "{what} is not verified for sending yet: publish the DNS records, or follow the link, that SES gave you"
         ),
@@ -261,16 +269,16 @@ pub(super) async fn identity(ses: &Ses, from: &str, region: &str) -> Verdict {
 }
 
 /// Whether messages may be sent through a configuration set.
-pub(super) async fn configuration_set(ses: &Ses, name: &str, region: &str) -> Verdict {
+pub(super) async fn configuration_set(ses: &Ses, name: &str, region: &str) -> SmokeResult {
     match ses.configuration_set(name).await {
-        Ok(Some(found)) if found.sending => Verdict::Ok(String::new()),
-        Ok(Some(_)) => Verdict::Failed(format!(
+        Ok(Some(found)) if found.sending => SmokeResult::Ok(String::new()),
+        Ok(Some(_)) => SmokeResult::Failed(format!(
             "sending through it is switched off: `aws sesv2 put-configuration-set-sending-options --region {region} \
              --configuration-set-name {name} --sending-enabled`",
             name = plain(name)
         )),
-        Ok(None) => Verdict::Failed(format!("there is none of that name in {region}")),
-        Err(error) => Verdict::Unknown(error.to_string()),
+        Ok(None) => SmokeResult::Failed(format!("there is none of that name in {region}")),
+        Err(error) => SmokeResult::Unknown(error.to_string()),
     }
 }
 
@@ -278,41 +286,41 @@ pub(super) async fn configuration_set(ses: &Ses, name: &str, region: &str) -> Ve
 mod tests {
     use super::*;
 
-    fn answer(payload: &str, log: &str) -> Answer {
-        Answer { payload: payload.to_owned(), failure: None, log: log.to_owned() }
+    fn response(payload: &str, log: &str) -> InvocationResponse {
+        InvocationResponse { payload: payload.to_owned(), function_error: None, log: log.to_owned() }
     }
 
     #[test]
     fn a_cause_is_named_once() {
         let mut last = None;
-        let mut say = |cause: &str| match once(&mut last, Verdict::Failed(cause.to_owned())) {
-            Verdict::Failed(cause) => cause,
+        let mut say = |cause: &str| match once(&mut last, SmokeResult::Failed(cause.to_owned())) {
+            SmokeResult::Failed(cause) => cause,
             other => panic!("{other:?}"),
         };
         assert_eq!([say("a"), say("a"), say("b"), say("a")], ["a", "the same", "b", "a"]);
     }
 
     #[track_caller]
-    fn check_message(response: &str, log: &str, expected: &Verdict) {
+    fn check_message(fields: &str, log: &str, expected: &SmokeResult) {
         let event =
             serde_json::json!({ "request": { "codeParameter": "{####}", "linkParameter": "{##x##}" } });
-        let answer = answer(&format!(r#"{{"response":{response}}}"#), log);
-        assert_eq!(custom_message(&event, &answer, Some("email")), *expected);
+        let response = response(&format!(r#"{{"response":{fields}}}"#), log);
+        assert_eq!(custom_message(&event, &response, Some("email")), *expected);
     }
 
     #[test]
     fn what_cognito_would_reject_is_found() {
-        let failed = |cause: &str| Verdict::Failed(cause.to_owned());
+        let failed = |cause: &str| SmokeResult::Failed(cause.to_owned());
         let long = "x".repeat(141);
         check_message(
             r#"{"emailSubject":"a","emailMessage":"your {####}"}"#,
             "",
-            &Verdict::Ok("subject 1, email 11 characters".to_owned()),
+            &SmokeResult::Ok("subject 1, email 11 characters".to_owned()),
         );
         check_message(
             r#"{"emailSubject":"a","emailMessage":"{##x##}"}"#,
             "START RequestId: 1",
-            &Verdict::Ok("subject 1, email 7 characters".to_owned()),
+            &SmokeResult::Ok("subject 1, email 7 characters".to_owned()),
         );
         check_message(
             r#"{"emailSubject":"a","emailMessage":"no code"}"#,
@@ -334,18 +342,18 @@ mod tests {
 
     #[test]
     fn half_a_confirmation_is_found() {
-        let answer =
-            answer(r#"{"request":{},"response":{"autoConfirmUser":true,"autoVerifyEmail":false}}"#, "");
-        assert!(matches!(sign_up(&answer, None), Verdict::Failed(_)));
+        let response =
+            response(r#"{"request":{},"response":{"autoConfirmUser":true,"autoVerifyEmail":false}}"#, "");
+        assert!(matches!(sign_up(&response, None), SmokeResult::Failed(_)));
     }
 
     #[test]
     fn whether_an_email_went_out_is_in_the_log() {
-        let verdict = |log: &str| sent(&answer("{}", log));
-        assert_eq!(verdict(r#"{"outcome":"sent"}"#), Verdict::Ok("SES accepted it".to_owned()));
+        let result = |log: &str| sent(&response("{}", log));
+        assert_eq!(result(r#"{"outcome":"sent"}"#), SmokeResult::Ok("SES accepted it".to_owned()));
         let blocked =
             r#"{"outcome":"blocked","outcome.reason":"the domain is denied","message":"a sentence"}"#;
-        assert_eq!(verdict(blocked), Verdict::Failed("the domain is denied".to_owned()));
-        assert!(matches!(verdict("END"), Verdict::Unknown(_)));
+        assert_eq!(result(blocked), SmokeResult::Failed("the domain is denied".to_owned()));
+        assert!(matches!(result("END"), SmokeResult::Unknown(_)));
     }
 }
