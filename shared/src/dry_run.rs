@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::event::{Event, EventError};
+use crate::settings::email::SesRoute;
 
 /// The member of the event that asks for a dry run.
 pub const MEMBER: &str = "dryRun";
@@ -82,7 +83,7 @@ pub enum Preview {
 pub struct EmailPreview {
     /// The address of `FROM_ADDRESS`.
     pub from: String,
-    /// What SES is called with, in the order of the attempts.
+    /// What SES is called with, in the order of the attempts. Each route names its Region, also the function's own.
     pub routes: Vec<SesRoute>,
     /// The length of the subject in characters.
     pub subject_characters: usize,
@@ -90,16 +91,6 @@ pub struct EmailPreview {
     pub text_characters: usize,
     /// The length of the HTML part in characters.
     pub html_characters: usize,
-}
-
-/// A way through SES.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SesRoute {
-    /// The Region whose SES is called.
-    pub region: Option<String>,
-    /// The configuration set, if one is set.
-    pub configuration_set: Option<String>,
 }
 
 /// An SMS that would be sent.

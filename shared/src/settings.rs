@@ -3,6 +3,7 @@
 //! A function reads them at start-up, and `cognito-triggers doctor` reads them from Lambda. Both use these readers, so
 //! both find the same problems.
 
+mod check;
 pub mod custom_message;
 pub mod email;
 pub mod endpoints;
@@ -20,13 +21,6 @@ use crate::domain::{BlockedDomains, DisposableDomains, DomainAllowlist, DomainDe
 use crate::parameter::Variable;
 use crate::phone::CountryAllowlist;
 use crate::recipient::RecipientHasher;
-use crate::trigger::Trigger;
-
-use self::custom_message::CustomMessageSettings;
-use self::email::EmailSettings;
-use self::endpoints::Endpoints;
-use self::sign_up::SignUpSettings;
-use self::sms::SmsSettings;
 
 /// The settings of one function, and the problems that its readers found so far.
 ///
@@ -262,30 +256,6 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Reads all settings of the function of a trigger, as the function does when it starts.
-    ///
-    /// # Errors
-    /// If the function doesn't start with them, or a file can't be read here.
-    pub fn check(&self, trigger: Trigger) -> Result<(), Noted> {
-        let log_level = self.log_level();
-        let namespace = self.metrics_namespace();
-        match trigger {
-            Trigger::PreSignUp => SignUpSettings::read(self).map(drop),
-            Trigger::CustomMessage => CustomMessageSettings::read(self).map(drop),
-            Trigger::CustomEmailSender => {
-                let endpoints = Endpoints::read(self, &[]);
-                EmailSettings::read(self).and(endpoints).map(drop)
-            }
-            Trigger::CustomSmsSender => {
-                let endpoints = Endpoints::read(self, &[]);
-                SmsSettings::read(self).and(endpoints).map(drop)
-            }
-        }
-        .and(log_level)
-        .and(namespace)
-        .map(drop)
-    }
-
     /// `LOG_LEVEL`.
     ///
     /// # Errors
@@ -378,6 +348,19 @@ fn configuration_set(text: &str) -> Result<String, &'static str> {
     } else {
         Err("must be the name of a configuration set: up to 64 letters, digits, `_` and `-`")
     }
+}
+
+/// Reads settings from variables. All files are in a layer.
+#[cfg(test)]
+pub(crate) fn read_variables<T>(
+    variables: &[(&str, &str)],
+    read: impl FnOnce(&Settings<'_>) -> Result<T, Noted>,
+) -> Result<T, String> {
+    let lookup =
+        |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    let settings = Settings::new(&lookup, &InLayer);
+    let value = read(&settings);
+    settings.finish(value).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -492,14 +475,16 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is for one lifetime of settings"
+    )]
     fn a_namespace_that_cloudwatch_drops_is_invalid() {
         for (namespace, accepted) in
             [("stack-1", true), ("", true), ("AWS/Lambda", false), ("my stack", false), ("a\"b", false)]
         {
-            let lookup = |name: &str| (name == "METRICS_NAMESPACE").then(|| namespace.to_owned());
-            let settings = Settings::new(&lookup, &InLayer);
-            let namespace = settings.metrics_namespace();
-            assert_eq!(settings.finish(namespace).is_ok(), accepted);
+            let variables = [("METRICS_NAMESPACE", namespace)];
+            assert_eq!(read_variables(&variables, |settings| settings.metrics_namespace()).is_ok(), accepted);
         }
     }
 }

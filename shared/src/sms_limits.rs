@@ -330,17 +330,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::settings::{InLayer, Settings};
+    use crate::settings::read_variables;
 
     /// 2026-11-22 05:30 UTC.
     const NOW: u64 = 1_795_325_400;
 
     fn read(variables: &[(&str, &str)], countries: &str) -> Result<SmsLimits, String> {
-        let lookup =
-            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        let settings = Settings::new(&lookup, &InLayer);
-        let limits = SmsLimits::read(&settings, countries.parse().ok().as_ref());
-        settings.finish(limits).map_err(|error| error.to_string())
+        read_variables(variables, |settings| SmsLimits::read(settings, countries.parse().ok().as_ref()))
     }
 
     fn number(text: &str) -> PhoneNumber {

@@ -17,7 +17,7 @@ use sender::kms::Decryptor;
 use sender::store::Store;
 use shared::address::EmailAddress;
 use shared::domain::BlockedDomains;
-use shared::dry_run::{EmailPreview, Preview, SesRoute};
+use shared::dry_run::{EmailPreview, Preview};
 use shared::message::{Content, Email, Messages, RenderError};
 use shared::recipient::RecipientHasher;
 use shared::settings::email::EmailSettings;
@@ -120,13 +120,9 @@ impl Channel for EmailChannel {
     }
 
     fn preview(&self, letter: &Letter) -> Preview {
-        let routes = self.ses.routes().map(|(region, configuration_set)| SesRoute {
-            region: region.map(str::to_owned),
-            configuration_set: configuration_set.map(str::to_owned),
-        });
         Preview::Email(EmailPreview {
             from: self.ses.from_address().to_owned(),
-            routes: routes.collect(),
+            routes: self.ses.routes().cloned().collect(),
             subject_characters: letter.email.subject.chars().count(),
             text_characters: letter.email.text.chars().count(),
             html_characters: letter.email.html.chars().count(),

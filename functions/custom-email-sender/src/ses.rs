@@ -16,7 +16,7 @@ use shared::settings::email::SesRoute;
 /// Sends from one SES identity, by the first route that accepts the message.
 #[derive(Debug, Clone)]
 pub struct Ses {
-    routes: Vec<(Client, Option<String>)>,
+    routes: Vec<(Client, SesRoute)>,
     from: String,
     from_address: String,
     reply_to: Option<String>,
@@ -32,7 +32,13 @@ impl Ses {
     ) -> Self {
         let routes = routes
             .into_iter()
-            .map(|(config, route)| (Client::new(&config), route.configuration_set.clone()))
+            .map(|(config, route)| {
+                let region = config.region().map(ToString::to_string);
+                (
+                    Client::new(&config),
+                    SesRoute { region, configuration_set: route.configuration_set.clone() },
+                )
+            })
             .collect();
         Self {
             routes,
@@ -48,11 +54,9 @@ impl Ses {
         &self.from_address
     }
 
-    /// Region and configuration set of each route, in the order in which they are tried.
-    pub fn routes(&self) -> impl Iterator<Item = (Option<&str>, Option<&str>)> {
-        self.routes.iter().map(|(client, configuration_set)| {
-            (client.config().region().map(AsRef::as_ref), configuration_set.as_deref())
-        })
+    /// Each route with its Region, in the order in which they are tried.
+    pub fn routes(&self) -> impl Iterator<Item = &SesRoute> {
+        self.routes.iter().map(|(_, route)| route)
     }
 
     /// Sends to one address and returns SES's message ID. `tags` appear in SES events and metrics.
@@ -75,13 +79,13 @@ impl Ses {
             .map(|(name, value)| MessageTag::builder().name(*name).value(*value).build())
             .collect::<Result<_, _>>()
             .map_err(invalid_request)?;
-        let send = async |(client, configuration_set): &(Client, Option<String>)| {
+        let send = async |(client, route): &(Client, SesRoute)| {
             let answer = client
                 .send_email()
                 .from_email_address(&self.from)
                 .destination(Destination::builder().to_addresses(to.expose()).build())
                 .set_reply_to_addresses(self.reply_to.clone().map(|address| vec![address]))
-                .set_configuration_set_name(configuration_set.clone())
+                .set_configuration_set_name(route.configuration_set.clone())
                 .set_email_tags(Some(tags.clone()))
                 .content(content.clone())
                 .send()

@@ -1,5 +1,7 @@
 //! What custom-email-sender reads.
 
+use serde::{Deserialize, Serialize};
+
 use super::sender::SenderSettings;
 use super::{Noted, Settings, configuration_set};
 use crate::mailbox::Mailbox;
@@ -22,7 +24,8 @@ pub struct EmailSettings {
 }
 
 /// A Region and a configuration set that SES sends through.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SesRoute {
     /// The Region, `None` for the function's own.
     pub region: Option<String>,
@@ -85,16 +88,11 @@ fn region(text: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::InLayer;
+    use crate::settings::read_variables;
 
     fn routes(variables: &[(&str, &str)]) -> Option<Vec<(Option<String>, Option<String>)>> {
-        let lookup = |name: &str| {
-            let own = ("AWS_REGION", "eu-central-1");
-            variables.iter().chain([&own]).find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        };
-        let settings = Settings::new(&lookup, &InLayer);
-        let routes = SesRoute::read(&settings);
-        let routes = settings.finish(routes).ok()?;
+        let variables = [variables, &[("AWS_REGION", "eu-central-1")]].concat();
+        let routes = read_variables(&variables, SesRoute::read).ok()?;
         Some(routes.into_iter().map(|route| (route.region, route.configuration_set)).collect())
     }
 

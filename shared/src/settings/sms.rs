@@ -308,7 +308,7 @@ impl UsdBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::InLayer;
+    use crate::settings::read_variables;
 
     #[track_caller]
     fn check<T: FromStr>(text: &str, accepted: bool) {
@@ -350,11 +350,7 @@ mod tests {
     }
 
     fn read(variables: &[(&str, &str)], countries: &str) -> Result<SmsLimits, String> {
-        let lookup =
-            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        let settings = Settings::new(&lookup, &InLayer);
-        let limits = SmsLimits::read(&settings, countries.parse().ok().as_ref());
-        settings.finish(limits).map_err(|error| error.to_string())
+        read_variables(variables, |settings| SmsLimits::read(settings, countries.parse().ok().as_ref()))
     }
 
     #[test]
