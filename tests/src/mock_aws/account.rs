@@ -13,11 +13,12 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::model::Operation;
-use super::stack::{self, physical_id};
-use super::{
+use super::sample::{
     ACCOUNT, CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, POOL_ARN, PRE_SIGN_UP,
-    QUEUE_URL, REGION, STACK, time, wire,
+    QUEUE_URL, REGION, STACK,
 };
+use super::stack::{self, physical_id};
+use super::{time, wire};
 use crate::function::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 use crate::kms::Kms;
 use crate::service::Refusal;
@@ -675,7 +676,7 @@ fn cloudwatch(name: &str, request: &Value) -> Value {
     json!({ "MetricDataResults": results, "Messages": [] })
 }
 
-/// Data for `cloudwatch:GetMetricData`, for [`MockAws::answer_with`](super::MockAws::answer_with): `values` gives, for the
+/// Data for `cloudwatch:GetMetricData`, for `MockAws::answer_with`: `values` gives, for the
 /// namespace, the name and the dimensions of a metric, its values from the start of the period on, one for each step.
 #[must_use]
 pub fn metrics(request: &Value, values: impl Fn(&str, &str, &BTreeMap<String, String>) -> Vec<f64>) -> Value {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Account, CREATED, array, invalid, not_found, text};
 use crate::mock_aws::model::{self, Operation};
-use crate::mock_aws::{CLIENT, KEY_ARN, POOL};
+use crate::mock_aws::sample::{CLIENT, KEY_ARN, POOL};
 use crate::service::Refusal;
 
 impl Account {
