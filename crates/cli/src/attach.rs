@@ -16,8 +16,9 @@ use pool::permission;
 use pool::plan::{OnConflict, Plan};
 use pool::triggers::LambdaConfigMember;
 
+use crate::common::Common;
+use crate::exit::{End, Error};
 use crate::terminal::output::Output;
-use crate::{Common, End, Error};
 use attachment::Attachment;
 use report::{FunctionPermission, PoolReport};
 

@@ -30,7 +30,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use crate::Common;
+use crate::common::Common;
 use crate::terminal::output::plain;
 
 /// A configured way to AWS: Region, credentials, timeouts.

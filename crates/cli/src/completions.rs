@@ -1,10 +1,10 @@
 //! `completions`: what a shell needs in order to complete the command line.
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
+use crate::exit::{End, Error};
 use crate::terminal::output::Output;
-use crate::{Cli, End, Error};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -13,9 +13,11 @@ pub(crate) struct Options {
     shell: Shell,
 }
 
-pub(crate) fn run(options: &Options, output: &mut Output) -> Result<End, Error> {
+/// `tool` is the tool's whole command line.
+pub(crate) fn run(options: &Options, mut tool: Command, output: &mut Output) -> Result<End, Error> {
     let mut script = Vec::new();
-    generate(options.shell, &mut Cli::command(), crate::NAME, &mut script);
+    let name = tool.get_name().to_owned();
+    generate(options.shell, &mut tool, name, &mut script);
     let script = String::from_utf8_lossy(&script);
     // With a hyphen in the program's name clap_complete 4.6 calls the commands by one name where it finds out which one
     // it is, and by this one where it lists their options.

@@ -1,23 +1,11 @@
 //! Dry runs of the senders: the check that a function supports them, and the reader of the answer.
 
-use serde_json::Value;
-use shared::dry_run::{DryRun, DryRunAnswer, MEMBER};
+use shared::dry_run::{DryRun, DryRunAnswer};
 use shared::trigger::Trigger;
 
 use crate::aws::AwsError;
 use crate::aws::lambda::Functions;
-use crate::event::{EventOverrides, Kind};
-
-/// Sets whether an event asks for a dry run.
-pub(crate) fn set_dry_run(event: &mut Value, dry_run: bool) {
-    if let Some(event) = event.as_object_mut() {
-        if dry_run {
-            event.insert(MEMBER.to_owned(), true.into());
-        } else {
-            event.shift_remove(MEMBER);
-        }
-    }
-}
+use crate::event::{EventOverrides, Kind, set_dry_run};
 
 /// Reads what a sender answered to a dry run; `None` if it is another answer.
 pub(crate) fn read_answer(payload: &str) -> Option<DryRun> {

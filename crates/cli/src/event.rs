@@ -9,16 +9,17 @@ use envelope_writer::{SealSuite, Signer, Writer};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::arn::region_of;
+use shared::dry_run::MEMBER;
 use shared::phone::PhoneNumber;
 use shared::trigger::{MessageKind, Request, Trigger};
 use zeroize::Zeroizing;
 
 use crate::aws::kms::Keys;
 use crate::aws::{Aws, AwsError};
-use crate::dry_run::set_dry_run;
+use crate::common::Common;
+use crate::exit::{End, Error};
 use crate::stack::Stack;
 use crate::terminal::output::{Output, Tone, plain};
-use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = DETAILS)]
@@ -275,6 +276,17 @@ impl EventOverrides {
 /// Source: "Using the Amazon SES mailbox simulator", Amazon SES developer guide.
 pub(crate) fn simulator(label: &str) -> String {
     format!("success+{label}@simulator.amazonses.com")
+}
+
+/// Sets whether an event asks for a dry run.
+pub(crate) fn set_dry_run(event: &mut Value, dry_run: bool) {
+    if let Some(event) = event.as_object_mut() {
+        if dry_run {
+            event.insert(MEMBER.to_owned(), true.into());
+        } else {
+            event.shift_remove(MEMBER);
+        }
+    }
 }
 
 fn set(object: &mut Value, name: &str, value: impl Into<Value>) {

@@ -18,10 +18,12 @@ use shared::trigger::{SignUpSource, Trigger};
 
 use crate::aws::Aws;
 use crate::aws::lambda::Functions;
+use crate::common::Common;
+use crate::exit::{End, Error};
 use crate::stack::Stack;
 use crate::terminal::input;
 use crate::terminal::output::{Output, Tone, plain};
-use crate::{Common, End, Error};
+use crate::terminal::words::count;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = DETAILS)]
@@ -369,11 +371,7 @@ impl Rules {
         if addresses > 0 {
             output.text(Tone::Plain, 0, "")?;
         }
-        output.text(
-            Tone::Strong,
-            0,
-            &format!("{addresses} address{}", if addresses == 1 { "" } else { "es" }),
-        )?;
+        output.text(Tone::Strong, 0, &count(addresses, "address"))?;
         for Total { addresses, explanation, .. } in &totals {
             output.text(Tone::Plain, 8, &format!("{addresses:>6}  {explanation}"))?;
         }

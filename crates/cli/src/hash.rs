@@ -10,9 +10,10 @@ use zeroize::Zeroizing;
 use crate::aws::cloudformation::Stacks;
 use crate::aws::secrets_manager;
 use crate::aws::{Aws, AwsError, Kind};
+use crate::common::Common;
+use crate::exit::{End, Error};
 use crate::terminal::input;
 use crate::terminal::output::{Output, Tone};
-use crate::{Common, End, Error};
 
 /// The key's name in the environment and in the template.
 const KEY_VARIABLE: &str = "RECIPIENT_HASH_KEY";

@@ -10,11 +10,12 @@ use shared::trigger::Trigger;
 
 use crate::aws::Aws;
 use crate::aws::lambda::{Functions, InvocationResponse};
-use crate::dry_run::{check_support, read_answer, set_dry_run};
-use crate::event::{Draft, Kind};
+use crate::common::Common;
+use crate::dry_run::{check_support, read_answer};
+use crate::event::{Draft, Kind, set_dry_run};
+use crate::exit::{End, Error};
 use crate::stack::Stack;
 use crate::terminal::output::{Output, Tone, plain};
-use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = DETAILS)]

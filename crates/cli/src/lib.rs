@@ -6,11 +6,13 @@
 
 mod attach;
 mod aws;
+mod common;
 mod completions;
 mod dns;
 mod doctor;
 mod dry_run;
 mod event;
+mod exit;
 mod explain;
 mod hash;
 mod invoke;
@@ -25,17 +27,15 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::aws::{AwsError, Kind};
+use crate::common::Common;
+use crate::exit::{EXIT_CODES, Error};
 use crate::terminal::output::Output;
-
-/// What the tool is called.
-const NAME: &str = "cognito-triggers";
 
 /// Looks after a deployment of the Cognito triggers.
 #[derive(Debug, Parser)]
-#[command(name = NAME, version, max_term_width = 80, after_help = EXIT_CODES)]
+#[command(name = "cognito-triggers", version, max_term_width = 80, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -43,16 +43,6 @@ pub struct Cli {
     #[command(flatten, next_help_heading = "Common options")]
     common: Common,
 }
-
-/// How a command ends, as `--help` shows it.
-const EXIT_CODES: &str = "\
-Exit codes:
-  0    done
-  1    done as far as possible: something was found that has to be looked at
-  2    the command line is wrong
-  3    AWS could not be asked, or refused (credentials, Region, permission)
-  4    AWS throttled the calls: run the command again later
-  130  interrupted; what was not dealt with is as it was";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -84,72 +74,6 @@ enum Command {
     Man(man::Options),
 }
 
-/// What every command takes.
-#[derive(Debug, Args)]
-struct Common {
-    /// How the result is printed
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
-    format: Format,
-    /// Profile of the AWS configuration files; else `AWS_PROFILE`
-    #[arg(long, global = true, value_name = "NAME")]
-    profile: Option<String>,
-    /// AWS Region; else that of the queue's URL, `AWS_REGION` or the profile
-    #[arg(long, global = true, value_name = "REGION")]
-    region: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// One JSON document
-    Json,
-}
-
-/// How a command ended that did not fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Done,
-    /// Something was found that the command cannot deal with.
-    LookAtIt,
-    Interrupted,
-}
-
-/// Why a command could not go on.
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    /// The arguments contradict each other or the deployment. clap finds most such errors before.
-    #[error("{0}")]
-    Usage(String),
-    #[error(transparent)]
-    Aws(#[from] AwsError),
-    /// Standard input or output.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-}
-
-impl Error {
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Usage(_) => 2,
-            Self::Aws(error) if error.kind == Kind::Throttled => 4,
-            Self::Aws(_) => 3,
-            Self::Io(_) => 1,
-        }
-    }
-}
-
-impl End {
-    fn exit_code(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::LookAtIt => 1,
-            Self::Interrupted => 130,
-        }
-    }
-}
-
 /// Runs a command to its exit code. `lookup` reads a variable of the environment.
 pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     let mut output = Output::new(cli.common.format);
@@ -165,8 +89,8 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
         Command::Event(options) => Box::pin(event::run(options, &cli.common, &mut output)).await,
         Command::Invoke(options) => Box::pin(invoke::run(options, &cli.common, &mut output)).await,
         Command::Smoke(options) => Box::pin(smoke::run(options, &cli.common, &mut output)).await,
-        Command::Completions(options) => completions::run(&options, &mut output),
-        Command::Man(options) => man::run(&options, &mut output),
+        Command::Completions(options) => completions::run(&options, Cli::command(), &mut output),
+        Command::Man(options) => man::run(&options, Cli::command(), &mut output),
     };
     match result {
         Ok(end) => end.exit_code().into(),
@@ -181,24 +105,10 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_defined_without_contradiction() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_exit_code_is_in_the_help() {
-        let throttled = AwsError { kind: Kind::Throttled, text: String::new() };
-        let other = AwsError { kind: Kind::Other, text: String::new() };
-        let codes = [End::Done, End::LookAtIt, End::Interrupted].map(End::exit_code).into_iter().chain(
-            [Error::Usage(String::new()), other.into(), throttled.into()].map(|error| error.exit_code()),
-        );
-        for code in codes {
-            assert!(EXIT_CODES.lines().any(|line| line.starts_with(&format!("  {code} "))), "{code}");
-        }
     }
 }

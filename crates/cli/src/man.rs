@@ -3,12 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command, CommandFactory as _};
+use clap::{Args, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
+use crate::exit::{EXIT_CODES, End, Error};
 use crate::terminal::output::Output;
-use crate::{Cli, EXIT_CODES, End, Error};
 
 /// What stands at the foot of each page.
 const SOURCE: &str = concat!("cognito-triggers ", env!("CARGO_PKG_VERSION"));
@@ -20,8 +20,9 @@ pub(crate) struct Options {
     folder: Option<PathBuf>,
 }
 
-pub(crate) fn run(options: &Options, output: &mut Output) -> Result<End, Error> {
-    let mut main = Cli::command().disable_help_subcommand(true);
+/// `tool` is the tool's whole command line.
+pub(crate) fn run(options: &Options, tool: Command, output: &mut Output) -> Result<End, Error> {
+    let mut main = tool.disable_help_subcommand(true);
     // Only now do the subcommands have the common options.
     main.build();
     match &options.folder {

@@ -10,11 +10,13 @@ use shared::trigger::Trigger;
 use crate::aws::lambda::Functions;
 use crate::aws::sqs::{Facts, Message, Queue};
 use crate::aws::{Aws, AwsError, Kind};
+use crate::common::Common;
+use crate::exit::{End, Error};
 use crate::record::{NotOurs, Record};
 use crate::stack::Stack;
 use crate::stop::Stop;
 use crate::terminal::output::{Output, Tone};
-use crate::{Common, End, Error};
+use crate::terminal::words::{count, duration};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = DETAILS)]
@@ -222,7 +224,7 @@ impl RedriveResult {
         match self {
             Self::Sent => format!("{was} sent again"),
             Self::SentNotDeleted => "was sent again, but is still in the queue".to_owned(),
-            Self::Expired(validity) => format!("{was} deleted: it was valid for {}", words(validity)),
+            Self::Expired(validity) => format!("{was} deleted: it was valid for {}", duration(validity)),
             Self::Repeated => format!("{was} deleted: the same event once more"),
             Self::Kept => "stays: still valid, --send sends it again".to_owned(),
             Self::Left(reason) => format!("left alone: {reason}"),
@@ -392,7 +394,7 @@ impl Entry {
         output.text(Tone::Plain, 0, "")?;
         let what = match (self.kind, self.channel, self.age_minutes) {
             (Some(kind), Some(channel), Some(minutes)) => {
-                let age = words(Duration::from_secs(60 * minutes));
+                let age = duration(Duration::from_secs(60 * minutes));
                 format!("{kind} by {channel}, at least {age} old: {}", self.outcome)
             }
             _ => format!("unreadable: {}", self.outcome),
@@ -486,11 +488,9 @@ impl RedriveSummary {
         if !self.events.is_empty() {
             output.text(Tone::Plain, 0, "")?;
             let Self { sent, deleted, left, .. } = self;
-            let number = self.events.len();
-            let events = if number == 1 { "event" } else { "events" };
-            let text = format!(
-                "{number} {events}: {sent} {would}sent again, {deleted} {would}deleted, {left} left alone."
-            );
+            let events = count(self.events.len(), "event");
+            let text =
+                format!("{events}: {sent} {would}sent again, {deleted} {would}deleted, {left} left alone.");
             output.text(Tone::Strong, 0, &text)?;
         }
         if self.hidden_elsewhere > 0 {
@@ -507,15 +507,6 @@ impl RedriveSummary {
             output.text(Tone::Plain, 0, "Run it with --send to do so.")?;
         }
         output.json(self)
-    }
-}
-
-/// A duration for people: whole minutes up to two hours, whole hours up to two days, then days.
-pub(crate) fn words(duration: Duration) -> String {
-    match duration.as_secs() / 60 {
-        minutes @ ..120 => format!("{minutes} min"),
-        minutes @ ..2880 => format!("{} h", minutes / 60),
-        minutes => format!("{} days", minutes / 60 / 24),
     }
 }
 
@@ -550,11 +541,5 @@ mod tests {
         check_region("https://queue.amazonaws.com/123456789012/failed", Some("us-east-1"));
         check_region("http://127.0.0.1:4566/123456789012/failed", None);
         assert!(region_of("failed").is_err());
-    }
-
-    #[test]
-    fn times_are_in_whole_minutes_hours_or_days() {
-        let minutes = |minutes: u64| words(Duration::from_secs(60 * minutes + 59));
-        assert_eq!([0, 119, 120, 2879, 2880].map(minutes), ["0 min", "119 min", "2 h", "47 h", "2 days"]);
     }
 }

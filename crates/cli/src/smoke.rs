@@ -22,12 +22,13 @@ use shared::trigger::{MessageKind, SignUpSource, Trigger};
 use crate::aws::lambda::{Functions, InvocationResponse};
 use crate::aws::ses::Ses;
 use crate::aws::{Aws, AwsError, Kind as ErrorKind};
-use crate::dry_run::{check_support, read_answer, set_dry_run};
-use crate::event::{CodeEncryptor, EventOverrides, Kind, random_code, simulator};
+use crate::common::Common;
+use crate::dry_run::{check_support, read_answer};
+use crate::event::{CodeEncryptor, EventOverrides, Kind, random_code, set_dry_run, simulator};
+use crate::exit::{End, Error};
 use crate::smoke::checks::SmokeResult;
 use crate::stack::Stack;
 use crate::terminal::output::{Output, Tone, plain};
-use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = DETAILS)]

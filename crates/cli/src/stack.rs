@@ -11,7 +11,27 @@ pub(crate) const EMAIL_IS_USERNAME: &str = "EmailIsUsername";
 
 /// A stack with a name, parameters and outputs. Its outputs name everything that the commands work on.
 #[derive(Clone, Debug)]
-pub(crate) struct Stack(StackDescription);
+pub(crate) struct Stack {
+    description: StackDescription,
+    /// Whether `CloudFormation` described it. If not, only the name is known.
+    described: bool,
+}
+
+/// The service that sends a stack's SMS and counts what they cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SmsService {
+    Sns,
+    EndUserMessaging,
+}
+
+impl SmsService {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sns => "SNS",
+            Self::EndUserMessaging => "End User Messaging",
+        }
+    }
+}
 
 impl Stack {
     /// Describes a stack, which may be named by its ARN.
@@ -19,7 +39,15 @@ impl Stack {
     /// # Errors
     /// If there is no such stack in the Region, or the call fails.
     pub(crate) async fn load(aws: &Aws, name: &str) -> Result<Self, AwsError> {
-        Stacks::new(aws).describe(name).await.map(Self)
+        let description = Stacks::new(aws).describe(name).await?;
+        Ok(Self { description, described: true })
+    }
+
+    /// A stack that the credentials can't describe: its name is known, which is also the namespace of its metrics, but
+    /// neither parameters nor outputs. It may be named by its ARN.
+    pub(crate) fn by_name_only(name: &str) -> Self {
+        let name = Arn::parse(name).and_then(Arn::stack_name).unwrap_or(name).to_owned();
+        Self { description: StackDescription { name, ..StackDescription::default() }, described: false }
     }
 
     /// Describes a stack that has to be one of the template.
@@ -50,16 +78,16 @@ impl Stack {
 
     /// The stack's name, also if it was named by its ARN.
     pub(crate) fn name(&self) -> &str {
-        &self.0.name
+        &self.description.name
     }
 
     /// A parameter's value, empty if the stack has no such parameter.
     pub(crate) fn parameter(&self, name: &str) -> &str {
-        self.0.parameters.get(name).map(String::as_str).unwrap_or_default()
+        self.description.parameters.get(name).map(String::as_str).unwrap_or_default()
     }
 
     fn output(&self, name: &str) -> Option<&str> {
-        self.0.outputs.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.description.outputs.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The ARN of a function, none of one that the stack doesn't deploy.
@@ -81,6 +109,11 @@ impl Stack {
         Some(Arn::parse(self.function_arn(trigger)?)?.lambda_function()?.name)
     }
 
+    /// The triggers whose functions the stack deploys. All of them if only its name is known.
+    pub(crate) fn triggers(&self) -> impl Iterator<Item = Trigger> {
+        Trigger::ALL.into_iter().filter(|trigger| !self.described || self.function_name(*trigger).is_some())
+    }
+
     /// Whether the stack creates its user pool, instead of being for an existing one.
     pub(crate) fn creates_user_pool(&self) -> bool {
         self.parameter("UserPoolId").is_empty()
@@ -88,12 +121,37 @@ impl Stack {
 
     /// The value of [`EMAIL_IS_USERNAME`], `None` if the stack has no such parameter.
     pub(crate) fn email_is_username(&self) -> Option<&str> {
-        self.0.parameters.get(EMAIL_IS_USERNAME).map(String::as_str)
+        self.description.parameters.get(EMAIL_IS_USERNAME).map(String::as_str)
     }
 
     /// Whether Cognito sends the messages of at least one channel itself, with the texts of the custom message function.
     pub(crate) fn cognito_sends_messages(&self) -> bool {
         ["EmailDelivery", "SmsDelivery"].iter().any(|delivery| self.parameter(delivery) == "cognito")
+    }
+
+    /// The service that sends the SMS, `None` if the stack has none or isn't described.
+    pub(crate) fn sms_service(&self) -> Option<SmsService> {
+        let has_sender = self.function_name(Trigger::CustomSmsSender).is_some();
+        match (has_sender, self.parameter("SmsDelivery"), self.parameter("SmsProvider")) {
+            (true, _, "end-user-messaging") => Some(SmsService::EndUserMessaging),
+            (true, ..) | (false, "cognito", _) => Some(SmsService::Sns),
+            _ => None,
+        }
+    }
+
+    /// The Region whose SES the custom email sender uses, `None` if the stack doesn't deploy it. The default is the
+    /// stack's own Region.
+    pub(crate) fn ses_region<'a>(&'a self, own: &'a str) -> Option<&'a str> {
+        self.function_name(Trigger::CustomEmailSender)?;
+        Some(self.parameter("SesRegion")).filter(|region| !region.is_empty()).or(Some(own))
+    }
+
+    /// The logical ID of one of the stack's alarms. `CloudFormation` names a resource `STACK-ID-SUFFIX`, and neither
+    /// an ID nor a suffix has a dash. So `STACK-OTHER-ID-SUFFIX` belongs to another stack.
+    pub(crate) fn alarm_id<'a>(&self, alarm_name: &'a str) -> Option<&'a str> {
+        let rest = alarm_name.strip_prefix(self.name())?.strip_prefix('-')?;
+        let (id, suffix) = rest.split_once('-')?;
+        (!id.is_empty() && !suffix.contains('-')).then_some(id)
     }
 
     /// The `LambdaConfig` that a stack for an existing user pool attaches, as JSON.
@@ -116,6 +174,11 @@ impl Stack {
         self.output("OnFailureQueueUrl")
     }
 
+    /// The name of that queue.
+    pub(crate) fn queue_name(&self) -> Option<&str> {
+        self.queue_url().and_then(|url| url.rsplit('/').next())
+    }
+
     /// The role with all permissions that `redrive` needs.
     pub(crate) fn redrive_role_arn(&self) -> Option<&str> {
         self.output("RedriveRoleArn")
@@ -130,7 +193,8 @@ impl Stack {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
         let (parameters, outputs) = (map(parameters), map(outputs));
-        Self(StackDescription { name: name.to_owned(), parameters, outputs })
+        let description = StackDescription { name: name.to_owned(), parameters, outputs };
+        Self { description, described: true }
     }
 }
 
@@ -160,5 +224,45 @@ mod tests {
             error.text,
             "the stack shop has no output PreSignUpFunctionArn: check that it is a stack of the Cognito triggers"
         );
+    }
+
+    #[test]
+    fn the_sms_service_follows_from_who_sends() {
+        let check = |parameters: &[(&str, &str)], functions: &[&str], expected| {
+            let arn = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-Function-AbC123xYz";
+            let outputs: Vec<_> = functions.iter().map(|output| (*output, arn)).collect();
+            let stack = Stack::sample("triggers", parameters, &outputs);
+            assert_eq!(stack.sms_service(), expected, "{parameters:?}");
+        };
+        let (ours, without) =
+            (["PreSignUpFunctionArn", "CustomSmsSenderFunctionArn"], ["PreSignUpFunctionArn"]);
+        check(&[("SmsDelivery", "none"), ("SmsProvider", "sns")], &without, None);
+        check(&[("SmsDelivery", "cognito"), ("SmsProvider", "sns")], &without, Some(SmsService::Sns));
+        check(&[("SmsDelivery", "sender"), ("SmsProvider", "sns")], &ours, Some(SmsService::Sns));
+        let eum = [("SmsDelivery", "sender"), ("SmsProvider", "end-user-messaging")];
+        check(&eum, &ours, Some(SmsService::EndUserMessaging));
+    }
+
+    #[test]
+    fn an_alarm_of_a_stack_with_a_longer_name_is_another_stacks() {
+        let triggers = Stack::by_name_only("triggers");
+        assert_eq!(triggers.alarm_id("triggers-FailedEventsAlarm-1AB2CD3EF4GH5"), Some("FailedEventsAlarm"));
+        for other in
+            ["triggers-prod-FailedEventsAlarm-1AB2", "triggersFailedEventsAlarm-1AB2", "triggers-", "other"]
+        {
+            assert_eq!(triggers.alarm_id(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_stack_may_be_named_by_its_arn() {
+        let arn = "arn:aws:cloudformation:eu-central-1:123456789012:stack/triggers/0123-4567";
+        assert_eq!(Stack::by_name_only(arn).name(), "triggers");
+    }
+
+    #[test]
+    fn only_a_described_stack_is_known_to_lack_a_function() {
+        assert_eq!(Stack::by_name_only("triggers").triggers().count(), Trigger::ALL.len());
+        assert_eq!(Stack::sample("triggers", &[], &[("Bucket", "x")]).triggers().count(), 0);
     }
 }

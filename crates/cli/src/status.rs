@@ -3,7 +3,7 @@
 mod ask;
 mod chart;
 mod clock;
-mod deployment;
+mod counter;
 mod look;
 mod stack_status;
 
@@ -11,14 +11,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
-use self::clock::HOUR;
-use self::deployment::Deployment;
-use self::look::Shell;
+use self::clock::Window;
+use self::look::{Shell, looks};
 use self::stack_status::{StackStatus, Unknown};
 use crate::aws::{Aws, AwsError, Kind};
+use crate::common::Common;
+use crate::exit::{End, Error};
 use crate::stack::Stack;
 use crate::terminal::output::Output;
-use crate::{Common, End, Error};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = DETAILS)]
@@ -48,31 +48,6 @@ What cannot be asked for is named, and the rest is shown. The exit code is 1 whe
 then the output says what to run; --format json has the same in \"look_at\". CloudWatch charges for every metric that \
 is asked for, some 50 a run.";
 
-/// Which hours are looked at, in seconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Window {
-    start: u64,
-    /// Exclusive.
-    end: u64,
-    now: u64,
-}
-
-impl Window {
-    fn new(now: u64, hours: u8) -> Self {
-        let end = now.next_multiple_of(HOUR);
-        Self { start: end.saturating_sub(HOUR * u64::from(hours)), end, now }
-    }
-
-    fn hours(self) -> usize {
-        usize::try_from((self.end - self.start) / HOUR).unwrap_or_default()
-    }
-
-    /// The number of the hour in which a time lies.
-    fn hour(self, time: u64) -> Option<usize> {
-        usize::try_from(time.checked_sub(self.start)? / HOUR).ok().filter(|hour| *hour < self.hours())
-    }
-}
-
 pub(crate) async fn run(
     options: Options,
     common: &Common,
@@ -82,17 +57,15 @@ pub(crate) async fn run(
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let window = Window::new(options.until.unwrap_or(now), options.hours);
     let aws = Aws::load(common, None).await?;
-    let (mut deployment, refused) = deployment(&aws, &options.stack_name).await?;
-    if options.without_users {
-        deployment.pool = None;
-    }
-    let responses = Box::pin(ask::ask(&aws, &deployment, window)).await;
-    let shell = Shell::new(common);
-    let mut status = StackStatus::new(&deployment, aws.region(), window, responses, &shell);
+    let (stack, denied) = load(&aws, &options.stack_name).await?;
+    let pool = if options.without_users { None } else { stack.user_pool_id() };
+    let responses = Box::pin(ask::ask(&aws, &stack, pool, window)).await;
+    let mut status = StackStatus::new(&stack, aws.region(), window, responses);
     if let Some(error) = status.nothing {
         return Err(error.into());
     }
-    if let Some(error) = refused {
+    status.look_at = looks(&status, &stack, &Shell::new(common));
+    if let Some(error) = denied {
         let what = vec![
             "on-failure destination, user pool, SES and SMS of the stack",
             "errors and throttles that Lambda counts",
@@ -104,11 +77,15 @@ pub(crate) async fn run(
     Ok(if status.look_at.is_empty() { End::Done } else { End::LookAtIt })
 }
 
-/// What the stack consists of. If these credentials are denied that, what is known by its name, and the error.
-async fn deployment(aws: &Aws, stack: &str) -> Result<(Deployment, Option<AwsError>), AwsError> {
-    match Stack::load(aws, stack).await {
-        Ok(stack) => Ok((Deployment::of(&stack, aws.region())?, None)),
-        Err(error) if error.kind == Kind::Denied => Ok((Deployment::by_name_only(stack), Some(error))),
+/// The stack. If the credentials are denied its description, what is known by its name, and the error.
+async fn load(aws: &Aws, name: &str) -> Result<(Stack, Option<AwsError>), AwsError> {
+    match Stack::load(aws, name).await {
+        Ok(stack) if stack.triggers().next().is_none() => {
+            let text = format!("the stack {} deploys none of the Cognito triggers", stack.name());
+            Err(AwsError::new(Kind::NotFound, text))
+        }
+        Ok(stack) => Ok((stack, None)),
+        Err(error) if error.kind == Kind::Denied => Ok((Stack::by_name_only(name), Some(error))),
         Err(error) => Err(error),
     }
 }
@@ -123,41 +100,9 @@ fn speaks_utf8(lookup: &dyn Fn(&str) -> Option<String>) -> bool {
     })
 }
 
-/// A sum of whole numbers, as CloudWatch gives it.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "what is no count becomes the nearest one"
-)]
-fn whole(value: f64) -> u64 {
-    value.round() as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_window_is_whole_hours_with_the_present_one() {
-        let check = |now, hours, start, end| {
-            let window = Window::new(clock::parse(now).unwrap(), hours);
-            assert_eq!(
-                (clock::stamp(window.start).as_str(), clock::stamp(window.end).as_str()),
-                (start, end)
-            );
-            assert_eq!(window.hours(), usize::from(hours));
-        };
-        check("2026-11-22T12:00:00Z", 24, "2026-11-21T12:00:00Z", "2026-11-22T12:00:00Z");
-        check("2026-11-22T12:00:01Z", 24, "2026-11-21T13:00:00Z", "2026-11-22T13:00:00Z");
-        check("2026-11-22T12:59:59Z", 1, "2026-11-22T12:00:00Z", "2026-11-22T13:00:00Z");
-    }
-
-    #[test]
-    fn points_outside_of_the_window_belong_to_no_hour() {
-        let window = Window::new(10 * HOUR, 2);
-        let hours = [8 * HOUR - 1, 8 * HOUR, 9 * HOUR - 1, 9 * HOUR, 10 * HOUR].map(|time| window.hour(time));
-        assert_eq!(hours, [None, Some(0), Some(0), Some(1), None]);
-    }
 
     #[test]
     fn blocks_are_drawn_where_the_locale_has_them() {
@@ -172,10 +117,5 @@ mod tests {
         check(&[("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")], false);
         check(&[("LC_ALL", ""), ("LC_CTYPE", "en_US.utf8")], true);
         check(&[("LANG", "de_DE.ISO-8859-1")], false);
-    }
-
-    #[test]
-    fn counts_are_never_negative_or_too_large() {
-        assert_eq!([-1.0, 0.4, 2.0, f64::NAN, 1e300].map(whole), [0, 0, 2, 0, u64::MAX]);
     }
 }

@@ -10,8 +10,9 @@ use shared::trigger::Trigger;
 
 use super::Target;
 use crate::aws::{Aws, AwsError, Call, Kind};
+use crate::common::Common;
+use crate::exit::Error;
 use crate::stack::Stack;
-use crate::{Common, Error};
 
 /// A stack, a user pool, and the clients for their Region.
 pub(super) struct Attachment {

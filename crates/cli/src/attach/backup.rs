@@ -10,7 +10,7 @@ use aws_smithy_types::date_time::{DateTime, Format};
 use pool::description::Description;
 use pool::triggers::Triggers;
 
-use crate::Error;
+use crate::exit::Error;
 
 /// The default path of a backup: `eu-central-1_Example01-2026-11-22T085500Z.json`.
 pub(super) fn default_path(pool: &Description) -> PathBuf {

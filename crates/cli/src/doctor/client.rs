@@ -194,7 +194,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::doctor::finding::Level;
+    use crate::doctor::level::Level;
 
     fn client(name: &str, has_secret: bool, masks_unknown_users: bool) -> AppClient {
         AppClient { id: format!("id of {name}"), name: name.to_owned(), has_secret, masks_unknown_users }

@@ -1,6 +1,7 @@
 //! What all findings together mean.
 
-use super::finding::{Finding, Level};
+use super::finding::Finding;
+use super::level::Level;
 use super::registry::Area;
 use crate::terminal::words::count;
 

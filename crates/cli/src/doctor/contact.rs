@@ -54,6 +54,9 @@ impl Contact {
     }
 }
 
+/// When a contact may be marked as verified.
+pub(super) const OWN_CONTACT: &str = "Only if you know that the contact belongs to the user (anyone who receives the code can take over the account):";
+
 /// An attribute in words.
 pub(super) fn attribute_in_words(attribute: &str) -> &str {
     match attribute {

@@ -5,7 +5,7 @@ pub(super) mod text;
 
 use super::conclusion::{AreaFindings, Conclusion};
 use super::event::Event;
-use crate::Format;
+use crate::common::Format;
 use crate::terminal::output::Output;
 
 /// Shows all findings and the conclusion.

@@ -2,24 +2,10 @@
 
 use serde::{Serialize, Serializer};
 
+use super::level::Level;
 use super::registry::CheckId;
-use super::severity;
 use super::step::Step;
 use crate::aws::AwsError;
-
-/// How much a finding matters to a user who got no code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Level {
-    /// As it should be.
-    Ok,
-    /// The check couldn't run: a permission is missing, DNS or a service doesn't answer.
-    NotChecked,
-    /// Can keep codes from arriving, but need not.
-    Warning,
-    /// Explains why no code arrives.
-    Cause,
-}
 
 /// The result of one check.
 #[derive(Clone, Debug, Serialize)]
@@ -76,9 +62,9 @@ impl Serialize for Evidence {
 }
 
 impl Finding {
-    /// The level is a proposal: [`severity`] decides.
+    /// The level is what the check proposes, but never more than its entry in the registry.
     pub(super) fn new(check: CheckId, proposed: Level, summary: impl Into<String>) -> Self {
-        let level = severity::level(check, proposed);
+        let level = proposed.min(check.check().worst);
         Self { check, level, summary: summary.into(), remedies: Vec::new(), evidence: Vec::new() }
     }
 
@@ -124,5 +110,17 @@ impl Finding {
 
     pub(super) fn advice(self, advice: impl Into<String>) -> Self {
         self.remedy(Remedy::Advice(advice.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_check_reports_more_than_its_entry_in_the_registry() {
+        assert_eq!(Finding::cause(CheckId::EmailDkim, "").level, Level::Warning);
+        assert_eq!(Finding::cause(CheckId::EmailIdentity, "").level, Level::Cause);
+        assert_eq!(Finding::warning(CheckId::EmailIdentity, "").level, Level::Warning);
     }
 }

@@ -1,11 +1,12 @@
 //! `--fix`: offers each step, and runs it after a confirmation.
 
 use super::conclusion::AreaFindings;
-use super::finding::{Finding, Level, Remedy};
+use super::finding::{Finding, Remedy};
+use super::level::Level;
 use super::step::Step;
 use crate::aws::Aws;
+use crate::exit::{End, Error};
 use crate::terminal::output::{Output, Tone};
-use crate::{End, Error};
 
 /// Offers every step that fixes something. `None` if there was nothing to offer or nothing was done.
 ///

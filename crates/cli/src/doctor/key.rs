@@ -2,37 +2,24 @@
 
 mod decrypt;
 mod grants;
+mod key_use;
 mod state;
 
-use std::collections::BTreeMap;
-
-use pool::permission::COGNITO;
-use pool::policy::{Policy, Principal, Request};
+use pool::policy::Policy;
 use shared::arn::Arn;
 use shared::trigger::Trigger;
 
-use super::finding::{Finding, Level};
-use super::function::{AttachedFunction, account_of, attach_command};
+use super::finding::Finding;
+use super::function::{AttachedFunction, attach_command};
+use super::level::Level;
 use super::registry::CheckId;
-use super::step::region_of;
 use super::subject::Subject;
 use crate::aws::cognito::Pool;
 use crate::aws::iam::Policies;
 use crate::aws::kms::{Grant, Key, Keys};
 use crate::aws::{AwsError, Kind};
-use crate::terminal::shell::quote;
-
-/// The member of the encryption context that names the user pool of a code, and the condition on it.
-const POOL_IN_CONTEXT: &str = "userpool-id";
-const CONTEXT_CONDITION: &str = "kms:EncryptionContext:userpool-id";
-
-/// That condition key as the reader of policies compares it: in lower case.
-const CONTEXT_CONDITION_KEY: &str = "kms:encryptioncontext:userpool-id";
-
-const SENDER_PAGE: &str =
-    "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-sender-triggers.html";
-const GRANT_PAGE: &str = "https://docs.aws.amazon.com/kms/latest/developerguide/grants.html";
-const KEY_POLICY_PAGE: &str = "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html";
+use decrypt::SenderRole;
+use key_use::{CONTEXT_CONDITION, SENDER_PAGE};
 
 /// What KMS and IAM returned.
 struct KeyFacts<'a> {
@@ -43,13 +30,6 @@ struct KeyFacts<'a> {
     policy: Result<String, AwsError>,
     /// What IAM returned for each sender's role.
     roles: Vec<SenderRole<'a>>,
-}
-
-/// Whether IAM allows the role of a sender to decrypt.
-struct SenderRole<'a> {
-    sender: AttachedFunction<'a>,
-    role_arn: String,
-    allowed: Result<bool, AwsError>,
 }
 
 pub(super) async fn check(subject: &Subject<'_>) -> Vec<Finding> {
@@ -176,57 +156,4 @@ impl<'a> KeyFacts<'a> {
 
 fn is_alias(arn: &str) -> bool {
     Arn::parse(arn).is_some_and(|arn| arn.resource().starts_with("alias/"))
-}
-
-/// A role decrypts a code of a user pool.
-fn decryption<'a>(role_arn: &'a str, pool: &'a Pool) -> Request<'a> {
-    let account = account_of(role_arn);
-    Request {
-        action: "kms:Decrypt",
-        principal: Principal::Role { arn: role_arn, account },
-        context: BTreeMap::from([
-            (CONTEXT_CONDITION_KEY, pool.id.as_str()),
-            ("aws:principalarn", role_arn),
-            ("aws:principalaccount", account),
-            ("kms:calleraccount", account),
-        ]),
-    }
-}
-
-/// Cognito encrypts a code of a user pool.
-fn encryption<'a>(action: &'a str, pool: &'a Pool) -> Request<'a> {
-    Request {
-        action,
-        principal: Principal::Service(COGNITO),
-        context: BTreeMap::from([(CONTEXT_CONDITION_KEY, pool.id.as_str())]),
-    }
-}
-
-/// "for all user pools except …", if there are any.
-fn except(exempted: &[String]) -> String {
-    if exempted.is_empty() {
-        String::new()
-    } else {
-        format!(" for all user pools except {}", exempted.join(", "))
-    }
-}
-
-/// The command that shows the policy of a key.
-fn show_policy(key_arn: &str) -> String {
-    let region = region_of(key_arn);
-    format!("aws kms get-key-policy --key-id {} --region {} --output text", quote(key_arn), quote(region))
-}
-
-#[cfg(test)]
-fn test_pool() -> Pool {
-    Pool {
-        id: "eu-central-1_Example01".to_owned(),
-        arn: "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01".to_owned(),
-        ..Pool::default()
-    }
-}
-
-#[cfg(test)]
-fn test_condition(operator: &str, pool_id: &str) -> String {
-    format!(r#","Condition":{{"{operator}":{{"{CONTEXT_CONDITION}":"{pool_id}"}}}}"#)
 }

@@ -4,7 +4,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::finding::Level;
+use super::level::Level;
 
 /// A section of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -7,7 +7,8 @@ use shared::settings::{ConfigError, InLayer, Noted, Settings};
 use shared::trigger::Trigger;
 
 use super::contact::Contact;
-use super::finding::{Finding, Level};
+use super::finding::Finding;
+use super::level::Level;
 use super::registry::CheckId;
 use crate::terminal::output::plain;
 

@@ -1,11 +1,8 @@
-//! The one place that decides how severe a finding is.
-//!
-//! A check proposes a level from what it sees. The registry caps it, and circumstances that no single check knows turn
-//! a cause into a warning.
+//! Circumstances that no single check knows turn a cause into a warning.
 
 use super::contact::Contact;
-use super::finding::{Finding, Level};
-use super::registry::CheckId;
+use super::finding::Finding;
+use super::level::Level;
 
 /// Why a problem that stops messages is not the cause of a missing code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +32,6 @@ impl Mitigation {
     }
 }
 
-/// The level that a check reports: what it proposes, but never more than its entry in the registry.
-pub(super) fn level(check: CheckId, proposed: Level) -> Level {
-    proposed.min(check.check().worst)
-}
-
 /// A cause becomes a warning; everything else stays as it is.
 pub(super) fn mitigate(mut finding: Finding, mitigation: Mitigation) -> Finding {
     if finding.level == Level::Cause {
@@ -64,6 +56,7 @@ pub(super) fn for_channel(finding: Finding, affected: Contact, used: Option<&[Co
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::registry::CheckId;
 
     fn judged(used: Option<&[Contact]>) -> (Level, String) {
         let finding = for_channel(Finding::cause(CheckId::SmsSpend, "no more SMS."), Contact::Phone, used);
@@ -78,13 +71,6 @@ mod tests {
         let warning = |words: &str| (Level::Warning, format!("no more SMS; {words}"));
         assert_eq!(judged(Some(&[Contact::Email])), warning("this user's codes go by email"));
         assert_eq!(judged(Some(&[])), warning("this user gets no codes by SMS"));
-    }
-
-    #[test]
-    fn no_check_reports_more_than_its_entry_in_the_registry() {
-        assert_eq!(Finding::cause(CheckId::EmailDkim, "").level, Level::Warning);
-        assert_eq!(Finding::cause(CheckId::EmailIdentity, "").level, Level::Cause);
-        assert_eq!(Finding::warning(CheckId::EmailIdentity, "").level, Level::Warning);
     }
 
     #[test]

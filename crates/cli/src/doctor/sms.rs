@@ -10,15 +10,14 @@ mod sns;
 
 use std::collections::BTreeMap;
 
-use shared::phone::{Country, PhoneNumber, SmsPermission, SmsRefusal, Territory};
+use shared::phone::{PhoneNumber, SmsPermission, SmsRefusal};
 use shared::trigger::Trigger;
 
-use super::contact::Contact;
+use super::contact::{Contact, OWN_CONTACT};
 use super::finding::Finding;
 use super::registry::CheckId;
 use super::settings::{blocked_domain, read, unusable};
 use super::subject::Subject;
-use super::user::OWN_CONTACT;
 use crate::aws::cognito::Pool;
 use crate::terminal::output::plain;
 use crate::terminal::shell::quote;
@@ -63,14 +62,6 @@ fn uses_sms(pool: &Pool) -> bool {
     named(&pool.recovery, "verified_phone_number")
         || named(&pool.auto_verified, "phone_number")
         || (pool.mfa != "OFF" && pool.sms.is_some())
-}
-
-/// The country of a number that can get SMS.
-fn country_of(number: &PhoneNumber) -> Option<Country> {
-    match number.territory() {
-        Territory::Country(country) => Some(country),
-        Territory::Never(_) | Territory::Unknown => None,
-    }
 }
 
 /// What follows from the number itself and from the settings of custom-sms-sender.

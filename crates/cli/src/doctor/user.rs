@@ -30,6 +30,3 @@ pub(super) async fn check(subject: &Subject<'_>) -> Vec<Finding> {
     findings.extend(client::findings(&clients, subject.pool_id));
     findings
 }
-
-/// When a contact may be marked as verified.
-pub(super) const OWN_CONTACT: &str = "Only if you know that the contact belongs to the user (anyone who receives the code can take over the account):";

@@ -2,9 +2,8 @@
 
 use std::io::{IsTerminal as _, Write};
 
-use super::Window;
-use super::clock::{self, HOUR};
-use super::deployment::{Deployment, SmsService};
+use super::clock::{self, HOUR, Window};
+use super::counter;
 use crate::aws::cloudwatch::{Alarm, CloudWatch, Point, Series, Span, Statistic};
 use crate::aws::cognito;
 use crate::aws::end_user_messaging::EndUserMessaging;
@@ -12,11 +11,12 @@ use crate::aws::ses::{self, Ses};
 use crate::aws::sns::Sns;
 use crate::aws::sqs::Queue;
 use crate::aws::{Aws, AwsError};
+use crate::stack::{SmsService, Stack};
 
 /// The responses of AWS. `None` if there was no reason to ask.
 #[derive(Debug)]
 pub(super) struct AwsResponses {
-    /// For each counter of the deployment its points.
+    /// The points of each counter, in the order of [`counter::all_series`].
     pub(super) counted: Result<Vec<Vec<Point>>, AwsError>,
     pub(super) failed_events: Option<Result<u64, AwsError>>,
     /// Seconds; no age where CloudWatch has none.
@@ -37,25 +37,25 @@ pub(super) struct Limit {
     pub(super) most: Option<i64>,
 }
 
-/// Asks for everything at once; what fails keeps nothing else from being asked.
-pub(super) async fn ask(aws: &Aws, deployment: &Deployment, window: Window) -> AwsResponses {
+/// Asks for everything at once; what fails keeps nothing else from being asked. Counts the unconfirmed users of `pool`.
+pub(super) async fn ask(aws: &Aws, stack: &Stack, pool: Option<&str>, window: Window) -> AwsResponses {
     let cloudwatch = CloudWatch::new(aws);
-    let (counted, alarms) = (deployment.counted(), format!("{}-", deployment.stack));
+    let (counted, alarms) = (counter::all_series(stack), format!("{}-", stack.name()));
     let mut progress = Progress::new(std::io::stderr(), std::io::stderr().is_terminal());
     let (counted, failed_events, oldest, unconfirmed, ses, spent, limit, alarms) = tokio::join!(
         cloudwatch.points(&counted, Span { start: window.start, end: window.end, period: 3600 }),
-        maybe(deployment.queue.as_deref(), async |url| Queue::new(aws, url).length().await),
-        maybe(deployment.queue_name(), async |name| oldest(&cloudwatch, name, window.now).await),
-        maybe(deployment.pool.as_deref(), async |pool| {
+        maybe(stack.queue_url(), async |url| Queue::new(aws, url).length().await),
+        maybe(stack.queue_name(), async |name| oldest(&cloudwatch, name, window.now).await),
+        maybe(pool, async |pool| {
             let time = window.start..window.end;
             let users = Box::pin(cognito::count_unconfirmed(aws, pool, time, |seen| progress.show(seen)));
             let users = users.await;
             progress.clear();
             users
         }),
-        maybe(deployment.ses.as_deref(), async |region| Ses::new(aws, region).account().await),
-        maybe(deployment.sms, async |sms| spent(&cloudwatch, sms, window.now).await),
-        maybe(deployment.sms, async |sms| limit(aws, sms).await),
+        maybe(stack.ses_region(aws.region()), async |region| Ses::new(aws, region).account().await),
+        maybe(stack.sms_service(), async |sms| spent(&cloudwatch, sms, window.now).await),
+        maybe(stack.sms_service(), async |sms| limit(aws, sms).await),
         cloudwatch.ringing(&alarms),
     );
     AwsResponses { counted, failed_events, oldest, unconfirmed, ses, spent, limit, alarms }
@@ -82,13 +82,21 @@ async fn oldest(cloudwatch: &CloudWatch, queue: &str, now: u64) -> Result<Option
     };
     let end = now.next_multiple_of(300);
     let span = Span { start: end.saturating_sub(HOUR), end, period: 300 };
-    Ok(newest(&cloudwatch.points(&[age], span).await?).map(super::whole))
+    Ok(newest(&cloudwatch.points(&[age], span).await?).map(counter::whole))
 }
 
 /// US dollars that the SMS of the month have cost.
 async fn spent(cloudwatch: &CloudWatch, sms: SmsService, now: u64) -> Result<Option<f64>, AwsError> {
+    let (namespace, metric) = match sms {
+        // Source: "Monitoring Amazon SNS topics using CloudWatch", Amazon SNS developer guide.
+        SmsService::Sns => ("AWS/SNS", "SMSMonthToDateSpentUSD"),
+        // Source: "Monitoring AWS End User Messaging SMS with Amazon CloudWatch", its user guide.
+        SmsService::EndUserMessaging => ("AWS/SMSVoice", "TextMessageMonthlySpend"),
+    };
+    let namespace = namespace.to_owned();
+    let spent = Series { namespace, metric, dimension: None, statistic: Statistic::Maximum };
     let span = Span { start: clock::month(now), end: now.next_multiple_of(HOUR), period: 3600 };
-    Ok(newest(&cloudwatch.points(&[sms.spent()], span).await?))
+    Ok(newest(&cloudwatch.points(&[spent], span).await?))
 }
 
 fn newest(series: &[Vec<Point>]) -> Option<f64> {

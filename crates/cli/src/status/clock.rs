@@ -6,6 +6,31 @@ use aws_smithy_types::date_time::Format;
 /// Seconds of an hour.
 pub(super) const HOUR: u64 = 3600;
 
+/// Which hours are looked at, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    pub(super) start: u64,
+    /// Exclusive.
+    pub(super) end: u64,
+    pub(super) now: u64,
+}
+
+impl Window {
+    pub(super) fn new(now: u64, hours: u8) -> Self {
+        let end = now.next_multiple_of(HOUR);
+        Self { start: end.saturating_sub(HOUR * u64::from(hours)), end, now }
+    }
+
+    pub(super) fn hours(self) -> usize {
+        usize::try_from((self.end - self.start) / HOUR).unwrap_or_default()
+    }
+
+    /// The number of the hour in which a time lies.
+    pub(super) fn hour(self, time: u64) -> Option<usize> {
+        usize::try_from(time.checked_sub(self.start)? / HOUR).ok().filter(|hour| *hour < self.hours())
+    }
+}
+
 /// Reads `2026-11-22T12:00:00Z`.
 ///
 /// # Errors
@@ -57,5 +82,24 @@ mod tests {
         for wrong in ["", "yesterday", "2026-11-22", "2026-11-22T12:00:00", "1969-12-31T23:59:59Z"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_window_is_whole_hours_with_the_present_one() {
+        let check = |now, hours, start, end| {
+            let window = Window::new(parse(now).unwrap(), hours);
+            assert_eq!((stamp(window.start).as_str(), stamp(window.end).as_str()), (start, end));
+            assert_eq!(window.hours(), usize::from(hours));
+        };
+        check("2026-11-22T12:00:00Z", 24, "2026-11-21T12:00:00Z", "2026-11-22T12:00:00Z");
+        check("2026-11-22T12:00:01Z", 24, "2026-11-21T13:00:00Z", "2026-11-22T13:00:00Z");
+        check("2026-11-22T12:59:59Z", 1, "2026-11-22T12:00:00Z", "2026-11-22T13:00:00Z");
+    }
+
+    #[test]
+    fn points_outside_of_the_window_belong_to_no_hour() {
+        let window = Window::new(10 * HOUR, 2);
+        let hours = [8 * HOUR - 1, 8 * HOUR, 9 * HOUR - 1, 9 * HOUR, 10 * HOUR].map(|time| window.hour(time));
+        assert_eq!(hours, [None, Some(0), Some(0), Some(1), None]);
     }
 }

@@ -8,23 +8,16 @@ use shared::outcome::Outcome;
 use shared::trigger::Trigger;
 
 use super::clock;
-use super::deployment::{Counter, Deployment, Function, SmsService, alarms};
-use super::stack_status::{Mail, SmsSpend, StackStatus};
-use crate::Common;
-use crate::aws::cloudwatch::Alarm;
-use crate::redrive::words;
+use super::counter::Counter;
+use super::stack_status::{ActiveAlarm, Look, Mail, SmsSpend, StackStatus};
+use crate::common::Common;
+use crate::stack::{SmsService, Stack};
 use crate::terminal::output::plain;
 use crate::terminal::shell::quote;
+use crate::terminal::words::{count, duration};
 
 /// Of a limit, from which it is worth a word: time is left to have it raised.
 const NEARLY: f64 = 0.8;
-
-/// One finding, and the command to begin with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Look {
-    pub(super) what: String,
-    pub(super) command: String,
-}
 
 /// Commands for the same account and Region.
 pub(super) struct Shell {
@@ -69,20 +62,15 @@ impl Shell {
 }
 
 /// Everything that has to be looked at; what the same command shows stands together.
-pub(super) fn looks(
-    status: &StackStatus,
-    alarms: &[Alarm],
-    deployment: &Deployment,
-    shell: &Shell,
-) -> Vec<Look> {
+pub(super) fn looks(status: &StackStatus, stack: &Stack, shell: &Shell) -> Vec<Look> {
     let mut looks = Vec::new();
     looks.extend(failed_events(status, shell));
-    for function in &deployment.functions {
-        looks.extend(failures(status, function, shell));
+    for trigger in stack.triggers() {
+        looks.extend(failures(status, stack, trigger, shell));
     }
     looks.extend(status.ses.iter().flat_map(|mail| of_ses(status, mail, shell)));
     looks.extend(status.sms_spend.as_ref().and_then(|spend| of_sms(spend, shell)));
-    looks.extend(alarms.iter().filter_map(|alarm| of_alarm(status, alarm, deployment, shell)));
+    looks.extend(status.alarms.iter().flatten().map(|alarm| of_alarm(status, alarm, stack, shell)));
     let order: Vec<_> = looks.iter().map(|look: &Look| look.command.clone()).collect();
     looks.sort_by_key(|look| order.iter().position(|command| *command == look.command));
     looks
@@ -92,11 +80,11 @@ fn failed_events(status: &StackStatus, shell: &Shell) -> Option<Look> {
     let events = status.failed_events.as_ref()?;
     let waiting = events.waiting.filter(|number| *number > 0)?;
     let oldest =
-        events.oldest_seconds.map(|age| format!(", the oldest for {}", words(Duration::from_secs(age))));
+        events.oldest_seconds.map(|age| format!(", the oldest for {}", duration(Duration::from_secs(age))));
     Some(Look {
         what: format!(
             "{} in the on-failure destination{}",
-            many(waiting, "failed event"),
+            count(waiting, "failed event"),
             oldest.unwrap_or_default()
         ),
         command: shell.redrive(&status.stack),
@@ -104,29 +92,31 @@ fn failed_events(status: &StackStatus, shell: &Shell) -> Option<Look> {
 }
 
 /// What the functions and Lambda counted that does not pass by itself.
-fn failures(status: &StackStatus, function: &Function, shell: &Shell) -> Vec<Look> {
-    let name = function.trigger.package();
-    let log = || shell.errors(function.trigger, status);
-    let count = |counter: Counter| Some(status.total(function.trigger, counter)).filter(|number| *number > 0);
-    let configuration = count(Metric::FailedConfiguration.into()).map(|number| Look {
-        what: format!("{name} failed {} for a reason that no retry fixes", many(number, "time")),
+fn failures(status: &StackStatus, stack: &Stack, trigger: Trigger, shell: &Shell) -> Vec<Look> {
+    let name = trigger.package();
+    let log = || shell.errors(trigger, status);
+    let counted = |counter: Counter| Some(status.total(trigger, counter)).filter(|number| *number > 0);
+    let configuration = counted(Metric::FailedConfiguration.into()).map(|number| Look {
+        what: format!("{name} failed {} for a reason that no retry fixes", count(number, "time")),
         command: log(),
     });
-    let malformed = count(Metric::FailedMalformed.into()).map(|number| Look {
-        what: format!("{name} could not read {}", many(number, "event")),
+    let malformed = counted(Metric::FailedMalformed.into()).map(|number| Look {
+        what: format!("{name} could not read {}", count(number, "event")),
         command: log(),
     });
     // Of the others an error is nothing new: a refused sign-up, or a failure that is counted above or passes.
-    let errors =
-        count(Counter::Errors).filter(|_| function.trigger == Trigger::CustomMessage).map(|number| Look {
-            what: format!("{name} failed {}, which it never should", many(number, "time")),
-            command: log(),
-        });
-    let throttles = count(Counter::Throttles).zip(function.name.as_deref()).map(|(number, in_lambda)| Look {
-        what: format!("Lambda throttled {name} {}", many(number, "time")),
-        command: shell
-            .command(&format!("aws lambda get-function-concurrency --function-name {}", quote(in_lambda))),
+    let errors = counted(Counter::Errors).filter(|_| trigger == Trigger::CustomMessage).map(|number| Look {
+        what: format!("{name} failed {}, which it never should", count(number, "time")),
+        command: log(),
     });
+    let throttles =
+        counted(Counter::Throttles).zip(stack.function_name(trigger)).map(|(number, in_lambda)| Look {
+            what: format!("Lambda throttled {name} {}", count(number, "time")),
+            command: shell.command(&format!(
+                "aws lambda get-function-concurrency --function-name {}",
+                quote(in_lambda)
+            )),
+        });
     [configuration, malformed, errors, throttles].into_iter().flatten().collect()
 }
 
@@ -188,32 +178,36 @@ fn nearly_all(used: u64, most: u64) -> bool {
     u128::from(used) * 5 >= u128::from(most) * 4
 }
 
-fn of_alarm(status: &StackStatus, alarm: &Alarm, deployment: &Deployment, shell: &Shell) -> Option<Look> {
-    let id = deployment.alarm(&alarm.name)?;
+fn of_alarm(status: &StackStatus, active: &ActiveAlarm, stack: &Stack, shell: &Shell) -> Look {
+    let ActiveAlarm { logical_id: id, alarm } = active;
     let since = alarm.since.map(|time| format!(" since {} UTC", clock::minute(time))).unwrap_or_default();
     let says = plain(alarm.description.split_inclusive(". ").next().unwrap_or_default());
     let says = says.trim();
     let colon = if says.is_empty() { "" } else { ": " };
-    let function = deployment
-        .functions
-        .iter()
-        .find(|function| alarms(function.trigger).iter().any(|prefix| id.starts_with(prefix)));
-    let command = match (id, function) {
+    let trigger =
+        stack.triggers().find(|trigger| alarm_prefixes(*trigger).iter().any(|prefix| id.starts_with(prefix)));
+    let command = match (id.as_str(), trigger) {
         ("FailedEventsAlarm", _) => shell.redrive(&status.stack),
-        ("SmsPumpingAlarm", Some(function)) => {
+        ("SmsPumpingAlarm", Some(trigger)) => {
             let pattern = format!(r#"{{ $.outcome = "{}" }}"#, Outcome::SmsLimit);
-            shell.log(&function.trigger.log_group(&status.stack), &pattern, status.start)
+            shell.log(&trigger.log_group(&status.stack), &pattern, status.start)
         }
-        (_, Some(function)) => shell.errors(function.trigger, status),
+        (_, Some(trigger)) => shell.errors(trigger, status),
         _ => shell.command(&format!(
             "aws cloudwatch describe-alarms --alarm-names {} --query {}",
             quote(&alarm.name),
             quote("MetricAlarms[].[AlarmDescription,StateReason]")
         )),
     };
-    Some(Look { what: format!("alarm {id}{since}{colon}{says}"), command })
+    Look { what: format!("alarm {id}{since}{colon}{says}"), command }
 }
 
-fn many(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+/// How the logical IDs of a function's alarms begin.
+fn alarm_prefixes(trigger: Trigger) -> &'static [&'static str] {
+    match trigger {
+        Trigger::PreSignUp => &["PreSignUp"],
+        Trigger::CustomMessage => &["CustomMessage"],
+        Trigger::CustomEmailSender => &["CustomEmailSender"],
+        Trigger::CustomSmsSender => &["CustomSmsSender", "SmsPumping"],
+    }
 }

@@ -3,21 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 use shared::metric::Metric;
 use shared::trigger::Trigger;
 
 use super::ask::AwsResponses;
 use super::chart::chart;
-use super::deployment::{Counter, Deployment, SmsService, is_counted_by};
-use super::look::{Look, Shell, looks};
-use super::{Window, clock, whole};
+use super::clock::{self, Window};
+use super::counter::{Counter, counters, is_counted_by, whole};
 use crate::aws::cloudwatch::{Alarm, Point};
 use crate::aws::ses;
 use crate::aws::{AwsError, Kind};
-use crate::redrive::words;
+use crate::stack::{SmsService, Stack};
 use crate::terminal::output::{Output, Tone};
 use crate::terminal::table::{self, table};
+use crate::terminal::words::{count, duration};
 
 /// The last day. What is `None` was not asked for, or is among `not_known`.
 #[derive(Serialize)]
@@ -36,7 +37,8 @@ pub(super) struct StackStatus {
     pub(super) failed_events: Option<FailedEvents>,
     pub(super) ses: Option<Mail>,
     pub(super) sms_spend: Option<SmsSpend>,
-    alarms: Option<Vec<Ringing>>,
+    pub(super) alarms: Option<Vec<ActiveAlarm>>,
+    /// Is empty until [`looks`](super::look::looks) reads the rest.
     pub(super) look_at: Vec<Look>,
     pub(super) not_known: Vec<Unknown>,
     /// Why nothing at all is known, if that is so.
@@ -91,10 +93,27 @@ pub(super) struct SmsSpend {
     unreported: bool,
 }
 
-#[derive(Serialize)]
-struct Ringing {
-    name: String,
-    since: Option<String>,
+/// An alarm of the stack in the state `ALARM`.
+pub(super) struct ActiveAlarm {
+    /// In the template.
+    pub(super) logical_id: String,
+    pub(super) alarm: Alarm,
+}
+
+impl Serialize for ActiveAlarm {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut alarm = serializer.serialize_struct("ActiveAlarm", 2)?;
+        alarm.serialize_field("name", &self.alarm.name)?;
+        alarm.serialize_field("since", &self.alarm.since.map(clock::stamp))?;
+        alarm.end()
+    }
+}
+
+/// One finding, and the command to begin with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Look {
+    pub(super) what: String,
+    pub(super) command: String,
 }
 
 /// What could not be asked for.
@@ -141,17 +160,11 @@ const FAILED: [Metric; 4] =
     [Metric::FailedTransient, Metric::FailedConfiguration, Metric::FailedAmbiguous, Metric::FailedMalformed];
 
 impl StackStatus {
-    pub(super) fn new(
-        deployment: &Deployment,
-        region: &str,
-        window: Window,
-        responses: AwsResponses,
-        shell: &Shell,
-    ) -> Self {
+    pub(super) fn new(stack: &Stack, region: &str, window: Window, responses: AwsResponses) -> Self {
         let mut unknown = Unknowns::default();
         let functions = unknown
             .known("counts of messages, sign-ups and functions", responses.counted)
-            .map(|points| counts(deployment, window, &points));
+            .map(|points| counts(stack, window, &points));
         let waiting = unknown.asked("failed events in the queue", responses.failed_events);
         let oldest = unknown.asked("age of the oldest failed event", responses.oldest);
         let asked_for_users = responses.unconfirmed.is_some();
@@ -160,8 +173,8 @@ impl StackStatus {
         let spent = unknown.asked("cost of this month's SMS", responses.spent);
         let limit = unknown.asked("limit on the cost of SMS", responses.limit);
         let alarms = unknown.known("alarms", responses.alarms);
-        let mut status = Self {
-            stack: deployment.stack.clone(),
+        Self {
+            stack: stack.name().to_owned(),
             region: region.to_owned(),
             from: clock::stamp(window.start),
             until: clock::stamp(window.end),
@@ -170,12 +183,11 @@ impl StackStatus {
             functions,
             asked_for_users,
             unconfirmed_users,
-            failed_events: deployment
-                .queue
-                .as_ref()
+            failed_events: stack
+                .queue_url()
                 .map(|_| FailedEvents { waiting, oldest_seconds: oldest.flatten() }),
-            ses: mail.map(|account| Mail::new(account, deployment.ses.as_deref())),
-            sms_spend: deployment.sms.map(|by| SmsSpend {
+            ses: mail.map(|account| Mail::new(account, stack.ses_region(region))),
+            sms_spend: stack.sms_service().map(|by| SmsSpend {
                 by,
                 service: by.name(),
                 unreported: spent == Some(None),
@@ -183,13 +195,11 @@ impl StackStatus {
                 limit_usd: limit.map(|limit| limit.usd),
                 most_usd: limit.and_then(|limit| limit.most),
             }),
-            alarms: alarms.as_ref().map(|alarms| ringing(deployment, alarms)),
+            alarms: alarms.map(|alarms| active_alarms(stack, alarms)),
             look_at: Vec::new(),
             nothing: unknown.nothing(),
             not_known: unknown.unknown,
-        };
-        status.look_at = looks(&status, alarms.as_deref().unwrap_or_default(), deployment, shell);
-        status
+        }
     }
 
     /// How often that happened; never, where that is not known.
@@ -236,12 +246,11 @@ impl StackStatus {
     }
 
     fn headlines(&self) -> [String; 2] {
-        let hours = if self.hours == 1 { "hour" } else { "hours" };
         let length = clock::HOUR.saturating_mul(u64::try_from(self.hours).unwrap_or_default());
         let (from, until) = (clock::minute(self.start), clock::minute(self.start.saturating_add(length)));
         [
             format!("Stack {} in {}", table::cut(&self.stack, 40), table::cut(&self.region, 30)),
-            format!("{from} to {until} UTC, {} {hours}", self.hours),
+            format!("{from} to {until} UTC, {}", count(self.hours, "hour")),
         ]
     }
 
@@ -429,26 +438,26 @@ fn command_lines(command: &str) -> Vec<String> {
     lines
 }
 
-/// Puts the points where they belong: they come in the order of [`Deployment::counted`].
-fn counts(deployment: &Deployment, window: Window, points: &[Vec<Point>]) -> Vec<Counts> {
+/// Puts the points where they belong: they come in the order of [`all_series`](super::counter::all_series).
+fn counts(stack: &Stack, window: Window, points: &[Vec<Point>]) -> Vec<Counts> {
     let mut points = points.iter();
-    let of = |function: &super::deployment::Function| {
-        let hourly: BTreeMap<_, _> = function
-            .counters()
+    let of = |trigger: Trigger| {
+        let hourly: BTreeMap<_, _> = counters(stack, trigger)
+            .into_iter()
             .zip(&mut points)
             .map(|(counter, points)| (counter.name(), by_hour(window, points)))
             .collect();
         let total = |values: &Vec<u64>| values.iter().copied().fold(0, u64::saturating_add);
         let totals: BTreeMap<_, _> = hourly.iter().map(|(metric, values)| (*metric, total(values))).collect();
         Counts {
-            trigger: function.trigger,
-            function: function.trigger.package(),
-            name: function.name.clone(),
+            trigger,
+            function: trigger.package(),
+            name: stack.function_name(trigger).map(str::to_owned),
             hourly: hourly.into_iter().filter(|(metric, _)| totals.get(metric) != Some(&0)).collect(),
             totals,
         }
     };
-    deployment.functions.iter().map(of).collect()
+    stack.triggers().map(of).collect()
 }
 
 fn by_hour(window: Window, points: &[Point]) -> Vec<u64> {
@@ -461,9 +470,9 @@ fn by_hour(window: Window, points: &[Point]) -> Vec<u64> {
     hours
 }
 
-fn ringing(deployment: &Deployment, alarms: &[Alarm]) -> Vec<Ringing> {
-    let ours = alarms.iter().filter(|alarm| deployment.alarm(&alarm.name).is_some());
-    ours.map(|alarm| Ringing { name: alarm.name.clone(), since: alarm.since.map(clock::stamp) }).collect()
+fn active_alarms(stack: &Stack, alarms: Vec<Alarm>) -> Vec<ActiveAlarm> {
+    let of = |alarm: Alarm| Some(ActiveAlarm { logical_id: stack.alarm_id(&alarm.name)?.to_owned(), alarm });
+    alarms.into_iter().filter_map(of).collect()
 }
 
 /// Collects what is not known; what is unknown for the same reason stands together.
@@ -518,7 +527,7 @@ impl std::fmt::Display for FailedEvents {
         match (self.waiting, self.oldest_seconds) {
             (None, _) => formatter.write_str("?"),
             (Some(waiting @ 1..), Some(age)) => {
-                write!(formatter, "{waiting}, the oldest for {}", words(Duration::from_secs(age)))
+                write!(formatter, "{waiting}, the oldest for {}", duration(Duration::from_secs(age)))
             }
             (Some(waiting), _) => write!(formatter, "{waiting}"),
         }
@@ -560,7 +569,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Common, Format};
 
     proptest! {
         #[test]
@@ -571,7 +579,7 @@ mod tests {
             values in prop::collection::vec(prop::collection::vec(0.0_f64..2e19, 0..72), 60),
             ascii in any::<bool>(),
         ) {
-            let deployment = Deployment::by_name_only(&stack);
+            let stack = Stack::by_name_only(&stack);
             let window = Window::new(clock::parse("2026-11-22T12:00:00Z").unwrap(), hours);
             let points = |values: Vec<f64>| {
                 let times = (window.start..).step_by(3600);
@@ -587,8 +595,7 @@ mod tests {
                 limit: None,
                 alarms: Ok(Vec::new()),
             };
-            let shell = Shell::new(&Common { format: Format::Text, profile: None, region: None });
-            let status = StackStatus::new(&deployment, &region, window, responses, &shell);
+            let status = StackStatus::new(&stack, &region, window, responses);
             let blocks = status.blocks(ascii);
             prop_assert_eq!(blocks.len(), 5);
             for line in blocks.iter().flatten().chain(&status.headlines()) {

@@ -6,7 +6,7 @@ use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::Format;
+use crate::common::Format;
 
 /// Columns of a line.
 const WIDTH: usize = 80;

@@ -1,6 +1,7 @@
-//! Numbers in sentences.
+//! Numbers and durations in sentences.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 /// A number with its noun: "1 entry", "2 entries", "0 days".
 pub(crate) fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
@@ -10,6 +11,15 @@ pub(crate) fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &
         Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{number} {stem}ies"),
         _ if noun.ends_with('s') => format!("{number} {noun}es"),
         _ => format!("{number} {noun}s"),
+    }
+}
+
+/// A duration for people: whole minutes up to two hours, whole hours up to two days, then days.
+pub(crate) fn duration(duration: Duration) -> String {
+    match duration.as_secs() / 60 {
+        minutes @ ..120 => format!("{minutes} min"),
+        minutes @ ..2880 => format!("{} h", minutes / 60),
+        minutes => format!("{} days", minutes / 60 / 24),
     }
 }
 
@@ -28,5 +38,11 @@ mod tests {
         ] {
             assert_eq!(count(number, noun), expected);
         }
+    }
+
+    #[test]
+    fn times_are_in_whole_minutes_hours_or_days() {
+        let minutes = |minutes: u64| duration(Duration::from_secs(60 * minutes + 59));
+        assert_eq!([0, 119, 120, 2879, 2880].map(minutes), ["0 min", "119 min", "2 h", "47 h", "2 days"]);
     }
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::doctor::event::Event;
-use crate::doctor::finding::{Finding, Level};
+use crate::doctor::finding::Finding;
+use crate::doctor::level::Level;
 use crate::doctor::registry::{Area, Call, CheckId};
 use crate::terminal::output::Output;
 

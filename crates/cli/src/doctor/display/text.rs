@@ -2,7 +2,8 @@
 
 use crate::doctor::conclusion::Conclusion;
 use crate::doctor::event::Event;
-use crate::doctor::finding::{Evidence, Finding, Level, Remedy};
+use crate::doctor::finding::{Evidence, Finding, Remedy};
+use crate::doctor::level::Level;
 use crate::doctor::registry::{Area, Call, CheckId};
 use crate::terminal::output::{Output, Tone};
 

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::aws::ses::Identity;
 use crate::dns::{Dns, DnsFailure};
-use crate::doctor::finding::{Finding, Level};
+use crate::doctor::finding::Finding;
+use crate::doctor::level::Level;
 use crate::doctor::registry::CheckId;
 use crate::terminal::progress::Progress;
 

@@ -3,10 +3,11 @@
 use shared::address::EmailAddress;
 
 use crate::dns::{Dns, DnsFailure};
-use crate::doctor::finding::{Finding, Level};
+use crate::doctor::contact::OWN_CONTACT;
+use crate::doctor::finding::Finding;
+use crate::doctor::level::Level;
 use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
-use crate::doctor::user::OWN_CONTACT;
 use crate::terminal::progress::Progress;
 use crate::terminal::shell::quote;
 

@@ -7,7 +7,8 @@ use shared::trigger::Trigger;
 
 use crate::aws::AwsError;
 use crate::aws::cognito::Pool;
-use crate::doctor::finding::{Finding, Level};
+use crate::doctor::finding::Finding;
+use crate::doctor::level::Level;
 use crate::doctor::registry::CheckId;
 use crate::doctor::severity::{Mitigation, mitigate};
 use crate::doctor::subject::Subject;

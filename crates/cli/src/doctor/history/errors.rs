@@ -8,7 +8,7 @@ use shared::outcome::ErrorType;
 use shared::settings::ConfigError;
 use shared::trigger::Trigger;
 
-use super::{MAX_LINES, timestamp};
+use super::recipient_log::{MAX_LINES, timestamp};
 use crate::aws::AwsError;
 use crate::aws::lambda::Configuration;
 use crate::aws::logs::{Line, Logs};

@@ -3,7 +3,8 @@
 use shared::arn::{Arn, region_of};
 
 use crate::aws::cognito::{LogDelivery, Pools};
-use crate::doctor::finding::{Finding, Level};
+use crate::doctor::finding::Finding;
+use crate::doctor::level::Level;
 use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
 use crate::terminal::shell::quote;

@@ -6,23 +6,10 @@ use serde_json::Value;
 use shared::outcome::{FailureClass, Outcome};
 use shared::trigger::MessageKind;
 
+use super::invocation_end::InvocationEnd;
 use super::old_lines;
 use crate::aws::logs::Line;
 use crate::record::harmless;
-
-/// How an invocation for the user ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum InvocationEnd {
-    /// With the provider's id of the message.
-    Sent(Option<String>),
-    Duplicate,
-    InProgress,
-    Expired,
-    /// Because of a setting or the recipient; the reason.
-    NotSent(String),
-    /// With the class of the failure and the reason.
-    Failed(FailureClass, String),
-}
 
 /// One log entry about the user.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,13 +4,15 @@ use shared::outcome::FailureClass;
 use shared::trigger::Trigger;
 
 use super::failed_events::LastSent;
-use super::log_entry::{InvocationEnd, LogEntry};
-use super::{lines_about, recipient_hash, timestamp};
+use super::invocation_end::InvocationEnd;
+use super::log_entry::LogEntry;
+use super::recipient_log::{lines_about, recipient_hash, timestamp};
 use crate::aws::AwsError;
 use crate::aws::lambda::Configuration;
 use crate::aws::logs::Logs;
 use crate::doctor::contact::Contact;
-use crate::doctor::finding::{Finding, Level};
+use crate::doctor::finding::Finding;
+use crate::doctor::level::Level;
 use crate::doctor::registry::CheckId;
 use crate::doctor::severity::for_channel;
 use crate::doctor::subject::Subject;

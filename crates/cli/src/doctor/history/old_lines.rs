@@ -5,7 +5,7 @@
 
 use shared::outcome::FailureClass;
 
-use super::log_entry::InvocationEnd;
+use super::invocation_end::InvocationEnd;
 use crate::record::harmless;
 
 /// The beginning of each entry about a message that wasn't sent.

@@ -4,7 +4,8 @@ use serde_json::Value;
 use shared::outcome::Outcome;
 use shared::trigger::Trigger;
 
-use super::{lines_about, old_lines, recipient_hash, timestamp};
+use super::old_lines;
+use super::recipient_log::{lines_about, recipient_hash, timestamp};
 use crate::aws::logs::{Line, Logs};
 use crate::doctor::finding::Finding;
 use crate::doctor::registry::CheckId;

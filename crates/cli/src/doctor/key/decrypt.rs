@@ -3,16 +3,24 @@
 use pool::policy::{Access, AllowedBy, Denial, Policy, UnknownBecause};
 use shared::arn::function_name;
 
-use super::{
-    CONTEXT_CONDITION, GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, SenderRole, decryption, except,
-    show_policy,
+use super::key_use::{
+    CONTEXT_CONDITION, GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, decryption, except, show_policy,
 };
+use crate::aws::AwsError;
 use crate::aws::cognito::Pool;
 use crate::aws::kms::Grant;
 use crate::doctor::finding::Finding;
+use crate::doctor::function::AttachedFunction;
 use crate::doctor::registry::CheckId;
 
 const DECRYPT: CheckId = CheckId::TriggersDecrypt;
+
+/// Whether IAM allows the role of a sender to decrypt.
+pub(super) struct SenderRole<'a> {
+    pub(super) sender: AttachedFunction<'a>,
+    pub(super) role_arn: String,
+    pub(super) allowed: Result<bool, AwsError>,
+}
 
 /// A statement that a decision depends on.
 const DENY: &str = "a Deny statement";
@@ -120,11 +128,9 @@ pub(super) fn finding(
 mod tests {
     use shared::trigger::Trigger;
 
-    use super::super::{test_condition, test_pool};
+    use super::super::key_use::{test_condition, test_pool};
     use super::*;
-    use crate::aws::AwsError;
-    use crate::doctor::finding::Level;
-    use crate::doctor::function::AttachedFunction;
+    use crate::doctor::level::Level;
 
     const ROLE: &str = "arn:aws:iam::123456789012:role/triggers-sender";
 

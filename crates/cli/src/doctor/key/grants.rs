@@ -2,7 +2,9 @@
 
 use pool::policy::{Denial, Policy};
 
-use super::{GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, SENDER_PAGE, encryption, except, show_policy};
+use super::key_use::{
+    GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, SENDER_PAGE, encryption, except, show_policy,
+};
 use crate::aws::AwsError;
 use crate::aws::cognito::Pool;
 use crate::aws::kms::Grant;
@@ -160,9 +162,9 @@ pub(super) fn denied_by_policy(policy: &Policy, pool: &Pool, key_arn: &str) -> O
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::{test_condition, test_pool};
+    use super::super::key_use::{test_condition, test_pool};
     use super::*;
-    use crate::doctor::finding::Level;
+    use crate::doctor::level::Level;
 
     fn grant_of(grantee: &str, operation: &str, of_pool: Option<&str>) -> Grant {
         Grant {

@@ -2,7 +2,7 @@
 
 use shared::arn::function_name;
 
-use super::SENDER_PAGE;
+use super::key_use::SENDER_PAGE;
 use crate::aws::cognito::Pool;
 use crate::aws::kms::Key;
 use crate::doctor::finding::Finding;

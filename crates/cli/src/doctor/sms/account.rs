@@ -1,13 +1,22 @@
-//! What SNS and End User Messaging have in common: the SMS spend limit and the SMS sandbox.
+//! What SNS and End User Messaging have in common: countries, the SMS spend limit and the SMS sandbox.
 
-use shared::phone::PhoneNumber;
+use shared::phone::{Country, PhoneNumber, Territory};
 
 use crate::aws::AwsError;
-use crate::doctor::finding::{Finding, Level};
+use crate::doctor::finding::Finding;
+use crate::doctor::level::Level;
 use crate::doctor::registry::CheckId;
 
 /// The part of the spend limit from which on a warning is due.
 const NEARLY: f64 = 0.8;
+
+/// The country of a number that can get SMS.
+pub(super) fn country_of(number: &PhoneNumber) -> Option<Country> {
+    match number.territory() {
+        Territory::Country(country) => Some(country),
+        Territory::Never(_) | Territory::Unknown => None,
+    }
+}
 
 /// How much of the month's SMS spend limit is used.
 pub(super) fn spend(service: &str, region: &str, limit: f64, spent: f64) -> Finding {

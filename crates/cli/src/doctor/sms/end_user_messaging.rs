@@ -2,13 +2,13 @@
 
 use shared::phone::PhoneNumber;
 
-use super::account::{SandboxOf, sandbox, spend};
-use super::country_of;
+use super::account::{SandboxOf, country_of, sandbox, spend};
 use super::sender::SmsRoute;
 use crate::aws::AwsError;
 use crate::aws::cloudwatch::{Spend, month_to_date_spend};
 use crate::aws::end_user_messaging::{Destination, EndUserMessaging, Origination, SpendLimit};
-use crate::doctor::finding::{Finding, Level};
+use crate::doctor::finding::Finding;
+use crate::doctor::level::Level;
 use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
 use crate::terminal::output::plain;

@@ -2,13 +2,13 @@
 
 use shared::phone::{Country, PhoneNumber};
 
-use super::account::{SandboxOf, sandbox, spend};
-use super::country_of;
+use super::account::{SandboxOf, country_of, sandbox, spend};
 use super::sender::{COGNITO_SMS, Provider, SmsRoute, SmsSender};
 use crate::aws::AwsError;
 use crate::aws::cloudwatch::{Spend, month_to_date_spend};
 use crate::aws::sns::{Attributes, OriginationNumber, Sns};
-use crate::doctor::finding::{Finding, Level};
+use crate::doctor::finding::Finding;
+use crate::doctor::level::Level;
 use crate::doctor::registry::CheckId;
 use crate::doctor::step::Step;
 use crate::doctor::subject::Subject;

@@ -107,7 +107,7 @@ mod tests {
     use shared::trigger::Trigger;
 
     use super::*;
-    use crate::doctor::finding::Level;
+    use crate::doctor::level::Level;
 
     const POOL_ARN: &str = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01";
     const SENDER: AttachedFunction<'_> = AttachedFunction {

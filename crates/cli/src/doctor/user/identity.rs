@@ -1,10 +1,9 @@
 //! Which user is meant, and whether an app can name them that way.
 
-use super::OWN_CONTACT;
 use crate::aws::AwsError;
 use crate::aws::cognito::{Pool, User};
 use crate::doctor::client::{Clients, titles};
-use crate::doctor::contact::attribute_in_words;
+use crate::doctor::contact::{OWN_CONTACT, attribute_in_words};
 use crate::doctor::finding::Finding;
 use crate::doctor::lookup::{MatchedBy, is_name};
 use crate::doctor::registry::CheckId;

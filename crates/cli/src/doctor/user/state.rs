@@ -1,9 +1,8 @@
 //! What a user's state permits, and where their codes go.
 
-use super::OWN_CONTACT;
 use crate::aws::AwsError;
 use crate::aws::cognito::{AppClient, Pool, User};
-use crate::doctor::contact::{Contact, attribute_in_words};
+use crate::doctor::contact::{Contact, OWN_CONTACT, attribute_in_words};
 use crate::doctor::finding::Finding;
 use crate::doctor::registry::CheckId;
 use crate::doctor::step::Step;
@@ -515,7 +514,7 @@ impl UserState<'_> {
 mod tests {
     use super::*;
     use crate::aws::cognito::Mfa;
-    use crate::doctor::finding::Level;
+    use crate::doctor::level::Level;
 
     const DAY_TEN: i64 = 10 * DAY;
 
