@@ -29,6 +29,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
+use pool::aws::innermost;
+use pool::error_code::{ErrorCode, unqualified};
 
 use crate::common::Common;
 use crate::terminal::output::plain;
@@ -189,7 +191,10 @@ impl Call<'_> {
                      there a way to it?"
                 ),
             ),
-            _ => AwsError::new(Kind::Other, format!("{action} could not be asked for: {}", innermost(error))),
+            _ => AwsError::new(
+                Kind::Other,
+                format!("{action} could not be asked for: {}", plain(&innermost(error))),
+            ),
         }
     }
 
@@ -211,53 +216,38 @@ impl Call<'_> {
 
     fn refusal(self, code: &str, message: Option<&str>) -> AwsError {
         let Self { service, action, region, quotes } = self;
-        // The query protocol of old put a name space before some codes, and JSON protocols one after a `#`.
-        let name = code.rsplit(['.', '#']).next().unwrap_or(code);
+        let name = unqualified(code);
         let said = match message {
             Some(message) if !quotes && !message.is_empty() => format!("{name}: {}", plain(message)),
             _ => plain(name),
         };
-        let (kind, text) = match name {
-            "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "KmsAccessDenied" => (
+        let (kind, text) = match ErrorCode::parse(code) {
+            Some(ErrorCode::Denied) => (
                 Kind::Denied,
                 format!("these credentials may not do {action} in {region}. {service} says {said}"),
             ),
-            "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+            Some(ErrorCode::ExpiredCredentials) => {
                 (Kind::Other, format!("the credentials have expired: sign in again. {service} says {said}"))
             }
-            "InvalidClientTokenId"
-            | "UnrecognizedClientException"
-            | "InvalidAccessKeyId"
-            | "SignatureDoesNotMatch"
-            | "IncompleteSignatureException"
-            | "MissingAuthenticationToken" => (
+            Some(ErrorCode::UnknownCredentials) => (
                 Kind::Other,
                 format!("AWS does not know these credentials in {region}. {service} says {said}"),
             ),
-            "TooManyRequestsException"
-            | "Throttling"
-            | "ThrottlingException"
-            | "ThrottledException"
-            | "RequestThrottled"
-            | "RequestLimitExceeded"
-            | "SlowDown" => (
+            Some(ErrorCode::Throttled) => (
                 Kind::Throttled,
                 format!(
                     "{service} throttled the request ({action}): run the command again later. It says {said}"
                 ),
             ),
-            "ResourceNotFoundException" | "NotFoundException" | "QueueDoesNotExist" | "NonExistentQueue" => {
+            Some(ErrorCode::NotFound) => {
                 (Kind::NotFound, format!("{service} in {region} does not know it ({action}): {said}"))
             }
-            "InvalidRequestContentException"
-            | "RequestTooLargeException"
-            | "InvalidParameterValueException"
-            | "ValidationError"
-            | "ValidationException"
-            | "UnsupportedMediaTypeException" => {
+            Some(ErrorCode::Invalid) => {
                 (Kind::Invalid, format!("{service} in {region} refuses the request ({action}): {said}"))
             }
-            _ => (Kind::Other, format!("{service} in {region} failed ({action}): {said}")),
+            Some(ErrorCode::Conflict) | None => {
+                (Kind::Other, format!("{service} in {region} failed ({action}): {said}"))
+            }
         };
         AwsError { kind, text }
     }
@@ -285,18 +275,10 @@ fn credentials(error: &(dyn StdError + 'static)) -> Option<String> {
         }
         CredentialsError::ProviderTimedOut(_) => "the AWS credential provider timed out".to_owned(),
         CredentialsError::InvalidConfiguration(_) => {
-            format!("the AWS profile does not lead to credentials: {}", innermost(error))
+            format!("the AWS profile does not lead to credentials: {}", plain(&innermost(error)))
         }
-        _ => format!("AWS credentials could not be had: {}", innermost(error)),
+        _ => format!("AWS credentials could not be had: {}", plain(&innermost(error))),
     })
-}
-
-fn innermost(error: &(dyn StdError + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    plain(&innermost.to_string())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The calls to Cognito and Lambda, and the meaning of their errors.
+//! The calls to Cognito and Lambda.
 
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex};
@@ -18,6 +18,7 @@ use aws_types::SdkConfig;
 use serde_json::Value;
 
 use crate::description::Description;
+use crate::error_code::ErrorCode;
 
 /// The call that changes a pool.
 pub(crate) const UPDATE: &str = "cognito-idp:UpdateUserPool";
@@ -85,22 +86,16 @@ impl CallError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         let status = self.cause.raw_response().map_or(0, |response| response.status().as_u16());
-        match self.code() {
+        let code = self.code();
+        match (code, code.and_then(ErrorCode::parse)) {
             // Cognito returns NotAuthorizedException to callers that IAM allows.
-            Some("AccessDeniedException" | "AccessDenied" | "NotAuthorizedException") => Kind::Denied,
-            Some("ResourceNotFoundException") => Kind::NotFound,
-            Some(
-                "TooManyRequestsException" | "ThrottlingException" | "Throttling" | "LimitExceededException",
-            ) => Kind::Throttled,
-            Some(
-                "ConcurrentModificationException"
-                | "ResourceConflictException"
-                | "PreconditionFailedException"
-                // While users are imported, Cognito rejects changes of the pool.
-                | "UserImportInProgressException",
-            ) => Kind::Conflict,
-            Some(_) if (400..500).contains(&status) => Kind::Rejected,
-            None if status == 429 => Kind::Throttled,
+            (Some("NotAuthorizedException"), _) | (_, Some(ErrorCode::Denied)) => Kind::Denied,
+            (_, Some(ErrorCode::NotFound)) => Kind::NotFound,
+            // LimitExceededException is about the rate of changes to a user pool or a function.
+            (Some("LimitExceededException"), _) | (_, Some(ErrorCode::Throttled)) => Kind::Throttled,
+            (_, Some(ErrorCode::Conflict)) => Kind::Conflict,
+            (Some(_), _) if (400..500).contains(&status) => Kind::Rejected,
+            (None, _) if status == 429 => Kind::Throttled,
             _ => Kind::NoResponse,
         }
     }
@@ -114,7 +109,8 @@ impl CallError {
     }
 }
 
-fn innermost(error: &(dyn StdError + 'static)) -> String {
+/// The text of an error's last source, which has the reason.
+pub fn innermost(error: &(dyn StdError + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

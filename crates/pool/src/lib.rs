@@ -10,12 +10,14 @@
 //! - [`policy`]: the policies of functions and keys;
 //! - [`permission`]: whether Cognito may invoke a function;
 //! - [`model`]: which members of a user pool are settable or read-only;
-//! - [`aws`]: the calls, and the meaning of their errors.
+//! - [`aws`]: the calls;
+//! - [`error_code`]: the meaning of their errors.
 
 pub mod aws;
 pub mod control;
 pub mod description;
 pub mod difference;
+pub mod error_code;
 pub mod model;
 pub mod permission;
 pub mod plan;
