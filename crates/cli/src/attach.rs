@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use pool::aws::Kind;
 use pool::control::{self, Revoked};
-use pool::description::Description;
 use pool::model::UnknownFields;
 use pool::permission;
 use pool::plan::{OnConflict, Plan};
 use pool::triggers::LambdaConfigMember;
+use pool::user_pool::UserPool;
 
 use crate::common::Common;
 use crate::exit::{End, Error};
@@ -217,7 +217,7 @@ pub(crate) async fn diff(options: DiffOptions, common: &Common, output: &mut Out
 async fn invoke_permissions(
     attachment: &Attachment,
     functions: impl Iterator<Item = (LambdaConfigMember, &str)>,
-    pool: &Description,
+    pool: &UserPool,
 ) -> Result<Vec<FunctionPermission>, Error> {
     let mut permissions = Vec::new();
     for (_, function) in functions {

@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use shared::trigger::Trigger;
 
-use crate::aws::cognito::{Pool, Pools};
+use crate::aws::cognito::Pools;
 use crate::aws::lambda::{Configuration, Functions};
 use crate::aws::{Aws, AwsError, Kind};
 use crate::common::{Common, Format};
@@ -42,6 +42,7 @@ use crate::terminal::progress::Progress;
 use conclusion::{AreaFindings, Conclusion};
 use contact::Contact;
 use finding::Finding;
+use pool::user_pool::UserPool;
 use registry::{Area, CheckId};
 use subject::Subject;
 
@@ -230,13 +231,13 @@ fn region_of_pool(pool_id: &str) -> &str {
 /// What Lambda returns about each function: those that the user pool invokes, else those of the stack.
 async fn functions(
     aws: &Aws,
-    pool: &Result<Pool, AwsError>,
+    pool: &Result<UserPool, AwsError>,
     stack: Option<&Stack>,
     progress: &Progress,
 ) -> BTreeMap<Trigger, Result<Configuration, AwsError>> {
     let functions = &Functions::new(aws);
     let one = async |trigger: Trigger| {
-        let attached = pool.as_ref().ok().and_then(|pool| pool.triggers.function_arn(trigger));
+        let attached = pool.as_ref().ok().and_then(|pool| pool.function_arn(trigger));
         let arn = attached.or_else(|| stack?.function_arn(trigger))?;
         Some((trigger, progress.of(functions.configuration(arn)).await))
     };

@@ -17,8 +17,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::SdkConfig;
 use serde_json::Value;
 
-use crate::description::Description;
 use crate::error_code::ErrorCode;
+use crate::user_pool::UserPool;
 
 /// The call that changes a pool.
 pub(crate) const UPDATE: &str = "cognito-idp:UpdateUserPool";
@@ -145,11 +145,7 @@ impl Clients {
     /// Sends this body instead of the one that the SDK serializes, without retries: if the response to a first attempt
     /// got lost and a second attempt was rejected, the error would say that nothing was changed, and the permissions
     /// would be removed from functions that the pool invokes.
-    pub(crate) async fn update_user_pool(
-        &self,
-        pool: &Description,
-        request: &Value,
-    ) -> Result<(), CallError> {
+    pub(crate) async fn update_user_pool(&self, pool: &UserPool, request: &Value) -> Result<(), CallError> {
         let body = request.to_string();
         let replace = move |request: &mut HttpRequest| {
             // The SDK signs the request after this.
@@ -191,7 +187,7 @@ impl Clients {
         &self,
         (function, qualifier): (&str, Option<&str>),
         statement: &str,
-        pool: &Description,
+        pool: &UserPool,
     ) -> Result<(), CallError> {
         self.lambda
             .add_permission()

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::aws::{CallError, Clients, Kind, UPDATE};
-use crate::description::{Description, Malformed};
 use crate::difference::{Difference, differences};
 use crate::model::UnknownFields;
 use crate::permission;
 use crate::plan::{OnConflict, Plan, Refusal};
 use crate::triggers::Triggers;
+use crate::user_pool::{Malformed, UserPool};
 
 /// Cognito usually shows a change at once, but does not document it.
 const READ_AGAIN: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
@@ -65,8 +65,8 @@ pub struct Applied {
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn read(clients: &Clients, pool_id: &str) -> Result<Description, Error> {
-    Ok(Description::parse(&clients.describe_user_pool(pool_id).await?)?)
+pub async fn read(clients: &Clients, pool_id: &str) -> Result<UserPool, Error> {
+    Ok(UserPool::parse(&clients.describe_user_pool(pool_id).await?)?)
 }
 
 /// Applies a plan. An empty one needs no call.
@@ -95,7 +95,7 @@ pub async fn write(clients: &Clients, plan: &Plan, unknown: UnknownFields) -> Re
 /// How the pool differs from what was written, after some time for Cognito to show it.
 async fn settled(
     clients: &Clients,
-    expected: &Description,
+    expected: &UserPool,
     unknown: UnknownFields,
 ) -> Result<Vec<Difference>, Error> {
     let compare = async || {
@@ -115,7 +115,7 @@ async fn settled(
     Ok(found)
 }
 
-fn unchanged(planned: &Description, now: &Description) -> Result<(), Error> {
+fn unchanged(planned: &UserPool, now: &UserPool) -> Result<(), Error> {
     let mut changed: Vec<_> = differences(planned, now).into_iter().map(|found| found.member).collect();
     if changed.is_empty() && planned.last_modified() != now.last_modified() {
         changed.push("LastModifiedDate".to_owned());
@@ -228,7 +228,7 @@ pub async fn apply_and_revoke(
 async fn grant(
     clients: &Clients,
     wanted: &Triggers,
-    pool: &Description,
+    pool: &UserPool,
     granted: &mut Vec<String>,
 ) -> Result<(), Error> {
     for (_, function) in wanted.functions() {

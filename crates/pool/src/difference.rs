@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::description::Description;
 use crate::model::{VOLATILE, is_unknown};
+use crate::user_pool::UserPool;
 
 /// A setting that is not the same in both.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,13 +36,13 @@ impl fmt::Display for Difference {
 ///
 /// Nothing, `null`, `{}` and `[]` are the same to Cognito, and so is the order of a list: none of its lists has one.
 #[must_use]
-pub fn differences(before: &Description, after: &Description) -> Vec<Difference> {
+pub fn differences(before: &UserPool, after: &UserPool) -> Vec<Difference> {
     let mut found = Vec::new();
     compare("", settings(before).as_ref(), settings(after).as_ref(), &mut found);
     found
 }
 
-fn settings(description: &Description) -> Option<Value> {
+fn settings(description: &UserPool) -> Option<Value> {
     let mut members = description.members().clone();
     members.retain(|member, _| !VOLATILE.contains(&member.as_str()));
     rename_validity(&mut members);

@@ -4,7 +4,7 @@
 //! are changed, and everything is written back as JSON: the SDK's types would lose members that are newer than the SDK.
 //!
 //! - [`triggers`]: the functions and the key to attach;
-//! - [`description`]: a user pool as Cognito describes it;
+//! - [`user_pool`]: a user pool as Cognito describes it;
 //! - [`plan`]: what to change, decided without a call;
 //! - [`control`]: reads, writes, and reads again;
 //! - [`policy`]: the policies of functions and keys;
@@ -15,7 +15,6 @@
 
 pub mod aws;
 pub mod control;
-pub mod description;
 pub mod difference;
 pub mod error_code;
 pub mod model;
@@ -23,6 +22,7 @@ pub mod permission;
 pub mod plan;
 pub mod policy;
 pub mod triggers;
+pub mod user_pool;
 
 #[cfg(test)]
 mod properties;

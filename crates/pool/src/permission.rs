@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use shared::arn::account_of;
 
 use crate::aws::{CallError, Clients, Kind};
-use crate::description::Description;
 use crate::policy::{Access, AllowedBy, Effect, Policy, Principal, Request, Statement, UnknownBecause};
 use crate::triggers::split_qualifier;
+use crate::user_pool::UserPool;
 
 /// The service principal that invokes Lambda triggers.
 pub const COGNITO: &str = "cognito-idp.amazonaws.com";
@@ -105,7 +105,7 @@ pub fn statement_id(pool_id: &str) -> String {
 pub async fn check(
     clients: &Clients,
     function: &str,
-    pool: &Description,
+    pool: &UserPool,
 ) -> Result<InvokePermission, CallError> {
     Ok(InvokePermission::in_policy(&policy(clients, function).await?, pool.arn()))
 }
@@ -114,7 +114,7 @@ pub async fn check(
 ///
 /// # Errors
 /// When Lambda rejects the statement.
-pub async fn grant(clients: &Clients, function: &str, pool: &Description) -> Result<bool, CallError> {
+pub async fn grant(clients: &Clients, function: &str, pool: &UserPool) -> Result<bool, CallError> {
     if !check(clients, function, pool).await?.needs_statement() {
         return Ok(false);
     }
@@ -135,7 +135,7 @@ pub async fn grant(clients: &Clients, function: &str, pool: &Description) -> Res
 ///
 /// # Errors
 /// When Lambda does not remove it.
-pub async fn revoke(clients: &Clients, function: &str, pool: &Description) -> Result<bool, CallError> {
+pub async fn revoke(clients: &Clients, function: &str, pool: &UserPool) -> Result<bool, CallError> {
     clients.remove_permission(split_qualifier(function), &statement_id(pool.id())).await
 }
 
@@ -143,7 +143,7 @@ pub async fn revoke(clients: &Clients, function: &str, pool: &Description) -> Re
 ///
 /// # Errors
 /// When Lambda does not return the policy.
-pub async fn is_granted(clients: &Clients, function: &str, pool: &Description) -> Result<bool, CallError> {
+pub async fn is_granted(clients: &Clients, function: &str, pool: &UserPool) -> Result<bool, CallError> {
     Ok(policy(clients, function).await?.has_statement(&statement_id(pool.id())))
 }
 

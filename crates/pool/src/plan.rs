@@ -5,9 +5,9 @@ use std::fmt;
 use serde_json::{Map, Value};
 use shared::trigger::Trigger;
 
-use crate::description::Description;
 use crate::model::{self, UnknownFields};
 use crate::triggers::{LambdaConfigMember, Triggers, arn_of};
+use crate::user_pool::UserPool;
 
 const EMAIL_BY_COGNITO: &str = "the user pool has the default email configuration (EmailSendingAccount is not \
                                 DEVELOPER), with which Cognito rejects email of a CustomMessage function";
@@ -25,8 +25,8 @@ pub enum OnConflict {
 /// The changes to one pool.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    before: Description,
-    after: Description,
+    before: UserPool,
+    after: UserPool,
     /// The members that change.
     pub changes: Vec<Change>,
     /// Why the plan must not be applied.
@@ -154,7 +154,7 @@ impl Plan {
     /// `former` is what earlier versions of the same stack attached: it is detached if this version does not want it.
     /// All other members stay as they are.
     #[must_use]
-    pub fn attach(pool: &Description, wanted: &Triggers, former: &Triggers, on_conflict: OnConflict) -> Self {
+    pub fn attach(pool: &UserPool, wanted: &Triggers, former: &Triggers, on_conflict: OnConflict) -> Self {
         let now = pool.triggers();
         let mut builder = PlanBuilder::new(&now);
         for member in LambdaConfigMember::ALL.into_iter().filter(|member| *member != LambdaConfigMember::Key)
@@ -187,7 +187,7 @@ impl Plan {
 
     /// Detaches `ours` and restores what was attached `before`, except for members that no longer point to `ours`.
     #[must_use]
-    pub fn detach(pool: &Description, ours: &Triggers, before: &Triggers) -> Self {
+    pub fn detach(pool: &UserPool, ours: &Triggers, before: &Triggers) -> Self {
         let now = pool.triggers();
         let mut builder = PlanBuilder::new(&now);
         for (member, arn) in now.functions() {
@@ -205,13 +205,13 @@ impl Plan {
 
     /// The pool as it was read.
     #[must_use]
-    pub fn before(&self) -> &Description {
+    pub fn before(&self) -> &UserPool {
         &self.before
     }
 
     /// The pool as it should be afterwards.
     #[must_use]
-    pub fn after(&self) -> &Description {
+    pub fn after(&self) -> &UserPool {
         &self.after
     }
 
@@ -389,7 +389,7 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    fn build(self, pool: &Description) -> Plan {
+    fn build(self, pool: &UserPool) -> Plan {
         let mut config = pool.lambda_config();
         let mut changes = Vec::new();
         for member in LambdaConfigMember::ALL {
@@ -421,14 +421,14 @@ mod tests {
         format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}")
     }
 
-    fn pool(config: &Value) -> Description {
+    fn pool(config: &Value) -> UserPool {
         let pool = json!({ "UserPool": {
             "Id": "eu-central-1_Example01",
             "Arn": "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01",
             "SmsConfiguration": { "SnsCallerArn": "arn:aws:iam::123456789012:role/sms" },
             "LambdaConfig": config,
         }});
-        Description::parse(pool.to_string().as_bytes()).unwrap()
+        UserPool::parse(pool.to_string().as_bytes()).unwrap()
     }
 
     fn sender(name: &str) -> Value {
@@ -571,7 +571,7 @@ mod tests {
         assert_eq!(plan(&json!({}), &both), (vec![], vec![]));
         let mut members = pool(&json!({})).members().clone();
         members.insert("EmailConfiguration".to_owned(), json!({ "EmailSendingAccount": "DEVELOPER" }));
-        let through_ses = Description::parse(json!({ "UserPool": members }).to_string().as_bytes()).unwrap();
+        let through_ses = UserPool::parse(json!({ "UserPool": members }).to_string().as_bytes()).unwrap();
         assert_eq!(Plan::attach(&through_ses, &message, &old, OnConflict::Refuse).refusals, []);
     }
 

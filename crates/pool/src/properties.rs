@@ -10,11 +10,11 @@ use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
 use shared::trigger::Trigger;
 
-use crate::description::Description;
 use crate::difference::differences;
 use crate::model::{READ_ONLY, SETTABLE, UnknownFields, name_in_update};
 use crate::plan::{OnConflict, Plan, Refusal};
 use crate::triggers::{LambdaConfigMember, Triggers};
+use crate::user_pool::UserPool;
 
 /// The service model, as botocore has it.
 static MODEL: LazyLock<Value> = LazyLock::new(|| {
@@ -83,7 +83,7 @@ fn foreign(member: LambdaConfigMember) -> BoxedStrategy<Option<Value>> {
 }
 
 /// A user pool, perhaps with triggers and tags.
-fn pool() -> BoxedStrategy<Description> {
+fn pool() -> BoxedStrategy<UserPool> {
     let senders = (
         foreign(LambdaConfigMember::Function(Trigger::CustomEmailSender)),
         foreign(LambdaConfigMember::Function(Trigger::CustomSmsSender)),
@@ -121,7 +121,7 @@ fn pool() -> BoxedStrategy<Description> {
                     }
                 }
             }
-            Description::parse(json!({ "UserPool": pool }).to_string().as_bytes()).unwrap()
+            UserPool::parse(json!({ "UserPool": pool }).to_string().as_bytes()).unwrap()
         })
         .boxed()
 }
@@ -146,12 +146,12 @@ struct Cognito {
 }
 
 impl Cognito {
-    fn new(pool: &Description) -> Self {
+    fn new(pool: &UserPool) -> Self {
         Self { pool: pool.members().clone(), updates: 0 }
     }
 
-    fn describe(&self) -> Description {
-        Description::parse(json!({ "UserPool": self.pool }).to_string().as_bytes()).unwrap()
+    fn describe(&self) -> UserPool {
+        UserPool::parse(json!({ "UserPool": self.pool }).to_string().as_bytes()).unwrap()
     }
 
     /// Resets whatever is not given, and takes nothing that it would refuse.
@@ -200,7 +200,7 @@ impl Cognito {
 
 /// Everything except our members is as before.
 #[track_caller]
-fn assert_rest_is_the_same(before: &Description, after: &Description) {
+fn assert_rest_is_the_same(before: &UserPool, after: &UserPool) {
     // `differences` knows that two of their members are one.
     let elsewhere = ["AdminCreateUserConfig", "Policies", "LambdaConfig"];
     for name in SETTABLE.iter().filter(|name| !elsewhere.contains(name)) {
@@ -211,7 +211,7 @@ fn assert_rest_is_the_same(before: &Description, after: &Description) {
             "{name}"
         );
     }
-    let rest = |pool: &Description| {
+    let rest = |pool: &UserPool| {
         let mut config = pool.lambda_config();
         config.retain(|name, _| LambdaConfigMember::ALL.iter().all(|member| member.name() != name));
         config
@@ -294,7 +294,7 @@ proptest! {
     fn unknown_settings_are_refused_by_default(pool in pool(), wanted in wanted(), setting in text()) {
         let mut members = pool.members().clone();
         members.insert("FutureSetting".to_owned(), setting.clone());
-        let pool = Description::parse(json!({ "UserPool": members }).to_string().as_bytes()).unwrap();
+        let pool = UserPool::parse(json!({ "UserPool": members }).to_string().as_bytes()).unwrap();
         let plan = Plan::attach(&pool, &wanted, &Triggers::default(), OnConflict::Replace);
         prop_assume!(plan.refusals.is_empty());
         let unknown: Vec<_> = pool.unknown_members().map(str::to_owned).collect();
@@ -308,7 +308,7 @@ proptest! {
         let changed = *which.get(&SETTABLE);
         let mut members = pool.members().clone();
         members.insert(changed.to_owned(), json!({ "FutureSetting": "another" }));
-        let after = Description::parse(json!({ "UserPool": members }).to_string().as_bytes()).unwrap();
+        let after = UserPool::parse(json!({ "UserPool": members }).to_string().as_bytes()).unwrap();
         let found = differences(&pool, &after);
         prop_assert!(found.iter().any(|one| one.member.starts_with(changed)), "{found:?}");
         prop_assert_eq!(differences(&pool, &pool), vec![]);
@@ -316,7 +316,7 @@ proptest! {
 
     #[test]
     fn nothing_that_is_read_panics(text in ".*", value in text()) {
-        let _ = Description::parse(text.as_bytes());
+        let _ = UserPool::parse(text.as_bytes());
         let _ = Triggers::from_lambda_config(&value);
         let _ = crate::triggers::split_qualifier(&text);
     }

@@ -24,10 +24,10 @@ use client::aws::Aws;
 use client::time::Deadline;
 use pool::aws::Clients;
 use pool::control;
-use pool::description::{Description, EmailSignIn};
 use pool::model::UnknownFields;
 use pool::plan::Plan;
 use pool::triggers::Triggers;
+use pool::user_pool::{EmailSignIn, UserPool};
 use runtime::{Failure, Invocation};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -287,7 +287,7 @@ impl RequestHandler<'_> {
         self.write(&Plan::detach(&pool, ours, before)).await
     }
 
-    async fn read(&self, pool: &str) -> Result<Description, RequestError> {
+    async fn read(&self, pool: &str) -> Result<UserPool, RequestError> {
         Ok(control::read(self.clients, pool).await?)
     }
 

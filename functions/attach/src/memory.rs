@@ -2,8 +2,8 @@
 //!
 //! CloudFormation sends the id with every later request, and keeps it exactly as long as the resource exists.
 
-use pool::description::Description;
 use pool::triggers::{LambdaConfigMember, Triggers};
+use pool::user_pool::UserPool;
 use serde_json::{Map, Value, json};
 use shared::arn::unqualified;
 
@@ -44,7 +44,7 @@ impl Memory {
     ///
     /// All members are recorded, also those that are not wanted now: an update may want them later and must not change
     /// the id. The key is ours if an attached sender of ours uses it. Otherwise it is the owner's.
-    pub fn record(&mut self, pool: &Description, ours: &Triggers) {
+    pub fn record(&mut self, pool: &UserPool, ours: &Triggers) {
         let now = pool.triggers();
         // The whole value: it may include an event version.
         let (seen, known) = (now.to_lambda_config(), self.before.to_lambda_config());
@@ -129,13 +129,13 @@ mod tests {
         })
     }
 
-    fn pool(triggers: &Triggers) -> Description {
+    fn pool(triggers: &Triggers) -> UserPool {
         let answer = json!({ "UserPool": {
             "Id": "eu-central-1_Example01",
             "Arn": "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01",
             "LambdaConfig": triggers.to_lambda_config(),
         } });
-        Description::parse(answer.to_string().as_bytes()).expect("a pool")
+        UserPool::parse(answer.to_string().as_bytes()).expect("a pool")
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What to change in the pool, decided without a call.
 
-use pool::description::{Description, EmailSignIn};
 use pool::plan::{OnConflict, Plan, Refusal};
 use pool::triggers::{LambdaConfigMember, Triggers};
+use pool::user_pool::{EmailSignIn, UserPool};
 
 use crate::memory::{Memory, TooLong, is};
 use crate::request::Properties;
@@ -42,7 +42,7 @@ fn join(refusals: &[Refusal]) -> String {
 ///
 /// # Errors
 /// When it is not.
-pub fn check_email_is_username(pool: &Description) -> Result<(), Rejection> {
+pub fn check_email_is_username(pool: &UserPool) -> Result<(), Rejection> {
     let lists = |member| {
         pool.members()
             .get(member)
@@ -65,7 +65,7 @@ pub fn check_email_is_username(pool: &Description) -> Result<(), Rejection> {
     }
 }
 
-fn check_if_set(pool: &Description, wanted: &Properties) -> Result<(), Rejection> {
+fn check_if_set(pool: &UserPool, wanted: &Properties) -> Result<(), Rejection> {
     if wanted.email_is_username { check_email_is_username(pool) } else { Ok(()) }
 }
 
@@ -73,7 +73,7 @@ fn check_if_set(pool: &Description, wanted: &Properties) -> Result<(), Rejection
 ///
 /// # Errors
 /// When other functions are attached that must not be replaced, or could not be restored later.
-pub fn attach(pool: &Description, wanted: &Properties, memory: &mut Memory) -> Result<Plan, Rejection> {
+pub fn attach(pool: &UserPool, wanted: &Properties, memory: &mut Memory) -> Result<Plan, Rejection> {
     check_if_set(pool, wanted)?;
     memory.record(pool, &wanted.triggers);
     memory.to_id()?;
@@ -83,7 +83,7 @@ pub fn attach(pool: &Description, wanted: &Properties, memory: &mut Memory) -> R
 
 /// What an update detaches: members that it no longer wants get back their previous functions.
 #[must_use]
-pub fn release(pool: &Description, wanted: &Properties, former: &Triggers, before: &Triggers) -> Plan {
+pub fn release(pool: &UserPool, wanted: &Properties, former: &Triggers, before: &Triggers) -> Plan {
     let dropped = only(former, |member| wanted.triggers.arn(member).is_none());
     Plan::detach(pool, &dropped, before)
 }
@@ -97,7 +97,7 @@ pub fn release(pool: &Description, wanted: &Properties, former: &Triggers, befor
 /// # Errors
 /// As with [`attach`].
 pub fn attach_again(
-    pool: &Description,
+    pool: &UserPool,
     wanted: &Properties,
     former: &Triggers,
     before: &Triggers,
@@ -181,7 +181,7 @@ mod tests {
     const OUR_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/1";
     const THEIR_KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/2";
 
-    fn pool(members: &Value) -> Description {
+    fn pool(members: &Value) -> UserPool {
         let mut pool = json!({
             "Id": "eu-central-1_Example01",
             "Arn": "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01",
@@ -189,10 +189,10 @@ mod tests {
         for (name, value) in members.as_object().unwrap() {
             pool[name] = value.clone();
         }
-        Description::parse(json!({ "UserPool": pool }).to_string().as_bytes()).unwrap()
+        UserPool::parse(json!({ "UserPool": pool }).to_string().as_bytes()).unwrap()
     }
 
-    fn holding(members: Members<'_>) -> Description {
+    fn holding(members: Members<'_>) -> UserPool {
         pool(&json!({ "LambdaConfig": triggers(members).to_lambda_config() }))
     }
 

@@ -2,8 +2,8 @@
 
 use pool::aws::Clients;
 use pool::control;
-use pool::description::{Description, EmailSignIn};
 use pool::triggers::{LambdaConfigMember, Triggers};
+use pool::user_pool::{EmailSignIn, UserPool};
 use serde_json::Value;
 use shared::arn::function_name;
 use shared::trigger::Trigger;
@@ -48,14 +48,14 @@ impl Attachment {
     }
 
     /// Describes the user pool.
-    pub(super) async fn describe_pool(&self) -> Result<Description, Error> {
+    pub(super) async fn describe_pool(&self) -> Result<UserPool, Error> {
         control::read(&self.clients, &self.pool_id).await.map_err(|error| self.failure(error))
     }
 
     /// Functions that an earlier version of the stack attached and that this version doesn't attach.
     ///
     /// A deleted function is recognized by the name that CloudFormation generated.
-    pub(super) fn former(&self, pool: &Description) -> Triggers {
+    pub(super) fn former(&self, pool: &UserPool) -> Triggers {
         let now = pool.triggers();
         let mut former = Triggers::default();
         for trigger in [Trigger::CustomMessage, Trigger::CustomEmailSender, Trigger::CustomSmsSender] {
@@ -81,7 +81,7 @@ impl Attachment {
     }
 
     /// Every function of this stack that may be attached.
-    pub(super) fn ours(&self, pool: &Description) -> Triggers {
+    pub(super) fn ours(&self, pool: &UserPool) -> Triggers {
         let former = self.former(pool);
         let arn = |member| self.desired.arn(member).or_else(|| former.arn(member));
         LambdaConfigMember::ALL
@@ -90,7 +90,7 @@ impl Attachment {
     }
 
     /// Compares the parameter with the sign-in attributes of the user pool.
-    pub(super) fn email_is_username(&self, pool: &Description) -> ParameterCheck {
+    pub(super) fn email_is_username(&self, pool: &UserPool) -> ParameterCheck {
         let (value, why) = match pool.email_sign_in() {
             EmailSignIn::Only => ("true", "email is the sign-in attribute"),
             EmailSignIn::OrPhone => (

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_smithy_types::date_time::{DateTime, Format};
-use pool::description::Description;
 use pool::triggers::Triggers;
+use pool::user_pool::UserPool;
 
 use crate::exit::Error;
 
 /// The default path of a backup: `eu-central-1_Example01-2026-11-22T085500Z.json`.
-pub(super) fn default_path(pool: &Description) -> PathBuf {
+pub(super) fn default_path(pool: &UserPool) -> PathBuf {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let time = DateTime::from_secs(i64::try_from(seconds).unwrap_or_default());
     let time = time.fmt(Format::DateTime).unwrap_or_default().replace(':', "");
@@ -24,7 +24,7 @@ pub(super) fn default_path(pool: &Description) -> PathBuf {
 ///
 /// # Errors
 /// When the file already exists or cannot be written.
-pub(super) fn write(path: &Path, pool: &Description) -> Result<(), Error> {
+pub(super) fn write(path: &Path, pool: &UserPool) -> Result<(), Error> {
     let name = path.display();
     let fail =
         |error: io::Error| Error::Io(io::Error::new(error.kind(), format!("cannot write {name}: {error}")));
@@ -44,7 +44,7 @@ pub(super) fn triggers(path: &Path, pool_id: &str) -> Result<Triggers, Error> {
     let name = path.display();
     let bytes = std::fs::read(path)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot read {name}: {error}")))?;
-    let pool = Description::parse(&bytes).map_err(|error| Error::Usage(format!("{name} is {error}")))?;
+    let pool = UserPool::parse(&bytes).map_err(|error| Error::Usage(format!("{name} is {error}")))?;
     if pool.id() != pool_id {
         return Err(Error::Usage(format!("{name} is a backup of {}, not of {pool_id}", pool.id())));
     }
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn a_backup_is_named_after_pool_and_time() {
         let pool = br#"{"UserPool":{"Id":"eu-central-1_Example01","Arn":"arn:aws:cognito-idp:eu-central-1:1:userpool/x"}}"#;
-        let path = default_path(&Description::parse(pool).unwrap());
+        let path = default_path(&UserPool::parse(pool).unwrap());
         let name = path.to_str().unwrap().strip_prefix("eu-central-1_Example01-").unwrap();
         assert_eq!(name.len(), "2026-11-22T085500Z.json".len(), "{name}");
         assert!(name.starts_with("20") && name.ends_with("Z.json") && !name.contains(':'), "{name}");

@@ -1,14 +1,16 @@
-//! Cognito: user pools and their users, in words of our own.
+//! Cognito: user pools and their users.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::operation::admin_get_user::AdminGetUserError;
 use aws_sdk_cognitoidentityprovider::types::{
-    AttributeType, DeliveryMediumType, LambdaConfigType, MessageActionType, PreventUserExistenceErrorTypes,
-    RecoveryOptionNameType, UserPoolClientType, UserPoolType, UserType,
+    AttributeType, DeliveryMediumType, MessageActionType, PreventUserExistenceErrorTypes, UserPoolClientType,
+    UserType,
 };
-use shared::trigger::Trigger;
+use pool::aws::Clients;
+use pool::control;
+use pool::user_pool::UserPool;
 
 use crate::aws::{Aws, AwsError, Call, Kind};
 
@@ -16,80 +18,8 @@ use crate::aws::{Aws, AwsError, Call, Kind};
 #[derive(Clone)]
 pub(crate) struct Pools {
     client: Client,
+    control_plane: Clients,
     region: String,
-}
-
-/// What a user pool says of itself, as far as messages to its users depend on it.
-///
-/// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserPoolType.html>
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Pool {
-    pub(crate) id: String,
-    pub(crate) arn: String,
-    /// `OFF`, `ON`, `OPTIONAL`.
-    pub(crate) mfa: String,
-    /// In the order of their priority: `verified_email`, `verified_phone_number`, `admin_only`; empty when not set.
-    pub(crate) recovery: Vec<String>,
-    /// `email`, `phone_number`: what Cognito sends a code to at sign-up.
-    pub(crate) auto_verified: Vec<String>,
-    /// `email`, `phone_number`, `preferred_username`: the alias attributes, which users may enter instead of the username.
-    pub(crate) aliases: Vec<String>,
-    /// `email`, `phone_number`: the sign-in attributes, which replace the username.
-    pub(crate) username_attributes: Vec<String>,
-    /// Whether usernames are case-sensitive; `None` if the pool does not say.
-    pub(crate) case_sensitive: Option<bool>,
-    pub(crate) email: EmailSettings,
-    /// None where the pool has no SMS configuration.
-    pub(crate) sms: Option<SmsSettings>,
-    pub(crate) triggers: Triggers,
-    /// `EmailConfigurationFailure`, in Cognito's words.
-    pub(crate) email_failure: Option<String>,
-    /// `SmsConfigurationFailure`, in Cognito's words.
-    pub(crate) sms_failure: Option<String>,
-    /// How long an invitation's password can be used.
-    pub(crate) temporary_password_days: i64,
-}
-
-/// Cognito takes 0 for this. Source:
-/// <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_PasswordPolicyType.html>
-const DEFAULT_TEMPORARY_PASSWORD_DAYS: i64 = 7;
-
-/// How the pool itself sends email.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct EmailSettings {
-    /// `COGNITO_DEFAULT` or `DEVELOPER`.
-    pub(crate) sending_account: Option<String>,
-    /// The ARN of an SES identity.
-    pub(crate) source_arn: Option<String>,
-    pub(crate) from: Option<String>,
-    pub(crate) configuration_set: Option<String>,
-}
-
-/// How the pool itself sends SMS.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SmsSettings {
-    /// Where it sends, if not in the pool's own Region.
-    pub(crate) region: Option<String>,
-    /// Whether it sends through End User Messaging instead of SNS.
-    pub(crate) end_user_messaging: bool,
-}
-
-/// The functions that the pool invokes: `LambdaConfig`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Triggers {
-    pub(crate) pre_sign_up: Option<String>,
-    pub(crate) custom_message: Option<String>,
-    pub(crate) custom_email_sender: Option<Sender>,
-    pub(crate) custom_sms_sender: Option<Sender>,
-    pub(crate) key_arn: Option<String>,
-}
-
-/// A custom sender in `LambdaConfig`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sender {
-    pub(crate) arn: String,
-    /// `V1_0`.
-    pub(crate) version: String,
 }
 
 /// A user as Cognito has them.
@@ -132,18 +62,6 @@ pub(crate) struct AppClient {
     pub(crate) masks_unknown_users: bool,
 }
 
-impl Triggers {
-    /// The function in that slot.
-    pub(crate) fn function_arn(&self, trigger: Trigger) -> Option<&str> {
-        match trigger {
-            Trigger::PreSignUp => self.pre_sign_up.as_deref(),
-            Trigger::CustomMessage => self.custom_message.as_deref(),
-            Trigger::CustomEmailSender => self.custom_email_sender.as_ref().map(|sender| sender.arn.as_str()),
-            Trigger::CustomSmsSender => self.custom_sms_sender.as_ref().map(|sender| sender.arn.as_str()),
-        }
-    }
-}
-
 impl User {
     /// An attribute that is not empty.
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
@@ -158,7 +76,8 @@ impl User {
 
 impl Pools {
     pub(crate) fn new(aws: &Aws) -> Self {
-        Self { client: Client::new(aws.config()), region: aws.region().to_owned() }
+        let (client, control_plane) = (Client::new(aws.config()), Clients::new(aws.config()));
+        Self { client, control_plane, region: aws.region().to_owned() }
     }
 
     fn call(&self, action: &'static str) -> Call<'_> {
@@ -170,16 +89,11 @@ impl Pools {
     ///
     /// # Errors
     /// When there is no such pool in the Region, or Cognito does not say.
-    pub(crate) async fn describe(&self, pool_id: &str) -> Result<Pool, AwsError> {
-        let answer = self
-            .client
-            .describe_user_pool()
-            .user_pool_id(pool_id)
-            .send()
-            .await
-            .map_err(|error| self.call("cognito-idp:DescribeUserPool").failure(&error))?;
-        let pool = answer.user_pool.ok_or_else(|| AwsError::new(Kind::Other, "Cognito describes no pool"))?;
-        Ok(Pool::from(pool))
+    pub(crate) async fn describe(&self, pool_id: &str) -> Result<UserPool, AwsError> {
+        control::read(&self.control_plane, pool_id).await.map_err(|error| match error {
+            control::Error::Call(error) => self.call(error.action).failure(&error.cause),
+            error => AwsError::new(Kind::Other, error.to_string()),
+        })
     }
 
     /// The users with that value of an attribute: of the first pages only, which hold 60 each, and may be empty. It
@@ -369,68 +283,6 @@ impl From<UserType> for User {
     }
 }
 
-impl From<UserPoolType> for Pool {
-    fn from(pool: UserPoolType) -> Self {
-        let mut recovery =
-            pool.account_recovery_setting.and_then(|setting| setting.recovery_mechanisms).unwrap_or_default();
-        recovery.sort_by_key(|mechanism| mechanism.priority);
-        let name = |name: RecoveryOptionNameType| name.to_string();
-        let email = pool.email_configuration;
-        let days = pool.policies.and_then(|policies| policies.password_policy);
-        let days = days.map_or(0, |policy| i64::from(policy.temporary_password_validity_days));
-        Self {
-            recovery: recovery.into_iter().map(|mechanism| name(mechanism.name)).collect(),
-            id: pool.id.unwrap_or_default(),
-            arn: pool.arn.unwrap_or_default(),
-            mfa: pool.mfa_configuration.map_or_else(|| "OFF".to_owned(), |mfa| mfa.to_string()),
-            auto_verified: texts(pool.auto_verified_attributes),
-            aliases: texts(pool.alias_attributes),
-            username_attributes: texts(pool.username_attributes),
-            case_sensitive: pool.username_configuration.map(|configuration| configuration.case_sensitive),
-            email: email.map(EmailSettings::from).unwrap_or_default(),
-            sms: pool.sms_configuration.map(|sms| match sms.eums_sms {
-                Some(messaging) => SmsSettings { region: messaging.region, end_user_messaging: true },
-                None => SmsSettings { region: sms.sns_region, end_user_messaging: false },
-            }),
-            triggers: pool.lambda_config.map(Triggers::from).unwrap_or_default(),
-            email_failure: pool.email_configuration_failure,
-            sms_failure: pool.sms_configuration_failure,
-            temporary_password_days: if days > 0 { days } else { DEFAULT_TEMPORARY_PASSWORD_DAYS },
-        }
-    }
-}
-
-fn texts<T: ToString>(values: Option<Vec<T>>) -> Vec<String> {
-    values.unwrap_or_default().iter().map(ToString::to_string).collect()
-}
-
-impl From<aws_sdk_cognitoidentityprovider::types::EmailConfigurationType> for EmailSettings {
-    fn from(email: aws_sdk_cognitoidentityprovider::types::EmailConfigurationType) -> Self {
-        Self {
-            sending_account: email.email_sending_account.map(|account| account.to_string()),
-            source_arn: email.source_arn,
-            from: email.from,
-            configuration_set: email.configuration_set,
-        }
-    }
-}
-
-impl From<LambdaConfigType> for Triggers {
-    fn from(config: LambdaConfigType) -> Self {
-        Self {
-            pre_sign_up: config.pre_sign_up,
-            custom_message: config.custom_message,
-            custom_email_sender: config
-                .custom_email_sender
-                .map(|sender| Sender { arn: sender.lambda_arn, version: sender.lambda_version.to_string() }),
-            custom_sms_sender: config
-                .custom_sms_sender
-                .map(|sender| Sender { arn: sender.lambda_arn, version: sender.lambda_version.to_string() }),
-            key_arn: config.kms_key_id,
-        }
-    }
-}
-
 /// Where Cognito logs one kind of what it does.
 ///
 /// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_LogConfigurationType.html>
@@ -513,4 +365,13 @@ pub(crate) async fn count_unconfirmed(
         progress(seen);
     }
     Ok(counted)
+}
+
+/// A user pool with these members besides its ID and ARN.
+#[cfg(test)]
+pub(crate) fn sample_pool(mut members: serde_json::Value) -> UserPool {
+    members["Id"] = "eu-central-1_Example01".into();
+    members["Arn"] = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01".into();
+    let response = serde_json::json!({ "UserPool": members }).to_string();
+    UserPool::parse(response.as_bytes()).expect("a user pool")
 }

@@ -14,12 +14,12 @@ use super::function::{AttachedFunction, attach_command};
 use super::level::Level;
 use super::registry::CheckId;
 use super::subject::Subject;
-use crate::aws::cognito::Pool;
 use crate::aws::iam::Policies;
 use crate::aws::kms::{Grant, Key, Keys};
 use crate::aws::{AwsError, Kind};
 use decrypt::SenderRole;
 use key_use::{CONTEXT_CONDITION, SENDER_PAGE};
+use pool::user_pool::UserPool;
 
 /// What KMS and IAM returned.
 struct KeyFacts<'a> {
@@ -37,9 +37,9 @@ pub(super) async fn check(subject: &Subject<'_>) -> Vec<Finding> {
     let Ok(pool) = subject.pool else { return Vec::new() };
     let senders: Vec<_> = [Trigger::CustomEmailSender, Trigger::CustomSmsSender]
         .into_iter()
-        .filter_map(|trigger| Some(AttachedFunction { trigger, arn: pool.triggers.function_arn(trigger)? }))
+        .filter_map(|trigger| Some(AttachedFunction { trigger, arn: pool.function_arn(trigger)? }))
         .collect();
-    match pool.triggers.key_arn.as_deref() {
+    match pool.key_arn() {
         _ if senders.is_empty() => Vec::new(),
         None => vec![no_key(subject, pool)],
         Some(configured) => {
@@ -50,7 +50,7 @@ pub(super) async fn check(subject: &Subject<'_>) -> Vec<Finding> {
 }
 
 /// A sender without a key to encrypt its codes with.
-fn no_key(subject: &Subject<'_>, pool: &Pool) -> Finding {
+fn no_key(subject: &Subject<'_>, pool: &UserPool) -> Finding {
     let finding = Finding::cause(
         CheckId::TriggersKey,
         "the user pool invokes a custom sender but has no KMS key for the codes: Cognito can't pass codes to it",
@@ -58,7 +58,7 @@ fn no_key(subject: &Subject<'_>, pool: &Pool) -> Finding {
     .evidence("cognito-idp:DescribeUserPool returns no LambdaConfig.KMSKeyID")
     .source(SENDER_PAGE);
     match subject.stack {
-        Some(stack) => finding.command(attach_command(&pool.id, stack)),
+        Some(stack) => finding.command(attach_command(pool.id(), stack)),
         None => finding.advice("Attach the triggers again, with the key."),
     }
 }
@@ -66,7 +66,7 @@ fn no_key(subject: &Subject<'_>, pool: &Pool) -> Finding {
 impl<'a> KeyFacts<'a> {
     async fn load(
         subject: &Subject<'_>,
-        pool: &Pool,
+        pool: &UserPool,
         configured: &'a str,
         senders: &[AttachedFunction<'a>],
     ) -> Self {
@@ -80,7 +80,7 @@ impl<'a> KeyFacts<'a> {
         let role = async |sender: Option<&AttachedFunction<'a>>| {
             let sender = *sender?;
             let role_arn = subject.function(sender.trigger)?.role.clone()?;
-            let context = [(CONTEXT_CONDITION, pool.id.as_str())];
+            let context = [(CONTEXT_CONDITION, pool.id())];
             let allowed = progress.of(policies.allow(&role_arn, "kms:Decrypt", &key_arn, &context)).await;
             Some(SenderRole { sender, role_arn, allowed })
         };
@@ -100,7 +100,12 @@ impl<'a> KeyFacts<'a> {
         Self { configured, key, grants, policy, roles: [first, second].into_iter().flatten().collect() }
     }
 
-    fn findings(&self, subject: &Subject<'_>, pool: &Pool, senders: &[AttachedFunction<'_>]) -> Vec<Finding> {
+    fn findings(
+        &self,
+        subject: &Subject<'_>,
+        pool: &UserPool,
+        senders: &[AttachedFunction<'_>],
+    ) -> Vec<Finding> {
         let key = match &self.key {
             Ok(key) => key,
             Err(error) if error.kind == Kind::NotFound => {
@@ -132,7 +137,7 @@ impl<'a> KeyFacts<'a> {
         findings
     }
 
-    fn permissions(&self, subject: &Subject<'_>, pool: &Pool, key_arn: &str) -> Vec<Finding> {
+    fn permissions(&self, subject: &Subject<'_>, pool: &UserPool, key_arn: &str) -> Vec<Finding> {
         let mut findings = vec![grants::finding(&self.grants, pool, subject.stack)];
         let policy = match &self.policy {
             Ok(document) => {

@@ -1,8 +1,9 @@
 //! Finds the user that the operator means: by username, `sub`, address, number or preferred username.
 
-use crate::aws::cognito::{Mfa, Pool, Pools, User};
+use crate::aws::cognito::{Mfa, Pools, User};
 use crate::aws::{Aws, AwsError, Kind};
 use crate::terminal::progress::Progress;
+use pool::user_pool::UserPool;
 
 /// Which property of the user matches what the operator passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl UserLookup {
 pub(super) async fn find(
     aws: &Aws,
     pool_id: &str,
-    pool: Option<&Pool>,
+    pool: Option<&UserPool>,
     asked: &str,
     progress: &Progress,
 ) -> UserLookup {
@@ -112,8 +113,8 @@ impl Search<'_> {
     }
 
     /// Adds the MFA settings if exactly one user was found and MFA is on.
-    async fn with_mfa(&self, mut found: UserLookup, pool: Option<&Pool>) -> UserLookup {
-        if pool.is_some_and(|pool| pool.mfa == "OFF") {
+    async fn with_mfa(&self, mut found: UserLookup, pool: Option<&UserPool>) -> UserLookup {
+        if pool.is_some_and(|pool| pool.mfa() == "OFF") {
             return found;
         }
         if let Ok([user]) = found.users.as_deref_mut()
@@ -129,7 +130,7 @@ impl Search<'_> {
 }
 
 /// Which of these users a sign-in with that text selects.
-fn chosen(users: Vec<User>, text: &str, pool: Option<&Pool>) -> UserLookup {
+fn chosen(users: Vec<User>, text: &str, pool: Option<&UserPool>) -> UserLookup {
     for exact in [MatchedBy::Username, MatchedBy::Sub] {
         if users.iter().any(|user| matched_by(user, text) == exact) {
             let (users, others) = users.into_iter().partition(|user| matched_by(user, text) == exact);
@@ -150,8 +151,8 @@ fn chosen(users: Vec<User>, text: &str, pool: Option<&Pool>) -> UserLookup {
 }
 
 /// Whether the user pool accepts that attribute instead of the username.
-pub(super) fn is_name(pool: &Pool, attribute: &str) -> bool {
-    pool.aliases.iter().chain(&pool.username_attributes).any(|name| name == attribute)
+pub(super) fn is_name(pool: &UserPool, attribute: &str) -> bool {
+    [pool.alias_attributes(), pool.username_attributes()].concat().contains(&attribute)
 }
 
 fn matched_by(user: &User, text: &str) -> MatchedBy {
@@ -187,7 +188,10 @@ fn is_uuid(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::aws::cognito::sample_pool;
 
     const SUB: &str = "11111111-2222-4333-8444-555555555555";
 
@@ -201,8 +205,12 @@ mod tests {
         user(name, &[("email", "ann@example.com"), ("email_verified", verified)])
     }
 
-    fn alias_pool() -> Pool {
-        Pool { aliases: vec!["email".to_owned()], ..Pool::default() }
+    fn alias_pool() -> UserPool {
+        sample_pool(json!({ "AliasAttributes": ["email"] }))
+    }
+
+    fn username_pool() -> UserPool {
+        sample_pool(json!({}))
     }
 
     fn names(users: &[User]) -> Vec<&str> {
@@ -210,7 +218,14 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(users: &[User], text: &str, pool: &Pool, expected: &[&str], others: &[&str], how: MatchedBy) {
+    fn check(
+        users: &[User],
+        text: &str,
+        pool: &UserPool,
+        expected: &[&str],
+        others: &[&str],
+        how: MatchedBy,
+    ) {
         let found = chosen(users.to_vec(), text, Some(pool));
         assert_eq!(names(&found.users.unwrap()), expected);
         assert_eq!(names(&found.others), others);
@@ -228,7 +243,7 @@ mod tests {
         let email = MatchedBy::Attribute("email");
         let users = [ann("1", "false"), ann("2", "true"), ann("3", "false")];
         check(&users, "ann@example.com", &alias_pool(), &["2"], &["1", "3"], email);
-        check(&users, "ann@example.com", &Pool::default(), &["1", "2", "3"], &[], email);
+        check(&users, "ann@example.com", &username_pool(), &["1", "2", "3"], &[], email);
         let unverified = [ann("1", "false"), ann("2", "false")];
         check(&unverified, "ann@example.com", &alias_pool(), &["1", "2"], &[], email);
     }
@@ -236,11 +251,11 @@ mod tests {
     #[test]
     fn a_sub_and_a_number_in_any_spelling_are_recognized() {
         let users = [user("ann", &[("sub", SUB), ("phone_number", "+12065550123")])];
-        check(&users, SUB, &Pool::default(), &["ann"], &[], MatchedBy::Sub);
+        check(&users, SUB, &username_pool(), &["ann"], &[], MatchedBy::Sub);
         check(
             &users,
             "+1 (206) 555-0123",
-            &Pool::default(),
+            &username_pool(),
             &["ann"],
             &[],
             MatchedBy::Attribute("phone_number"),

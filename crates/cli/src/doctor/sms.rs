@@ -18,9 +18,9 @@ use super::finding::Finding;
 use super::registry::CheckId;
 use super::settings::{blocked_domain, read, unusable};
 use super::subject::Subject;
-use crate::aws::cognito::Pool;
 use crate::terminal::output::plain;
 use crate::terminal::shell::quote;
+use pool::user_pool::UserPool;
 use sender::{Provider, SmsRoute, SmsSender};
 
 pub(super) async fn check(subject: &Subject<'_>) -> Vec<Finding> {
@@ -57,11 +57,10 @@ pub(super) async fn check(subject: &Subject<'_>) -> Vec<Finding> {
 }
 
 /// Whether the user pool sends codes by SMS at all.
-fn uses_sms(pool: &Pool) -> bool {
-    let named = |list: &[String], name: &str| list.iter().any(|entry| entry == name);
-    named(&pool.recovery, "verified_phone_number")
-        || named(&pool.auto_verified, "phone_number")
-        || (pool.mfa != "OFF" && pool.sms.is_some())
+fn uses_sms(pool: &UserPool) -> bool {
+    pool.recovery_mechanisms().contains(&"verified_phone_number")
+        || pool.auto_verified_attributes().contains(&"phone_number")
+        || (pool.mfa() != "OFF" && pool.sms_configuration().is_some())
 }
 
 /// What follows from the number itself and from the settings of custom-sms-sender.

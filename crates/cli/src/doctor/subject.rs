@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use shared::trigger::Trigger;
 
 use super::lookup::{self, UserLookup};
-use crate::aws::cognito::{Pool, User};
+use crate::aws::cognito::User;
 use crate::aws::lambda::Configuration;
 use crate::aws::{Aws, AwsError};
 use crate::stack::Stack;
 use crate::terminal::progress::Progress;
+use pool::user_pool::UserPool;
 
 /// Which user, in which user pool, behind which functions.
 pub(super) struct Subject<'a> {
@@ -17,7 +18,7 @@ pub(super) struct Subject<'a> {
     /// The user as the operator named them.
     pub(super) asked: &'a str,
     pub(super) pool_id: &'a str,
-    pub(super) pool: &'a Result<Pool, AwsError>,
+    pub(super) pool: &'a Result<UserPool, AwsError>,
     pub(super) lookup: &'a UserLookup,
     pub(super) stack: Option<&'a Stack>,
     /// The variables of the functions that the user pool invokes, or that the stack deploys.
@@ -68,11 +69,7 @@ impl Subject<'_> {
     /// Whether a function, and not Cognito, sends the messages of that channel.
     pub(super) fn sends(&self, trigger: Trigger) -> bool {
         let Ok(pool) = self.pool else { return false };
-        match trigger {
-            Trigger::CustomEmailSender => pool.triggers.custom_email_sender.is_some(),
-            Trigger::CustomSmsSender => pool.triggers.custom_sms_sender.is_some(),
-            Trigger::PreSignUp | Trigger::CustomMessage => false,
-        }
+        trigger.is_sender() && pool.function_arn(trigger).is_some()
     }
 }
 

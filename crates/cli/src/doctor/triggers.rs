@@ -32,7 +32,7 @@ pub(super) async fn check(subject: &Subject<'_>) -> Vec<Finding> {
             return vec![Finding::not_checked(CheckId::TriggersAttached, what, error)];
         }
     };
-    let facts = async |trigger| match pool.triggers.function_arn(trigger) {
+    let facts = async |trigger| match pool.function_arn(trigger) {
         Some(arn) => Some(Box::pin(facts(subject, AttachedFunction { trigger, arn })).await),
         None => None,
     };

@@ -6,13 +6,13 @@ use shared::arn::{Arn, region_of};
 use shared::trigger::Trigger;
 
 use crate::aws::AwsError;
-use crate::aws::cognito::Pool;
 use crate::doctor::finding::Finding;
 use crate::doctor::level::Level;
 use crate::doctor::registry::CheckId;
 use crate::doctor::severity::{Mitigation, mitigate};
 use crate::doctor::subject::Subject;
 use crate::terminal::output::plain;
+use pool::user_pool::UserPool;
 
 const COGNITO_EMAIL: &str = "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-email.html";
 const CUSTOM_SENDER: &str =
@@ -75,7 +75,7 @@ impl FromAddress {
 }
 
 impl<'a> EmailSender<'a> {
-    pub(super) fn of(subject: &Subject<'a>, pool: &Pool) -> Self {
+    pub(super) fn of(subject: &Subject<'a>, pool: &UserPool) -> Self {
         if subject.sends(Trigger::CustomEmailSender) {
             return match subject.settings.get(&Trigger::CustomEmailSender) {
                 Some(Ok(variables)) => Self::of_function(variables, subject.region()),
@@ -83,19 +83,19 @@ impl<'a> EmailSender<'a> {
                 None => Self::Unknown(None),
             };
         }
-        if pool.email.sending_account.as_deref() != Some("DEVELOPER") {
+        if !pool.sends_email_through_ses() {
             return Self::CognitoDefault;
         }
-        let arn = pool.email.source_arn.as_deref().unwrap_or_default();
+        let arn = pool.email_identity_arn().unwrap_or_default();
         let identity = Arn::parse(arn).and_then(Arn::ses_identity).unwrap_or_default();
         let region = region_of(arn);
         Self::Developer {
             route: Route {
                 region: region.unwrap_or_else(|| subject.region()).to_owned(),
                 identities: vec![identity.to_owned()],
-                configuration_set: pool.email.configuration_set.clone(),
+                configuration_set: pool.email_configuration_set().map(str::to_owned),
             },
-            from: FromAddress::parse(pool.email.from.as_deref().unwrap_or(identity)),
+            from: FromAddress::parse(pool.email_from().unwrap_or(identity)),
         }
     }
 
@@ -140,16 +140,16 @@ impl<'a> EmailSender<'a> {
     }
 }
 
-pub(super) fn findings(subject: &Subject<'_>, pool: &Pool, sender: &EmailSender<'_>) -> Vec<Finding> {
+pub(super) fn findings(subject: &Subject<'_>, pool: &UserPool, sender: &EmailSender<'_>) -> Vec<Finding> {
     let mut findings = vec![sent_by(pool, sender)];
     findings.extend(custom_message(subject, pool, sender));
-    findings.extend(pool.email_failure.as_deref().map(|failure| configuration_failure(failure, sender)));
+    findings.extend(pool.email_configuration_failure().map(|failure| configuration_failure(failure, sender)));
     findings
 }
 
-fn sent_by(pool: &Pool, sender: &EmailSender<'_>) -> Finding {
+fn sent_by(pool: &UserPool, sender: &EmailSender<'_>) -> Finding {
     const CHECK: CheckId = CheckId::EmailSender;
-    let attached = pool.triggers.function_arn(Trigger::CustomEmailSender).unwrap_or_default();
+    let attached = pool.function_arn(Trigger::CustomEmailSender).unwrap_or_default();
     match sender {
         EmailSender::Function { routes, from, .. } => {
             let region = routes.first().map_or("", |route| &route.region);
@@ -186,7 +186,7 @@ fn sent_by(pool: &Pool, sender: &EmailSender<'_>) -> Finding {
         )
         .evidence(format!(
             "cognito-idp:DescribeUserPool returns EmailSendingAccount {} and no CustomEmailSender",
-            pool.email.sending_account.as_deref().unwrap_or("COGNITO_DEFAULT"),
+            pool.email_sending_account().unwrap_or("COGNITO_DEFAULT"),
         ))
         .source(COGNITO_EMAIL),
         EmailSender::Developer { route, from } => Finding::ok(
@@ -195,7 +195,7 @@ fn sent_by(pool: &Pool, sender: &EmailSender<'_>) -> Finding {
         )
         .evidence(format!(
             "cognito-idp:DescribeUserPool returns EmailSendingAccount DEVELOPER with SourceArn {}",
-            pool.email.source_arn.as_deref().unwrap_or_default(),
+            pool.email_identity_arn().unwrap_or_default(),
         ))
         .source(COGNITO_EMAIL),
     }
@@ -213,9 +213,9 @@ fn configuration_failure(failure: &str, sender: &EmailSender<'_>) -> Finding {
 }
 
 /// Whether custom-message writes emails that Cognito then refuses to send.
-fn custom_message(subject: &Subject<'_>, pool: &Pool, sender: &EmailSender<'_>) -> Option<Finding> {
+fn custom_message(subject: &Subject<'_>, pool: &UserPool, sender: &EmailSender<'_>) -> Option<Finding> {
     const CHECK: CheckId = CheckId::EmailCustomMessage;
-    if !matches!(sender, EmailSender::CognitoDefault) || pool.triggers.custom_message.is_none() {
+    if !matches!(sender, EmailSender::CognitoDefault) || pool.function_arn(Trigger::CustomMessage).is_none() {
         return None;
     }
     let channels = subject.setting(Trigger::CustomMessage, "CUSTOM_MESSAGE_CHANNELS");

@@ -18,7 +18,7 @@ pub(super) async fn check(subject: &Subject<'_>) -> Finding {
     let answer = subject.progress.of(Pools::new(subject.aws).log_delivery(subject.pool_id)).await;
     let finding = match answer {
         Ok(configured) => {
-            let pool_arn = subject.pool.as_ref().ok().map(|pool| pool.arn.as_str());
+            let pool_arn = subject.pool.as_ref().ok().map(|pool| pool.arn());
             finding(subject.pool_id, pool_arn, &configured)
         }
         Err(error) => {

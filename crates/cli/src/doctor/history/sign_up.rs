@@ -17,7 +17,7 @@ const SIGN_UP: CheckId = CheckId::HistorySignUp;
 
 /// The latest decision, if there is one.
 pub(super) async fn check(subject: &Subject<'_>, logs: &Logs) -> Option<Finding> {
-    let attached = subject.pool.as_ref().ok()?.triggers.pre_sign_up.is_some();
+    let attached = subject.pool.as_ref().ok()?.function_arn(Trigger::PreSignUp).is_some();
     attached.then_some(())?;
     let configuration = subject.function(Trigger::PreSignUp)?;
     let address = subject.email()?;

@@ -7,11 +7,11 @@ use super::key_use::{
     CONTEXT_CONDITION, GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, decryption, except, show_policy,
 };
 use crate::aws::AwsError;
-use crate::aws::cognito::Pool;
 use crate::aws::kms::Grant;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::AttachedFunction;
 use crate::doctor::registry::CheckId;
+use pool::user_pool::UserPool;
 
 const DECRYPT: CheckId = CheckId::TriggersDecrypt;
 
@@ -26,11 +26,11 @@ pub(super) struct SenderRole<'a> {
 const DENY: &str = "a Deny statement";
 
 /// Whether a grant lets a role decrypt codes of this user pool.
-pub(super) fn is_granted(grants: &[Grant], role: &str, pool: &Pool) -> bool {
+pub(super) fn is_granted(grants: &[Grant], role: &str, pool: &UserPool) -> bool {
     grants.iter().any(|grant| {
         grant.grantees.iter().any(|grantee| grantee == role)
             && grant.operations.iter().any(|operation| operation == "Decrypt")
-            && grant.context.iter().all(|(name, value)| name == POOL_IN_CONTEXT && *value == pool.id)
+            && grant.context.iter().all(|(name, value)| name == POOL_IN_CONTEXT && *value == pool.id())
             && grant.source_arn.is_none()
     })
 }
@@ -43,7 +43,7 @@ pub(super) fn finding(
     role: &SenderRole<'_>,
     policy: Option<&Policy>,
     granted: bool,
-    pool: &Pool,
+    pool: &UserPool,
     key_arn: &str,
 ) -> Finding {
     let SenderRole { sender, role_arn, allowed } = role;
@@ -117,7 +117,7 @@ pub(super) fn finding(
     match allowed {
         Ok(allowed) => finding.evidence(format!(
             "iam:SimulatePrincipalPolicy of {role_arn}, kms:Decrypt on the key with {CONTEXT_CONDITION}={}: {}",
-            pool.id,
+            pool.id(),
             if *allowed { "allowed" } else { "not allowed" },
         )),
         Err(_) => finding,
@@ -126,10 +126,12 @@ pub(super) fn finding(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
     use shared::trigger::Trigger;
 
-    use super::super::key_use::{test_condition, test_pool};
+    use super::super::key_use::test_condition;
     use super::*;
+    use crate::aws::cognito::sample_pool;
     use crate::doctor::level::Level;
 
     const ROLE: &str = "arn:aws:iam::123456789012:role/triggers-sender";
@@ -154,7 +156,7 @@ mod tests {
         };
         let allowed: Result<bool, AwsError> = Ok(iam);
         let role = SenderRole { sender, role_arn: ROLE.to_owned(), allowed };
-        let finding = finding(&role, Some(&policy), granted, &test_pool(), "arn:key");
+        let finding = finding(&role, Some(&policy), granted, &sample_pool(json!({})), "arn:key");
         assert_eq!((finding.level, finding.summary.as_str()), (level, expected), "{statements}");
     }
 

@@ -6,13 +6,13 @@ use super::key_use::{
     GRANT_PAGE, KEY_POLICY_PAGE, POOL_IN_CONTEXT, SENDER_PAGE, encryption, except, show_policy,
 };
 use crate::aws::AwsError;
-use crate::aws::cognito::Pool;
 use crate::aws::kms::Grant;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::{attach_command, detach_command};
 use crate::doctor::registry::CheckId;
 use crate::stack::Stack;
 use crate::terminal::words::count;
+use pool::user_pool::UserPool;
 
 const GRANT: CheckId = CheckId::TriggersGrant;
 
@@ -29,14 +29,14 @@ enum GrantState {
     Missing,
 }
 
-fn grant_state(grants: &[Grant], pool: &Pool) -> GrantState {
+fn grant_state(grants: &[Grant], pool: &UserPool) -> GrantState {
     // The AWS Encryption SDK needs one of these to begin a message.
     let encrypts = |grant: &&Grant| {
         grant.operations.iter().any(|name| name == "Encrypt" || name.starts_with("GenerateDataKey"))
     };
     let of_pool = |grant: &Grant| match (grant.context.get(POOL_IN_CONTEXT), &grant.source_arn) {
-        (Some(id), _) => Some(*id == pool.id),
-        (None, Some(arn)) => Some(*arn == pool.arn),
+        (Some(id), _) => Some(*id == pool.id()),
+        (None, Some(arn)) => Some(*arn == pool.arn()),
         (None, None) => None,
     };
     let of_cognito = |grant: &Grant| grant.grantees.iter().any(|grantee| grantee.starts_with("cognito-idp."));
@@ -62,7 +62,11 @@ fn grant_state(grants: &[Grant], pool: &Pool) -> GrantState {
     }
 }
 
-pub(super) fn finding(grants: &Result<Vec<Grant>, AwsError>, pool: &Pool, stack: Option<&Stack>) -> Finding {
+pub(super) fn finding(
+    grants: &Result<Vec<Grant>, AwsError>,
+    pool: &UserPool,
+    stack: Option<&Stack>,
+) -> Finding {
     let grants = match grants {
         Ok(grants) => grants,
         Err(error) => {
@@ -100,14 +104,14 @@ pub(super) fn finding(grants: &Result<Vec<Grant>, AwsError>, pool: &Pool, stack:
             "kms:ListGrants returns {}; doctor looks for Encrypt or GenerateDataKey with the principal cognito-idp or \
              the encryption context {POOL_IN_CONTEXT}={}",
             count(grants.len(), "grant"),
-            pool.id
+            pool.id()
         ))
         .source(SENDER_PAGE)
         .source(GRANT_PAGE)
 }
 
 /// Cognito creates its grant when the key is set in the user pool. If the key is set already, `attach` changes nothing.
-fn reattach(finding: Finding, pool: &Pool, stack: Option<&Stack>) -> Finding {
+fn reattach(finding: Finding, pool: &UserPool, stack: Option<&Stack>) -> Finding {
     let finding = finding.advice(
         "Detach the triggers and attach them again with credentials that have kms:CreateGrant on the key: Cognito \
          creates its grant with them. In between, Cognito sends the messages itself.",
@@ -115,15 +119,15 @@ fn reattach(finding: Finding, pool: &Pool, stack: Option<&Stack>) -> Finding {
     match stack {
         Some(stack) => finding.command(format!(
             "{} && {}",
-            detach_command(&pool.id, stack),
-            attach_command(&pool.id, stack)
+            detach_command(pool.id(), stack),
+            attach_command(pool.id(), stack)
         )),
         None => finding,
     }
 }
 
 /// A Deny in the key policy takes precedence over every grant.
-pub(super) fn denied_by_policy(policy: &Policy, pool: &Pool, key_arn: &str) -> Option<Finding> {
+pub(super) fn denied_by_policy(policy: &Policy, pool: &UserPool, key_arn: &str) -> Option<Finding> {
     let denials =
         ["kms:Encrypt", "kms:GenerateDataKey"].map(|action| policy.denial(&encryption(action, pool)));
     let certain = denials.iter().find_map(|denial| match denial {
@@ -162,8 +166,11 @@ pub(super) fn denied_by_policy(policy: &Policy, pool: &Pool, key_arn: &str) -> O
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::key_use::{test_condition, test_pool};
+    use serde_json::json;
+
+    use super::super::key_use::test_condition;
     use super::*;
+    use crate::aws::cognito::sample_pool;
     use crate::doctor::level::Level;
 
     fn grant_of(grantee: &str, operation: &str, of_pool: Option<&str>) -> Grant {
@@ -179,7 +186,7 @@ mod tests {
 
     #[track_caller]
     fn check_grants(grants: &[Grant], expected: &GrantState) {
-        assert_eq!(&grant_state(grants, &test_pool()), expected, "{grants:?}");
+        assert_eq!(&grant_state(grants, &sample_pool(json!({}))), expected, "{grants:?}");
     }
 
     #[test]
@@ -210,7 +217,7 @@ mod tests {
     #[track_caller]
     fn check_denial(statement: &str, expected: Option<(Level, &str)>) {
         let policy = Policy::parse(&format!(r#"{{"Statement":{statement}}}"#)).expect("a policy");
-        let finding = denied_by_policy(&policy, &test_pool(), "");
+        let finding = denied_by_policy(&policy, &sample_pool(json!({})), "");
         let found = finding.as_ref().map(|finding| (finding.level, finding.summary.as_str()));
         assert_eq!(found, expected, "{statement}");
     }

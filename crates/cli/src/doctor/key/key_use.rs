@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use pool::permission::COGNITO;
 use pool::policy::{Principal, Request};
 
-use crate::aws::cognito::Pool;
 use crate::doctor::function::account_of;
 use crate::doctor::step::region_of;
 use crate::terminal::shell::quote;
+use pool::user_pool::UserPool;
 
 /// The member of the encryption context that names the user pool of a code, and the condition on it.
 pub(super) const POOL_IN_CONTEXT: &str = "userpool-id";
@@ -24,13 +24,13 @@ pub(super) const KEY_POLICY_PAGE: &str =
     "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html";
 
 /// A role decrypts a code of a user pool.
-pub(super) fn decryption<'a>(role_arn: &'a str, pool: &'a Pool) -> Request<'a> {
+pub(super) fn decryption<'a>(role_arn: &'a str, pool: &'a UserPool) -> Request<'a> {
     let account = account_of(role_arn);
     Request {
         action: "kms:Decrypt",
         principal: Principal::Role { arn: role_arn, account },
         context: BTreeMap::from([
-            (CONTEXT_CONDITION_KEY, pool.id.as_str()),
+            (CONTEXT_CONDITION_KEY, pool.id()),
             ("aws:principalarn", role_arn),
             ("aws:principalaccount", account),
             ("kms:calleraccount", account),
@@ -39,11 +39,11 @@ pub(super) fn decryption<'a>(role_arn: &'a str, pool: &'a Pool) -> Request<'a> {
 }
 
 /// Cognito encrypts a code of a user pool.
-pub(super) fn encryption<'a>(action: &'a str, pool: &'a Pool) -> Request<'a> {
+pub(super) fn encryption<'a>(action: &'a str, pool: &'a UserPool) -> Request<'a> {
     Request {
         action,
         principal: Principal::Service(COGNITO),
-        context: BTreeMap::from([(CONTEXT_CONDITION_KEY, pool.id.as_str())]),
+        context: BTreeMap::from([(CONTEXT_CONDITION_KEY, pool.id())]),
     }
 }
 
@@ -60,15 +60,6 @@ pub(super) fn except(exempted: &[String]) -> String {
 pub(super) fn show_policy(key_arn: &str) -> String {
     let region = region_of(key_arn);
     format!("aws kms get-key-policy --key-id {} --region {} --output text", quote(key_arn), quote(region))
-}
-
-#[cfg(test)]
-pub(super) fn test_pool() -> Pool {
-    Pool {
-        id: "eu-central-1_Example01".to_owned(),
-        arn: "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01".to_owned(),
-        ..Pool::default()
-    }
 }
 
 #[cfg(test)]

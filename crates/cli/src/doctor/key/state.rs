@@ -3,13 +3,13 @@
 use shared::arn::function_name;
 
 use super::key_use::SENDER_PAGE;
-use crate::aws::cognito::Pool;
 use crate::aws::kms::Key;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::{AttachedFunction, account_of, attach_command};
 use crate::doctor::registry::CheckId;
 use crate::doctor::step::{Step, region_of};
 use crate::doctor::subject::Subject;
+use pool::user_pool::UserPool;
 
 const KEY: CheckId = CheckId::TriggersKey;
 const STATE: CheckId = CheckId::TriggersKeyState;
@@ -19,7 +19,7 @@ const STATE_PAGE: &str = "https://docs.aws.amazon.com/kms/latest/developerguide/
 /// Compares the user pool's key with the one in each sender's settings.
 pub(super) fn same_key(
     subject: &Subject<'_>,
-    pool: &Pool,
+    pool: &UserPool,
     senders: &[AttachedFunction<'_>],
     key_arn: &str,
 ) -> Vec<Finding> {
@@ -42,7 +42,7 @@ pub(super) fn same_key(
             );
             findings.push(match subject.stack {
                 Some(stack) if stack.key_arn() == Some(senders_key) => {
-                    finding.command(attach_command(&pool.id, stack))
+                    finding.command(attach_command(pool.id(), stack))
                 }
                 _ => finding.advice(format!("Deploy the stack with CodeKeyArn={key_arn}.")),
             });
@@ -58,8 +58,8 @@ pub(super) fn same_key(
 }
 
 /// A key works only in its own Region; Cognito's guide doesn't describe keys of other accounts.
-pub(super) fn location(pool: &Pool, key_arn: &str) -> Option<Finding> {
-    let (region, account) = (region_of(&pool.arn), account_of(&pool.arn));
+pub(super) fn location(pool: &UserPool, key_arn: &str) -> Option<Finding> {
+    let (region, account) = (region_of(pool.arn()), account_of(pool.arn()));
     if !region.is_empty() && region_of(key_arn) != region {
         return Some(
             Finding::cause(

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use shared::trigger::Trigger;
 
 use crate::aws::AwsError;
-use crate::aws::cognito::{Pool, SmsSettings};
 use crate::doctor::contact::Contact;
 use crate::doctor::finding::Finding;
 use crate::doctor::level::Level;
@@ -14,6 +13,7 @@ use crate::doctor::severity::{Mitigation, mitigate};
 use crate::doctor::subject::Subject;
 use crate::doctor::user::state::channels;
 use crate::terminal::output::plain;
+use pool::user_pool::{SmsConfiguration, UserPool};
 
 pub(super) const COGNITO_SMS: &str =
     "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-sms-settings.html";
@@ -52,7 +52,7 @@ pub(super) enum Provider {
 }
 
 impl<'a> SmsSender<'a> {
-    pub(super) fn of(subject: &Subject<'a>, pool: &Pool) -> Self {
+    pub(super) fn of(subject: &Subject<'a>, pool: &UserPool) -> Self {
         let own_region = subject.region();
         if subject.sends(Trigger::CustomSmsSender) {
             return match subject.settings.get(&Trigger::CustomSmsSender) {
@@ -62,7 +62,7 @@ impl<'a> SmsSender<'a> {
             };
         }
         let route = |sms| Self::Cognito { route: SmsRoute::of_cognito(sms, own_region) };
-        pool.sms.as_ref().map_or(Self::Nothing, route)
+        pool.sms_configuration().map_or(Self::Nothing, route)
     }
 
     fn of_function(variables: &'a BTreeMap<String, String>, region: &str) -> Self {
@@ -92,13 +92,13 @@ impl<'a> SmsSender<'a> {
 }
 
 impl SmsRoute {
-    fn of_cognito(sms: &SmsSettings, own_region: &str) -> Self {
+    fn of_cognito(sms: SmsConfiguration<'_>, own_region: &str) -> Self {
         let provider = if sms.end_user_messaging {
             Provider::EndUserMessaging { identity: None }
         } else {
             Provider::Sns { number: None }
         };
-        Self { region: sms.region.clone().unwrap_or_else(|| own_region.to_owned()), provider }
+        Self { region: sms.region.unwrap_or(own_region).to_owned(), provider }
     }
 
     fn words(&self) -> String {
@@ -109,18 +109,18 @@ impl SmsRoute {
     }
 }
 
-pub(super) fn findings(subject: &Subject<'_>, pool: &Pool, sender: &SmsSender<'_>) -> Vec<Finding> {
-    let failure = pool.sms_failure.as_deref().map(|failure| configuration_failure(failure, sender));
+pub(super) fn findings(subject: &Subject<'_>, pool: &UserPool, sender: &SmsSender<'_>) -> Vec<Finding> {
+    let failure = pool.sms_configuration_failure().map(|failure| configuration_failure(failure, sender));
     [sent_by(subject, pool, sender)].into_iter().chain(failure).collect()
 }
 
-fn sent_by(subject: &Subject<'_>, pool: &Pool, sender: &SmsSender<'_>) -> Finding {
+fn sent_by(subject: &Subject<'_>, pool: &UserPool, sender: &SmsSender<'_>) -> Finding {
     const CHECK: CheckId = CheckId::SmsSender;
-    let attached = pool.triggers.function_arn(Trigger::CustomSmsSender).unwrap_or_default();
+    let attached = pool.function_arn(Trigger::CustomSmsSender).unwrap_or_default();
     let trigger =
         format!("CustomSMSSender in the pool's LambdaConfig is {attached}, which sends instead of Cognito");
     match sender {
-        SmsSender::Function { .. } if pool.sms.is_none() => Finding::warning(
+        SmsSender::Function { .. } if pool.sms_configuration().is_none() => Finding::warning(
             CHECK,
             "custom-sms-sender is attached, but the user pool has no SMS configuration: Cognito requires one with a \
              role even if a function sends",

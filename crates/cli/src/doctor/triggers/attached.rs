@@ -3,13 +3,13 @@
 use shared::arn::{function_name, unqualified};
 use shared::trigger::Trigger;
 
-use crate::aws::cognito::Pool;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::attach_command;
 use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
 use crate::stack::Stack;
 use crate::terminal::shell::quote;
+use pool::user_pool::UserPool;
 
 const ATTACHED: CheckId = CheckId::TriggersAttached;
 const CHANNEL: CheckId = CheckId::TriggersChannel;
@@ -24,12 +24,12 @@ const MESSAGE_PAGE: &str =
     "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-custom-message.html";
 
 /// Every Lambda trigger of the user pool, compared with the stack's functions.
-pub(super) fn attached(pool: &Pool, stack: Option<&Stack>) -> Vec<Finding> {
+pub(super) fn attached(pool: &UserPool, stack: Option<&Stack>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut matching = Vec::new();
     for trigger in Trigger::ALL {
         let deployed = stack.and_then(|stack| Some((stack, stack.function_arn(trigger)?)));
-        match (pool.triggers.function_arn(trigger), deployed) {
+        match (pool.function_arn(trigger), deployed) {
             (None, None) => {}
             // Whether it is needed depends on the delivery of each channel: see `channels`.
             (None, Some(_)) if trigger == Trigger::CustomMessage => {}
@@ -65,7 +65,7 @@ pub(super) fn attached(pool: &Pool, stack: Option<&Stack>) -> Vec<Finding> {
     findings
 }
 
-fn missing(trigger: Trigger, pool: &Pool, stack: &Stack) -> Finding {
+fn missing(trigger: Trigger, pool: &UserPool, stack: &Stack) -> Finding {
     let (name, member) = (trigger.package(), trigger.lambda_config_member());
     let consequence = match trigger {
         Trigger::PreSignUp => "every sign-up is accepted, and needs Cognito's normal code",
@@ -86,10 +86,10 @@ fn missing(trigger: Trigger, pool: &Pool, stack: &Stack) -> Finding {
     ))
     .evidence("update-user-pool removes every trigger that isn't passed to it")
     .source(TRIGGER_PAGE)
-    .command(attach_command(&pool.id, stack))
+    .command(attach_command(pool.id(), stack))
 }
 
-fn other_function(trigger: Trigger, attached: &str, pool: &Pool, stack: &Stack) -> Finding {
+fn other_function(trigger: Trigger, attached: &str, pool: &UserPool, stack: &Stack) -> Finding {
     let (member, stack) = (trigger.lambda_config_member(), stack.name());
     Finding::warning(
         ATTACHED,
@@ -99,7 +99,7 @@ fn other_function(trigger: Trigger, attached: &str, pool: &Pool, stack: &Stack) 
     .advice("If the stack's function should be there, see what would change:")
     .command(format!(
         "cognito-triggers diff --user-pool-id {} --stack-name {}",
-        quote(&pool.id),
+        quote(pool.id()),
         quote(stack)
     ))
 }
@@ -122,25 +122,23 @@ fn version(trigger: Trigger, attached: &str) -> Option<Finding> {
 }
 
 /// For each channel, either a custom sender or custom-message writes the messages.
-pub(super) fn channels(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
-    let triggers = &pool.triggers;
+pub(super) fn channels(subject: &Subject<'_>, pool: &UserPool) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let senders = [
-        (Trigger::CustomEmailSender, &triggers.custom_email_sender, "email"),
-        (Trigger::CustomSmsSender, &triggers.custom_sms_sender, "sms"),
-    ];
+    let custom_message = pool.function_arn(Trigger::CustomMessage);
     let channels = subject.setting(Trigger::CustomMessage, "CUSTOM_MESSAGE_CHANNELS").unwrap_or_default();
     let writes = |channel: &str| channels.split(',').any(|name| name.trim() == channel);
-    for (trigger, sender, channel) in &senders {
-        let Some(sender) = sender else { continue };
-        let member = trigger.lambda_config_member();
-        if sender.version != VERSION {
+    for (sender, channel) in [(Trigger::CustomEmailSender, "email"), (Trigger::CustomSmsSender, "sms")] {
+        if pool.function_arn(sender).is_none() {
+            continue;
+        }
+        let member = sender.lambda_config_member();
+        let version = pool.event_version(sender).unwrap_or_default();
+        if version != VERSION {
             findings.push(
                 Finding::warning(
                     CHANNEL,
                     format!(
-                        "{member} of the user pool has the event version {}: the function supports only {VERSION}",
-                        sender.version
+                        "{member} of the user pool has the event version {version}: the function supports only {VERSION}"
                     ),
                 )
                 .advice("Attach the triggers again.")
@@ -148,7 +146,7 @@ pub(super) fn channels(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
                 .source(SENDER_PAGE),
             );
         }
-        if triggers.custom_message.is_some() && writes(channel) {
+        if custom_message.is_some() && writes(channel) {
             findings.push(
                 Finding::warning(
                     CHANNEL,
@@ -167,7 +165,7 @@ pub(super) fn channels(subject: &Subject<'_>, pool: &Pool) -> Vec<Finding> {
         }
     }
     if let Some(stack) = subject.stack
-        && triggers.custom_message.is_none()
+        && custom_message.is_none()
         && cognito_sends(stack, &writes)
     {
         findings.push(missing(Trigger::CustomMessage, pool, stack));

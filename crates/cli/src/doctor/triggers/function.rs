@@ -3,7 +3,6 @@
 use shared::arn::{function_name, region_of, unqualified};
 use shared::settings::ConfigError;
 
-use crate::aws::cognito::Pool;
 use crate::aws::lambda::Configuration;
 use crate::aws::{AwsError, Kind};
 use crate::doctor::finding::Finding;
@@ -13,6 +12,7 @@ use crate::doctor::registry::CheckId;
 use crate::doctor::settings::check_start;
 use crate::doctor::subject::Subject;
 use crate::stack::Stack;
+use pool::user_pool::UserPool;
 
 const FUNCTION: CheckId = CheckId::TriggersFunction;
 const SETTINGS: CheckId = CheckId::TriggersSettings;
@@ -24,7 +24,7 @@ pub(super) fn absent(
     attached: AttachedFunction<'_>,
     configuration: Option<&Result<Configuration, AwsError>>,
     subject: &Subject<'_>,
-    pool: &Pool,
+    pool: &UserPool,
 ) -> Option<Finding> {
     let error = configuration?.as_ref().err()?;
     (error.kind == Kind::NotFound).then_some(())?;
@@ -40,7 +40,7 @@ pub(super) fn absent(
         Some(stack) if is_of_stack(attached, stack) => finding
             .advice("The stack's function was deleted outside of CloudFormation: deploy the stack again."),
         // `attach` replaces another function only with this option.
-        Some(stack) => finding.command(format!("{} --replace", attach_command(&pool.id, stack))),
+        Some(stack) => finding.command(format!("{} --replace", attach_command(pool.id(), stack))),
         None => finding.advice("Deploy the function again, or remove it from the pool's LambdaConfig."),
     })
 }

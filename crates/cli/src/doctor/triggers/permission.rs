@@ -5,11 +5,11 @@ use pool::policy::{Effect, Policy};
 use shared::arn::{function_name, unqualified};
 
 use crate::aws::AwsError;
-use crate::aws::cognito::Pool;
 use crate::doctor::finding::Finding;
 use crate::doctor::function::{AttachedFunction, account_of};
 use crate::doctor::registry::CheckId;
 use crate::doctor::step::Step;
+use pool::user_pool::UserPool;
 
 const PERMISSION: CheckId = CheckId::TriggersPermission;
 
@@ -18,7 +18,7 @@ const TRIGGER_PAGE: &str = "https://docs.aws.amazon.com/cognito/latest/developer
 pub(super) fn finding(
     attached: AttachedFunction<'_>,
     policy: &Result<Option<String>, AwsError>,
-    pool: &Pool,
+    pool: &UserPool,
 ) -> Finding {
     let name = function_name(attached.arn);
     let policy = match policy {
@@ -27,7 +27,7 @@ pub(super) fn finding(
             return Finding::not_checked(PERMISSION, &format!("whether Cognito can invoke {name}"), error);
         }
     };
-    let permission = policy.map(|policy| InvokePermission::in_policy(&policy, &pool.arn));
+    let permission = policy.map(|policy| InvokePermission::in_policy(&policy, pool.arn()));
     let finding = described(attached, permission.as_ref());
     let qualified = attached.arn != unqualified(attached.arn);
     let qualified = if qualified { ", for that version or alias, which has its own policy" } else { "" };
@@ -35,14 +35,14 @@ pub(super) fn finding(
         .evidence(format!(
             "lambda:GetPolicy{qualified}: Cognito needs a statement for lambda:InvokeFunction and {COGNITO} with \
              aws:SourceArn {} and its account as aws:SourceAccount",
-            pool.arn
+            pool.arn()
         ))
         .source(TRIGGER_PAGE);
     match permission {
         None | Some(InvokePermission::NotAllowed { .. }) => finding.step(Step::AllowInvoke {
             function_arn: attached.arn.to_owned(),
-            pool_arn: pool.arn.clone(),
-            account: account_of(&pool.arn).to_owned(),
+            pool_arn: pool.arn().to_owned(),
+            account: account_of(pool.arn()).to_owned(),
         }),
         Some(InvokePermission::Denied) => finding.advice(
             "Remove that statement with aws lambda remove-permission, or in the stack that added it.",
@@ -107,6 +107,7 @@ mod tests {
     use shared::trigger::Trigger;
 
     use super::*;
+    use crate::aws::cognito::sample_pool;
     use crate::doctor::level::Level;
 
     const POOL_ARN: &str = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_Example01";
@@ -131,7 +132,7 @@ mod tests {
     #[track_caller]
     fn check(statements: &Value, level: Level, expected: &str) {
         let policy = json!({ "Statement": statements }).to_string();
-        let pool = Pool { arn: POOL_ARN.to_owned(), ..Pool::default() };
+        let pool = sample_pool(json!({}));
         let finding = finding(SENDER, &Ok(Some(policy)), &pool);
         assert_eq!((finding.level, finding.summary.as_str()), (level, expected), "{statements}");
     }

@@ -1,7 +1,7 @@
 //! Which user is meant, and whether an app can name them that way.
 
 use crate::aws::AwsError;
-use crate::aws::cognito::{Pool, User};
+use crate::aws::cognito::User;
 use crate::doctor::client::{Clients, titles};
 use crate::doctor::contact::{OWN_CONTACT, attribute_in_words};
 use crate::doctor::finding::Finding;
@@ -12,6 +12,7 @@ use crate::doctor::subject::Subject;
 use crate::terminal::output::plain;
 use crate::terminal::shell::quote;
 use crate::terminal::words::count;
+use pool::user_pool::UserPool;
 
 const ATTRIBUTES: &str =
     "https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html";
@@ -20,14 +21,16 @@ const ERRORS: &str =
 const CASE: &str = "https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UsernameConfigurationType.html";
 
 /// What users of the pool can sign in with.
-pub(super) fn sign_in_attributes(pool: &Result<Pool, AwsError>, pool_id: &str) -> Finding {
+pub(super) fn sign_in_attributes(pool: &Result<UserPool, AwsError>, pool_id: &str) -> Finding {
     match pool {
         Ok(pool) => {
-            let attributes = pool.username_attributes.iter().chain(&pool.aliases);
-            let names: Vec<&str> = attributes.map(|name| attribute_in_words(name)).collect();
+            let attributes = [pool.username_attributes(), pool.alias_attributes()].concat();
+            let names: Vec<&str> = attributes.into_iter().map(attribute_in_words).collect();
             let names = match names.as_slice() {
                 [] => "username only".to_owned(),
-                names if pool.username_attributes.is_empty() => format!("username or {}", names.join(" or ")),
+                names if pool.username_attributes().is_empty() => {
+                    format!("username or {}", names.join(" or "))
+                }
                 names => names.join(" or "),
             };
             Finding::ok(CheckId::UserPool, format!("users of the user pool {pool_id} sign in with {names}"))
@@ -37,16 +40,20 @@ pub(super) fn sign_in_attributes(pool: &Result<Pool, AwsError>, pool_id: &str) -
     }
 }
 
-fn attributes_of(pool: &Pool) -> String {
+fn attributes_of(pool: &UserPool) -> String {
     format!(
         "DescribeUserPool: UsernameAttributes [{}], AliasAttributes [{}]",
-        pool.username_attributes.join(", "),
-        pool.aliases.join(", ")
+        pool.username_attributes().join(", "),
+        pool.alias_attributes().join(", ")
     )
 }
 
 /// Which user is meant.
-pub(super) fn check(subject: &Subject<'_>, pool: Option<&Pool>, clients: Option<&Clients>) -> Vec<Finding> {
+pub(super) fn check(
+    subject: &Subject<'_>,
+    pool: Option<&UserPool>,
+    clients: Option<&Clients>,
+) -> Vec<Finding> {
     let (lookup, asked) = (subject.lookup, subject.asked);
     let mut findings = match &lookup.users {
         Err(error) => vec![Finding::not_checked(CheckId::UserFound, "the user", error)],
@@ -82,7 +89,7 @@ fn found(asked: &str, user: &User) -> Finding {
     })
 }
 
-fn unknown(subject: &Subject<'_>, pool: Option<&Pool>, clients: Option<&Clients>) -> Finding {
+fn unknown(subject: &Subject<'_>, pool: Option<&UserPool>, clients: Option<&Clients>) -> Finding {
     let Subject { asked, pool_id, .. } = *subject;
     let region = subject.region();
     let mut finding = Finding::cause(
@@ -144,7 +151,7 @@ fn several(
     asked: &str,
     users: &[User],
     matched_by: MatchedBy,
-    pool: Option<&Pool>,
+    pool: Option<&UserPool>,
 ) -> Finding {
     let attribute = match matched_by {
         MatchedBy::Attribute(attribute) => attribute,
@@ -190,7 +197,7 @@ fn same_address(asked: &str, user: &User, others: &[User]) -> Option<Finding> {
 }
 
 /// Whether an app can pass what the operator passed.
-fn alias(subject: &Subject<'_>, user: &User, matched_by: MatchedBy, pool: &Pool) -> Option<Finding> {
+fn alias(subject: &Subject<'_>, user: &User, matched_by: MatchedBy, pool: &UserPool) -> Option<Finding> {
     let MatchedBy::Attribute(attribute) = matched_by else { return None };
     let (noun, name) = (attribute_in_words(attribute), plain(&user.name));
     let finding = if !is_name(pool, attribute) {
@@ -200,7 +207,7 @@ fn alias(subject: &Subject<'_>, user: &User, matched_by: MatchedBy, pool: &Pool)
                 "the user pool doesn't accept the {noun} instead of the username: an app must pass {name}"
             ),
         )
-    } else if pool.aliases.iter().any(|alias| alias == attribute)
+    } else if pool.alias_attributes().contains(&attribute)
         && attribute != "preferred_username"
         && !user.verified(attribute)
     {
@@ -223,13 +230,13 @@ fn alias(subject: &Subject<'_>, user: &User, matched_by: MatchedBy, pool: &Pool)
 }
 
 /// Whether the user pool accepts the spelling that the operator used.
-fn spelling(asked: &str, user: &User, matched_by: MatchedBy, pool: &Pool) -> Option<Finding> {
+fn spelling(asked: &str, user: &User, matched_by: MatchedBy, pool: &UserPool) -> Option<Finding> {
     let stored = match matched_by {
         MatchedBy::Username => user.name.as_str(),
         MatchedBy::Attribute(attribute @ ("email" | "preferred_username")) => user.attribute(attribute)?,
         MatchedBy::Attribute(_) | MatchedBy::Sub | MatchedBy::Unknown => return None,
     };
-    (stored != asked && is_case_sensitive(pool)).then(|| {
+    (stored != asked && pool.is_case_sensitive()).then(|| {
         Finding::warning(
             CheckId::UserSpelling,
             format!(
@@ -242,10 +249,6 @@ fn spelling(asked: &str, user: &User, matched_by: MatchedBy, pool: &Pool) -> Opt
         .evidence("DescribeUserPool: UsernameConfiguration.CaseSensitive is true, or absent, which means true")
         .source(CASE)
     })
-}
-
-fn is_case_sensitive(pool: &Pool) -> bool {
-    pool.case_sensitive.unwrap_or(true)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a user's state permits, and where their codes go.
 
 use crate::aws::AwsError;
-use crate::aws::cognito::{AppClient, Pool, User};
+use crate::aws::cognito::{AppClient, User};
 use crate::doctor::contact::{Contact, OWN_CONTACT, attribute_in_words};
 use crate::doctor::finding::Finding;
 use crate::doctor::registry::CheckId;
@@ -10,6 +10,7 @@ use crate::doctor::subject::Subject;
 use crate::terminal::output::plain;
 use crate::terminal::shell::quote;
 use crate::terminal::words::count;
+use pool::user_pool::UserPool;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -77,7 +78,7 @@ pub(super) struct UserState<'a> {
 }
 
 impl UserState<'_> {
-    pub(super) fn findings(&self, pool: Option<&Pool>) -> Vec<Finding> {
+    pub(super) fn findings(&self, pool: Option<&UserPool>) -> Vec<Finding> {
         let mut findings = vec![self.enabled(), self.status(pool)];
         let recovery = pool.map(|pool| self.recovery(pool));
         findings.extend(pool.and_then(|pool| self.invitation(pool)));
@@ -119,7 +120,7 @@ impl UserState<'_> {
             .source(ERRORS)
     }
 
-    fn status(&self, pool: Option<&Pool>) -> Finding {
+    fn status(&self, pool: Option<&UserPool>) -> Finding {
         const CHECK: CheckId = CheckId::UserStatus;
         let status = self.user.status.as_str();
         let finding = match status {
@@ -157,7 +158,7 @@ impl UserState<'_> {
         Step::ConfirmSignUp { region: self.region(), pool_id: self.pool_id(), user: self.name() }
     }
 
-    fn force_change_password(&self, pool: Option<&Pool>) -> Finding {
+    fn force_change_password(&self, pool: Option<&UserPool>) -> Finding {
         let finding = Finding::cause(
             CheckId::UserStatus,
             "FORCE_CHANGE_PASSWORD: the user never replaced the temporary password, and until then Cognito rejects \
@@ -182,13 +183,13 @@ impl UserState<'_> {
     }
 
     /// If an address is the username, `AdminCreateUser` accepts nothing else.
-    fn invited_as(&self, pool: Option<&Pool>) -> String {
-        let attributes = pool.map(|pool| pool.username_attributes.as_slice()).unwrap_or_default();
-        let address = attributes.iter().find_map(|attribute| self.user.attribute(attribute));
+    fn invited_as(&self, pool: Option<&UserPool>) -> String {
+        let attributes = pool.map(UserPool::username_attributes).unwrap_or_default();
+        let address = attributes.into_iter().find_map(|attribute| self.user.attribute(attribute));
         address.map_or_else(|| self.name(), str::to_owned)
     }
 
-    fn reset_required(&self, pool: Option<&Pool>) -> Finding {
+    fn reset_required(&self, pool: Option<&UserPool>) -> Finding {
         let finding = Finding::warning(
             CheckId::UserStatus,
             "RESET_REQUIRED: an administrator reset the password, or the user was imported; an import sends no \
@@ -206,12 +207,12 @@ impl UserState<'_> {
         }
     }
 
-    fn invitation(&self, pool: &Pool) -> Option<Finding> {
+    fn invitation(&self, pool: &UserPool) -> Option<Finding> {
         const CHECK: CheckId = CheckId::UserInvitation;
         if self.user.status != "FORCE_CHANGE_PASSWORD" {
             return None;
         }
-        let days = pool.temporary_password_days;
+        let days = pool.temporary_password_days();
         let ago = |time: Option<i64>| time.map(|time| self.now.saturating_sub(time).max(0) / DAY);
         let (created, changed) = (ago(self.user.created)?, ago(self.user.modified.or(self.user.created))?);
         let limit = format!("the temporary password is valid for {}", count(days, "day"));
@@ -303,13 +304,13 @@ impl UserState<'_> {
         self.active_mfa().iter().any(|method| method == contact.mfa_method())
     }
 
-    fn mfa(&self, pool: &Pool) -> Finding {
+    fn mfa(&self, pool: &UserPool) -> Finding {
         const CHECK: CheckId = CheckId::UserSecondFactors;
         if let Some(error) = self.mfa_error {
             return Finding::not_checked(CHECK, "the user's MFA settings", error);
         }
-        let of_pool = format!("DescribeUserPool: MfaConfiguration is {}", pool.mfa);
-        if pool.mfa == "OFF" {
+        let of_pool = format!("DescribeUserPool: MfaConfiguration is {}", pool.mfa());
+        if pool.mfa() == "OFF" {
             return Finding::ok(CHECK, "MFA is off in the user pool").evidence(of_pool);
         }
         let preferred = self.user.mfa.as_ref().and_then(|mfa| mfa.preferred.as_deref()).unwrap_or("not set");
@@ -340,14 +341,15 @@ impl UserState<'_> {
     }
 
     /// Which contact a password reset code goes to.
-    fn recovery(&self, pool: &Pool) -> Recovery {
+    fn recovery(&self, pool: &UserPool) -> Recovery {
         // Without the setting SMS comes first, whatever the MFA method is.
-        let legacy = ["verified_phone_number".to_owned(), "verified_email".to_owned()];
-        let set = !pool.recovery.is_empty();
-        let mechanisms = if set { pool.recovery.as_slice() } else { &legacy };
+        let legacy = vec!["verified_phone_number", "verified_email"];
+        let configured = pool.recovery_mechanisms();
+        let set = !configured.is_empty();
+        let mechanisms = if set { configured } else { legacy };
         let (mut reasons, mut skipped) = (Vec::new(), Vec::new());
         for mechanism in mechanisms {
-            let contact = match mechanism.as_str() {
+            let contact = match mechanism {
                 "verified_phone_number" => Contact::Phone,
                 "verified_email" => Contact::Email,
                 "admin_only" => return Recovery::AdminOnly,
@@ -372,7 +374,7 @@ impl UserState<'_> {
     }
 
     /// The channels of this user's codes: the one for their status, and those for MFA.
-    fn channels(&self, pool: &Pool) -> Option<Vec<Contact>> {
+    fn channels(&self, pool: &UserPool) -> Option<Vec<Contact>> {
         let contacts = [Contact::Email, Contact::Phone];
         let mut channels = match self.user.status.as_str() {
             "UNCONFIRMED" => vec![self.sign_up_contact(pool)?],
@@ -388,25 +390,29 @@ impl UserState<'_> {
                 Recovery::Nothing(_) => return None,
             },
         };
-        channels
-            .extend(contacts.into_iter().filter(|contact| pool.mfa != "OFF" && self.uses_for_mfa(*contact)));
+        channels.extend(
+            contacts.into_iter().filter(|contact| pool.mfa() != "OFF" && self.uses_for_mfa(*contact)),
+        );
         Some(channels)
     }
 
-    fn recovery_finding(&self, pool: &Pool, recovery: &Recovery) -> Finding {
+    fn recovery_finding(&self, pool: &UserPool, recovery: &Recovery) -> Finding {
         const CHECK: CheckId = CheckId::UserRecovery;
-        let setting = if pool.recovery.is_empty() {
+        let setting = if pool.recovery_mechanisms().is_empty() {
             "DescribeUserPool: no AccountRecoverySetting, so the verified phone number comes first, then the verified \
              email address"
                 .to_owned()
         } else {
-            format!("DescribeUserPool: AccountRecoverySetting is {}", pool.recovery.join(", then "))
+            format!(
+                "DescribeUserPool: AccountRecoverySetting is {}",
+                pool.recovery_mechanisms().join(", then ")
+            )
         };
         let finding = match recovery {
             Recovery::Contact(contact, _) => {
                 let value = self.user.attribute(contact.attribute()).unwrap_or_default();
                 let unsure = match self.mfa_error {
-                    Some(_) if !pool.recovery.is_empty() => ", unless MFA uses that contact",
+                    Some(_) if !pool.recovery_mechanisms().is_empty() => ", unless MFA uses that contact",
                     _ => "",
                 };
                 Finding::ok(
@@ -429,7 +435,7 @@ impl UserState<'_> {
         finding.evidence(setting).source(PASSWORDS).source(QUOTAS)
     }
 
-    fn unreachable(&self, pool: &Pool, reasons: &[String]) -> Finding {
+    fn unreachable(&self, pool: &UserPool, reasons: &[String]) -> Finding {
         let summary = format!("ForgotPassword has no contact to send a code to: {}", reasons.join(", "));
         let finding = Finding::cause(CheckId::UserRecovery, summary)
             .evidence(
@@ -437,11 +443,12 @@ impl UserState<'_> {
                  registered/verified email or phone_number\", or a response as if it had worked",
             )
             .evidence("with AccountRecoverySetting, a contact that MFA uses can't be used for recovery");
+        let mechanisms = pool.recovery_mechanisms();
         let accepted = |contact: &Contact| {
             let mechanism = format!("verified_{}", contact.attribute());
             let unverified = self.user.attribute(contact.attribute()).is_some()
                 && !self.user.verified(contact.attribute());
-            unverified && (pool.recovery.is_empty() || pool.recovery.contains(&mechanism))
+            unverified && (mechanisms.is_empty() || mechanisms.contains(&mechanism.as_str()))
         };
         let contacts: Vec<_> = [Contact::Email, Contact::Phone].into_iter().filter(accepted).collect();
         if contacts.is_empty() {
@@ -454,13 +461,13 @@ impl UserState<'_> {
     }
 
     /// Which contact the sign-up code goes to: the phone number if there is one, and then only there.
-    fn sign_up_contact(&self, pool: &Pool) -> Option<Contact> {
-        let verified = |contact: &Contact| pool.auto_verified.iter().any(|name| name == contact.attribute());
+    fn sign_up_contact(&self, pool: &UserPool) -> Option<Contact> {
+        let verified = |contact: &Contact| pool.auto_verified_attributes().contains(&contact.attribute());
         let has = |contact: &Contact| self.user.attribute(contact.attribute()).is_some();
         [Contact::Phone, Contact::Email].into_iter().find(|contact| verified(contact) && has(contact))
     }
 
-    fn sign_up_code(&self, pool: &Pool) -> Finding {
+    fn sign_up_code(&self, pool: &UserPool) -> Finding {
         const CHECK: CheckId = CheckId::UserSignUpCode;
         let finding = if let Some(contact) = self.sign_up_contact(pool) {
             let both = contact == Contact::Phone && self.user.attribute("email").is_some();
@@ -472,7 +479,7 @@ impl UserState<'_> {
                      one:",
                 )
                 .command(self.resend())
-        } else if pool.auto_verified.is_empty() {
+        } else if pool.auto_verified_attributes().is_empty() {
             Finding::cause(
                 CHECK,
                 "the user pool sends no code at sign-up (AutoVerifiedAttributes is empty): an administrator has to \
@@ -480,7 +487,8 @@ impl UserState<'_> {
             )
             .step(self.confirm())
         } else {
-            let missing: Vec<&str> = pool.auto_verified.iter().map(|name| attribute_in_words(name)).collect();
+            let missing: Vec<&str> =
+                pool.auto_verified_attributes().into_iter().map(attribute_in_words).collect();
             let missing = missing.join(" or the ");
             Finding::cause(
                 CHECK,
@@ -491,7 +499,10 @@ impl UserState<'_> {
             .step(self.confirm())
         };
         finding
-            .evidence(format!("DescribeUserPool: AutoVerifiedAttributes [{}]", pool.auto_verified.join(", ")))
+            .evidence(format!(
+                "DescribeUserPool: AutoVerifiedAttributes [{}]",
+                pool.auto_verified_attributes().join(", ")
+            ))
             .evidence("if the user has both contacts, the code goes only to the phone number")
             .source(SIGNING_UP)
             .source(QUOTAS)
@@ -512,8 +523,10 @@ impl UserState<'_> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::aws::cognito::Mfa;
+    use crate::aws::cognito::{Mfa, sample_pool};
     use crate::doctor::level::Level;
 
     const DAY_TEN: i64 = 10 * DAY;
@@ -547,13 +560,23 @@ mod tests {
         }
     }
 
-    fn texts(texts: &[&str]) -> Vec<String> {
-        texts.iter().map(|text| (*text).to_owned()).collect()
+    /// A pool with this `AccountRecoverySetting`.
+    fn recovery_pool(mechanisms: &[&str]) -> UserPool {
+        let mechanisms: Vec<_> = mechanisms
+            .iter()
+            .enumerate()
+            .map(|(index, name)| json!({ "Priority": index + 1, "Name": name }))
+            .collect();
+        sample_pool(json!({
+            "AccountRecoverySetting": { "RecoveryMechanisms": mechanisms },
+            "AutoVerifiedAttributes": ["email"],
+            "MfaConfiguration": "OPTIONAL",
+        }))
     }
 
     #[track_caller]
     fn check_recovery(contacts: &str, setting: &[&str], methods: &[&str], expected: Option<Contact>) {
-        let pool = Pool { recovery: texts(setting), mfa: "OPTIONAL".to_owned(), ..Pool::default() };
+        let pool = recovery_pool(setting);
         let found = match state(&user(contacts, "CONFIRMED", methods)).recovery(&pool) {
             Recovery::Contact(contact, _) => Some(contact),
             Recovery::AdminOnly | Recovery::Nothing(_) => None,
@@ -603,7 +626,7 @@ mod tests {
 
     #[track_caller]
     fn check_sign_up(contacts: &str, verified: &[&str], expected: Option<Contact>) {
-        let pool = Pool { auto_verified: texts(verified), ..Pool::default() };
+        let pool = sample_pool(json!({ "AutoVerifiedAttributes": verified }));
         assert_eq!(state(&user(contacts, "UNCONFIRMED", &[])).sign_up_contact(&pool), expected);
     }
 
@@ -618,12 +641,7 @@ mod tests {
 
     #[track_caller]
     fn check_channels(contacts: &str, status: &str, methods: &[&str], expected: Option<&[Contact]>) {
-        let pool = Pool {
-            auto_verified: texts(&["email"]),
-            recovery: texts(&["verified_email", "verified_phone_number"]),
-            mfa: "OPTIONAL".to_owned(),
-            ..Pool::default()
-        };
+        let pool = recovery_pool(&["verified_email", "verified_phone_number"]);
         let user = user(contacts, status, methods);
         assert_eq!(state(&user).channels(&pool).as_deref(), expected, "{contacts} {status} {methods:?}");
     }
@@ -657,7 +675,7 @@ mod tests {
             modified: modified.map(|day| day * DAY),
             ..user("E", "FORCE_CHANGE_PASSWORD", &[])
         };
-        let pool = Pool { temporary_password_days: 7, ..Pool::default() };
+        let pool = sample_pool(json!({}));
         assert_eq!(state(&user).invitation(&pool).map(|finding| finding.level), Some(expected));
     }
 
@@ -673,7 +691,7 @@ mod tests {
 
     #[test]
     fn only_a_skipped_contact_is_a_warning() {
-        let pool = Pool { recovery: texts(&["verified_email", "verified_phone_number"]), ..Pool::default() };
+        let pool = recovery_pool(&["verified_email", "verified_phone_number"]);
         let levels = |contacts: &str| {
             let user = user(contacts, "CONFIRMED", &[]);
             let state = state(&user);
