@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use shared::metric::Metric;
 use shared::outcome::Outcome;
 use shared::trigger::Trigger;

@@ -1,5 +1,6 @@
 //! Whether Cognito logs the messages that it couldn't deliver itself.
 
+use pool::user_pool::UserPool;
 use shared::arn::{Arn, region_of};
 
 use crate::aws::cognito::{LogDelivery, Pools};
@@ -18,7 +19,7 @@ pub(super) async fn check(subject: &Subject<'_>) -> Finding {
     let answer = subject.progress.of(Pools::new(subject.aws).log_delivery(subject.pool_id)).await;
     let finding = match answer {
         Ok(configured) => {
-            let pool_arn = subject.pool.as_ref().ok().map(|pool| pool.arn());
+            let pool_arn = subject.pool.as_ref().ok().map(UserPool::arn);
             finding(subject.pool_id, pool_arn, &configured)
         }
         Err(error) => {

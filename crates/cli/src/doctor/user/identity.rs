@@ -120,7 +120,7 @@ fn unknown(subject: &Subject<'_>, pool: Option<&UserPool>, clients: Option<&Clie
             ),
         );
     }
-    if pool.is_some_and(is_case_sensitive) {
+    if pool.is_some_and(UserPool::is_case_sensitive) {
         finding = finding.advice(
             "Usernames of this user pool are case-sensitive: the spelling must be the one from sign-up. doctor tried \
              the spelling above and lower case.",
