@@ -142,6 +142,10 @@ pub(crate) struct Stage {
 /// How long the first message of a process may take. The deadlines that the tests are about begin with the second one.
 const COLD_DEADLINE: Duration = Duration::from_mins(1);
 
+/// Lets one process start at a time. A start takes much CPU time, and a dozen of them together would hold up the
+/// processes that have started for longer than the timeouts that the tests are about.
+static ONE_START: Semaphore = Semaphore::const_new(1);
+
 impl Stage {
     /// Starts the services, and a function that has sent its first message.
     ///
@@ -155,14 +159,17 @@ impl Stage {
             Channel::EndUserMessaging => Box::new(EndUserMessaging::start(None)),
         };
         let table = DynamoDb::start(TABLE, None);
+        let one_start = ONE_START.acquire().await.expect("it is never closed");
         let function = process(channel, &kms, &*send, &table);
         let stage = Self { channel, kms, send, table, function };
         stage.warm_up(&stage.function).await;
+        drop(one_start);
         stage
     }
 
     /// One more warm process of the function, with the same services. The services forget everything.
     pub(crate) async fn process(&self) -> Function {
+        let _one_start = ONE_START.acquire().await.expect("it is never closed");
         let function = process(self.channel, &self.kms, &*self.send, &self.table);
         self.warm_up(&function).await;
         function

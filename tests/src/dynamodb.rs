@@ -197,6 +197,12 @@ impl Protocol for Table {
         }
     }
 
+    /// Updates of delivery records are repeated as they are. Those of counters are never repeated.
+    fn is_repetition(before: &Operation, body: &Operation) -> bool {
+        let id = body.input.get("Key").and_then(|key| key.pointer("/id/S")?.as_str());
+        before == body && body.name == "UpdateItem" && id.is_some_and(|id| id.starts_with("delivery#"))
+    }
+
     fn accept(&self, body: &Operation, _: usize) -> Result<Response, Refusal> {
         let Operation { name, input } = body;
         let known = members(name).unwrap_or_default();
@@ -661,5 +667,18 @@ mod tests {
         assert_eq!(table.items(), [json!({ "id": s("a"), "n": n(1) })]);
         table.clear();
         assert_eq!(table.items().len(), 1, "the items stay");
+    }
+
+    #[tokio::test]
+    async fn a_repeated_update_of_a_record_is_no_further_request() {
+        let table = DynamoDb::start(TABLE, None);
+        table.script([Reply::Ok, Reply::bare(500)]);
+        let request = |id: &str| request(id, "ADD n :n", "", &[(":n", n(1))]);
+        for _ in 0..2 {
+            assert_eq!(update(&table, &request("delivery#a")).await.0, 200);
+        }
+        assert_eq!(table.attempts(), 1);
+        assert_eq!(update(&table, &request("delivery#b")).await.0, 500);
+        assert_eq!(table.attempts(), 2);
     }
 }
