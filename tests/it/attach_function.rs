@@ -236,8 +236,9 @@ async fn other_functions_stay_attached_and_are_named_with_the_remedy() {
     assert_eq!(
         reason,
         format!(
-            "PreSignUp already points to another function: {THEIRS}. Remove it from the user pool, or deploy with \
-             ReplaceTriggers=true, which restores it when the stack is deleted."
+            "PreSignUp already points to another function: {THEIRS}. Detach that function from the user pool, \
+             or deploy with ReplaceTriggers=true: the stack then replaces it, and restores it when you delete \
+             the stack."
         )
     );
     // The rollback of the stack makes no call, so none can fail.
@@ -385,7 +386,10 @@ async fn an_update_replaces_only_triggers_that_it_can_restore() {
     let reason = stage.refused(&update(&id, &properties(), &old)).await;
     assert!(reason.contains("ReplaceTriggers=true"), "{reason}");
     let reason = stage.refused(&update(&id, &with("ReplaceTriggers", "true"), &old)).await;
-    assert!(reason.contains("attached after this stack") && reason.contains("Remove it"), "{reason}");
+    assert!(
+        reason.contains("attached after this stack") && reason.contains("Detach that function"),
+        "{reason}"
+    );
     // CloudFormation rolls back.
     stage.update(&id, &old, &properties()).await;
     assert_eq!(stage.config()["CustomSMSSender"], sender(THEIRS));
@@ -577,7 +581,7 @@ async fn triggers_that_cannot_be_remembered_are_not_replaced() {
         });
     });
     let reason = stage.refused(&create(&with("ReplaceTriggers", "true"))).await;
-    assert!(reason.contains("of 1024") && reason.contains("cognito-triggers attach"), "{reason}");
+    assert!(reason.contains("at most 1024") && reason.contains("cognito-triggers attach"), "{reason}");
 }
 
 #[tokio::test]
@@ -603,8 +607,9 @@ async fn a_permission_that_is_missing_is_named() {
         let reply = Reply::Status { code: 400, aws_error_code: Some(code.to_owned()), body };
         stage.world.always(UPDATE, &reply);
         let reason = stage.refused(&create(&with("ReplaceTriggers", replace))).await;
-        let remedy =
-            format!("Allow the role of the attach function (AttachRole in the stack) iam:PassRole on {role}");
+        let remedy = format!(
+            "Allow the role of the attach function (AttachRole in the stack) the action iam:PassRole on {role}"
+        );
         assert!(reason.contains(&remedy), "{reason}");
     }
 }
@@ -676,7 +681,7 @@ async fn a_malformed_request_gets_a_response_if_it_has_a_response_url() {
     let mut malformed = create(&properties());
     malformed["ResourceProperties"] = json!(["UserPoolId"]);
     let reason = stage.refused(&malformed).await;
-    assert!(reason.starts_with("the request of CloudFormation is not valid: "), "{reason}");
+    assert!(reason.starts_with("CloudFormation's request is not valid: "), "{reason}");
     let url = stage.answers.url();
     for request in
         [json!({ "ResponseURL": url }), json!({ "ResponseURL": url, "RequestType": 7, "StackId": [] })]

@@ -112,7 +112,7 @@ fn attached() -> Value {
 
 /// A sentence about the pre-sign-up function.
 fn pre_sign_up(sentence: &str) -> String {
-    format!("{} {sentence}", function_name(PRE_SIGN_UP))
+    format!("{}: {sentence}", function_name(PRE_SIGN_UP))
 }
 
 #[track_caller]
@@ -146,7 +146,7 @@ async fn all_settings_survive_attaching_and_detaching() {
     stage.forbid_invocation();
     let before = stage.world.pool();
     let output = stage.attach(&[]).await;
-    assert_end(&output, 0, "Attached; all other settings are as they were.");
+    assert_end(&output, 0, "Attached. All other settings are unchanged.");
     assert_snapshot!("attach", output.stdout);
 
     let mut expected = before.clone();
@@ -176,7 +176,7 @@ async fn all_settings_survive_attaching_and_detaching() {
     assert_end(&dry, 0, "Dry run: nothing is changed.");
     assert_snapshot!("detach, dry run", dry.stdout);
     let output = stage.detach(&restore).await;
-    assert_end(&output, 0, "Detached; all other settings are as they were.");
+    assert_end(&output, 0, "Detached. All other settings are unchanged.");
     assert_eq!(settings(&stage.world.pool()), settings(&before));
     for function in [PRE_SIGN_UP, CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER] {
         assert_eq!(stage.world.permissions(function), Vec::<Value>::new());
@@ -201,7 +201,7 @@ async fn another_function_stays_attached_unless_replacement_is_requested() {
     stage.world.change_pool(|pool| pool["LambdaConfig"]["PreSignUp"] = json!(OTHERS));
     let before = stage.world.pool();
     let output = stage.attach(&[]).await;
-    assert_end(&output, 1, "Add --replace to replace another function.");
+    assert_end(&output, 1, "To replace it, add --replace.");
     assert_snapshot!("attach, refused", output.stdout);
     stage.assert_nothing_was_written();
 
@@ -240,7 +240,7 @@ async fn settings_that_are_not_known_are_refused_kept_or_left_out() {
     let stage = Stage::set();
     stage.world.change_pool(|pool| pool["FutureSetting"] = json!({ "a": 1 }));
     let output = stage.attach(&[]).await;
-    assert_end(&output, 1, "settings that this version does not know: FutureSetting");
+    assert_end(&output, 1, "settings that this version does not support: FutureSetting");
     stage.assert_nothing_was_written();
     assert_end(&stage.attach(&["--unknown-fields", "keep"]).await, 0, "Attached");
     assert_eq!(stage.world.pool()["FutureSetting"], json!({ "a": 1 }));
@@ -255,7 +255,7 @@ async fn a_refused_change_leaves_a_backup_and_names_what_is_probably_missing() {
     stage.world.refuse(UPDATE, 400, "AccessDeniedException");
     let before = stage.world.pool();
     let output = stage.attach(&[]).await;
-    assert_end(&output, 3, "these credentials may not do cognito-idp:UpdateUserPool");
+    assert_end(&output, 3, "these credentials lack the permission cognito-idp:UpdateUserPool");
     assert_snapshot!("attach, denied", output.stderr);
     assert_eq!(settings(&read(&stage.backup())["UserPool"]), settings(&before));
     assert_eq!(stage.world.pool(), before);
@@ -270,7 +270,7 @@ async fn throttling_and_silence_are_told_apart() {
     assert_end(&stage.attach(&[]).await, 4, "The pool was not changed.");
     std::fs::remove_file(stage.backup()).expect("a backup");
     stage.world.refuse(UPDATE, 500, "InternalErrorException");
-    assert_end(&stage.attach(&[]).await, 3, "Whether the pool was changed is not known");
+    assert_end(&stage.attach(&[]).await, 3, "It is not known whether the pool was changed");
     assert!(stage.backup().exists());
 }
 
@@ -332,7 +332,7 @@ async fn permissions_that_cannot_be_checked_in_advance_are_named_too() {
     assert_end(
         &output,
         0,
-        "iam:PassRole: not checked: these credentials may not do iam:SimulatePrincipalPolicy",
+        "iam:PassRole: not checked: these credentials lack the permission iam:SimulatePrincipalPolicy",
     );
 }
 
@@ -403,7 +403,7 @@ async fn the_parameter_for_the_user_names_follows_from_the_pool() {
     assert_end(
         &stage.run("attach", &[]).await,
         0,
-        "EmailIsUsername=false of the stack is right: email is an alias attribute",
+        "EmailIsUsername=false is correct for this user pool: email is an alias attribute",
     );
     stage.world.change("cloudformation:DescribeStacks", |answer| {
         let parameters = answer["Stacks"][0]["Parameters"].as_array_mut().expect("a list");
@@ -411,10 +411,10 @@ async fn the_parameter_for_the_user_names_follows_from_the_pool() {
         parameters.push(json!({ "ParameterKey": "EmailIsUsername", "ParameterValue": "true" }));
     });
     let output = stage.attach(&[]).await;
-    assert_end(&output, 1, "EmailIsUsername=true of the stack is wrong, deploy with false");
+    assert_end(&output, 1, "EmailIsUsername=true is wrong for this user pool: ");
     assert_snapshot!("attach, refused for EmailIsUsername", output.stdout);
     stage.assert_nothing_was_written();
-    assert_end(&stage.run("diff", &[]).await, 1, "EmailIsUsername=true of the stack is wrong");
+    assert_end(&stage.run("diff", &[]).await, 1, "EmailIsUsername=true is wrong for this user pool: ");
 }
 
 #[tokio::test]
@@ -425,14 +425,10 @@ async fn functions_of_a_stack_with_its_own_pool_are_not_attached_to_one_with_ali
         pool["UsernameAttributes"] = json!(["email", "phone_number"]);
     });
     let output = stage.attach(&[]).await;
-    assert_end(
-        &output,
-        1,
-        "deploy one with UserPoolId and EmailIsUsername=false: users may also sign up with",
-    );
+    assert_end(&output, 1, "is wrong for this user pool: users may also sign up with");
     stage.assert_nothing_was_written();
     stage.world.change_pool(|pool| pool["UsernameAttributes"] = json!(["email"]));
-    assert_end(&stage.attach(&[]).await, 0, "EmailIsUsername=true of the stack is right");
+    assert_end(&stage.attach(&[]).await, 0, "EmailIsUsername=true is correct for this user pool");
 }
 
 #[tokio::test]
@@ -443,7 +439,7 @@ async fn a_function_with_a_denying_statement_is_named_and_its_policy_unchanged()
         (denial["Sid"], denial["Effect"]) = (json!("denial"), json!("Deny"));
         statements.push(denial);
     });
-    let said = &pre_sign_up("may not be invoked by this pool: a Deny statement of its policy applies");
+    let said = &pre_sign_up("this user pool can't invoke it, because a Deny statement of its policy applies");
     assert_end(&stage.attach(&[]).await, 1, &format!("Refused: {said}. Remove that statement"));
     stage.assert_nothing_was_written();
     assert_end(&stage.run("diff", &[]).await, 1, said);
@@ -457,7 +453,7 @@ async fn a_function_that_any_pool_may_invoke_is_named_but_is_not_drift() {
         statements[0].as_object_mut().expect("an object").remove("Condition");
     });
     let output = stage.run("diff", &[]).await;
-    assert_end(&output, 0, &pre_sign_up("may be invoked by every user pool of every account"));
+    assert_end(&output, 0, &pre_sign_up("every user pool of every account can invoke it"));
     assert_end(&output, 0, "agree.");
 }
 
@@ -472,18 +468,26 @@ async fn a_condition_that_cannot_be_evaluated_is_named() {
         statements.push(denial);
     });
     let output = stage.run("diff", &[]).await;
-    assert_end(&output, 0, "may be invoked by this pool, unless a Deny statement of its policy applies: its");
-    assert_end(&output, 0, "condition on aws:securetransport cannot be evaluated here");
+    assert_end(
+        &output,
+        0,
+        "this user pool can invoke it unless a Deny statement of its policy applies; this command",
+    );
+    assert_end(&output, 0, "can't evaluate the condition on aws:securetransport in it");
     stage.world.change_permissions(PRE_SIGN_UP, |statements| {
         statements.pop();
         statements[0]["Condition"]["Bool"] = json!({ "aws:SecureTransport": "true" });
     });
-    assert_end(&stage.run("diff", &[]).await, 1, "only if a condition on aws:securetransport holds");
+    assert_end(
+        &stage.run("diff", &[]).await,
+        1,
+        "only if a condition on aws:securetransport in its policy holds",
+    );
     stage.world.change_permissions(PRE_SIGN_UP, |statements| {
         statements[0]["Condition"] = json!({ "StringEquals": { "AWS:SourceAccount": "123456789012" } });
     });
     let output = stage.run("diff", &[]).await;
-    assert_end(&output, 0, &pre_sign_up("may be invoked by every user pool of its account"));
+    assert_end(&output, 0, &pre_sign_up("every user pool of the account can invoke it"));
 }
 
 #[tokio::test]
@@ -537,7 +541,7 @@ async fn a_function_that_cognito_may_not_invoke_is_not_restored() {
     let backup = stage.backup();
     let restore = ["--restore", backup.to_str().expect("UTF-8")];
     let output = stage.detach(&restore).await;
-    assert_end(&output, 1, "others may not be invoked by this pool. Leave out --restore");
+    assert_end(&output, 1, "others: this user pool can't invoke it. Leave out --restore");
     assert_eq!(stage.world.asked(UPDATE), Vec::<Value>::new());
     assert_end(&stage.detach(&[]).await, 0, "Detached");
     assert_eq!(stage.world.pool()["LambdaConfig"], json!({ "PostConfirmation": OTHERS }));
@@ -548,7 +552,7 @@ async fn a_change_whose_answer_is_lost_is_not_repeated() {
     let stage = Stage::set();
     stage.forbid_invocation();
     stage.world.script(UPDATE, [Reply::ResetAfter, Reply::error(400, "TooManyRequestsException")]);
-    assert_end(&stage.attach(&[]).await, 3, "Whether the pool was changed is not known");
+    assert_end(&stage.attach(&[]).await, 3, "It is not known whether the pool was changed");
     assert_eq!(stage.world.asked(UPDATE).len(), 1);
     assert_eq!(stage.world.pool()["LambdaConfig"], attached());
     assert_eq!(stage.world.permissions(PRE_SIGN_UP).len(), 1);
@@ -563,8 +567,8 @@ async fn a_statement_that_was_changed_by_hand_is_replaced() {
     stage.world.change_permissions(PRE_SIGN_UP, |statements| {
         statements[0]["Condition"]["StringEquals"]["AWS:SourceAccount"] = json!("210987654321");
     });
-    assert_end(&stage.run("diff", &[]).await, 1, &pre_sign_up("may not be invoked by this pool"));
-    assert_end(&stage.run("attach", &["--apply"]).await, 0, &pre_sign_up("may now be invoked by this pool"));
+    assert_end(&stage.run("diff", &[]).await, 1, &pre_sign_up("this user pool can't invoke it"));
+    assert_end(&stage.run("attach", &["--apply"]).await, 0, &pre_sign_up("this user pool can invoke it now"));
     assert_end(&stage.run("diff", &[]).await, 0, "agree.");
 }
 
@@ -576,7 +580,10 @@ async fn a_permission_that_cannot_be_removed_is_reported() {
     stage.world.refuse("lambda:RemovePermission", 403, "AccessDeniedException");
     let output = stage.detach(&[]).await;
     assert_end(&output, 3, "Cognito may still invoke a function that is not attached any more.");
-    assert!(output.stderr.contains("these credentials may not do lambda:RemovePermission"), "{output:?}");
+    assert!(
+        output.stderr.contains("these credentials lack the permission lambda:RemovePermission"),
+        "{output:?}"
+    );
     assert!(output.stdout.contains("Detached"), "{output:?}");
     assert_eq!(stage.world.pool()["LambdaConfig"], json!({ "PostConfirmation": OTHERS }));
 }
@@ -585,7 +592,7 @@ async fn a_permission_that_cannot_be_removed_is_reported() {
 async fn a_backup_is_never_overwritten() {
     let stage = Stage::set();
     std::fs::write(stage.backup(), "precious").expect("written");
-    assert_end(&stage.attach(&[]).await, 1, "cannot write FOLDER/backup.json");
+    assert_end(&stage.attach(&[]).await, 1, "can't write FOLDER/backup.json");
     assert_eq!(std::fs::read_to_string(stage.backup()).expect("a file"), "precious");
     assert_eq!(stage.world.asked(UPDATE), Vec::<Value>::new());
 }
@@ -610,7 +617,7 @@ async fn a_backup_of_another_pool_or_an_empty_one_is_a_usage_error() {
 async fn a_missing_pool_or_stack_is_reported() {
     let stage = Stage::set();
     let output = stage.run("attach", &["--user-pool-id", "eu-central-1_Another01"]).await;
-    assert_end(&output, 3, "does not know it (cognito-idp:DescribeUserPool)");
+    assert_end(&output, 3, "not found by Cognito in eu-central-1 (cognito-idp:DescribeUserPool)");
     let output = stage.world.run(&["diff", "--stack-name", "another"]).await;
     assert_end(&output, 3, "there is no stack another");
 }

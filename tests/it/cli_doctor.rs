@@ -53,7 +53,7 @@ fn healthy() -> Place {
 /// Nothing about a person leaves standard output.
 #[track_caller]
 fn assert_discreet(output: &Output) {
-    for personal in [USER, PHONE, SUB, "Ann Example", "ann@", "nobody@", "examplesecret"] {
+    for personal in [USER, PHONE, SUB, "Ann Example", "ann@", "unknown@", "examplesecret"] {
         assert!(!output.stderr.contains(personal), "{output:?}");
     }
     assert!(!output.stdout.contains("examplesecret"), "the client's secret is shown: {output:?}");
@@ -168,7 +168,7 @@ fn by_user_name(world: &MockAws, aliases: &[&str]) {
 /// How something comes about.
 type Change = fn(&MockAws);
 
-/// What is wrong, how it comes about, and who is asked for.
+/// A problem, how to create it, and the argument of doctor.
 type Case = (&'static str, Change, &'static str);
 
 /// Each cause and each warning of this file's areas.
@@ -203,7 +203,7 @@ const CASES: &[Case] = &[
         USER,
     ),
     (
-        "temporary password, invited to a phone, known by user name",
+        "temporary password, invited to a phone, known by username",
         |world| {
             by_user_name(world, &[]);
             set_status(world, "FORCE_CHANGE_PASSWORD");
@@ -291,9 +291,9 @@ const CASES: &[Case] = &[
         "ANN@Example.com",
     ),
     (
-        "nobody, in a pool that tells case",
+        "no such user, in a pool with case-sensitive usernames",
         |world| set_pool(world, "UsernameConfiguration", json!({ "CaseSensitive": true })),
-        "Nobody",
+        "Unknown",
     ),
     (
         "no app client",
@@ -424,19 +424,19 @@ async fn without_mfa_the_lookup_does_not_count_towards_monthly_active_users() {
 #[tokio::test]
 async fn an_unknown_user_is_explained_by_what_each_app_client_returns() {
     let place = healthy();
-    let nobody = "nobody@example.com";
-    let output = doctor(&place, &[nobody]).await;
+    let unknown = "unknown@example.com";
+    let output = doctor(&place, &[unknown]).await;
     assert_eq!(output.code, Some(1), "{output:?}");
     assert!(words(section(&output)).contains("Cognito responds as if it had sent a code"), "{output:?}");
-    assert_snapshot!("doctor, the user: nobody", section(&output));
+    assert_snapshot!("doctor, the user: no such user", section(&output));
     place.world.change("cognito-idp:DescribeUserPoolClient", |answer| {
         answer["UserPoolClient"]["PreventUserExistenceErrors"] = json!("LEGACY");
     });
-    let output = doctor(&place, &[nobody]).await;
+    let output = doctor(&place, &[unknown]).await;
     assert!(words(section(&output)).contains("Cognito returns UserNotFoundException"), "{output:?}");
     assert!(!output.stdout.contains("admin-set-user-password"), "{output:?}");
-    // The names that begin alike are asked for with a filter that the service can read.
-    assert!(output.stdout.contains(r#"--filter 'email ^= "nob"'"#), "{output:?}");
+    // Cognito can parse the filter for similar names.
+    assert!(output.stdout.contains(r#"--filter 'email ^= "unk"'"#), "{output:?}");
 }
 
 #[tokio::test]
@@ -488,7 +488,7 @@ async fn a_denied_call_is_named_and_the_other_checks_run() {
         let pool = operation == "cognito-idp:DescribeUserPool";
         assert_eq!(output.code == Some(3), pool, "{operation}: {output:?}");
         assert!(
-            words(&output.stdout).contains(&format!("these credentials may not do {operation}")),
+            words(&output.stdout).contains(&format!("these credentials lack the permission {operation}")),
             "{operation}: {output:?}"
         );
         // What was found out without it is there.
@@ -509,7 +509,8 @@ async fn without_any_permission_for_users_both_calls_are_named() {
     let output = doctor(&place, &[USER]).await;
     let text = words(section(&output));
     assert!(
-        text.contains("may not do cognito-idp:ListUsers") && text.contains("cognito-idp:AdminGetUser"),
+        text.contains("lack the permission cognito-idp:ListUsers")
+            && text.contains("cognito-idp:AdminGetUser"),
         "{text}"
     );
 }
@@ -517,9 +518,13 @@ async fn without_any_permission_for_users_both_calls_are_named() {
 #[tokio::test]
 async fn a_pool_that_cannot_be_described_ends_with_3() {
     for (status, code, said) in [
-        (400, "ResourceNotFoundException", "does not know it (cognito-idp:DescribeUserPool)"),
+        (
+            400,
+            "ResourceNotFoundException",
+            "not found by Cognito in eu-central-1 (cognito-idp:DescribeUserPool)",
+        ),
         (400, "ExpiredTokenException", "the credentials have expired"),
-        (400, "AccessDeniedException", "may not do cognito-idp:DescribeUserPool"),
+        (400, "AccessDeniedException", "lack the permission cognito-idp:DescribeUserPool"),
     ] {
         let place = healthy();
         place.world.refuse("cognito-idp:DescribeUserPool", status, code);
@@ -666,7 +671,7 @@ async fn fix_makes_the_call_of_the_command() {
         }
         assert_eq!(output.stdout.matches("\n  done\n").count(), commands.len(), "{output:?}");
         assert!(output.stdout.contains("Run doctor again"), "{output:?}");
-        // Every command was shown before it was asked for.
+        // doctor showed every command before it asked whether to run it.
         for command in commands {
             assert!(output.stdout.lines().any(|line| line.trim() == command), "{output:?}");
         }
@@ -709,7 +714,8 @@ async fn after_fix_the_exit_code_shows_whether_everything_was_fixed() {
     let output = answered(&place, &arguments, &input).await;
     assert_eq!(output.code, Some(1), "{output:?}");
     assert!(
-        words(&output.stdout).contains("failed: these credentials may not do cognito-idp:AdminEnableUser")
+        words(&output.stdout)
+            .contains("failed: these credentials lack the permission cognito-idp:AdminEnableUser")
     );
     assert_discreet(&output);
 }

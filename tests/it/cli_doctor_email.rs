@@ -1,4 +1,4 @@
-//! `cognito-triggers doctor`: who sends the e-mails, and what keeps them from a user.
+//! `cognito-triggers doctor`: who sends the emails, and why they don't reach a user.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -73,7 +73,7 @@ impl Place {
         self.world.run(&[&arguments, more].concat()).await
     }
 
-    /// What the area has to say that is not as it should be, as text, after it was asked as JSON as well.
+    /// The findings of the area that are not `ok`, as text. It also collects the levels in the JSON output.
     async fn complaints(&self, title: &str, seen: &mut BTreeSet<String>) -> String {
         let output = self.doctor(SUB, &[]).await;
         let document = self.doctor(SUB, &["--format", "json"]).await;
@@ -156,7 +156,7 @@ const CASES: &[(&str, Change)] = &[
         place.world.set_variable(CUSTOM_MESSAGE, "CUSTOM_MESSAGE_CHANNELS", Some("sms,email"));
         place.world.change_pool(|pool| pool["LambdaConfig"]["CustomMessage"] = json!(CUSTOM_MESSAGE));
     }),
-    ("a custom-message function of somebody else", |place| {
+    ("a custom-message function that is not the stack's", |place| {
         place.without_sender("CustomEmailSender", "COGNITO_DEFAULT");
         place.world.set_variable(CUSTOM_MESSAGE, "CUSTOM_MESSAGE_CHANNELS", None);
         place.world.change_pool(|pool| pool["LambdaConfig"]["CustomMessage"] = json!(CUSTOM_MESSAGE));
@@ -171,12 +171,12 @@ const CASES: &[(&str, Change)] = &[
     ("no FROM_ADDRESS", |place| {
         place.world.set_variable(CUSTOM_EMAIL_SENDER, "FROM_ADDRESS", None);
     }),
-    ("somebody else's function", |place| {
+    ("another function", |place| {
         place.world.change("lambda:GetFunctionConfiguration", |answer| {
             answer["Environment"]["Variables"] = json!({});
         });
     }),
-    ("settings that may not be read", |place| {
+    ("settings without permission", |place| {
         place.world.refuse("lambda:GetFunctionConfiguration", 403, "AccessDeniedException");
     }),
     ("sending paused", |place| {
@@ -191,10 +191,10 @@ const CASES: &[(&str, Change)] = &[
     ("under review", |place| {
         place.world.change("ses:GetAccount", |answer| answer["EnforcementStatus"] = json!("PROBATION"));
     }),
-    ("sandbox", |place| {
+    ("no production access", |place| {
         place.world.change("ses:GetAccount", |answer| answer["ProductionAccessEnabled"] = json!(false));
     }),
-    ("sandbox, user without an address", |place| {
+    ("no production access, user without an address", |place| {
         place.world.change("ses:GetAccount", |answer| answer["ProductionAccessEnabled"] = json!(false));
         place.world.set_attribute("email", None);
     }),
@@ -267,7 +267,7 @@ const CASES: &[(&str, Change)] = &[
         place.user_has("ann@mailinator.com");
         place.dns.add("mailinator.com", Record::Address);
     }),
-    ("a list out of reach", |place| place.variable("DENIED_EMAIL_DOMAINS", "file:/opt/denied.txt")),
+    ("a list in a Lambda layer", |place| place.variable("DENIED_EMAIL_DOMAINS", "file:/opt/denied.txt")),
     ("lists that stop the sender", |place| place.variable("DENIED_EMAIL_DOMAINS", "*.com")),
     ("no address", |place| place.user_has("Ann <ann@example.com>")),
     ("no such domain", |place| place.dns.remove("example.com")),
@@ -307,10 +307,10 @@ const CASES: &[(&str, Change)] = &[
             json!({ "SendingOptions": { "SendingEnabled": request["ConfigurationSetName"] == "second" } })
         });
     }),
-    ("a pool that may not be described", |place| {
+    ("a pool without permission", |place| {
         place.world.refuse("cognito-idp:DescribeUserPool", 400, "AccessDeniedException");
     }),
-    ("SES that may not be asked", |place| {
+    ("SES without permission", |place| {
         place.world.refuse("ses:*", 403, "AccessDeniedException");
         place.world.refuse("ses:GetEmailIdentity", 403, "AccessDeniedException");
     }),
@@ -424,7 +424,7 @@ async fn an_address_without_a_user_is_checked_too() {
 #[tokio::test]
 async fn a_username_without_a_user_has_no_recipient() {
     let place = Place::new();
-    let text = section(&place.doctor("nobody", &[]).await, "Email");
+    let text = section(&place.doctor("unknown", &[]).await, "Email");
     assert!(text.contains("ok        sending is on in SES in eu-central-1"), "{text}");
     assert_eq!(place.world.asked("ses:GetSuppressedDestination"), Vec::<Value>::new());
     assert!(!place.dns.asked().contains(&"example.com".to_owned()));

@@ -72,7 +72,7 @@ fn told(world: &MockAws, message: &str, more: &Value) {
     logged(world, EMAIL, vec![line(USER, message, more)]);
 }
 
-/// An event of the sender that failed for good.
+/// A failed event in the on-failure destination.
 fn failed(user: &str, address: &str, cause: &Value) -> String {
     json!({
         "version": "1.0",
@@ -100,8 +100,8 @@ fn failed(user: &str, address: &str, cause: &Value) -> String {
 }
 
 fn send_failed() -> Value {
-    let sentence = "SES did not take the message: MessageRejected (verify FROM_ADDRESS in that region; in the sandbox \
-                    also the recipient)";
+    let sentence = "SES rejected the message: MessageRejected (verify FROM_ADDRESS in that region; without \
+                    production access also the recipient)";
     json!({ "errorType": ErrorType::SendFailed.name(), "errorMessage": sentence })
 }
 
@@ -172,7 +172,7 @@ const CASES: &[(&str, &str, Change)] = &[
         codes_go_by_sms(world);
         let fields = json!({
             "outcome": Outcome::SmsLimit.name(),
-            "outcome.reason": "the limit of SMS_MAX_PER_NUMBER_HOURLY is reached",
+            "outcome.reason": "the SMS limit SMS_MAX_PER_NUMBER_HOURLY (parameter SmsMaxPerNumberHourly) is reached",
         });
         logged(world, SMS, vec![line(PHONE, "any sentence", &fields)]);
     }),
@@ -194,17 +194,17 @@ const CASES: &[(&str, &str, Change)] = &[
     ("a dry run is no message", "warning", |world| {
         told(world, "any sentence", &json!({ "outcome": Outcome::DryRun.name() }));
     }),
-    ("words that are none of ours", "CAUSE", |world| {
+    ("unknown sentences", "CAUSE", |world| {
         told(
             world,
             "did not send a message: the code 918273 for bea@example.org at +12065550199",
             &json!({ "message.kind": "bea@example.org", "error.class": FailureClass::Configuration.name() }),
         );
     }),
-    ("our words with somebody's address in them", "CAUSE", |world| {
+    ("a known sentence with another user's address", "CAUSE", |world| {
         told(world, "did not send a message: SES did not take the message: bea@example.org", &json!({}));
     }),
-    ("lines of somebody else and of nobody", "warning", |world| {
+    ("entries of another user and of no user", "warning", |world| {
         let other = line("bea@example.org", "sent an e-mail", &json!({}));
         logged(
             world,
@@ -228,7 +228,7 @@ const CASES: &[(&str, &str, Change)] = &[
     ("the sign-up was refused, by its outcome", "CAUSE", |world| {
         let fields = json!({
             "outcome": Outcome::SignUpRefused.name(),
-            "outcome.reason": "refused: the email domain is on DENIED_EMAIL_DOMAINS",
+            "outcome.reason": "refused: the email domain is on DENIED_EMAIL_DOMAINS (parameter DeniedEmailDomains)",
         });
         logged(world, "pre-sign-up", vec![line(USER, "any sentence", &fields)]);
     }),
@@ -236,9 +236,9 @@ const CASES: &[(&str, &str, Change)] = &[
     ("the sign-up went on", "ok", |world| decided(world, "unchanged: …", "pass-through")),
     ("a failed event of the user", "CAUSE", |world| {
         world.fail_events([
-            failed("somebody", "bea@example.org", &send_failed()),
+            failed("bea", "bea@example.org", &send_failed()),
             failed(SUB, "old@example.com", &send_failed()),
-            failed("somebody", USER, &json!({ "errorType": "bea@example.org" })),
+            failed("bea", USER, &json!({ "errorType": "bea@example.org" })),
         ]);
     }),
     ("a failed event of the user, and a later message", "warning", |world| {
@@ -247,9 +247,9 @@ const CASES: &[(&str, &str, Change)] = &[
         told(world, "sent an e-mail", &json!({}));
     }),
     ("failed events of other users", "warning", |world| {
-        world.fail_events([failed("somebody", "bea@example.org", &send_failed()), "no record".to_owned()]);
+        world.fail_events([failed("bea", "bea@example.org", &send_failed()), "no record".to_owned()]);
     }),
-    ("a queue that may not be read", "warning", |world| {
+    ("a queue without permission", "warning", |world| {
         world.fail_events([failed(SUB, USER, &send_failed())]);
         world.refuse("sts:AssumeRole", 403, "AccessDenied");
     }),
@@ -333,7 +333,7 @@ async fn every_history_is_reported() {
         change(&world);
         let output = doctor(&world, &[]).await;
         let found = findings(&output, TITLE);
-        // What a healthy account says as well is not repeated, but for the first case.
+        // Only the first case shows the findings of a healthy account too.
         let new: Vec<_> =
             found.into_iter().filter(|one| *name == CASES[0].0 || !healthy.contains(one)).collect();
         let is_expected = |one: &&String| one.starts_with(word);
@@ -368,8 +368,9 @@ async fn a_denied_call_is_named_and_the_other_checks_run() {
         world.refuse(action, 403, "AccessDeniedException");
         let found = findings(&doctor(&world, &[]).await, TITLE);
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let named =
-            |one: &&String| one.starts_with("- ") && words(one).contains(&format!("may not do {action} "));
+        let named = |one: &&String| {
+            one.starts_with("- ") && words(one).contains(&format!("lack the permission {action} "))
+        };
         assert!(found.iter().any(|one| named(&one)), "{action}: {found:#?}");
         assert!(found.iter().any(|one| !named(&one)), "{action}: {found:#?}");
         assert!(!found.iter().any(|one| one.starts_with("CAUSE")), "{action}: {found:#?}");
@@ -400,7 +401,7 @@ async fn the_logs_are_searched_for_the_hash_and_the_hours() {
     };
     let error = "{ $.level = \"ERROR\" }";
     let one_hour = since(EMAIL, error) - since(EMAIL, &format!("\"{}\"", hash(USER)));
-    // The two questions are asked one after the other, and the clock may be set between them.
+    // The two calls are made one after the other, and the clock may change in between.
     assert!((3_540_000..3_660_000).contains(&one_hour), "{one_hour}");
     since(SMS, &format!("\"{}\"", hash(PHONE)));
     since("pre-sign-up", &format!("\"{}\"", hash(USER)));

@@ -53,7 +53,7 @@ impl Place {
 
 /// What is wrong, by a name for the snapshot.
 const CASES: &[(&str, Change)] = &[
-    ("nobody sends", |place| {
+    ("no sender", |place| {
         place.cognito_sends_sms();
         place.world.change_pool(|pool| {
             pool.as_object_mut().expect("an object").remove("SmsConfiguration");
@@ -62,7 +62,7 @@ const CASES: &[(&str, Change)] = &[
                 json!({ "RecoveryMechanisms": [{ "Name": "verified_email", "Priority": 1 }] });
         });
     }),
-    ("nobody sends, and the code would go to the phone", |place| {
+    ("no sender, and the code would go to the phone", |place| {
         place.cognito_sends_sms();
         place.world.change_pool(|pool| {
             let pool = pool.as_object_mut().expect("an object");
@@ -82,12 +82,12 @@ const CASES: &[(&str, Change)] = &[
     ("Cognito could not send, but need not", |place| {
         place.world.change_pool(|pool| pool["SmsConfigurationFailure"] = json!("Role cannot be taken"));
     }),
-    ("somebody else's function", |place| {
+    ("another function", |place| {
         place.world.change("lambda:GetFunctionConfiguration", |answer| {
             answer["Environment"]["Variables"] = json!({});
         });
     }),
-    ("settings that may not be read", |place| {
+    ("settings without permission", |place| {
         place.world.refuse("lambda:GetFunctionConfiguration", 403, "AccessDeniedException");
     }),
     ("no number", |place| place.user_calls("0206 555 0123")),
@@ -99,7 +99,7 @@ const CASES: &[(&str, Change)] = &[
     ("no countries", |place| {
         place.world.set_variable(CUSTOM_SMS_SENDER, "SMS_ALLOWED_COUNTRIES", None);
     }),
-    ("countries out of reach", |place| {
+    ("countries in a Lambda layer", |place| {
         place.sms_variable("SMS_ALLOWED_COUNTRIES", "file:/opt/countries.txt");
     }),
     ("a denied domain", |place| place.sms_variable("DENIED_EMAIL_DOMAINS", "example.com")),
@@ -108,15 +108,15 @@ const CASES: &[(&str, Change)] = &[
         place.world.answer("sns:GetSMSAttributes", json!({ "attributes": {} }));
         place.spent(0.8);
     }),
-    ("SNS: sandbox", |place| {
+    ("SNS: SMS sandbox", |place| {
         place.world.answer("sns:GetSMSSandboxAccountStatus", json!({ "IsInSandbox": true }));
     }),
-    ("SNS: sandbox, not finished", |place| {
+    ("SNS: SMS sandbox, not finished", |place| {
         place.world.answer("sns:GetSMSSandboxAccountStatus", json!({ "IsInSandbox": true }));
         let number = json!({ "PhoneNumber": PHONE, "Status": "Pending" });
         place.world.answer("sns:ListSMSSandboxPhoneNumbers", json!({ "PhoneNumbers": [number] }));
     }),
-    ("SNS: sandbox, user without a number", |place| {
+    ("SNS: SMS sandbox, user without a number", |place| {
         place.world.answer("sns:GetSMSSandboxAccountStatus", json!({ "IsInSandbox": true }));
         place.world.set_attribute("phone_number", None);
     }),
@@ -142,8 +142,8 @@ const CASES: &[(&str, Change)] = &[
             answer["attributes"]["DefaultSMSType"] = json!("Promotional");
         });
     }),
-    ("SNS that may not be asked", |place| place.world.refuse("sns:*", 403, "AuthorizationError")),
-    ("CloudWatch that may not be asked", |place| {
+    ("SNS without permission", |place| place.world.refuse("sns:*", 403, "AuthorizationError")),
+    ("CloudWatch without permission", |place| {
         place.world.refuse("cloudwatch:GetMetricData", 403, "AccessDenied");
     }),
     ("End User Messaging: limit reached", |place| {
@@ -158,13 +158,13 @@ const CASES: &[(&str, Change)] = &[
         place.messaging(NUMBER_ARN);
         place.spent(99.0);
     }),
-    ("End User Messaging: sandbox", |place| {
+    ("End User Messaging: SMS sandbox", |place| {
         place.messaging(NUMBER_ARN);
         place.world.change("sms-voice:DescribeAccountAttributes", |answer| {
             answer["AccountAttributes"][0]["Value"] = json!("SANDBOX");
         });
     }),
-    ("End User Messaging: sandbox, not finished", |place| {
+    ("End User Messaging: SMS sandbox, not finished", |place| {
         place.messaging(NUMBER_ARN);
         place.world.change("sms-voice:DescribeAccountAttributes", |answer| {
             answer["AccountAttributes"] = json!([{ "Name": "ACCOUNT_TIER", "Value": "SANDBOX" }]);
@@ -210,7 +210,7 @@ const CASES: &[(&str, Change)] = &[
         place.sms_variable("SMS_ALLOWED_COUNTRIES", "DE,US");
         place.user_calls("+4915112345678");
     }),
-    ("End User Messaging that may not be asked", |place| {
+    ("End User Messaging without permission", |place| {
         place.messaging(POOL_ARN);
         place.world.refuse("sms-voice:*", 400, "AccessDeniedException");
     }),

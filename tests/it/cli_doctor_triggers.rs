@@ -52,8 +52,8 @@ pub(crate) fn is_ok(finding: &str) -> bool {
 pub(crate) fn assert_harmless(output: &Output) {
     let secrets = [
         ("the key of the hashes", RECIPIENT_HASH_KEY),
-        ("somebody else's address", "bea@example.org"),
-        ("somebody else's number", "+12065550199"),
+        ("another user's address", "bea@example.org"),
+        ("another user's number", "+12065550199"),
         ("a code", "918273"),
     ];
     assert_absent(&secrets, &format!("{}{}", output.stdout, output.stderr));
@@ -77,7 +77,7 @@ fn key(world: &MockAws, member: &'static str, value: &'static str) {
     world.change("kms:DescribeKey", move |answer| answer["KeyMetadata"][member] = json!(value));
 }
 
-/// Lets KMS answer with this key, whatever key is asked about.
+/// Lets KMS return this key for every key id.
 fn only_key(world: &MockAws, arn: &str) {
     let metadata = json!({
         "KeyId": arn.rsplit('/').next(),
@@ -264,7 +264,7 @@ const CASES: &[(&str, &str, Change)] = &[
         key(world, "KeyUsage", "SIGN_VERIFY");
     }),
     ("the key does not exist", "CAUSE", |world| world.refuse("kms:DescribeKey", 400, "NotFoundException")),
-    ("the key does not exist, for it is of another Region", "CAUSE", |world| {
+    ("the key does not exist, because it is in another Region", "CAUSE", |world| {
         world.change_pool(|pool| {
             let key = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555";
             pool["LambdaConfig"]["KMSKeyID"] = json!(key);
@@ -412,7 +412,7 @@ async fn a_denied_call_is_named_and_the_other_checks_run() {
         let unchecked: Vec<_> = found.iter().filter(|one| one.starts_with("- ")).collect();
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            unchecked.iter().any(|one| words(one).contains(&format!("may not do {action} "))),
+            unchecked.iter().any(|one| words(one).contains(&format!("lack the permission {action} "))),
             "{action}: {found:#?}"
         );
         assert!(found.iter().all(|one| is_ok(one) || one.starts_with("- ")), "{action}: {found:#?}");

@@ -138,11 +138,11 @@ async fn contradictory_options_are_reported() {
     for (arguments, said) in [
         (
             &["PostConfirmation_ConfirmSignUp"][..],
-            "no trigger source of that name is known; --list has them all",
+            "unknown trigger source: `cognito-triggers event --list` shows all",
         ),
-        (&[EMAIL_SOURCE], "a code is encrypted under a key: give --key-arn or --stack-name"),
-        (&["PreSignUp_SignUp", "--code", "123456"], "an event PreSignUp_SignUp has no code"),
-        (&["PreSignUp_SignUp", "--phone", "0301234567"], "--phone is not a number in E.164 form"),
+        (&[EMAIL_SOURCE], "the code needs a KMS key: set --key-arn or --stack-name"),
+        (&["PreSignUp_SignUp", "--code", "123456"], "the event PreSignUp_SignUp has no code"),
+        (&["PreSignUp_SignUp", "--phone", "0301234567"], "--phone must be a number in E.164 format"),
         (&["PreSignUp_SignUp", "--client-metadata", "x"], "x is not NAME=VALUE"),
         (&[], "<KIND>"),
     ] {
@@ -153,5 +153,5 @@ async fn contradictory_options_are_reported() {
     world.refuse("kms:GenerateDataKey", 400, "AccessDeniedException");
     let output = world.run(&["event", EMAIL_SOURCE, "--key-arn", KEY_ARN]).await;
     assert_eq!(output.code, Some(3));
-    assert!(output.stderr.contains("may not do kms:GenerateDataKey"), "{output:?}");
+    assert!(output.stderr.contains("lack the permission kms:GenerateDataKey"), "{output:?}");
 }

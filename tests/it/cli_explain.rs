@@ -118,7 +118,7 @@ async fn an_sms_is_explained_with_its_number() {
         writeln!(shown, "{address} {number}{sms}").expect("a text");
         let document = document(&explain(&settings, &[&arguments[..], &["--format", "json"]].concat()).await);
         assert_eq!(document["sms"]["number"], number);
-        assert_eq!(document["sms"]["allowed"], sms.contains("SMS may be sent"), "{document}");
+        assert_eq!(document["sms"]["allowed"], sms.contains("SMS allowed"), "{document}");
         assert_eq!(document["sms"]["allowed"], document["sms"]["country"] == "US", "{document}");
     }
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
@@ -151,7 +151,7 @@ async fn without_settings_the_defaults_apply() {
         &output,
         1,
         "custom-sms-sender doesn't start with the default settings: SMS_ALLOWED_COUNTRIES (parameter \
-         SmsAllowedCountries) lists no country",
+         SmsAllowedCountries) must list at least one country",
     );
     // The address stays out of the shell's history.
     let output = start(&["explain", "-", "--format", "json"], &[], " ann@example.com\n").end().await;
@@ -160,7 +160,7 @@ async fn without_settings_the_defaults_apply() {
         "address": "ann@example.com",
         "decision": "pass-through",
         "reason": "not-listed",
-        "explanation": "unchanged: the email domain is on no list, Cognito sends its normal code",
+        "explanation": "unchanged: the email domain is on no list, so Cognito sends its normal code",
     });
     assert_eq!(document(&output), expected);
 }
@@ -206,10 +206,13 @@ async fn settings_are_rejected_in_the_words_of_the_function() {
 async fn a_malformed_settings_file_is_a_usage_error() {
     assert_end(&explain("A=1\nB\n", &["ann@example.com"]).await, 2, "settings.env: line 2 is not NAME=value");
     let output = run(&["explain", "ann@example.com", "--settings", "/nowhere"], &[]).await;
-    assert_end(&output, 2, "/nowhere cannot be read: No such file or directory");
+    assert_end(&output, 2, "can't read /nowhere: No such file or directory");
     let output = explain("SIGNUP_MODE=closed\nBRAND_NAME=Acme\n", &["ann@example.com"]).await;
     assert_eq!(output.code, Some(0));
-    assert_eq!(words(&output.stderr), "note: these settings decide nothing here: BRAND_NAME, SIGNUP_MODE");
+    assert_eq!(
+        words(&output.stderr),
+        "note: these settings don't affect the decision: BRAND_NAME, SIGNUP_MODE"
+    );
     let output = explain("ALLOWED_EMAIL_DOMAINS=gmail.com\n", &["ann@example.com"]).await;
     assert!(output.stderr.contains("trusts gmail.com, where anyone can get a mailbox"), "{output:?}");
 }
@@ -288,7 +291,7 @@ async fn the_settings_of_the_functions_come_from_the_stack() {
 
     // Each function has its own variables: this SMS sender has no list of denied domains.
     let output = stage.explain(&["ann@mail.denied.example", "--phone", NUMBER]).await;
-    assert!(output.stdout.contains("SMS may be sent: the number is in US"), "{output:?}");
+    assert!(output.stdout.contains("SMS allowed: the number is in US"), "{output:?}");
     assert!(!format!("{output:?}").contains(secret));
 
     let output = stage.0.run(&["explain", "ann@example.com", "--stack-name", "another"]).await;
@@ -303,14 +306,22 @@ async fn a_stack_that_cannot_be_read_is_an_error() {
 
     stage.0.script("cloudformation:DescribeStacks", [Reply::error(403, "AccessDenied")]);
     let output = stage.explain(&["ann@example.com"]).await;
-    assert_end(&output, 3, "these credentials may not do cloudformation:DescribeStacks in eu-central-1");
+    assert_end(
+        &output,
+        3,
+        "these credentials lack the permission cloudformation:DescribeStacks in eu-central-1",
+    );
 
     stage.0.script("lambda:GetFunctionConfiguration", [Reply::error(403, "AccessDeniedException")]);
     let output = stage.explain(&["ann@example.com"]).await;
-    assert_end(&output, 3, "these credentials may not do lambda:GetFunctionConfiguration in eu-central-1");
+    assert_end(
+        &output,
+        3,
+        "these credentials lack the permission lambda:GetFunctionConfiguration in eu-central-1",
+    );
 
     let output = stage.explain(&["ann@example.com", "--phone", NUMBER]).await;
-    assert_end(&output, 3, "does not know it (lambda:GetFunctionConfiguration)");
+    assert_end(&output, 3, "not found by Lambda in eu-central-1 (lambda:GetFunctionConfiguration)");
 
     let error =
         json!({ "Error": { "ErrorCode": "AccessDeniedException", "Message": "User: … kms:Decrypt" } });
@@ -336,7 +347,7 @@ async fn a_list_in_a_layer_is_read_from_a_copy_or_not_at_all() {
         let output = stage.explain(&["ann@mail.denied.example"]).await;
         if code == 0 {
             assert_eq!(output.code, Some(0), "{output:?}");
-            assert!(output.stdout.contains("The entry is *.denied.example"), "{output:?}");
+            assert!(output.stdout.contains("List entry: *.denied.example"), "{output:?}");
         } else {
             let said =
                 format!("the list {list} is in a Lambda layer of the deployed function and can't be read");

@@ -56,7 +56,7 @@ async fn the_key_may_come_from_secrets_manager_or_from_a_stack() {
     aws.script("secretsmanager:GetSecretValue", [Reply::error(400, "AccessDeniedException")]);
     let output = aws.run(&["hash", ADDRESS, "--secret-id", secret]).await;
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(3)));
-    assert!(output.stderr.contains("may not do secretsmanager:GetSecretValue"), "{output:?}");
+    assert!(output.stderr.contains("lack the permission secretsmanager:GetSecretValue"), "{output:?}");
 }
 
 #[tokio::test]
@@ -85,5 +85,9 @@ async fn a_key_that_is_missing_empty_or_given_twice_is_a_usage_error() {
 async fn a_text_that_is_neither_an_address_nor_a_number_is_hashed_with_a_warning() {
     let output = run(&["hash", "2065550123", "--key-env"], &[("RECIPIENT_HASH_KEY", KEY)]).await;
     assert_eq!((output.stdout, output.code), (expected("2065550123"), Some(0)));
-    assert!(output.stderr.starts_with("note: this is neither an address nor a number"), "{}", output.stderr);
+    assert!(
+        output.stderr.starts_with("note: this is neither an email address nor a number"),
+        "{}",
+        output.stderr
+    );
 }

@@ -65,7 +65,7 @@ impl Failed {
             condition: "RetriesExhausted",
             response: json!({
                 "errorType": ErrorType::SendFailed.name(),
-                "errorMessage": "SES did not take the message: MessageRejected (verify the identity of FROM_ADDRESS)",
+                "errorMessage": "SES did not accept the message: MessageRejected (verify the identity of FROM_ADDRESS)",
             }),
         }
     }
@@ -198,7 +198,7 @@ async fn a_dry_run_lists_everything_and_changes_nothing() {
     let bodies = mixed_bodies();
     let stage = Stage::new(&bodies);
     let output = stage.redrive(&[]).await;
-    assert_eq!(output.code, Some(1), "some cannot be dealt with: {output:?}");
+    assert_eq!(output.code, Some(1), "some events stay in the queue: {output:?}");
     assert!(output.stdout.lines().all(|line| line.chars().count() <= 80), "{}", output.stdout);
     assert_snapshot!("redrive, dry run", output.stdout);
     let documentation = include_str!("../../docs/operating.md");
@@ -230,11 +230,11 @@ async fn valid_events_are_sent_byte_for_byte_and_expired_ones_deleted() {
     assert!(payloads.iter().all(|payload| before.iter().any(|body| body.contains(payload))));
     let functions: Vec<_> = stage.invoked().into_iter().map(|(function, _)| function).collect();
     assert_eq!(functions, [CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER, CUSTOM_EMAIL_SENDER, CUSTOM_SMS_SENDER]);
-    assert_eq!(stage.0.visible_events(), before[6..], "the rest is left alone");
+    assert_eq!(stage.0.visible_events(), before[6..], "the rest stays in the queue");
     assert_eq!(stage.queued().1, 0);
 
     let again = stage.redrive(&["--send"]).await;
-    assert_end(&again, 1, "3 events: 0 sent again, 0 deleted, 3 left alone.");
+    assert_end(&again, 1, "3 events: 0 sent again, 0 deleted, 3 stay in the queue.");
     assert_eq!(stage.invoked().len(), 4);
 }
 
@@ -242,8 +242,8 @@ async fn valid_events_are_sent_byte_for_byte_and_expired_ones_deleted() {
 async fn only_expired_events_can_be_deleted() {
     let stage = Stage::of(&mixed()[..2]);
     let output = stage.redrive(&["--discard-expired"]).await;
-    assert_end(&output, 0, "stays: still valid, --send sends it again");
-    assert_end(&output, 0, "2 events: 0 sent again, 1 deleted, 0 left alone.");
+    assert_end(&output, 0, "stays in the queue: it is still valid (--send sends it again)");
+    assert_end(&output, 0, "2 events: 0 sent again, 1 deleted, 0 stay in the queue.");
     assert_eq!(stage.0.asked(INVOKE).len(), 0);
     assert_eq!(stage.queued(), (1, 0));
 }
@@ -265,7 +265,7 @@ async fn every_kind_is_sent_until_its_code_is_no_longer_valid() {
             let name = format!("{channel}-{}", kind.name());
             let stage = Stage::of(&[Failed::new(1, &name, still), Failed::new(2, &name, hours)]);
             let output = stage.redrive(&["--send"]).await;
-            assert_end(&output, 0, "2 events: 1 sent again, 1 deleted, 0 left alone.");
+            assert_end(&output, 0, "2 events: 1 sent again, 1 deleted, 0 stay in the queue.");
             assert_eq!((stage.invoked().len(), stage.queued()), (1, (0, 0)), "{name}");
         }
     }
@@ -276,7 +276,7 @@ async fn an_invitation_is_sent_however_old_it_is() {
     for name in ["custom-email-sender-admin-create-user", "custom-sms-sender-admin-create-user"] {
         let stage = Stage::of(&[Failed::new(1, name, 13 * 24 * HOUR)]);
         let output = stage.redrive(&["--send"]).await;
-        assert_end(&output, 0, "1 event: 1 sent again, 0 deleted, 0 left alone.");
+        assert_end(&output, 0, "1 event: 1 sent again, 0 deleted, 0 stay in the queue.");
         assert_eq!(stage.invoked().len(), 1, "{name}");
     }
 }
@@ -289,7 +289,7 @@ async fn a_stack_names_queue_role_and_functions() {
         Failed { function: foreign, ..Failed::new(2, "custom-email-sender-sign-up", MINUTE) },
     ]);
     let output = stage.run(&["--stack-name", STACK, "--send"], &[]).await;
-    assert_end(&output, 1, "left alone: its function is none of the stack's senders");
+    assert_end(&output, 1, "stays in the queue: its function is not a sender of the stack");
     assert_eq!(stage.invoked().len(), 1);
     for (operation, token) in [
         ("cloudformation:DescribeStacks", None),
@@ -310,7 +310,7 @@ async fn a_stack_names_queue_role_and_functions() {
     assert_end(&output, 3, "there is no stack another in eu-central-1");
     stage.0.script("sts:AssumeRole", [Reply::error(403, "AccessDenied")]);
     let output = stage.run(&["--stack-name", STACK], &[]).await;
-    assert_end(&output, 3, "error: AWS credentials could not be had: ");
+    assert_end(&output, 3, "error: can't load AWS credentials: ");
     assert!(output.stderr.contains("AccessDenied"), "{output:?}");
 }
 
@@ -319,7 +319,7 @@ async fn a_stack_without_senders_has_an_error_of_its_own() {
     let stage = Stage::new(&[]);
     stage.0.change("cloudformation:DescribeStacks", |answer| answer["Stacks"][0]["Outputs"] = json!([]));
     let output = stage.run(&["--stack-name", STACK], &[]).await;
-    assert_end(&output, 3, "the stack has no output OnFailureQueueUrl: it deploys no sender");
+    assert_end(&output, 3, "the stack has no output OnFailureQueueUrl, because it deploys no sender");
 }
 
 #[tokio::test]
@@ -329,7 +329,7 @@ async fn an_event_that_is_in_the_queue_twice_is_sent_once() {
     for (arguments, sent) in [(&[][..], 0), (&["--send"], 2)] {
         let stage = Stage::of(&[once.clone(), other.clone(), once.clone()]);
         let output = stage.redrive(arguments).await;
-        assert_end(&output, 0, "deleted: the same event once more");
+        assert_end(&output, 0, "deleted, because it is a duplicate");
         assert_eq!(stage.invoked().len(), sent);
     }
 }
@@ -339,7 +339,11 @@ async fn a_long_queue_is_read_to_its_end_or_to_the_limit() {
     let stage = Stage::of(&valid(25));
     assert_end(&stage.redrive(&[]).await, 0, "25 events: 25 would be sent again");
     let output = stage.redrive(&["--limit", "12", "--send"]).await;
-    assert_end(&output, 0, "12 events: 12 sent again, 0 deleted, 0 left alone. There may be more");
+    assert_end(
+        &output,
+        0,
+        "12 events: 12 sent again, 0 deleted, 0 stay in the queue. The queue may hold more",
+    );
     assert_eq!(stage.queued(), (13, 0));
     // Short polls query only some of the servers, so they can miss events.
     assert!(
@@ -378,7 +382,7 @@ async fn a_deleted_function_does_not_block_other_events() {
     events[0].function = "arn:aws:lambda:eu-central-1:123456789012:function:gone";
     let stage = Stage::of(&events);
     let output = stage.redrive(&["--send"]).await;
-    assert_end(&output, 1, "left alone: Lambda does not know its function");
+    assert_end(&output, 1, "stays in the queue: its function does not exist");
     assert_eq!((stage.invoked().len(), stage.queued()), (1, (1, 0)));
 }
 
@@ -393,7 +397,7 @@ async fn a_kill_between_sending_and_deleting_loses_no_event() {
     assert_no_leak(&running.kill().await);
     assert_eq!((stage.invoked().len(), stage.queued()), (1, (0, 2)));
 
-    assert_end(&stage.redrive(&[]).await, 0, "Some 2 more were hidden when this began");
+    assert_end(&stage.redrive(&[]).await, 0, "About 2 more were in flight when the command began");
     stage.0.end_visibility_timeout();
     assert_end(&stage.redrive(&["--send"]).await, 0, "2 events: 2 sent again");
     let events: Vec<_> = stage.invoked().into_iter().map(|(_, payload)| payload).collect();
@@ -418,7 +422,11 @@ async fn ctrl_c_ends_the_command_after_the_current_event() {
     pid.store(running.pid(), Ordering::SeqCst);
     let output = running.end().await;
     assert_no_leak(&output);
-    assert_end(&output, 130, "1 event: 1 sent again, 0 deleted, 0 left alone. There may be more");
+    assert_end(
+        &output,
+        130,
+        "1 event: 1 sent again, 0 deleted, 0 stay in the queue. The queue may hold more",
+    );
     assert_eq!(stage.queued(), (2, 0));
 }
 
@@ -428,7 +436,7 @@ async fn an_event_that_was_sent_but_not_deleted_is_reported() {
     stage.0.script("sqs:*", [Reply::Ok, Reply::Ok, Reply::error(403, "AccessDenied")]);
     let output = stage.redrive(&["--send"]).await;
     assert_end(&output, 3, "was sent again, but is still in the queue");
-    assert_end(&output, 3, "these credentials may not do sqs:DeleteMessage in eu-central-1");
+    assert_end(&output, 3, "these credentials lack the permission sqs:DeleteMessage in eu-central-1");
 }
 
 #[tokio::test]
@@ -436,19 +444,19 @@ async fn errors_of_aws_are_explained_in_plain_words() {
     for (replies, words) in [
         (
             vec![Reply::error(403, "AccessDenied")],
-            "these credentials may not do sqs:GetQueueAttributes in eu-central-1. SQS says AccessDenied",
+            "these credentials lack the permission sqs:GetQueueAttributes in eu-central-1. SQS returned AccessDenied",
         ),
         (
             vec![Reply::Ok, Reply::error(403, "AccessDenied")],
-            "these credentials may not do sqs:ReceiveMessage in eu-central-1",
+            "these credentials lack the permission sqs:ReceiveMessage in eu-central-1",
         ),
         (vec![Reply::error(403, "ExpiredToken")], "the credentials have expired: sign in again"),
-        (vec![Reply::error(403, "InvalidClientTokenId")], "AWS does not know these credentials"),
+        (vec![Reply::error(403, "InvalidClientTokenId")], "AWS does not accept these credentials"),
         (
             vec![Reply::error(400, "AWS.SimpleQueueService.NonExistentQueue")],
-            "SQS in eu-central-1 does not know it",
+            "not found by SQS in eu-central-1",
         ),
-        (vec![Reply::Garbage; 3], "SQS in eu-central-1 gave an answer that is not one of SQS's"),
+        (vec![Reply::Garbage; 3], "SQS in eu-central-1 returned an unreadable response"),
         (vec![Reply::Status { code: 429, aws_error_code: None, body: String::new() }; 3], "throttled"),
     ] {
         let stage = Stage::of(&valid(1));
@@ -459,7 +467,11 @@ async fn errors_of_aws_are_explained_in_plain_words() {
     }
     let stage = Stage::of(&valid(1));
     stage.0.script(INVOKE, [Reply::error(403, "AccessDeniedException")]);
-    assert_end(&stage.redrive(&["--send"]).await, 3, "these credentials may not do lambda:InvokeFunction");
+    assert_end(
+        &stage.redrive(&["--send"]).await,
+        3,
+        "these credentials lack the permission lambda:InvokeFunction",
+    );
     assert_eq!(stage.queued(), (1, 0));
 }
 
@@ -467,11 +479,11 @@ async fn errors_of_aws_are_explained_in_plain_words() {
 async fn missing_credentials_region_or_network_are_reported() {
     let arguments = ["redrive", "--queue-url", QUEUE_URL];
     let output = run(&arguments, &[("AWS_ENDPOINT_URL", "http://127.0.0.1:9")]).await;
-    assert_end(&output, 3, "error: there are no AWS credentials: name a profile with --profile");
+    assert_end(&output, 3, "error: no AWS credentials found: name a profile with --profile");
     let somewhere = "https://queue.example/123456789012/failed-events";
     let env: Vec<_> = credentials().into_iter().filter(|(name, _)| *name != "AWS_REGION").collect();
     let output = run(&["redrive", "--queue-url", somewhere], &env).await;
-    assert_end(&output, 3, "error: no AWS Region is set: give --region");
+    assert_end(&output, 3, "error: no AWS Region is set: use --region");
     let unreachable: Vec<_> =
         credentials().into_iter().chain([("AWS_ENDPOINT_URL", "http://127.0.0.1:9")]).collect();
     assert_end(&run(&arguments, &unreachable).await, 3, "SQS in eu-central-1 could not be reached");
@@ -494,7 +506,7 @@ async fn a_profile_that_is_named_wins_over_credentials_in_variables() {
 #[tokio::test]
 async fn a_region_that_contradicts_the_url_is_a_usage_error() {
     let output = Stage::new(&[]).redrive(&["--region", "us-east-1"]).await;
-    assert_end(&output, 2, "error: the queue is in eu-central-1, but --region says us-east-1");
+    assert_end(&output, 2, "error: the queue is in eu-central-1, but --region is us-east-1");
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ async fn every_command_works_in_a_healthy_account() {
         let world = MockAws::start();
         let output = world.run(command.arguments).await;
         assert_eq!(output.code, Some(command.healthy), "{:?}: {output:?}", command.arguments);
-        assert!(!world.calls().is_empty(), "{:?} asks AWS", command.arguments);
+        assert!(!world.calls().is_empty(), "{:?} calls AWS", command.arguments);
     }
 }
 
@@ -87,7 +87,7 @@ async fn without_credentials_the_ways_to_them_are_named() {
     for command in COMMANDS {
         let world = MockAws::start();
         let env = [("AWS_REGION", "eu-central-1"), ("AWS_ENDPOINT_URL", world.url())];
-        check(command, &run(command.arguments, &env).await, 3, "there are no AWS credentials");
+        check(command, &run(command.arguments, &env).await, 3, "no AWS credentials found");
         assert!(world.calls().is_empty(), "no call was made");
     }
 }
@@ -95,7 +95,7 @@ async fn without_credentials_the_ways_to_them_are_named() {
 #[tokio::test]
 async fn without_a_region_the_ways_to_one_are_named() {
     for command in without_a_region() {
-        check(command, &run(command.arguments, &[]).await, 3, "no AWS Region is set: give --region");
+        check(command, &run(command.arguments, &[]).await, 3, "no AWS Region is set: use --region");
     }
 }
 
@@ -108,7 +108,7 @@ async fn expired_credentials_are_reported_as_expired() {
 #[tokio::test]
 async fn unknown_credentials_are_reported_as_unknown() {
     let unknown = |world: &MockAws| world.refuse("*", 403, "InvalidClientTokenId");
-    each(unknown, &[], 3, "AWS does not know these credentials in eu-central-1").await;
+    each(unknown, &[], 3, "AWS does not accept these credentials in eu-central-1").await;
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn endless_throttling_has_an_exit_code_of_its_own() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_from_aws_is_reported() {
-    each(|world| world.always("*", &Reply::Garbage), &[], 3, "gave an answer that is not one of").await;
-    each(|world| world.always("*", &Reply::bare(502)), &[], 3, "answered 502").await;
+    each(|world| world.always("*", &Reply::Garbage), &[], 3, "returned an unreadable response").await;
+    each(|world| world.always("*", &Reply::bare(502)), &[], 3, "returned HTTP status 502").await;
     each(|world| world.always("*", &Reply::ResetAfter), &[], 3, "could not be reached").await;
 }

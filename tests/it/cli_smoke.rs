@@ -186,14 +186,17 @@ async fn one_real_email_goes_to_the_mailbox_simulator_on_request() {
     let output = stage.run(&["smoke", "--send"]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(output.stdout.contains("ok       a real email to the mailbox simulator: SES accepted it"));
-    assert!(words(&output.stderr).starts_with("note: no SMS is sent: SNS has no simulator"), "{output:?}");
+    assert!(
+        words(&output.stderr).starts_with("note: no SMS is sent, because SNS has no simulator"),
+        "{output:?}"
+    );
     let sent = stage.sent();
     assert_eq!(sent.len(), 1);
     assert!(sent[0].contains("\"success+smoke@simulator.amazonses.com\""), "{sent:?}");
     let refused = Deployment::start(&[]);
     refused.services.ses.script([Reply::error(403, "AccessDeniedException")]);
     let output = refused.run(&["smoke", "--send"]).await;
-    assert_found(&output, &["failed a real email to the mailbox simulator: SendFailed: SES did not take"]);
+    assert_found(&output, &["failed a real email to the mailbox simulator: SendFailed: SES did not accept"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +210,7 @@ async fn a_function_that_may_not_use_the_key_is_found() {
         &[
             "custom-email-sender failed sign-up in en: DecryptionFailed: KMS did not decrypt the code: \
            AccessDeniedException",
-            "failed resend-code in en: the same",
+            "failed resend-code in en: the same cause",
         ],
     );
 }
@@ -220,8 +223,8 @@ async fn a_function_with_another_key_is_found() {
     assert_found(
         &output,
         &[
-            "custom-sms-sender failed sign-up in en: DecryptionFailed: the code is encrypted under another key than \
-           CODE_KEY_ARN",
+            "custom-sms-sender failed sign-up in en: DecryptionFailed: the code is encrypted with another key \
+             than CODE_KEY_ARN",
         ],
     );
 }
@@ -238,8 +241,8 @@ async fn a_broken_template_is_found() {
     assert_found(
         &output,
         &[
-            "custom-email-sender failed sign-up in en: template `en/sign-up/email.txt` does not insert code exactly \
-           as often as it should; the built-in text stands in",
+            "custom-email-sender failed sign-up in en: template `en/sign-up/email.txt` must insert code exactly \
+           once in the body and not in the subject, so the built-in template is used",
         ],
     );
 }
@@ -250,7 +253,7 @@ async fn a_text_that_cognito_would_reject_is_found() {
     let brand = &brand[..64];
     let stage = Deployment::start(&[(CUSTOM_MESSAGE, "BRAND_NAME", brand)]);
     let output = stage.run(&["smoke", "--all-locales"]).await;
-    assert_found(&output, &["it leaves smsMessage to Cognito: `smsMessage` has"]);
+    assert_found(&output, &["it did not set smsMessage, so Cognito sends its own text: `smsMessage` has"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,8 +267,8 @@ async fn a_function_that_does_not_start_is_found() {
         &output,
         &[
             "pre-sign-up unknown domains of its lists: SIGN_UP_MODE (parameter SignUpMode) must be `open`",
-            "failed an invented domain, smoke-test.example: its process ended",
-            "custom-email-sender failed it answers: the function failed: its process ended",
+            "failed an unlisted domain, smoke-test.example: its process exited",
+            "custom-email-sender failed it supports dry runs: the function failed: its process exited",
         ],
     );
 }
@@ -282,7 +285,7 @@ async fn an_identity_that_may_not_send_is_found() {
     assert_found(
         &output,
         &[
-            "failed the account may send by SES in eu-central-1: sending is paused",
+            "failed sending through SES in eu-central-1: sending is paused",
             "failed its identity in SES in eu-central-1: the domain shop.example is not verified for sending yet",
         ],
     );
@@ -294,7 +297,7 @@ async fn an_identity_that_may_not_send_is_found() {
         &[
             "neither the address of FROM_ADDRESS nor its domain is an identity in eu-central-1: verify the domain \
            with `aws sesv2 create-email-identity --region eu-central-1 --email-identity shop.example`",
-            "failed its configuration set codes in eu-central-1: there is none of that name in eu-central-1",
+            "failed its configuration set codes in eu-central-1: no configuration set with this name exists in eu-central-1",
         ],
     );
 }
@@ -304,25 +307,25 @@ async fn a_denied_call_is_named_and_the_other_steps_run() {
     for (operation, said, goes_on) in [
         (
             "kms:GenerateDataKey",
-            "unknown a code under its key: these credentials may not do kms:GenerateDataKey",
+            "unknown encrypting a code with its key: these credentials lack the permission kms:GenerateDataKey",
             "ok forgot-password in en",
         ),
-        ("ses:GetAccount", "these credentials may not do ses:GetAccount", "ok its identity in SES"),
+        ("ses:GetAccount", "these credentials lack the permission ses:GetAccount", "ok its identity in SES"),
         (
             "ses:GetEmailIdentity",
-            "these credentials may not do ses:GetEmailIdentity",
-            "ok the account may send",
+            "these credentials lack the permission ses:GetEmailIdentity",
+            "ok sending through SES",
         ),
         (
             "ses:GetConfigurationSet",
-            "these credentials may not do ses:GetConfigurationSet",
+            "these credentials lack the permission ses:GetConfigurationSet",
             "ok its identity in SES",
         ),
-        ("lambda:Invoke", "these credentials may not do lambda:InvokeFunction", "0 failed"),
+        ("lambda:Invoke", "these credentials lack the permission lambda:InvokeFunction", "0 failed"),
         (
             "lambda:GetFunctionConfiguration",
-            "unknown its settings: these credentials may not do lambda:GetFunctionConfiguration",
-            "ok an invented domain, smoke-test.example: passed on",
+            "unknown its settings: these credentials lack the permission lambda:GetFunctionConfiguration",
+            "ok an unlisted domain, smoke-test.example: unchanged",
         ),
     ] {
         let stage = Deployment::start(&[]);
@@ -340,7 +343,9 @@ async fn a_sender_without_dry_runs_gets_no_code() {
     let output = world.run(&["smoke", "--stack-name", STACK]).await;
     assert_found(
         &output,
-        &["failed it answers: the function is not a sender of this bundle, or its version has no dry runs"],
+        &[
+            "failed it supports dry runs: the function is not a sender of this project, or its version doesn't support dry runs",
+        ],
     );
     let arguments = ["invoke", "CustomEmailSender_SignUp", "--stack-name", STACK];
     let output = world.run(&arguments).await;
@@ -360,7 +365,9 @@ async fn the_number_of_the_dry_runs_is_of_an_allowed_country() {
     let output = stage.run(&["smoke", "--phone", "+12065550123"]).await;
     assert_found(
         &output,
-        &["failed sign-up in en: the number is in US, which is not among the allowed countries"],
+        &[
+            "failed sign-up in en: the number is in US, which is not in SMS_ALLOWED_COUNTRIES (parameter SmsAllowedCountries)",
+        ],
     );
 }
 
@@ -376,7 +383,8 @@ async fn an_event_is_sent_and_the_response_shown() {
     let output = stage.run(&["invoke", "PreSignUp_SignUp", "--email", "ann@trusted.example", "--log"]).await;
     assert_eq!(output.code, Some(0), "{output:?}");
     assert!(output.stdout.contains("\"autoConfirmUser\": true"), "{}", output.stdout);
-    assert!(output.stdout.contains("answered. Dry run: it was not counted."), "{}", output.stdout);
+    let said = "responded. Dry run: the event was not counted.";
+    assert!(words(&output.stdout).contains(said), "{}", output.stdout);
     assert!(output.stdout.contains("\"decision\":\"confirm\""), "{}", output.stdout);
 
     let output = stage.run(&["invoke", "pre-sign-up-sign-up", "--email", "ann@denied.example"]).await;

@@ -111,17 +111,17 @@ async fn an_ordinary_day_is_shown_at_a_glance() {
       duplicates avoided                     1         0
       expired                                0         0
       blocked by the configuration           0         1
-      blocked as SMS pumping                 -         0
-      refused: recipient at fault            1         0
-      failed, tried again                    2         0
+      blocked by an SMS limit                -         0
+      rejected recipient                     1         0
+      failed, temporary                      2         0
       failed, configuration                  0         0
-      failed, outcome not known              0         0
+      failed, outcome unknown                0         0
       failed, malformed event                0         0
       sent by the fallback                   0         -
 
     Sign-ups
       confirmed without a code              31
-      passed on                            578
+      continued with a code                578
       refused                                7
       still unconfirmed                      0
 
@@ -136,12 +136,12 @@ async fn an_ordinary_day_is_shown_at_a_glance() {
     failed  ···███··································································
     UTC     12       15       18       21       11-22    03       06       09
 
-    Failed events in the queue      0
+    Failed events                   0
     Emails in 24 hours              120 of 50000 (SES)
-    SMS of this month               0.43 of 100.00 US dollars (SNS)
+    SMS spend this month            0.43 of 100.00 US dollars (SNS)
     Alarms                          none
 
-    Nothing to look at.
+    No problems.
     ");
 }
 
@@ -159,17 +159,17 @@ async fn an_empty_day_is_all_zeros() {
       duplicates avoided                     0         0
       expired                                0         0
       blocked by the configuration           0         0
-      blocked as SMS pumping                 -         0
-      refused: recipient at fault            0         0
-      failed, tried again                    0         0
+      blocked by an SMS limit                -         0
+      rejected recipient                     0         0
+      failed, temporary                      0         0
       failed, configuration                  0         0
-      failed, outcome not known              0         0
+      failed, outcome unknown                0         0
       failed, malformed event                0         0
       sent by the fallback                   0         -
 
     Sign-ups
       confirmed without a code               0
-      passed on                              0
+      continued with a code                  0
       refused                                0
       still unconfirmed                      0
 
@@ -184,12 +184,12 @@ async fn an_empty_day_is_all_zeros() {
     failed  ........................................................................
     UTC     12       15       18       21       11-22    03       06       09
 
-    Failed events in the queue      0
+    Failed events                   0
     Emails in 24 hours              120 of 50000 (SES)
-    SMS of this month               no data, limit 100.00 US dollars (SNS)
+    SMS spend this month            no data, limit 100.00 US dollars (SNS)
     Alarms                          none
 
-    Nothing to look at.
+    No problems.
     ");
 }
 
@@ -269,22 +269,22 @@ async fn a_bad_day_says_what_to_run() {
       duplicates avoided                     0         0
       expired                                0         0
       blocked by the configuration           0         0
-      blocked as SMS pumping                 -       180
-      refused: recipient at fault            0         0
-      failed, tried again                    0         0
+      blocked by an SMS limit                -       180
+      rejected recipient                     0         0
+      failed, temporary                      0         0
       failed, configuration                260         0
-      failed, outcome not known              2         0
+      failed, outcome unknown                2         0
       failed, malformed event                0         1
       sent by the fallback                   4         -
       may arrive twice                       1         0
 
     Messages that Cognito sends
-      with our text                          2
-      with its own                           0
+      with the stack's text                  2
+      with Cognito's own text                0
 
     Sign-ups
       confirmed without a code               0
-      passed on                             43
+      continued with a code                 43
       refused                                0
       still unconfirmed                      0
 
@@ -300,40 +300,42 @@ async fn a_bad_day_says_what_to_run() {
     Cognito ███·····································································
     UTC     12       15       18       21       11-22    03       06       09
 
-    Failed events in the queue      3, the oldest for 2 h
+    Failed events                   3, the oldest for 2 h
     Emails in 24 hours              41000 of 50000 (SES)
-    SMS of this month               0.97 of 1.00 US dollars (SNS)
+    SMS spend this month            0.97 of 1.00 US dollars (SNS)
     Alarms                          3
 
-    To look at
+    Problems
       3 failed events in the on-failure destination, the oldest for 2 h
       alarm FailedEventsAlarm since 2026-11-21 15:10 UTC: Messages could not be
         delivered and wait in the queue.
         $ cognito-triggers redrive --stack-name triggers
-      custom-message failed 1 time, which it never should
+      custom-message failed 1 time, although it should never fail
         $ aws logs filter-log-events \
             --log-group-name /aws/lambda/triggers-custom-message \
             --start-time 1795262400000 --filter-pattern '{ $.level = "ERROR" }'
-      custom-email-sender failed 260 times for a reason that no retry fixes
+      custom-email-sender failed 260 times because of its configuration or
+        permissions, which no retry fixes
       alarm CustomEmailSenderErrorsAlarm since 2026-11-21 15:10 UTC: Emails with
         codes do not go out.
         $ aws logs filter-log-events \
             --log-group-name /aws/lambda/triggers-custom-email-sender \
             --start-time 1795262400000 --filter-pattern '{ $.level = "ERROR" }'
-      custom-sms-sender could not read 1 event
+      custom-sms-sender got 1 event that it could not read
         $ aws logs filter-log-events \
             --log-group-name /aws/lambda/triggers-custom-sms-sender \
             --start-time 1795262400000 --filter-pattern '{ $.level = "ERROR" }'
       Lambda throttled custom-sms-sender 7 times
         $ aws lambda get-function-concurrency \
             --function-name triggers-CustomSmsSenderFunction-C5PLVDJNIOJO
-      the account's sending is paused
+      sending through SES is paused for the account
         $ aws sesv2 put-account-sending-attributes --sending-enabled
-      41000 of the 50000 emails that SES accepts in 24 hours are sent
+      the account has sent 41000 of the 50000 emails of its SES sending quota for 24
+        hours
         $ aws service-quotas request-service-quota-increase --service-code ses \
             --quota-code L-804C8AE8 --desired-value 100000
-      SMS have cost 0.97 of the 1.00 US dollars of this month, beyond which none is
-        sent; raise the limit as far as AWS allows the account
+      this month's SMS have cost 0.97 of the SMS spend limit of 1.00 US dollars; no
+        SMS is sent above the limit, so raise it
         $ aws sns set-sms-attributes --attributes MonthlySpendLimit=2
       alarm SmsSpendAlarm since 2026-11-21 15:10 UTC: The SMS of this month have
         cost SmsSpendAlarmUsd; at the limit SNS sends none.
@@ -432,7 +434,7 @@ async fn without_network_or_credentials_there_is_nothing_to_show() {
     let without = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")];
     let output = world.begin(&arguments, &without, "").end().await;
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(3)));
-    assert!(output.stderr.starts_with("error: there are no AWS credentials"), "{output:?}");
+    assert!(output.stderr.starts_with("error: no AWS credentials found"), "{output:?}");
     world.close().await;
     let output = world.run(&arguments).await;
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(3)));
@@ -458,9 +460,9 @@ const ASKED: [(&str, &str); 8] = [
     ("cloudwatch:DescribeAlarms", "alarms"),
     ("cognito-idp:ListUsers", "unconfirmed users"),
     ("ses:GetAccount", "emails in 24 hours"),
-    ("sns:GetSMSAttributes", "limit on the cost of SMS"),
+    ("sns:GetSMSAttributes", "SMS spend limit"),
     ("sqs:GetQueueAttributes", "failed events in the queue"),
-    ("sms-voice:DescribeSpendLimits", "limit on the cost of SMS"),
+    ("sms-voice:DescribeSpendLimits", "SMS spend limit"),
 ];
 
 #[tokio::test]
@@ -475,10 +477,13 @@ async fn denied_calls_are_named_and_the_rest_is_shown() {
         let output = status(&world, &[]).await;
         assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{denied}");
         let (shown, not_known) = output.stdout.split_once("\nNot known\n").expect("something is not known");
-        assert!(shown.trim_end().ends_with("Nothing to look at in what is known."), "{shown}");
+        assert!(shown.trim_end().ends_with("No problems in the known values."), "{shown}");
         let words = unwrapped(not_known);
         assert!(words.starts_with(what), "{words}");
-        assert!(words.contains(&format!("these credentials may not do {denied} in {REGION}")), "{words}");
+        assert!(
+            words.contains(&format!("these credentials lack the permission {denied} in {REGION}")),
+            "{words}"
+        );
         let sent: &[&str] = if denied == "cloudwatch:GetMetricData" { &[] } else { &["579", "7"] };
         assert_eq!(beside(shown, "sent"), sent, "{shown}");
         let output = status(&world, &["--format", "json"]).await;
@@ -497,11 +502,7 @@ async fn without_the_names_of_the_functions_their_errors_are_unknown_and_not_zer
     for function in ["pre-sign-up", "custom-message", EMAIL, SMS] {
         assert_eq!(beside(lambda, function), ["?", "?"], "{lambda}");
     }
-    assert!(
-        unwrapped(&output.stdout).contains("errors and throttles that Lambda counts"),
-        "{}",
-        output.stdout
-    );
+    assert!(unwrapped(&output.stdout).contains("Lambda errors and throttles"), "{}", output.stdout);
     assert_eq!(beside(&output.stdout, "sent"), ["109", "27"], "metrics under the stack's name are known");
     assert!(asked_metrics(&world).iter().all(|(namespace, ..)| namespace != "AWS/Lambda"));
     let document = document(&status(&world, &["--format", "json"]).await);
@@ -776,12 +777,12 @@ async fn no_call_is_made_for_what_the_stack_does_not_deploy() {
     2026-11-21 12:00 to 2026-11-22 12:00 UTC, 24 hours
 
     Messages that Cognito sends
-      with our text                          4
-      with its own                           0
+      with the stack's text                  4
+      with Cognito's own text                0
 
     Sign-ups
       confirmed without a code               0
-      passed on                              4
+      continued with a code                  4
       refused                                0
       still unconfirmed                      0
 
@@ -795,7 +796,7 @@ async fn no_call_is_made_for_what_the_stack_does_not_deploy() {
 
     Alarms                          none
 
-    Nothing to look at.
+    No problems.
     ");
     for operation in
         ["ses:GetAccount", "sns:GetSMSAttributes", "sms-voice:DescribeSpendLimits", "sqs:GetQueueAttributes"]

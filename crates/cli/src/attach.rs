@@ -27,7 +27,7 @@ use report::{FunctionPermission, PoolReport};
 pub(crate) struct AttachOptions {
     #[command(flatten)]
     target: Target,
-    /// Makes the changes; without it this is a dry run
+    /// Makes the changes; without it, the command is a dry run
     #[arg(long)]
     apply: bool,
     /// Replaces functions that are not the stack's
@@ -42,10 +42,10 @@ pub(crate) struct AttachOptions {
 pub(crate) struct DetachOptions {
     #[command(flatten)]
     target: Target,
-    /// Makes the changes; without it this is a dry run
+    /// Makes the changes; without it, the command is a dry run
     #[arg(long)]
     apply: bool,
-    /// Restores the functions in this backup of `attach`; without it the Lambda triggers are left empty
+    /// Restores the functions in this backup of `attach`; without it, the Lambda triggers are only removed
     #[arg(long, value_name = "FILE")]
     restore: Option<PathBuf>,
     #[command(flatten)]
@@ -76,7 +76,7 @@ struct SafetyOptions {
     /// File for a backup of the pool's settings; default: `<pool>-<time>.json`
     #[arg(long, value_name = "FILE")]
     backup: Option<PathBuf>,
-    /// What to do with settings of the pool that this version does not know
+    /// What to do with settings of the pool that this version does not support
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     unknown_fields: Unknown,
 }
@@ -105,8 +105,8 @@ impl From<Unknown> for UnknownFields {
 const ATTACH_DETAILS: &str = "\
 Cognito resets every setting of a user pool that is missing from an update. So `attach` reads all settings, changes \
 PreSignUp, CustomMessage, CustomEmailSender, CustomSMSSender and KMSKeyID in LambdaConfig, and writes everything back. \
-Before that it writes a backup and reads the pool once more: if the pool changed since, nothing is written. Afterwards \
-it reads the pool again, and reports any other difference as an error. Other Lambda triggers are never changed.
+Before that it writes a backup and reads the pool again: if the pool changed since, nothing is written. Afterwards \
+it reads the pool a third time, and reports any other difference as an error. Other Lambda triggers are never changed.
 
 Nothing is changed, and the exit code is 1, if
 - one of these triggers already points to another function (--replace overrides it);
@@ -114,7 +114,7 @@ Nothing is changed, and the exit code is 1, if
 - the stack has EmailIsUsername=true, but email is not the only sign-in attribute of the pool;
 - CustomMessage would have to write email for a pool with the default email configuration (COGNITO_DEFAULT);
 - a Deny statement in a function's policy denies the invocation;
-- the pool has settings that this version does not know (--unknown-fields overrides it).
+- the pool has settings that this version does not support (--unknown-fields overrides it).
 
 You need cloudformation:DescribeStacks, cognito-idp:DescribeUserPool, lambda:GetPolicy, and with --apply \
 cognito-idp:UpdateUserPool, iam:PassRole for the role with which the pool sends SMS, kms:CreateGrant on the key, and \
@@ -131,7 +131,7 @@ current values, not those of the backup.
 
 Nothing is changed, and the exit code is 1, if
 - a function to restore does not exist, or Cognito may not invoke it: leave out --restore;
-- the pool has settings that this version does not know (--unknown-fields overrides it).
+- the pool has settings that this version does not support (--unknown-fields overrides it).
 
 `attach --help` lists the required permissions; detach also needs lambda:RemovePermission.";
 
@@ -294,8 +294,8 @@ impl PoolChanges<'_> {
             Some(false) => format!("The pool was not changed. The backup {backup} has its settings."),
             Some(true) => format!("The pool was changed. The backup {backup} has its previous settings."),
             None => format!(
-                "Whether the pool was changed is not known: check with `cognito-triggers diff`. The backup {backup} has \
-                 its previous settings."
+                "It is not known whether the pool was changed: check with `cognito-triggers diff`. The backup \
+                 {backup} has its previous settings."
             ),
         });
         if let control::Error::Call(error) = error

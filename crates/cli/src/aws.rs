@@ -1,7 +1,7 @@
-//! How AWS is reached, and what its errors mean in plain words.
+//! The AWS configuration, and the meaning of AWS errors.
 //!
-//! Unlike the functions, which run inside Lambda only, the tool takes credentials from wherever the AWS CLI does:
-//! variables, profiles, single sign-on, roles, the metadata of an instance.
+//! The functions run only in Lambda, but the tool finds credentials in the same places as the AWS CLI: variables,
+//! profiles, single sign-on, roles, instance metadata.
 
 pub(crate) mod cloudformation;
 pub(crate) mod cloudwatch;
@@ -35,29 +35,29 @@ use pool::error_code::{ErrorCode, unqualified};
 use crate::common::Common;
 use crate::terminal::output::plain;
 
-/// A configured way to AWS: Region, credentials, timeouts.
+/// The configuration of AWS clients: Region, credentials, timeouts.
 #[derive(Debug, Clone)]
 pub(crate) struct Aws {
     config: SdkConfig,
     region: String,
 }
 
-/// What a failure calls for.
+/// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Slower, or later.
+    /// Throttled.
     Throttled,
-    /// A permission is missing; the text names it.
+    /// Access denied; the text names the missing permission.
     Denied,
-    /// The resource does not exist, or not in this account and Region.
+    /// Not found in this account and Region.
     NotFound,
-    /// The service will never take this request.
+    /// The service rejects the request, and a retry doesn't help.
     Invalid,
     /// Everything else: credentials, permission, network, a fault of the service.
     Other,
 }
 
-/// A call that failed, in plain words.
+/// A call that failed, with the error message for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct AwsError {
@@ -71,16 +71,16 @@ impl AwsError {
     }
 }
 
-/// A new connection across the world takes some 300 ms.
+/// A new connection to a distant Region takes about 300 ms.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// One attempt of a call; the longest one waits a second for messages.
+/// Timeout of one attempt. The longest call waits one second for messages.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 
 impl Aws {
-    /// Finds the Region. `region` is what follows from the command itself, for example from a URL.
+    /// Finds the Region. `region` is the one that the command line implies, for example by a URL.
     ///
     /// # Errors
-    /// When there is no Region. Credentials are looked for at the first call.
+    /// If no Region is set. Credentials are loaded at the first call.
     pub(crate) async fn load(common: &Common, region: Option<&str>) -> Result<Self, AwsError> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -88,7 +88,7 @@ impl Aws {
             .build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
         if let Some(profile) = &common.profile {
-            // A profile that was named wins over credentials in variables: they may be another account's.
+            // --profile takes precedence over credentials in variables, which may belong to another account.
             let provider = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
             loader = loader.profile_name(profile).credentials_provider(provider);
         }
@@ -97,13 +97,13 @@ impl Aws {
         }
         let config = Box::pin(loader.load()).await;
         let region = config.region().map(ToString::to_string).ok_or_else(|| {
-            let text = "no AWS Region is set: give --region, or set AWS_REGION or `region` in the profile";
+            let text = "no AWS Region is set: use --region, or set AWS_REGION or `region` in the profile";
             AwsError::new(Kind::Other, text)
         })?;
         Ok(Self { config, region })
     }
 
-    /// The same with the credentials of a role, which is assumed at the first call.
+    /// The same configuration with the credentials of a role, which is assumed at the first call.
     pub(crate) async fn assuming(self, role_arn: &str) -> Self {
         let provider = AssumeRoleProvider::builder(role_arn)
             .session_name("cognito-triggers")
@@ -115,18 +115,18 @@ impl Aws {
         Self { config: builder.build(), region: self.region }
     }
 
-    /// The same in another Region.
+    /// The same configuration for another Region.
     pub(crate) fn in_region(&self, region: &str) -> Self {
         let builder = self.config.clone().into_builder().region(Region::new(region.to_owned()));
         Self { config: builder.build(), region: region.to_owned() }
     }
 
-    /// For the clients of the services.
+    /// The SDK's configuration, for the clients of the services.
     pub(crate) fn config(&self) -> &SdkConfig {
         &self.config
     }
 
-    /// Where the calls go.
+    /// The Region.
     pub(crate) fn region(&self) -> &str {
         &self.region
     }
@@ -147,20 +147,20 @@ pub(crate) fn day(time: &aws_smithy_types::DateTime) -> String {
     text.split('T').next().unwrap_or_default().to_owned()
 }
 
-/// A call as people know it.
+/// A call, for error messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
     /// `SQS`, `Lambda`.
     pub(crate) service: &'a str,
-    /// The permission that it needs, `sqs:ReceiveMessage`.
+    /// The IAM action, `sqs:ReceiveMessage`.
     pub(crate) action: &'a str,
     pub(crate) region: &'a str,
-    /// Whether the service may quote what it was sent: then its own words are not shown.
+    /// Whether the service's error messages may quote the request: they are not shown then.
     pub(crate) quotes: bool,
 }
 
 impl Call<'_> {
-    /// Sorts an SDK error and puts it into words.
+    /// Classifies an SDK error and describes it.
     pub(crate) fn failure<E>(self, error: &SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + StdError + 'static,
@@ -174,7 +174,7 @@ impl Call<'_> {
                 Some(code) => self.refusal(code, response.err().message()),
                 None => self.wordless(response.raw().status().as_u16()),
             },
-            // An empty body is no error of the service to some of the SDK's protocols.
+            // Some of the SDK's protocols don't report an empty body as a service error.
             SdkError::ResponseError(response) => self.wordless(response.raw().status().as_u16()),
             SdkError::TimeoutError(_) => AwsError::new(
                 Kind::Other,
@@ -187,28 +187,26 @@ impl Call<'_> {
             SdkError::DispatchFailure(_) => AwsError::new(
                 Kind::Other,
                 format!(
-                    "{service} in {region} could not be reached ({action}): is that the name of a Region, and is \
-                     there a way to it?"
+                    "{service} in {region} could not be reached ({action}): check the Region and the network"
                 ),
             ),
-            _ => AwsError::new(
-                Kind::Other,
-                format!("{action} could not be asked for: {}", plain(&innermost(error))),
-            ),
+            _ => {
+                AwsError::new(Kind::Other, format!("the call {action} failed: {}", plain(&innermost(error))))
+            }
         }
     }
 
-    /// An answer that says nothing but its status.
+    /// An error response without an error code.
     fn wordless(self, status: u16) -> AwsError {
         let Self { service, action, region, .. } = self;
         let text = match status {
             429 => return self.refusal("TooManyRequestsException", None),
-            // What could not be read is an error of the service to some of the SDK's protocols.
+            // Some of the SDK's protocols report an unreadable response as a service error.
             200..300 => {
-                format!("{service} in {region} gave an answer that is not one of {service}'s ({action})")
+                format!("{service} in {region} returned an unreadable response ({action})")
             }
             _ => format!(
-                "{service} in {region} answered {status} and nothing else that {service} says ({action})"
+                "{service} in {region} returned HTTP status {status} without an error code ({action})"
             ),
         };
         AwsError::new(Kind::Other, text)
@@ -224,26 +222,29 @@ impl Call<'_> {
         let (kind, text) = match ErrorCode::parse(code) {
             Some(ErrorCode::Denied) => (
                 Kind::Denied,
-                format!("these credentials may not do {action} in {region}. {service} says {said}"),
+                format!(
+                    "these credentials lack the permission {action} in {region}. {service} returned {said}"
+                ),
             ),
-            Some(ErrorCode::ExpiredCredentials) => {
-                (Kind::Other, format!("the credentials have expired: sign in again. {service} says {said}"))
-            }
+            Some(ErrorCode::ExpiredCredentials) => (
+                Kind::Other,
+                format!("the credentials have expired: sign in again. {service} returned {said}"),
+            ),
             Some(ErrorCode::UnknownCredentials) => (
                 Kind::Other,
-                format!("AWS does not know these credentials in {region}. {service} says {said}"),
+                format!("AWS does not accept these credentials in {region}. {service} returned {said}"),
             ),
             Some(ErrorCode::Throttled) => (
                 Kind::Throttled,
                 format!(
-                    "{service} throttled the request ({action}): run the command again later. It says {said}"
+                    "{service} throttled the request ({action}): run the command again later. It returned {said}"
                 ),
             ),
             Some(ErrorCode::NotFound) => {
-                (Kind::NotFound, format!("{service} in {region} does not know it ({action}): {said}"))
+                (Kind::NotFound, format!("not found by {service} in {region} ({action}): {said}"))
             }
             Some(ErrorCode::Invalid) => {
-                (Kind::Invalid, format!("{service} in {region} refuses the request ({action}): {said}"))
+                (Kind::Invalid, format!("{service} in {region} rejected the request ({action}): {said}"))
             }
             Some(ErrorCode::Conflict) | None => {
                 (Kind::Other, format!("{service} in {region} failed ({action}): {said}"))
@@ -253,11 +254,11 @@ impl Call<'_> {
     }
 }
 
-/// What is wrong with the credentials, if that is what is wrong.
+/// The error of the credentials, if they caused the failure.
 fn credentials(error: &(dyn StdError + 'static)) -> Option<String> {
     let mut source = Some(error);
     let mut found = None;
-    // The innermost one knows best: a role's provider wraps the one that it starts from.
+    // The innermost error is the most precise one: a role's provider wraps the provider of its source credentials.
     while let Some(error) = source {
         found = error.downcast_ref::<CredentialsError>().or(found);
         source = error.source();
@@ -265,19 +266,19 @@ fn credentials(error: &(dyn StdError + 'static)) -> Option<String> {
     let error = found?;
     Some(match error {
         CredentialsError::CredentialsNotLoaded(_) => {
-            // Where everything was tried, the list of that is longer than it is useful.
+            // If every provider failed, the list is too long to be useful.
             let why = error.source().map(ToString::to_string).filter(|why| !why.contains('\n'));
             let why = why.map(|why| format!(" ({})", plain(&why))).unwrap_or_default();
             format!(
-                "there are no AWS credentials{why}: name a profile with --profile, sign in with `aws sso login`, or \
+                "no AWS credentials found{why}: name a profile with --profile, sign in with `aws sso login`, or \
                  set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             )
         }
         CredentialsError::ProviderTimedOut(_) => "the AWS credential provider timed out".to_owned(),
         CredentialsError::InvalidConfiguration(_) => {
-            format!("the AWS profile does not lead to credentials: {}", plain(&innermost(error)))
+            format!("the AWS profile has no usable credentials: {}", plain(&innermost(error)))
         }
-        _ => format!("AWS credentials could not be had: {}", plain(&innermost(error))),
+        _ => format!("can't load AWS credentials: {}", plain(&innermost(error))),
     })
 }
 
@@ -297,19 +298,19 @@ mod tests {
             "com.amazonaws.sqs#AccessDenied",
             false,
             Kind::Denied,
-            "these credentials may not do sqs:ReceiveMessage in eu-central-1. SQS says AccessDenied: Its own words.",
+            "these credentials lack the permission sqs:ReceiveMessage in eu-central-1. SQS returned AccessDenied: Its own words.",
         );
         check(
             "AWS.SimpleQueueService.NonExistentQueue",
             false,
             Kind::NotFound,
-            "SQS in eu-central-1 does not know it (sqs:ReceiveMessage): NonExistentQueue: Its own words.",
+            "not found by SQS in eu-central-1 (sqs:ReceiveMessage): NonExistentQueue: Its own words.",
         );
         check(
             "ExpiredToken",
             false,
             Kind::Other,
-            "the credentials have expired: sign in again. SQS says ExpiredToken: Its own words.",
+            "the credentials have expired: sign in again. SQS returned ExpiredToken: Its own words.",
         );
     }
 
@@ -319,7 +320,7 @@ mod tests {
             "InvalidRequestContentException",
             true,
             Kind::Invalid,
-            "SQS in eu-central-1 refuses the request (sqs:ReceiveMessage): InvalidRequestContentException",
+            "SQS in eu-central-1 rejected the request (sqs:ReceiveMessage): InvalidRequestContentException",
         );
     }
 }

@@ -1,24 +1,24 @@
-//! The options that every command takes.
+//! The common options.
 
 use clap::{Args, ValueEnum};
 
-/// What every command takes.
+/// The options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// How the result is printed
+    /// Output format
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
-    /// Profile of the AWS configuration files; else `AWS_PROFILE`
+    /// Profile in the AWS configuration files; default: `AWS_PROFILE`
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// AWS Region; else that of the queue's URL, `AWS_REGION` or the profile
+    /// AWS Region; default: the Region in the queue's URL, `AWS_REGION` or the Region of the profile
     #[arg(long, global = true, value_name = "REGION")]
     pub(crate) region: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
+    /// Text for people
     #[default]
     Text,
     /// One JSON document

@@ -1,4 +1,4 @@
-//! `completions`: what a shell needs in order to complete the command line.
+//! `completions`: a completion script for a shell.
 
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
@@ -19,8 +19,8 @@ pub(crate) fn run(options: &Options, mut tool: Command, output: &mut Output) -> 
     let name = tool.get_name().to_owned();
     generate(options.shell, &mut tool, name, &mut script);
     let script = String::from_utf8_lossy(&script);
-    // With a hyphen in the program's name clap_complete 4.6 calls the commands by one name where it finds out which one
-    // it is, and by this one where it lists their options.
+    // If the program's name has a hyphen, clap_complete 4.6 uses two names for each command: one to recognize the
+    // command, and the other one to list its options.
     let script = script.replace("cognito__subcmd__triggers__", "cognito__triggers__");
     output.verbatim(script.as_bytes())?;
     Ok(End::Done)

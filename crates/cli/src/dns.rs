@@ -10,37 +10,37 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::rr::{RData, RecordType};
 
-/// How long one attempt waits for an answer.
+/// The timeout of one attempt.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// How often an unanswered query is repeated.
 const ATTEMPTS: usize = 2;
-/// How long one question takes at most, whatever number of servers the system has.
+/// The timeout of one query, whatever the number of DNS servers.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks the servers of the system, or one that was named.
+/// Queries the DNS servers of the system, or the one in `--resolver`.
 pub(crate) struct Dns(TokioResolver);
 
-/// Why there is no answer.
+/// Why a query failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DnsFailure {
-    #[error("there is no such domain")]
+    #[error("the domain doesn't exist")]
     NoSuchDomain,
-    #[error("this machine names no DNS server (/etc/resolv.conf); --resolver names one")]
+    #[error("this machine has no DNS server in /etc/resolv.conf: set one with --resolver")]
     NoServer,
     #[error("no DNS server answered in time")]
     Silence,
     /// SERVFAIL, REFUSED and the like.
     #[error("the DNS server returned an error ({0})")]
     Refused(String),
-    #[error("DNS could not be asked")]
+    #[error("the DNS query failed")]
     Other,
 }
 
 impl Dns {
-    /// Finds a server; asks nothing yet.
+    /// Finds a DNS server, without a query.
     ///
     /// # Errors
-    /// When the system names none.
+    /// If the system has none.
     pub(crate) fn new(server: Option<SocketAddr>) -> Result<Self, DnsFailure> {
         let mut builder = match server {
             Some(server) => TokioResolver::builder_with_config(
@@ -100,9 +100,9 @@ impl Dns {
         Ok(false)
     }
 
-    /// `None` where the name is there without such records.
+    /// `None` if the name exists without such records.
     async fn ask(&self, name: &str, kind: RecordType) -> Result<Option<Lookup>, DnsFailure> {
-        // With a full stop at its end it is looked for nowhere else.
+        // The final dot keeps the resolver from trying search domains.
         let answer = tokio::time::timeout(PATIENCE, self.0.lookup(format!("{name}."), kind)).await;
         match answer {
             Ok(Ok(answer)) => Ok(Some(answer)),

@@ -1,7 +1,7 @@
 //! `doctor`: why a user got no code.
 //!
 //! First the user pool, the user and the stack are looked up. Then all areas run their checks concurrently. A check
-//! turns answers of AWS into findings and changes nothing; only a [`step`] does, after a confirmation.
+//! turns responses of AWS into findings and changes nothing. Only a [`step`] makes a change, after a confirmation.
 
 mod conclusion;
 mod contact;
@@ -49,29 +49,29 @@ use subject::Subject;
 #[derive(Debug, Args)]
 #[command(after_long_help = DETAILS, override_usage = USAGE)]
 pub(crate) struct Options {
-    /// Username, alias, email address, E.164 number or `sub`; `-` reads a line of standard input, which keeps it out
-    /// of the shell's history
+    /// Username, alias, email address, E.164 number or `sub`; `-` reads a line of standard input, so that it isn't in
+    /// the shell's history
     #[arg(value_name = "USER", required_unless_present = "list_checks")]
     user: Option<String>,
-    /// The user pool; by default the one of the stack
+    /// User pool; default: the stack's user pool
     #[arg(long, value_name = "ID")]
     user_pool_id: Option<String>,
-    /// The stack of the triggers; by default the one that the user pool's functions belong to
+    /// Stack of the triggers; default: the stack that the user pool's functions belong to
     #[arg(long, value_name = "NAME")]
     stack_name: Option<String>,
-    /// The app client that the user signs in with; by default the first 60 of the user pool are checked
+    /// App client that the user signs in with; default: the first 60 app clients of the user pool
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
     /// Shows the evidence for each finding
     #[arg(long)]
     why: bool,
-    /// Offers each command that fixes a finding, and runs it after a `y`
+    /// Offers each command that fixes a finding, and runs it if you enter `y`
     #[arg(long)]
     fix: bool,
-    /// How many hours back the functions' logs are read
+    /// Number of hours of the functions' logs to read
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=720))]
     hours: u32,
-    /// DNS server for DMARC and MX lookups, such as 192.0.2.1:53; by default those of the system
+    /// DNS server for DMARC and MX lookups, such as 192.0.2.1:53; default: the system's DNS servers
     #[arg(long, value_name = "ADDRESS")]
     resolver: Option<std::net::SocketAddr>,
     /// Lists all checks with the IAM actions that they need, and checks nothing
@@ -85,11 +85,12 @@ cognito-triggers doctor [OPTIONS] --user-pool-id <ID> <USER>
        cognito-triggers doctor --list-checks";
 
 const DETAILS: &str = "\
-Nothing is changed without --fix, and with it only what is answered with `y`. --list-checks shows what each check asks \
-AWS and which permission it needs; so does docs/operating.md.
+Without --fix, doctor changes nothing. With --fix, it runs only the commands that you confirm with `y`. \
+--list-checks shows the calls of each check and the permissions that they need. docs/operating.md has the same \
+list.
 
 The exit code is 0 if there is neither a cause nor a warning, 1 if there is one, and 3 if the user pool can't be \
-described. With --fix it is 0 if everything that was found was fixed. All exit codes: cognito-triggers --help.";
+described. With --fix, it is 0 if all findings were fixed. All exit codes: cognito-triggers --help.";
 
 pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
     if options.list_checks {
@@ -103,7 +104,8 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         return Err(Error::Usage("--fix asks questions, so it can't be used with --format json".to_owned()));
     }
     if options.user_pool_id.is_none() && options.stack_name.is_none() {
-        let text = "no user pool is given: pass --user-pool-id ID, or --stack-name NAME to use the stack's user pool";
+        let text = "no user pool is set: pass --user-pool-id ID, or --stack-name NAME to use the stack's user \
+                    pool";
         return Err(Error::Usage(text.to_owned()));
     }
     let asked = asked(options.user.as_deref().unwrap_or_default())?;
@@ -211,7 +213,7 @@ async fn check(subject: &Subject<'_>) -> [AreaFindings; 5] {
     ]
 }
 
-/// What the findings mean, with a way to let the user in if codes don't arrive.
+/// The conclusion from all findings, with a way to let the user in if codes don't arrive.
 fn conclude(areas: &[AreaFindings], subject: &Subject<'_>) -> Conclusion {
     let mut conclusion = Conclusion::new(areas);
     let helped = |user: &&crate::aws::cognito::User| {
@@ -270,7 +272,7 @@ async fn find_stack(
     Some(progress.of(Stack::load_template(aws, stack)).await)
 }
 
-/// Which stack it is; nothing if there is none.
+/// The finding about the stack; `None` if there is none.
 fn stack_found(
     stack: Option<&Result<Stack, AwsError>>,
     settings: &BTreeMap<Trigger, Result<BTreeMap<String, String>, AwsError>>,

@@ -1,4 +1,4 @@
-//! Dry runs of the senders: the check that a function supports them, and the reader of the answer.
+//! Dry runs of the senders: the check that a function supports them, and the reader of the response.
 
 use shared::dry_run::{DryRun, DryRunAnswer};
 use shared::trigger::Trigger;
@@ -7,7 +7,7 @@ use crate::aws::AwsError;
 use crate::aws::lambda::Functions;
 use crate::event::{EventOverrides, Kind, set_dry_run};
 
-/// Reads what a sender answered to a dry run; `None` if it is another answer.
+/// Reads a sender's response to a dry run; `None` if it is another response.
 pub(crate) fn read_answer(payload: &str) -> Option<DryRun> {
     serde_json::from_str(payload).ok().map(|answer: DryRunAnswer| answer.dry_run)
 }
@@ -15,7 +15,7 @@ pub(crate) fn read_answer(payload: &str) -> Option<DryRun> {
 /// Checks that a sender supports dry runs. The event carries neither a code nor an address, so a version without dry
 /// runs returns it and sends nothing.
 ///
-/// The inner error is a sentence that says what is wrong with the function.
+/// The inner error says what is wrong with the function.
 ///
 /// # Errors
 /// If Lambda doesn't invoke the function.
@@ -32,8 +32,8 @@ pub(crate) async fn check_support(
         (Some(failure), _) => Err(format!("the function failed: {failure}")),
         (None, Some(_)) => Ok(()),
         (None, None) => {
-            Err("the function is not a sender of this bundle, or its version has no dry runs and would \
-                             send the message: deploy this version"
+            Err("the function is not a sender of this project, or its version doesn't support dry runs and \
+                 would send the message: deploy this version"
                 .to_owned())
         }
     })

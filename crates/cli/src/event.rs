@@ -1,4 +1,4 @@
-//! `event`: an event as Cognito would send it, with a code that is really encrypted.
+//! `event`: an event as Cognito sends it, with an encrypted code.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ use crate::terminal::output::{Output, Tone, plain};
 #[derive(Debug, Args)]
 #[command(after_long_help = DETAILS)]
 pub(crate) struct Options {
-    /// Trigger source as Cognito spells it, or the name of its event file; --list has both
+    /// Trigger source as in Cognito's documentation, or the name of its event file; --list shows both
     #[arg(value_name = "KIND", required_unless_present = "list", value_parser = Kind::parse)]
     kind: Option<Kind>,
     /// Lists every trigger source
@@ -32,53 +32,53 @@ pub(crate) struct Options {
     list: bool,
     #[command(flatten)]
     draft: Draft,
-    /// The event asks a sender for a dry run: it decrypts and writes, and sends nothing
+    /// Requests a dry run: a sender decrypts the code and renders the message, but sends nothing
     #[arg(long)]
     dry_run: bool,
-    /// Writes the event into this file instead of standard output
+    /// Writes the event to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
 const DETAILS: &str = "\
-The event is that of the project's own event files, with what the options say. It goes to a function by \
-`sam local invoke -e FILE`, by `sam remote invoke --event-file FILE`, or by `cognito-triggers invoke`.
+The event is one of the project's event files, changed by the options. Use it with `sam local invoke -e FILE`, \
+`sam remote invoke --event-file FILE` or `cognito-triggers invoke`.
 
-A code is encrypted as Cognito does it: a message of the AWS Encryption SDK, bound to the user pool, under a data key \
-that KMS makes (kms:GenerateDataKey). The function has to be able to decrypt it: its CODE_KEY_ARN must be that key. \
-With --kms-endpoint-url, or the variable AWS_ENDPOINT_URL_KMS, the key is one of a local KMS.
+The code is encrypted as Cognito does it: as a message of the AWS Encryption SDK that is bound to the user pool, \
+with a data key from KMS (kms:GenerateDataKey). So that the function can decrypt it, its CODE_KEY_ARN must be \
+the same key. With --kms-endpoint-url, or the variable AWS_ENDPOINT_URL_KMS, the key is in a local KMS.
 
-Without --email and --phone the event goes to SES's mailbox simulator, which counts no bounces, and to a number that \
-is set apart for fiction.";
+Without --email and --phone, the recipient is an address of the SES mailbox simulator, which doesn't affect \
+bounce rates, and a phone number that is reserved for fiction.";
 
-/// What the event is to say.
+/// The options that change the event.
 #[derive(Debug, Args)]
 pub(crate) struct Draft {
-    /// The user pool that the event is from; else that of the stack, or an invented one
+    /// User pool of the event; default: the stack's user pool, or an invented one
     #[arg(long, value_name = "ID")]
     user_pool_id: Option<String>,
     /// Email address of the user
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
-    /// Number of the user in E.164 form (+12065550123)
+    /// Phone number of the user in E.164 format (+12065550123)
     #[arg(long, value_name = "NUMBER")]
     phone: Option<String>,
-    /// The user's language, as the attribute `locale`
+    /// Language of the user, in the attribute `locale`
     #[arg(long, value_name = "TAG")]
     locale: Option<String>,
-    /// An entry of `clientMetadata`; may be given more than once
+    /// Entry of `clientMetadata`; can be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     client_metadata: Vec<(String, String)>,
-    /// The code or temporary password; else a random one
+    /// Code or temporary password; default: a random one
     #[arg(long, value_name = "CODE")]
     code: Option<String>,
-    /// The key that codes are encrypted under; else that of the stack
+    /// KMS key that encrypts the code; default: the stack's key
     #[arg(long, value_name = "ARN")]
     key_arn: Option<String>,
     /// URL of a local KMS
     #[arg(long, value_name = "URL")]
     kms_endpoint_url: Option<String>,
-    /// User pool and key are those of this stack
+    /// Uses the user pool and the key of this stack
     #[arg(long, value_name = "NAME")]
     pub(crate) stack_name: Option<String>,
 }
@@ -127,12 +127,12 @@ const KINDS: [Kind; 26] = event_files![
 ];
 
 impl Kind {
-    /// By the trigger source, in any case of letters, or by the name of the event file.
+    /// Finds it by trigger source, whatever the case, or by the name of the event file.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         KINDS
             .into_iter()
             .find(|kind| kind.name == text || kind.trigger_source().eq_ignore_ascii_case(text))
-            .ok_or_else(|| "no trigger source of that name is known; --list has them all".to_owned())
+            .ok_or_else(|| "unknown trigger source: `cognito-triggers event --list` shows all".to_owned())
     }
 
     /// The event of that function for that message.
@@ -163,7 +163,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         None => output.raw(&text)?,
         Some(path) => {
             std::fs::write(&path, text + "\n")
-                .map_err(|error| Error::Usage(format!("{} cannot be written: {error}", path.display())))?;
+                .map_err(|error| Error::Usage(format!("can't write {}: {error}", path.display())))?;
             output.note(&format!("{} is in {}", kind.trigger_source(), path.display()));
         }
     }
@@ -180,11 +180,11 @@ fn list_kinds(output: &mut Output) -> Result<End, Error> {
 }
 
 impl Draft {
-    /// The finished event. AWS is asked for what a stack says, and for a data key where there is a code.
+    /// The finished event. It calls AWS for the outputs of a stack, and for a data key if the event has a code.
     pub(crate) async fn event(self, kind: Kind, common: &Common) -> Result<Value, Error> {
         if self.phone.as_ref().is_some_and(|number| number.parse::<PhoneNumber>().is_err()) {
             return Err(Error::Usage(
-                "--phone is not a number in E.164 form, such as +12065550123".to_owned(),
+                "--phone must be a number in E.164 format, such as +12065550123".to_owned(),
             ));
         }
         let mut overrides = EventOverrides {
@@ -205,20 +205,23 @@ impl Draft {
         let mut event = overrides.event(kind);
         if has_code(&event) {
             let key = key.ok_or_else(|| {
-                Error::Usage("a code is encrypted under a key: give --key-arn or --stack-name".to_owned())
+                Error::Usage("the code needs a KMS key: set --key-arn or --stack-name".to_owned())
             })?;
             let aws = Aws::load(common, region_of(&key)).await?;
             let encryptor = CodeEncryptor::new(&aws, key, self.kms_endpoint_url.as_deref());
             let code = self.code.map_or_else(|| random_code(kind), |code| Ok(Zeroizing::new(code)))?;
             encryptor.encrypt_into(&mut event, &code).await?;
         } else if self.code.is_some() {
-            return Err(Error::Usage(format!("an event {} has no code", kind.trigger_source())));
+            return Err(Error::Usage(format!(
+                "the event {} has no code, so --code can't be used",
+                kind.trigger_source()
+            )));
         }
         Ok(event)
     }
 }
 
-/// What an event says beyond its kind.
+/// The contents of an event.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EventOverrides {
     pub(crate) user_pool_id: Option<String>,
@@ -253,7 +256,7 @@ impl EventOverrides {
     }
 
     fn fill(&self, attributes: &mut Value, kind: Kind) {
-        // What stands there in a notice of threat protection is no attribute of a user.
+        // In an account takeover notification, this isn't an attribute of a user.
         if attributes.get("EVENT_ID").is_some() {
             return;
         }
@@ -271,7 +274,7 @@ impl EventOverrides {
     }
 }
 
-/// SES's mailbox simulator takes every label, counts nothing and sends no bounce.
+/// The SES mailbox simulator accepts every label, and its emails don't count towards quotas or bounce rates.
 ///
 /// Source: "Using the Amazon SES mailbox simulator", Amazon SES developer guide.
 pub(crate) fn simulator(label: &str) -> String {
@@ -317,16 +320,16 @@ impl CodeEncryptor {
     /// Puts the code into an event, bound to the event's own user pool.
     ///
     /// # Errors
-    /// When KMS gives no data key.
+    /// If KMS returns no data key.
     pub(crate) async fn encrypt_into(&self, event: &mut Value, code: &str) -> Result<(), AwsError> {
         let user_pool_id = text(event, "/userPoolId").to_owned();
         self.encrypt_into_for(&user_pool_id, event, code).await
     }
 
-    /// The same, bound to any user pool.
+    /// The same, bound to a given user pool.
     ///
     /// # Errors
-    /// When KMS gives no data key.
+    /// If KMS returns no data key.
     pub(crate) async fn encrypt_into_for(
         &self,
         user_pool_id: &str,
@@ -348,7 +351,7 @@ impl CodeEncryptor {
     async fn seal(&self, user_pool_id: &str, code: &str) -> Result<String, AwsError> {
         let signer = Signer::default();
         let context = [("userpool-id", user_pool_id)];
-        // KMS binds the data key to the whole context, as the reader gives it back.
+        // KMS binds the data key to the whole context, so the context is passed as the reader returns it.
         let data_key = self.keys.generate_data_key(&self.key, &signer.context(&context)).await?;
         let data_keys = [("aws-kms", data_key.key_arn.as_str(), data_key.ciphertext)];
         let writer = Writer::new(SealSuite::Signed0378);
@@ -385,7 +388,7 @@ fn html_escaped(password: &str) -> Zeroizing<String> {
     escaped
 }
 
-/// Six random digits, or a temporary password with characters that have to be escaped.
+/// Six random digits, or a temporary password with characters that must be escaped.
 pub(crate) fn random_code(kind: Kind) -> Result<Zeroizing<String>, Error> {
     let mut bytes = Zeroizing::new([0; 12]);
     getrandom::fill(bytes.as_mut_slice()).map_err(|error| Error::Io(std::io::Error::other(error)))?;

@@ -1,30 +1,30 @@
-//! How a command ends, and the exit code for it.
+//! How a command ends, and its exit code.
 
 use crate::aws::{AwsError, Kind};
 
-/// How a command ends, as `--help` shows it.
+/// The exit codes, as `--help` shows them.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    done as far as possible: something was found that has to be looked at
+  1    done, but the output shows a problem that needs your attention
   2    the command line is wrong
-  3    AWS could not be asked, or refused (credentials, Region, permission)
+  3    a call to AWS failed (credentials, Region, permission, network)
   4    AWS throttled the calls: run the command again later
-  130  interrupted; what was not dealt with is as it was";
+  130  interrupted: the remaining items are unchanged";
 
-/// How a command ended that did not fail.
+/// How a command ended, unless it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Done,
-    /// Something was found that the command cannot deal with.
+    /// The command found a problem that it can't fix.
     LookAtIt,
     Interrupted,
 }
 
-/// Why a command could not go on.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The arguments contradict each other or the deployment. clap finds most such errors before.
+    /// The arguments contradict each other or the deployment. clap finds most such errors earlier.
     #[error("{0}")]
     Usage(String),
     #[error(transparent)]

@@ -1,6 +1,6 @@
 //! `explain`: what the sign-up policy does with an address, and whether an SMS may go to a number.
 //!
-//! Both are decided by the code that the functions run, with their own settings.
+//! Both decisions are made by the code that the functions run, with their settings.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,35 +30,35 @@ use crate::terminal::words::count;
 pub(crate) struct Options {
     #[command(flatten)]
     who: Who,
-    /// Also tells whether an SMS may go to this number, in E.164 form (+12065550123)
+    /// Also decides about an SMS to this number, in E.164 format (+12065550123)
     #[arg(long, value_name = "NUMBER", conflicts_with = "file")]
     phone: Option<String>,
-    /// Who brings the user into the pool
+    /// How the user is created
     #[arg(long, value_enum, default_value_t, value_name = "SOURCE")]
     source: Source,
     #[command(flatten)]
     settings: From,
 }
 
-/// Whose addresses.
+/// The addresses to decide about.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Who {
-    /// Email address; `-` reads it from standard input, which keeps it out of the shell's history
+    /// Email address; `-` reads it from standard input, so that it isn't in the shell's history
     address: Option<String>,
-    /// Decides about every address in this file, one a line; `-` is standard input
+    /// File with one address on each line; `-` is standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
-/// Whose settings; the defaults where nothing is named.
+/// The source of the settings; by default, every setting has its default.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 struct From {
-    /// The settings are those of the functions of this stack
+    /// Uses the settings of this stack's functions
     #[arg(long, value_name = "NAME")]
     stack_name: Option<String>,
-    /// The settings are in this file: lines of the form NAME=value, as in docs/configuration.md
+    /// Uses the settings in this file: lines of the form NAME=value, with the variables of docs/configuration.md
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
 }
@@ -75,18 +75,18 @@ enum Source {
 }
 
 const DETAILS: &str = "\
-The decision is made by the code that the functions run. Of the settings only those are read that decide; without \
---stack-name and --settings every one has its default. Settings with which a function would not start are reported \
-in its own words, and nothing is decided.
+The decision is made by the code that the functions run. It reads only the settings that affect the decision. \
+Without --stack-name and --settings, every setting has its default. If a function would not start with the \
+settings, explain shows the function's error message and decides nothing.
 
-With --stack-name the settings are the variables of the deployed functions (cloudformation:DescribeStacks, \
-lambda:GetFunctionConfiguration). A list written as file:PATH lies in a layer, which cannot be read from here: a \
-copy of it has to be at that path. With --settings the path is one of this machine.
+With --stack-name, explain reads the variables of the deployed functions (cloudformation:DescribeStacks, \
+lambda:GetFunctionConfiguration). A list that is set as file:PATH is in a Lambda layer, which explain can't \
+read: put a copy at the same path on this machine. With --settings, PATH is a path on this machine.
 
---phone looks at the countries, the ranges that are never sent to, and the denied domains; the limits against SMS \
-pumping depend on what was sent before and are not looked at.
+--phone checks the allowed countries, the number ranges that never get an SMS, and the denied domains. It \
+doesn't check the SMS limits, because these depend on the messages sent before.
 
-The exit code is 0 whatever the decisions are, and 1 where settings or lists cannot be used. All exit codes: \
+The exit code is 0 for every decision, and 1 if the settings or lists can't be used. All exit codes: \
 cognito-triggers --help.";
 
 impl Source {
@@ -117,7 +117,7 @@ impl Source {
 
 pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
     let Options { who, phone, source, settings } = options;
-    // What cannot be read should be said before AWS is asked.
+    // Unreadable input should be reported before any call to AWS.
     let subject = Subject::of(who)?;
     let variables = Variables::of(&settings, phone.is_some(), common).await?;
     let Some(rules) = Rules::read(&variables, phone.is_some(), output) else { return Ok(End::LookAtIt) };
@@ -146,23 +146,23 @@ impl Subject {
             (address, None) => input::argument(address.unwrap_or_default())?,
         };
         if address.is_empty() || address.contains('\n') {
-            return Err(Error::Usage("one address is needed; --file takes many".to_owned()));
+            return Err(Error::Usage("enter one address, or a file of addresses with --file".to_owned()));
         }
         Ok(Self::One(address))
     }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    Error::Usage(format!("{} cannot be read: {error}", path.display()))
+    Error::Usage(format!("can't read {}: {error}", path.display()))
 }
 
-/// The variables of the functions, and where they are from.
+/// The variables of the functions, and their source.
 struct Variables {
     /// "With … ".
     name: String,
     pre_sign_up: BTreeMap<String, String>,
     sms_sender: BTreeMap<String, String>,
-    /// Whether lists in files lie in a layer, out of reach.
+    /// Whether lists in files are in a Lambda layer, which can't be read from here.
     deployed: bool,
 }
 
@@ -187,12 +187,12 @@ impl Variables {
         let aws = Aws::load(common, None).await?;
         let described = Stack::load(&aws, stack).await?;
         let functions = Functions::new(&aws);
-        let arn =
-            described.required_function_arn(Trigger::PreSignUp, "is it a stack of the Cognito triggers?")?;
+        let arn = described
+            .required_function_arn(Trigger::PreSignUp, "check that it is a stack of the Cognito triggers")?;
         let pre_sign_up = functions.variables(arn).await?;
         let sms_sender = if with_sms {
             let without =
-                "it deploys no SMS sender; where Cognito itself sends SMS, it sends them to any country";
+                "it deploys no SMS sender. If Cognito itself sends SMS, it sends them to any country";
             functions.variables(described.required_function_arn(Trigger::CustomSmsSender, without)?).await?
         } else {
             BTreeMap::new()
@@ -206,7 +206,7 @@ impl Variables {
     }
 }
 
-/// Reads lines of the form `NAME=value`. Blank lines and lines that begin with `#` say nothing.
+/// Reads lines of the form `NAME=value`. Blank lines and lines that begin with `#` are ignored.
 fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {
     let mut variables = BTreeMap::new();
     for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
@@ -218,28 +218,28 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {
         let (name, value) = line.split_once('=').ok_or(format!("line {number} is not NAME=value"))?;
         let name = name.trim_end();
         if variables.insert(name.to_owned(), value.to_owned()).is_some() {
-            return Err(format!("line {number} sets {} a second time", plain(name)));
+            return Err(format!("line {number} sets {} again", plain(name)));
         }
     }
     Ok(variables)
 }
 
-/// What decides.
+/// The settings that decide.
 struct Rules {
     sign_up: SignUpSettings,
-    /// Where the client set it.
+    /// `None` if no number is to be decided about.
     sms: Option<SmsRules>,
 }
 
-/// What the SMS sender asks of a recipient before it counts.
+/// What the SMS sender checks before the SMS limits.
 struct SmsRules {
     denied: BlockedDomains,
     countries: CountryAllowlist,
 }
 
 impl Rules {
-    /// Reads the settings as the functions do. `None` when one of them would not start: everything that is wrong has
-    /// then been said.
+    /// Reads the settings as the functions do. `None` if one of them would not start: all errors have been printed
+    /// then.
     fn read(variables: &Variables, with_sms: bool, output: &mut Output) -> Option<Self> {
         let asked = RefCell::default();
         let reader = Reader { variables, asked: &asked };
@@ -282,7 +282,8 @@ impl Rules {
                 .map(|name| plain(name))
                 .collect();
             if !unread.is_empty() {
-                output.note(&format!("note: these settings decide nothing here: {}", unread.join(", ")));
+                output
+                    .note(&format!("note: these settings don't affect the decision: {}", unread.join(", ")));
             }
         }
         let usable = errors.is_empty();
@@ -332,7 +333,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Reads and decides line by line, so that a file may be of any length.
+    /// Decides line by line, so that a file may have any length.
     fn explain_all(
         &self,
         source: Source,
@@ -344,7 +345,7 @@ impl Rules {
         output.json_part(&format!("{{\n  \"source\": \"{}\",\n  \"addresses\": [", source.name()))?;
         let mut line = Vec::new();
         while lines.read_until(b'\n', &mut line)? > 0 {
-            // What is not UTF-8 is no address, and decided about as such.
+            // A line that isn't UTF-8 is decided about like any other malformed address.
             let text = String::from_utf8_lossy(&line);
             let address = text.trim_start_matches('\u{feff}').trim();
             if !address.is_empty() {
@@ -403,7 +404,8 @@ impl Reader<'_> {
     }
 }
 
-/// Lists are read from this machine. A list that a deployed function names and that isn't here is in a layer.
+/// Lists are read from this machine. If a deployed function names a list that isn't on this machine, the list is in a
+/// layer.
 impl Files for Reader<'_> {
     fn read(&self, path: &str) -> Result<String, FileError> {
         std::fs::read_to_string(path).map_err(|error| {
@@ -421,11 +423,11 @@ impl Files for Reader<'_> {
 }
 
 impl SmsRules {
-    /// In the order in which the SMS sender asks.
+    /// In the order of the SMS sender's checks.
     fn verdict<'a>(&self, number: &'a str, address: &str) -> SmsVerdict<'a> {
         let allowed = match self.denied.denies(address) {
             Some(denial @ (Denial::Listed(_) | Denial::Disposable)) => Err(denial.explain().to_owned()),
-            // An unreadable address does not keep a user from getting an SMS.
+            // A user with a malformed address can still get an SMS.
             Some(Denial::Unreadable) | None => self.country(number),
         };
         let country = allowed.as_ref().ok().map(ToString::to_string);
@@ -441,7 +443,7 @@ impl SmsRules {
     }
 }
 
-/// The entry of a list that decided, where one did. The list of disposable mailboxes does not tell.
+/// The list entry that decided, if any. The disposable email list doesn't show its entries.
 fn entry(policy: &SignUpPolicy, decision: Decision, address: &str) -> Option<String> {
     match decision {
         Decision::Confirm { .. }
@@ -456,10 +458,10 @@ fn entry(policy: &SignUpPolicy, decision: Decision, address: &str) -> Option<Str
     }
 }
 
-/// How [`Decision::name`] calls a refusal.
+/// The name of a refusal, as [`Decision::name`] returns it.
 const REFUSE: &str = "refuse";
 
-/// The reason in a word, for programs and for lines of a table.
+/// The reason in one word, for the JSON output and the table.
 fn reason(decision: Decision) -> &'static str {
     match decision {
         Decision::Confirm { phone: false } => "trusted",
@@ -481,7 +483,7 @@ fn reason(decision: Decision) -> &'static str {
     }
 }
 
-/// What becomes of an address.
+/// The decision about an address.
 #[derive(Serialize)]
 struct PolicyDecision<'a> {
     address: &'a str,
@@ -502,7 +504,7 @@ impl PolicyDecision<'_> {
     }
 }
 
-/// Whether a number may be sent an SMS.
+/// Whether an SMS may be sent to a number.
 #[derive(Serialize)]
 struct SmsVerdict<'a> {
     number: &'a str,
@@ -513,7 +515,7 @@ struct SmsVerdict<'a> {
     explanation: Option<String>,
 }
 
-/// One address, explained.
+/// The decision about one address.
 #[derive(Serialize)]
 struct ExplainDocument<'a> {
     source: &'static str,
@@ -531,10 +533,10 @@ impl ExplainDocument<'_> {
         output.text(Tone::Strong, 2, &plain(verdict.address))?;
         output.text(verdict.tone(), 4, &format!("  {}", verdict.explanation))?;
         if let Some(entry) = &verdict.entry {
-            output.text(Tone::Plain, 4, &format!("  The entry is {entry}"))?;
+            output.text(Tone::Plain, 4, &format!("  List entry: {entry}"))?;
         }
         if let Some(message) = self.refusal_message {
-            let text = format!("  The user reads: PreSignUp failed with error {message}.");
+            let text = format!("  The app gets the error: PreSignUp failed with error {message}.");
             output.text(Tone::Plain, 4, &text)?;
         }
         let Some(sms) = &self.sms else { return Ok(()) };
@@ -542,18 +544,18 @@ impl ExplainDocument<'_> {
         output.text(Tone::Strong, 2, &plain(sms.number))?;
         match (&sms.country, &sms.explanation) {
             (Some(country), _) => {
-                let text = format!("  SMS may be sent: the number is in {country}, an allowed country");
+                let text = format!("  SMS allowed: the number is in {country}, an allowed country");
                 output.text(Tone::Good, 4, &text)
             }
             (None, explanation) => {
                 let explanation = explanation.as_deref().unwrap_or_default();
-                output.text(Tone::Warning, 4, &format!("  no SMS: {explanation}"))
+                output.text(Tone::Warning, 4, &format!("  SMS blocked: {explanation}"))
             }
         }
     }
 }
 
-/// How many addresses had the same decision for the same reason.
+/// The number of addresses with the same decision and reason.
 #[derive(Serialize)]
 struct Total {
     decision: &'static str,
@@ -574,6 +576,6 @@ mod tests {
         let expected = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         assert_eq!(parse(text), Ok(expected));
         assert_eq!(parse("A=1\nB"), Err("line 2 is not NAME=value".to_owned()));
-        assert_eq!(parse("A=1\nA=2"), Err("line 2 sets A a second time".to_owned()));
+        assert_eq!(parse("A=1\nA=2"), Err("line 2 sets A again".to_owned()));
     }
 }

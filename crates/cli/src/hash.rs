@@ -1,4 +1,4 @@
-//! `hash`: under which keyed hash the logs show a recipient.
+//! `hash`: the keyed hash that stands for a recipient in the logs.
 
 use clap::Args;
 use serde::Serialize;
@@ -21,25 +21,25 @@ const KEY_RESOURCE: &str = "RecipientHashKey";
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Email address or E.164 number (+12065550123) as Cognito has it; `-` reads it from standard input, which
-    /// keeps it out of the shell's history
+    /// Email address or E.164 number (+12065550123) as in the user's attributes; `-` reads it from standard input,
+    /// so that it isn't in the shell's history
     #[arg(value_name = "ADDRESS-OR-NUMBER")]
     recipient: String,
     #[command(flatten)]
     key: Key,
 }
 
-/// Where the key of the hash is.
+/// Where the key for the hash is.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Key {
-    /// The key is in the variable `RECIPIENT_HASH_KEY`; AWS is not asked
+    /// Reads the key from the variable `RECIPIENT_HASH_KEY`, without a call to AWS
     #[arg(long = "key-env")]
     env: bool,
-    /// The key is the text of this secret of Secrets Manager: its ARN or name
+    /// Reads the key from this secret in Secrets Manager (ARN or name)
     #[arg(long, value_name = "ARN")]
     secret_id: Option<String>,
-    /// The key is that of this stack
+    /// Reads the key of this stack
     #[arg(long, value_name = "NAME")]
     stack_name: Option<String>,
 }
@@ -57,18 +57,18 @@ pub(crate) async fn run(
 ) -> Result<End, Error> {
     let recipient = recipient(options.recipient)?;
     let key = key(&options.key, common, lookup).await?;
-    // As the functions read their variable: without white space around it.
+    // Without surrounding white space, as the functions read the variable.
     let key = key.trim();
     if key.is_empty() {
         return Err(Error::Usage(
-            "the key is empty: then every process of a function makes up its own, and no hash can be computed"
+            "the key is empty, so each process of a function uses its own random key, and no hash can be computed"
                 .to_owned(),
         ));
     }
     if !recipient.contains('@') && recipient.parse::<PhoneNumber>().is_err() {
         output.note(
-            "note: this is neither an address nor a number in E.164 form, +12065550123; the hash is that of the \
-             text as it is",
+            "note: this is neither an email address nor a number in E.164 format (+12065550123); the hash is \
+             that of the text itself",
         );
     }
     let hash = RecipientHasher::new(key.as_bytes()).hash(&recipient).to_string();
@@ -81,7 +81,7 @@ pub(crate) async fn run(
 pub(crate) fn recipient(argument: String) -> Result<String, Error> {
     let text = input::argument(argument)?;
     if text.is_empty() || text.contains('\n') {
-        return Err(Error::Usage("one address or number is needed".to_owned()));
+        return Err(Error::Usage("enter one address or number".to_owned()));
     }
     Ok(text)
 }
@@ -100,7 +100,9 @@ async fn key(
     let secret_id = match (&key.secret_id, &key.stack_name) {
         (Some(secret_id), _) => secret_id.clone(),
         (None, Some(stack)) => Stacks::new(&aws).physical_id(stack, KEY_RESOURCE).await?,
-        (None, None) => return Err(AwsError::new(Kind::Other, "no key is named").into()),
+        (None, None) => {
+            return Err(AwsError::new(Kind::Other, "set --key-env, --secret-id or --stack-name").into());
+        }
     };
     Ok(secrets_manager::text(&aws, &secret_id).await?)
 }

@@ -1,4 +1,4 @@
-//! `invoke`: hands an event to a function and shows what it answers.
+//! `invoke`: invokes a function with an event and shows its response.
 
 use std::path::PathBuf;
 
@@ -20,19 +20,19 @@ use crate::terminal::output::{Output, Tone, plain};
 #[derive(Debug, Args)]
 #[command(after_long_help = DETAILS)]
 pub(crate) struct Options {
-    /// Trigger source as Cognito spells it, or the name of its event file; `event --list` has both
+    /// Trigger source as in Cognito's documentation, or the name of its event file; `event --list` shows both
     #[arg(value_name = "KIND", required_unless_present = "event_file", conflicts_with = "event_file",
         value_parser = Kind::parse)]
     kind: Option<Kind>,
-    /// Sends the event in this file, as it is
+    /// Uses the event in this file, unchanged except for the dry run
     #[arg(long, value_name = "FILE", conflicts_with_all = NOT_WITH_A_FILE)]
     event_file: Option<PathBuf>,
     #[command(flatten)]
     draft: Draft,
-    /// Name or ARN of the function; else that of the stack
+    /// Name or ARN of the function; default: the stack's function
     #[arg(long, value_name = "NAME")]
     function_name: Option<String>,
-    /// Sends the message; without it, the event asks for a dry run
+    /// Sends the message; without it, the event requests a dry run
     #[arg(long)]
     send: bool,
     /// Shows the end of the function's log
@@ -40,25 +40,27 @@ pub(crate) struct Options {
     log: bool,
 }
 
-/// Options that make an event, so they contradict a file: `--email` would not change the address in the file.
+/// Options that create an event. They conflict with a file: `--email` would not change the address in the file.
 const NOT_WITH_A_FILE: [&str; 8] =
     ["user_pool_id", "email", "phone", "locale", "client_metadata", "code", "key_arn", "kms_endpoint_url"];
 
 const DETAILS: &str = "\
-The event is the one that `event` would write, or that of a file. Without --send it asks for a dry run: a sender \
-decrypts the code and renders the message but sends nothing, and no function counts the event. The command first \
-checks that a sender supports dry runs, with an event that has no message, because an older version would send. With \
---send the message is sent, to the mailbox simulator of SES unless --email names another address.
+The event is the one that `event` would write, or the one in a file. Without --send it requests a dry run: a \
+sender decrypts the code and renders the message but sends nothing, and no function counts the event in its \
+metrics. An older sender would ignore the request and send the message. So the command first checks that the \
+sender supports dry runs, with an event that has no message. With --send, the sender sends the message, to the \
+SES mailbox simulator unless --email is another address.
 
-Needs lambda:InvokeFunction; with --stack-name also cloudformation:DescribeStacks; for a code kms:GenerateDataKey.
+You need lambda:InvokeFunction, cloudformation:DescribeStacks with --stack-name, and kms:GenerateDataKey for an \
+event with a code.
 
-The exit code is 1 when the function failed, or when a dry run says that nothing would be sent.";
+The exit code is 1 if the function failed, or if a dry run shows that nothing would be sent.";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct InvokeDocument<'a> {
     function: &'a str,
-    /// Whether the event asked for a dry run.
+    /// Whether the event requested a dry run.
     dry_run: bool,
     answer: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +79,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
             let text = event.to_string();
             (event, text)
         }
-        (None, None) => return Err(Error::Usage("an event is needed: KIND or --event-file".to_owned())),
+        (None, None) => return Err(Error::Usage("set KIND or --event-file".to_owned())),
     };
     let source = event.get("triggerSource").and_then(Value::as_str).unwrap_or_default();
     let role = Trigger::of_source(source);
@@ -87,12 +89,12 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
         (Some(name), _) => name,
         (None, Some(stack)) => of_stack(&aws, &stack, role).await?,
         (None, None) => {
-            return Err(Error::Usage("a function is needed: --function-name or --stack-name".to_owned()));
+            return Err(Error::Usage("set --function-name or --stack-name".to_owned()));
         }
     };
     let functions = Functions::new(&aws);
     let dry_run = !send;
-    // A function whose trigger is unknown may send.
+    // A function with an unknown trigger may send messages.
     let can_send = role.is_none_or(Trigger::is_sender);
     if dry_run && can_send {
         let sender = role.unwrap_or(Trigger::CustomEmailSender);
@@ -106,7 +108,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     show(&function, Mode { dry_run, can_send, log }, &response, output)
 }
 
-/// What Lambda gets: the text byte for byte unless `dryRun` has to be set or removed.
+/// The payload: the text byte by byte, unless `dryRun` must be set or removed.
 fn payload(text: String, mut event: Value, dry_run: bool) -> String {
     let unchanged = event.clone();
     set_dry_run(&mut event, dry_run);
@@ -117,26 +119,30 @@ fn payload(text: String, mut event: Value, dry_run: bool) -> String {
 fn read(path: &PathBuf) -> Result<(Value, String), Error> {
     let problem = |problem: String| Error::Usage(format!("{}: {problem}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
-    let event: Value = serde_json::from_str(&text).map_err(|error| problem(format!("no JSON: {error}")))?;
-    if event.is_object() { Ok((event, text)) } else { Err(problem("an event is a JSON object".to_owned())) }
+    let event: Value = serde_json::from_str(&text).map_err(|error| problem(format!("not JSON: {error}")))?;
+    if event.is_object() {
+        Ok((event, text))
+    } else {
+        Err(problem("the event must be a JSON object".to_owned()))
+    }
 }
 
 async fn of_stack(aws: &Aws, stack: &str, role: Option<Trigger>) -> Result<String, Error> {
     let role = role.ok_or_else(|| {
-        Error::Usage("the event's triggerSource is none that is known: name the function".to_owned())
+        Error::Usage("the event has an unknown triggerSource: set --function-name".to_owned())
     })?;
     let stack = Stack::load(aws, stack).await?;
-    let arn = stack.required_function_arn(role, &format!("it deploys no {}", role.package()))?;
+    let arn = stack.required_function_arn(role, &format!("the stack doesn't deploy {}", role.package()))?;
     Ok(arn.to_owned())
 }
 
-/// How a function was invoked, and what is shown.
+/// How the function is invoked, and what is shown.
 #[derive(Clone, Copy)]
 struct Mode {
     dry_run: bool,
     /// Whether the function is a sender, or an unknown function.
     can_send: bool,
-    /// Whether the end of the log is shown.
+    /// Whether to show the end of the log.
     log: bool,
 }
 
@@ -154,10 +160,10 @@ fn show(
     match &error {
         Some(error) => output.text(Tone::Warning, 2, &format!("{} failed: {error}", plain(name)))?,
         None if dry_run => {
-            let not_done = if can_send { "nothing was sent" } else { "it was not counted" };
-            output.text(Tone::Good, 2, &format!("{} answered. Dry run: {not_done}.", plain(name)))?;
+            let not_done = if can_send { "nothing was sent" } else { "the event was not counted" };
+            output.text(Tone::Good, 2, &format!("{} responded. Dry run: {not_done}.", plain(name)))?;
         }
-        None => output.text(Tone::Good, 2, &format!("{} answered.", plain(name)))?,
+        None => output.text(Tone::Good, 2, &format!("{} responded.", plain(name)))?,
     }
     let pretty = serde_json::to_string_pretty(&document).map_err(std::io::Error::from)?;
     if error.is_none() {

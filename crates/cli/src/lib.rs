@@ -1,8 +1,7 @@
-//! The operator's tool: what there is to do with a deployment, as commands.
+//! The operator's tool `cognito-triggers`: one command for each task with a deployment.
 //!
-//! Each subcommand has a file of its own, and so has each AWS service; only the latter and `aws.rs` name the SDK.
-//! Nothing that the tool prints holds personal data but what its user told it: it shows kinds, ages, causes and
-//! keyed hashes.
+//! Each subcommand has its own file, and so has each AWS service. Only the files in `aws/` and `aws.rs` name the SDK.
+//! The output holds no personal data except what the operator entered: it shows kinds, ages, causes and keyed hashes.
 
 mod attach;
 mod aws;
@@ -33,11 +32,11 @@ use crate::common::Common;
 use crate::exit::{EXIT_CODES, Error};
 use crate::terminal::output::Output;
 
-/// Looks after a deployment of the Cognito triggers.
+/// Operates a deployment of the Cognito triggers.
 #[derive(Debug, Parser)]
 #[command(name = "cognito-triggers", version, max_term_width = 80, after_help = EXIT_CODES)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     command: Command,
     #[command(flatten, next_help_heading = "Common options")]
@@ -46,35 +45,35 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Lists the events whose message could not be delivered; sends them again with --send
+    /// Lists failed events; with --send, sends their messages again
     Redrive(redrive::Options),
-    /// Prints the hash under which the logs show an address or a number
+    /// Prints the hash that stands for an address or a number in the logs
     Hash(hash::Options),
-    /// Explains what the sign-up policy does with an address, or with a file of them
+    /// Explains what the sign-up policy decides about an address, or about a file of addresses
     Explain(explain::Options),
     /// Finds out why a user got no code
     Doctor(doctor::Options),
-    /// Attaches the triggers to an existing user pool and changes nothing else; does so with --apply
+    /// Attaches the triggers to an existing user pool and changes nothing else; a dry run without --apply
     Attach(attach::AttachOptions),
-    /// Detaches the triggers from a user pool and restores the previous ones; does so with --apply
+    /// Detaches the triggers from a user pool and restores the previous ones; a dry run without --apply
     Detach(attach::DetachOptions),
-    /// Compares a user pool with what the stack wants of it
+    /// Compares the Lambda triggers of a user pool with those of the stack
     Diff(attach::DiffOptions),
-    /// Shows the last day at a glance: messages, failures, failed events, spend
+    /// Shows the last day at a glance: messages, failures, failed events, SMS spend
     Status(status::Options),
-    /// Writes an event as Cognito would send it, with a code that is really encrypted
+    /// Writes an event as Cognito sends it, with an encrypted code
     Event(event::Options),
-    /// Sends such an event to a function and shows the answer; a dry run without --send
+    /// Invokes a function with such an event and shows its response; a dry run without --send
     Invoke(invoke::Options),
-    /// Proves after a deployment that everything works, without sending a message
+    /// Tests a deployment from end to end without sending a message
     Smoke(smoke::Options),
-    /// Prints what a shell needs to complete the command line
+    /// Prints a completion script for a shell
     Completions(completions::Options),
-    /// Prints the manual page, or writes a page for each command into a folder
+    /// Prints the manual page, or writes one page for each command into a folder
     Man(man::Options),
 }
 
-/// Runs a command to its exit code. `lookup` reads a variable of the environment.
+/// Runs a command and returns its exit code. `lookup` reads an environment variable.
 pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     let mut output = Output::new(cli.common.format);
     let result = match cli.command {
@@ -94,7 +93,7 @@ pub async fn run(cli: Cli, lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode 
     };
     match result {
         Ok(end) => end.exit_code().into(),
-        // The reader has closed the pipe, so there is nowhere to print why the command ended early.
+        // The reader closed the pipe, so no one would see an error message.
         Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         Err(error) => {
             output.error(&error.to_string());

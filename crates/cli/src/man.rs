@@ -1,4 +1,4 @@
-//! `man`: the manual, made of what `--help` says.
+//! `man`: the manual pages, generated from `--help`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use clap_mangen::roff::{Roff, roman};
 use crate::exit::{EXIT_CODES, End, Error};
 use crate::terminal::output::Output;
 
-/// What stands at the foot of each page.
+/// The footer of each page.
 const SOURCE: &str = concat!("cognito-triggers ", env!("CARGO_PKG_VERSION"));
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// An existing folder for the pages, one for each command; without it the main page goes to standard output
+    /// Existing folder for the pages, one for each command; default: the main page, on standard output
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Options {
 /// `tool` is the tool's whole command line.
 pub(crate) fn run(options: &Options, tool: Command, output: &mut Output) -> Result<End, Error> {
     let mut main = tool.disable_help_subcommand(true);
-    // Only now do the subcommands have the common options.
+    // This adds the common options to the subcommands.
     main.build();
     match &options.folder {
         None => output.verbatim(&page(&main)?)?,
@@ -39,10 +39,10 @@ pub(crate) fn run(options: &Options, tool: Command, output: &mut Output) -> Resu
 fn write(folder: &Path, command: &Command) -> Result<(), Error> {
     let file = folder.join(Man::new(command.clone()).get_filename());
     let written = page(command).and_then(|page| std::fs::write(&file, page));
-    written.map_err(|error| Error::Usage(format!("{} could not be written: {error}", file.display())))
+    written.map_err(|error| Error::Usage(format!("can't write {}: {error}", file.display())))
 }
 
-/// A page, with the exit codes in the section where people look for them.
+/// A page, with the exit codes in the section EXIT STATUS.
 fn page(command: &Command) -> io::Result<Vec<u8>> {
     let man = Man::new(command.clone()).manual("Cognito triggers").source(SOURCE);
     let mut page = Vec::new();

@@ -23,14 +23,14 @@ pub(crate) struct Record<'a> {
     pub(crate) channel: Channel,
     pub(crate) subject: Subject,
     pub(crate) request_id: String,
-    /// When Lambda gave up: the event, and the code in it, are older.
+    /// When the last attempt failed. The event and its code are older.
     pub(crate) failed_at: SystemTime,
     pub(crate) cause: Cause,
     /// The event, byte for byte. Holds personal data.
     pub(crate) event: &'a str,
 }
 
-/// How the message would have gone out.
+/// The channel of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
     Email,
@@ -41,16 +41,16 @@ pub(crate) enum Channel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     Message(MessageKind),
-    /// A notice of threat protection: nothing is sent for it, but its function writes a line into the log.
+    /// An account takeover notification of threat protection: the function only logs it.
     AccountTakeOver,
 }
 
-/// Why a message of the queue is none that can be dealt with.
+/// Why a message in the queue can't be handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotOurs {
-    #[error("it is no record of a failed invocation")]
+    #[error("it is not a record of a failed invocation")]
     NoRecord,
-    #[error("it holds no event of a custom sender")]
+    #[error("it does not hold an event of a custom sender trigger")]
     OtherEvent,
 }
 
@@ -74,11 +74,11 @@ struct Context {
 }
 
 impl<'a> Record<'a> {
-    /// Reads the body of a message. Its id, and when it was put into the queue, stand in where the record does not
-    /// name the invocation's id and end, as local ones do not.
+    /// Reads the body of a message. Records of emulators have no request ID and no time: the ID of the message and the
+    /// time when it was sent to the queue replace them.
     ///
     /// # Errors
-    /// When it is anything but a record with an event of a custom sender in it.
+    /// If it is not a record with an event of a custom sender.
     pub(crate) fn parse(body: &'a str, id: &str, sent: Option<SystemTime>) -> Result<Self, NotOurs> {
         let wire: Wire<'a> = serde_json::from_str(body).map_err(|_| NotOurs::NoRecord)?;
         let failed_at = match &wire.timestamp {
@@ -97,7 +97,7 @@ impl<'a> Record<'a> {
         let function = FunctionArn::parse(&function_arn).ok_or(NotOurs::NoRecord)?;
         let event = Event::parse(wire.request_payload).map_err(|_| NotOurs::OtherEvent)?;
         let (channel, subject) = subject(event.trigger_source()).ok_or(NotOurs::OtherEvent)?;
-        // What a function answers may be any JSON.
+        // A function may return any JSON.
         let error = wire.response_payload.and_then(|response| serde_json::from_str(response.get()).ok());
         Ok(Self {
             function,
@@ -110,7 +110,7 @@ impl<'a> Record<'a> {
         })
     }
 
-    /// How old the event is at least. A clock that is behind makes it new.
+    /// The minimum age of the event; zero if this machine's clock is behind.
     pub(crate) fn age(&self, now: SystemTime) -> Duration {
         now.duration_since(self.failed_at).unwrap_or_default()
     }
@@ -128,7 +128,7 @@ fn subject(trigger_source: &str) -> Option<(Channel, Subject)> {
         })
 }
 
-/// Ids of Lambda are UUIDs; only what looks like one is ever printed.
+/// Lambda's request IDs are UUIDs. Only a text that looks like one is printed.
 fn is_id(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
@@ -150,7 +150,7 @@ impl Subject {
         }
     }
 
-    /// For how long it is worth sending, `None` for ever.
+    /// How long the code is valid; `None` if it doesn't expire.
     pub(crate) fn validity(self) -> Option<Duration> {
         match self {
             Self::Message(kind) => kind.validity(),
@@ -159,13 +159,13 @@ impl Subject {
     }
 }
 
-/// The ARN of a function, taken apart.
+/// The parts of a function's ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FunctionArn {
     pub(crate) region: String,
     pub(crate) account: String,
     pub(crate) name: String,
-    /// What to invoke: without the qualifier `$LATEST`, which means the same and needs a permission of its own.
+    /// The ARN to invoke: without the qualifier `$LATEST`, which means the same and needs a separate permission.
     pub(crate) invocable: String,
 }
 
@@ -191,18 +191,18 @@ impl FunctionArn {
     }
 }
 
-/// Why the message did not go out, as far as that may be shown.
+/// Why the message wasn't sent, without personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// One of our own errors, with its sentence.
+    /// An error of a sender, with its message.
     Ours(String, String),
-    /// Lambda had no room to run the function until the event was too old.
+    /// The event reached its maximum age before Lambda could run the function.
     NeverRun,
-    /// The function's time was up.
+    /// The function timed out.
     TimedOut,
-    /// The function's process ended: mostly a setting that it does not start with.
+    /// The function's process exited, usually because of an invalid setting.
     Exited,
-    /// Something else, which may quote the event and is therefore not shown.
+    /// Another error, which is not shown because it may quote the event.
     Unknown,
 }
 
@@ -226,16 +226,16 @@ impl fmt::Display for Cause {
             Self::Ours(name, sentence) if sentence.is_empty() => formatter.write_str(name),
             Self::Ours(name, sentence) => write!(formatter, "{name}: {sentence}"),
             Self::NeverRun => {
-                formatter.write_str("Lambda could not run the function before the event was too old")
+                formatter.write_str("the event reached its maximum age before Lambda could run the function")
             }
-            Self::TimedOut => formatter.write_str("the function's time was up"),
-            Self::Exited => formatter.write_str("the function's process ended; its log says why"),
+            Self::TimedOut => formatter.write_str("the function timed out"),
+            Self::Exited => formatter.write_str("the function's process exited (see its log)"),
             Self::Unknown => formatter.write_str("unknown cause"),
         }
     }
 }
 
-/// A sentence of ours; the second fence, should one ever hold an address or a number.
+/// The error message of a sender. It is hidden if it holds an address or a number, although none should.
 pub(crate) fn harmless(sentence: &str) -> String {
     let digits = sentence.as_bytes().windows(7).any(|seven| seven.iter().all(u8::is_ascii_digit));
     if digits || sentence.contains('@') {
@@ -280,13 +280,13 @@ mod tests {
     #[test]
     fn only_our_own_sentences_are_shown() {
         check_cause(
-            r#"{"errorType":"SendFailed","errorMessage":"SES did not take the message: timeout"}"#,
-            "SendFailed: SES did not take the message: timeout",
+            r#"{"errorType":"SendFailed","errorMessage":"SES did not accept the message: timeout"}"#,
+            "SendFailed: SES did not accept the message: timeout",
         );
         check_cause(r#"{"errorType":"SendFailed"}"#, "SendFailed");
         check_cause(
             r#"{"errorType":"Runtime.ExitError","errorMessage":"ann@example.com"}"#,
-            "the function's process ended; its log says why",
+            "the function's process exited (see its log)",
         );
         check_cause(r#"{"errorType":"ann@example.com","errorMessage":"x"}"#, "unknown cause");
         check_cause("null", "unknown cause");

@@ -23,16 +23,16 @@ use crate::terminal::words::{count, duration};
 pub(crate) struct Options {
     #[command(flatten)]
     source: Source,
-    /// Sends again what is still valid, and deletes it and what has expired from the queue
+    /// Sends the messages of valid events again, and deletes these events and expired ones from the queue
     #[arg(long)]
     send: bool,
-    /// Deletes what has expired, and sends nothing unless --send is given as well
+    /// Deletes expired events; sends nothing without --send
     #[arg(long)]
     discard_expired: bool,
-    /// Looks at so many events at most
+    /// Reads at most this number of events
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
-    /// Assumes this role for the queue and the functions; with --stack-name, the stack's own without being told
+    /// Assumes this role for the queue and the functions; default with --stack-name: the one in the stack's outputs
     #[arg(long, value_name = "ARN")]
     role_arn: Option<String>,
 }
@@ -41,35 +41,36 @@ pub(crate) struct Options {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Source {
-    /// URL of the queue
+    /// URL of the on-failure queue
     #[arg(long, value_name = "URL")]
     queue_url: Option<String>,
-    /// Stack whose outputs name queue, role and functions
+    /// Stack whose outputs name the queue, the role and the functions
     #[arg(long, value_name = "NAME")]
     stack_name: Option<String>,
 }
 
 const DETAILS: &str = "\
-Without --send and --discard-expired nothing is changed: events are hidden from other readers while they are \
-looked at, and given back.
+Without --send and --discard-expired, the command changes nothing: it reads the events, which hides them from \
+other consumers for that time.
 
-An age is counted from when Lambda gave up; the event and its code are older, by up to the deployment's \
-MaximumEventAgeSeconds. Codes are valid for 24 h (sign-up, confirming an address or number), 1 h (forgotten \
-password), 15 min at most (sign-in); an invitation for as long as the pool says, so it is never discarded.
+The age of an event counts from its last failed attempt. The event and its code are older than that, by up to \
+MaximumEventAgeSeconds. A code is valid for 24 h (sign-up, verification of an address or number), 1 h (password \
+reset) or at most 15 min (sign-in). An invitation is valid for as long as the user pool says, so it never counts \
+as expired.
 
-An event is deleted only after Lambda took it, so the command may be interrupted at any time and run again. An \
-event that reaches its function twice is sent once, because the senders keep a record of deliveries (unless \
-DeliveryRecords is off). Ctrl-C ends the command after the event at hand, a second one at once.
+The command deletes an event only after Lambda accepted it, so you can interrupt it and run it again. If a \
+function gets an event twice, it sends the message once, because the senders keep delivery records (unless \
+DeliveryRecords=false). Ctrl-C ends the command after the current event, a second Ctrl-C at once.
 
-What cannot be read, belongs to another function or is refused by Lambda is left alone, and the exit code is 1. \
-All exit codes: cognito-triggers --help.";
+An event stays in the queue if it can't be read, if it belongs to another function, or if Lambda rejects it. The \
+exit code is then 1. All exit codes: cognito-triggers --help.";
 
-/// What the command works with.
+/// The queue, the functions and the options.
 struct Stage {
     queue: Queue,
     facts: Facts,
     functions: Functions,
-    /// The functions of the stack, where one was named.
+    /// The functions of the stack, if the command line names one.
     ours: Option<BTreeSet<String>>,
     send: bool,
     discard: bool,
@@ -84,11 +85,13 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     stage.headline(output)?;
     let ended = stop.during(Box::pin(run.sweep(&stage, &wanted, output))).await;
     let Some(ended) = ended else {
-        output.note("interrupted at once: up to ten events stay hidden for two minutes");
+        output.note("interrupted: up to ten events stay hidden in the queue for two minutes");
         return Ok(End::Interrupted);
     };
     if let Err(error) = stage.queue.give_back(&run.held.into_values().collect::<Vec<_>>()).await {
-        output.note(&format!("note: events that were only looked at stay hidden for two minutes: {error}"));
+        output.note(&format!(
+            "note: events that stay in the queue are hidden for two minutes, because {error}"
+        ));
     }
     run.summary.finish(&stage, &ended);
     run.summary.show(output)?;
@@ -104,9 +107,7 @@ impl Stage {
                 if let (Some(wanted), Some(region)) = (&common.region, region)
                     && wanted != region
                 {
-                    return Err(Error::Usage(format!(
-                        "the queue is in {region}, but --region says {wanted}"
-                    )));
+                    return Err(Error::Usage(format!("the queue is in {region}, but --region is {wanted}")));
                 }
                 (Aws::load(common, region).await?, url.clone(), None, None)
             }
@@ -115,7 +116,7 @@ impl Stage {
                 let aws = Aws::load(common, None).await?;
                 let stack = Stack::load(&aws, stack).await?;
                 let url = stack.queue_url().map(str::to_owned).ok_or_else(|| {
-                    let text = "the stack has no output OnFailureQueueUrl: it deploys no sender";
+                    let text = "the stack has no output OnFailureQueueUrl, because it deploys no sender";
                     AwsError::new(Kind::NotFound, text)
                 })?;
                 let role = stack.redrive_role_arn().map(str::to_owned);
@@ -154,7 +155,7 @@ impl Stage {
         output.text(Tone::Strong, 0, &format!("Queue {name} in {region}, account {account}.{dry}"))
     }
 
-    /// What is to become of an event.
+    /// Decides what to do with an event.
     fn decide(&self, record: &Record<'_>, now: SystemTime) -> Plan {
         let function = &record.function;
         if (&function.region, &function.account) != (&self.facts.region, &self.facts.account) {
@@ -170,11 +171,11 @@ impl Stage {
     }
 }
 
-/// What is to become of an event.
+/// What to do with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Plan {
     Send,
-    /// It was valid for that long.
+    /// How long it was valid.
     Discard(Duration),
     Leave(Reason),
 }
@@ -186,23 +187,23 @@ enum Reason {
     NotOurs(#[from] NotOurs),
     #[error("its function is in another account or Region than the queue")]
     OtherAccount,
-    #[error("its function is none of the stack's senders")]
+    #[error("its function is not a sender of the stack")]
     OtherStack,
-    #[error("Lambda does not know its function")]
+    #[error("its function does not exist")]
     NoFunction,
-    #[error("Lambda does not take it")]
+    #[error("Lambda rejects it")]
     Refused,
 }
 
-/// What became of an event, or would become of it.
+/// What the command did with an event, or would do without a dry run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RedriveResult {
     Sent,
-    /// Lambda has it, but the queue still has it as well.
+    /// Lambda accepted it, but deleting it from the queue failed.
     SentNotDeleted,
     Expired(Duration),
     Repeated,
-    /// Still valid, but only expired ones were to be dealt with.
+    /// Still valid, and `--send` is not set.
     Kept,
     Left(Reason),
 }
@@ -224,10 +225,12 @@ impl RedriveResult {
         match self {
             Self::Sent => format!("{was} sent again"),
             Self::SentNotDeleted => "was sent again, but is still in the queue".to_owned(),
-            Self::Expired(validity) => format!("{was} deleted: it was valid for {}", duration(validity)),
-            Self::Repeated => format!("{was} deleted: the same event once more"),
-            Self::Kept => "stays: still valid, --send sends it again".to_owned(),
-            Self::Left(reason) => format!("left alone: {reason}"),
+            Self::Expired(validity) => {
+                format!("{was} deleted, because it expired after {}", duration(validity))
+            }
+            Self::Repeated => format!("{was} deleted, because it is a duplicate"),
+            Self::Kept => "stays in the queue: it is still valid (--send sends it again)".to_owned(),
+            Self::Left(reason) => format!("stays in the queue: {reason}"),
         }
     }
 
@@ -240,19 +243,19 @@ impl RedriveResult {
     }
 }
 
-/// One walk through the queue.
+/// One pass through the queue.
 #[derive(Default)]
 struct Run {
     summary: RedriveSummary,
-    /// Messages that go back into the queue: receipts by message id.
+    /// Messages to make visible again: receipts by message id.
     held: HashMap<String, String>,
     seen: HashSet<String>,
-    /// Lambda's id of the failed invocation, with the event.
+    /// The request ID of each failed invocation, with its event.
     sent: HashSet<(String, String)>,
 }
 
 impl Run {
-    /// Deals with message after message until the queue is empty, the limit is reached or the command is interrupted.
+    /// Handles messages until the queue is empty, the limit is reached or the operator interrupts the command.
     async fn sweep(
         &mut self,
         stage: &Stage,
@@ -266,7 +269,7 @@ impl Run {
             }
             let before = self.seen.len();
             for message in &messages {
-                // Whatever happens from here on, the message goes back unless it is deleted.
+                // From here on, the message becomes visible again unless it is deleted.
                 self.held.insert(message.id.clone(), message.receipt.clone());
             }
             for message in messages {
@@ -278,7 +281,7 @@ impl Run {
                 }
             }
             if self.seen.len() == before {
-                // Messages that were held come back after two minutes.
+                // Hidden messages become visible again after two minutes.
                 self.summary.incomplete = true;
                 break;
             }
@@ -306,8 +309,7 @@ impl Run {
         ended
     }
 
-    /// Does what is planned. The inner result is a failure after which the command cannot go on, although something
-    /// became of this event.
+    /// Carries out the plan. The inner result is an error that ends the command after this event was handled.
     async fn act(
         &mut self,
         stage: &Stage,
@@ -356,7 +358,7 @@ impl Run {
     }
 }
 
-/// One event, without anything of the event.
+/// One event, without its contents.
 #[derive(Serialize)]
 struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -365,7 +367,7 @@ struct Entry {
     channel: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     function: Option<String>,
-    /// At least; whole minutes.
+    /// The minimum age in whole minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     age_minutes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -397,7 +399,7 @@ impl Entry {
                 let age = duration(Duration::from_secs(60 * minutes));
                 format!("{kind} by {channel}, at least {age} old: {}", self.outcome)
             }
-            _ => format!("unreadable: {}", self.outcome),
+            _ => format!("unreadable, {}", self.outcome),
         };
         output.text(result.tone(), 2, &what)?;
         for detail in [&self.function, &self.cause].into_iter().flatten() {
@@ -407,7 +409,7 @@ impl Entry {
     }
 }
 
-/// What became of the events of one cause.
+/// How many events of one cause were sent, deleted or left.
 #[derive(Serialize, Default)]
 struct Total {
     cause: String,
@@ -417,18 +419,18 @@ struct Total {
     left: usize,
 }
 
-/// What the command found and did.
+/// The result of the command.
 #[derive(Serialize, Default)]
 struct RedriveSummary {
     queue: String,
     account: String,
     region: String,
     dry_run: bool,
-    /// `done`, `interrupted` or why the command could not go on.
+    /// `done`, `interrupted` or the error that ended the command.
     ended: String,
-    /// Whether there may be events that were not looked at.
+    /// Whether the queue may hold events that were not read.
     incomplete: bool,
-    /// Events that another consumer had in flight when the command began.
+    /// Events that were in flight for another consumer when the command began.
     hidden_elsewhere: u64,
     sent: usize,
     deleted: usize,
@@ -489,32 +491,34 @@ impl RedriveSummary {
             output.text(Tone::Plain, 0, "")?;
             let Self { sent, deleted, left, .. } = self;
             let events = count(self.events.len(), "event");
-            let text =
-                format!("{events}: {sent} {would}sent again, {deleted} {would}deleted, {left} left alone.");
+            let stay = if *left == 1 { "stays" } else { "stay" };
+            let text = format!(
+                "{events}: {sent} {would}sent again, {deleted} {would}deleted, {left} {stay} in the queue."
+            );
             output.text(Tone::Strong, 0, &text)?;
         }
         if self.hidden_elsewhere > 0 {
             let text = format!(
-                "Some {} more were hidden when this began: another reader has them, or one that was cut off less \
-                 than two minutes ago.",
+                "About {} more were in flight when the command began: another consumer has them, or a redrive \
+                 was interrupted less than two minutes ago.",
                 self.hidden_elsewhere
             );
             output.text(Tone::Warning, 0, &text)?;
         }
         if self.incomplete {
-            output.text(Tone::Warning, 0, "There may be more that was not looked at: run it again.")?;
+            output.text(Tone::Warning, 0, "The queue may hold more events: run the command again.")?;
         } else if self.dry_run && self.sent + self.deleted > 0 {
-            output.text(Tone::Plain, 0, "Run it with --send to do so.")?;
+            output.text(Tone::Plain, 0, "To do this, add --send.")?;
         }
         output.json(self)
     }
 }
 
-/// The Region in the host of a queue's URL, `sqs.eu-central-1.amazonaws.com`; `None` where it is not told.
+/// The Region in the host of a queue's URL, `sqs.eu-central-1.amazonaws.com`; `None` if the URL doesn't name it.
 fn region_of(url: &str) -> Result<Option<&str>, Error> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let host = rest.and_then(|rest| rest.split('/').next()).filter(|host| !host.is_empty());
-    let host = host.ok_or_else(|| Error::Usage("--queue-url is not the URL of a queue".to_owned()))?;
+    let host = host.ok_or_else(|| Error::Usage("--queue-url must be the URL of an SQS queue".to_owned()))?;
     let labels: Vec<_> = host.split('.').collect();
     Ok(match labels.as_slice() {
         ["sqs" | "sqs-fips", region, _, ..] | [region, "queue", "amazonaws", ..] => Some(region),

@@ -1,4 +1,4 @@
-//! `smoke`: proves after a deployment that everything works, without sending a message.
+//! `smoke`: tests a deployment from end to end without sending a message.
 //!
 //! Every function is invoked as Cognito would invoke it, with encrypted codes, but as a dry run. If a check can't be
 //! made, its reason is printed and the other checks continue.
@@ -33,30 +33,31 @@ use crate::terminal::output::{Output, Tone, plain};
 #[derive(Debug, Args)]
 #[command(after_long_help = DETAILS)]
 pub(crate) struct Options {
-    /// The stack
+    /// Stack to test
     #[arg(long, value_name = "NAME")]
     stack_name: String,
-    /// Every message in every language, not only in the default one
+    /// Tests every message in every language, not only in the default language
     #[arg(long)]
     all_locales: bool,
-    /// The number that the SMS sender rehearses with; else one of an allowed country
+    /// Number for the dry runs of the SMS sender; default: a number in an allowed country
     #[arg(long, value_name = "NUMBER")]
     phone: Option<PhoneNumber>,
-    /// Also sends one email, to the mailbox simulator of SES
+    /// Also sends one email, to the SES mailbox simulator
     #[arg(long)]
     send: bool,
 }
 
 const DETAILS: &str = "\
-No message leaves without --send: the senders get dry runs, which decrypt, write and answer. With --send one email \
-goes to the mailbox simulator of SES, which proves the last step, the permission to send. There is no such thing for \
-SMS: SNS has no simulator, and the simulator numbers of AWS End User Messaging are American ones only.
+Without --send, no message is sent: the senders get dry runs, in which they decrypt the code and render the \
+message. With --send, the email sender also sends one email to the SES mailbox simulator, which tests the \
+permission to send. SMS can't be tested like this, because SNS has no simulator and AWS End User Messaging has \
+simulator numbers only for the United States.
 
-Needs cloudformation:DescribeStacks; and for what it proves lambda:InvokeFunction, \
-lambda:GetFunctionConfiguration, kms:GenerateDataKey, ses:GetAccount, ses:GetEmailIdentity and \
-ses:GetConfigurationSet. What these credentials may not do is named, and the rest is proved.
+You need cloudformation:DescribeStacks, lambda:InvokeFunction, lambda:GetFunctionConfiguration, \
+kms:GenerateDataKey, ses:GetAccount, ses:GetEmailIdentity and ses:GetConfigurationSet. If a permission is \
+missing, smoke names it, marks the check as unknown, and continues with the others.
 
-The exit code is 1 when a proof failed or could not be had.";
+The exit code is 1 if a check failed or is unknown.";
 
 pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) -> Result<End, Error> {
     let aws = Aws::load(common, None).await?;
@@ -64,7 +65,7 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     if stack.function_arn(Trigger::PreSignUp).is_none() {
         let name = Trigger::PreSignUp.output();
         let text = format!(
-            "the stack {} has no output {name}: is it a stack of the Cognito triggers?",
+            "the stack {} has no output {name}: check that it is a stack of the Cognito triggers",
             options.stack_name
         );
         return Err(AwsError::new(ErrorKind::NotFound, text).into());
@@ -88,10 +89,10 @@ pub(crate) async fn run(options: Options, common: &Common, output: &mut Output) 
     smoke.end()
 }
 
-/// A pool that the event is not from.
+/// A user pool other than the event's.
 const ANOTHER_POOL: &str = "eu-central-1_AnotherPool";
 
-/// What was to be proved, and whether it was.
+/// A check and its result.
 #[derive(Debug, Serialize)]
 struct Proof {
     of: &'static str,
@@ -118,7 +119,7 @@ struct Smoke<'a> {
     proofs: Vec<Proof>,
 }
 
-/// A function of the stack, with its settings as far as they can be read.
+/// A function of the stack, with its settings if they can be read.
 struct Subject {
     role: Trigger,
     arn: String,
@@ -130,7 +131,7 @@ impl Subject {
         self.variables.as_ref()?.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Reads settings as the function does. Lists in files are in its layer.
+    /// Reads settings as the function does. Lists in files are in its Lambda layer.
     fn settings<T>(&self, read: impl FnOnce(&Settings<'_>) -> Result<T, Noted>) -> Result<T, String> {
         let lookup = |name: &str| self.setting(name).map(str::to_owned);
         let settings = Settings::new(&lookup, &InLayer);
@@ -169,7 +170,7 @@ impl Smoke<'_> {
         }
     }
 
-    /// Notes a proof and prints its line.
+    /// Records a check and prints its line.
     fn note(&mut self, of: Trigger, what: &str, result: SmokeResult) -> Result<(), Error> {
         let (tone, word, detail) = match &result {
             SmokeResult::Ok(detail) => (Tone::Good, "ok     ", detail),
@@ -202,7 +203,7 @@ impl Smoke<'_> {
     }
 
     async fn pre_sign_up(&mut self, subject: &Subject) -> Result<(), Error> {
-        let mut samples = vec![("an invented domain", "smoke-test.example".to_owned())];
+        let mut samples = vec![("an unlisted domain", "smoke-test.example".to_owned())];
         let settings = match &subject.variables {
             None => None,
             Some(_) => match subject.settings(SignUpSettings::read) {
@@ -261,14 +262,20 @@ impl Smoke<'_> {
     async fn sender(&mut self, subject: &Subject) -> Result<(), Error> {
         match check_support(&self.functions, &subject.arn, subject.role).await {
             Ok(Ok(())) => {}
-            Ok(Err(problem)) => return self.note(subject.role, "it answers", SmokeResult::Failed(problem)),
+            Ok(Err(problem)) => {
+                return self.note(subject.role, "it supports dry runs", SmokeResult::Failed(problem));
+            }
             Err(error) => {
-                return self.note(subject.role, "it answers", SmokeResult::Unknown(error.to_string()));
+                return self.note(
+                    subject.role,
+                    "it supports dry runs",
+                    SmokeResult::Unknown(error.to_string()),
+                );
             }
         }
         let Some(key) = self.stack.key_arn().map(str::to_owned) else {
             let problem = "the stack has no output CodeKeyArn".to_owned();
-            return self.note(subject.role, "the key of the codes", SmokeResult::Failed(problem));
+            return self.note(subject.role, "the KMS key", SmokeResult::Failed(problem));
         };
         let encryptor = CodeEncryptor::new(&self.aws, key, None);
         let phone = self.number(subject);
@@ -283,7 +290,7 @@ impl Smoke<'_> {
                 if let Err(error) = encryptor.encrypt_into(&mut event, &random_code(kind)?).await {
                     return self.note(
                         subject.role,
-                        "a code under its key",
+                        "encrypting a code with its key",
                         SmokeResult::Unknown(error.to_string()),
                     );
                 }
@@ -310,14 +317,14 @@ impl Smoke<'_> {
         Ok(())
     }
 
-    /// A code that another pool encrypted under the same key must not be read.
+    /// The sender must reject a code that was encrypted for another user pool with the same key.
     async fn foreign_code(
         &mut self,
         subject: &Subject,
         encryptor: &CodeEncryptor,
         phone: Option<String>,
     ) -> Result<(), Error> {
-        let what = "a code of another user pool is refused";
+        let what = "a code for another user pool is rejected";
         let Some(kind) = Kind::of(subject.role, "sign-up") else { return Ok(()) };
         let mut event = EventOverrides { phone, ..self.overrides(None) }.event(kind);
         set_dry_run(&mut event, true);
@@ -332,7 +339,7 @@ impl Smoke<'_> {
         self.note(subject.role, what, result)
     }
 
-    /// A number that the SMS sender may write to. A dry run sends nothing, so any number of the country fits.
+    /// A number that the SMS sender may send to. A dry run sends nothing, so any number in the country is suitable.
     fn number(&self, subject: &Subject) -> Option<String> {
         if subject.role != Trigger::CustomSmsSender {
             return None;
@@ -358,11 +365,7 @@ impl Smoke<'_> {
         for region in regions {
             let ses = Ses::new(&self.aws, region);
             let result = checks::account(&ses).await;
-            self.note(
-                Trigger::CustomEmailSender,
-                &format!("the account may send by SES in {region}"),
-                result,
-            )?;
+            self.note(Trigger::CustomEmailSender, &format!("sending through SES in {region}"), result)?;
             let result = checks::identity(&ses, &from, region).await;
             self.note(Trigger::CustomEmailSender, &format!("its identity in SES in {region}"), result)?;
             let of_region = routes.iter().filter(|route| route.region.as_deref() == Some(region));
@@ -375,11 +378,12 @@ impl Smoke<'_> {
         Ok(())
     }
 
-    /// One message, really.
+    /// Sends one real message.
     async fn send(&mut self, subject: &Subject, encryptor: &CodeEncryptor) -> Result<(), Error> {
         if subject.role == Trigger::CustomSmsSender {
-            let remark = "note: no SMS is sent: SNS has no simulator, and End User Messaging has simulator numbers \
-                          for the United States only. `invoke CustomSMSSender_SignUp --send --phone NUMBER` sends one.";
+            let remark = "note: no SMS is sent, because SNS has no simulator, and End User Messaging has \
+                          simulator numbers only for the United States. To send one, run `cognito-triggers \
+                          invoke CustomSMSSender_SignUp --send --phone NUMBER`.";
             self.output.note(remark);
             return Ok(());
         }
@@ -407,14 +411,14 @@ impl Smoke<'_> {
         let done = failed + unknown == 0;
         let tone = if done { Tone::Good } else { Tone::Warning };
         self.output.text(Tone::Plain, 0, "")?;
-        self.output.text(tone, 0, &format!("{ok} proved, {failed} failed, {unknown} unknown."))?;
+        self.output.text(tone, 0, &format!("{ok} ok, {failed} failed, {unknown} unknown."))?;
         let stack = &self.options.stack_name;
         self.output.json(&SmokeDocument { stack, proofs: &self.proofs, ok, failed, unknown })?;
         Ok(if done { End::Done } else { End::LookAtIt })
     }
 }
 
-/// One domain of each list that has one.
+/// One domain from each list that isn't empty.
 fn listed(subject: &Subject, settings: &SignUpSettings) -> Vec<(&'static str, String)> {
     let first = |name: &str| subject.setting(name).and_then(first_domain);
     let disposable = || {
@@ -424,7 +428,7 @@ fn listed(subject: &Subject, settings: &SignUpSettings) -> Vec<(&'static str, St
     [
         ("an allowed domain", first("ALLOWED_EMAIL_DOMAINS")),
         ("a denied domain", first("DENIED_EMAIL_DOMAINS")),
-        ("a disposable mailbox", disposable()),
+        ("a disposable email domain", disposable()),
     ]
     .into_iter()
     .filter_map(|(what, domain)| Some((what, domain?)))
@@ -449,12 +453,12 @@ fn allowed_countries(settings: &Settings<'_>) -> Result<CountryAllowlist, Noted>
     settings.allowed_countries()
 }
 
-/// A number of one of the countries, made of its calling code and counted digits.
+/// A sample number in one of the countries: its calling code, followed by digits in sequence.
 fn sample_number(countries: &CountryAllowlist) -> Option<String> {
     let allowed = |number: &String| {
         number.parse().is_ok_and(|number| matches!(countries.decide(&number), SmsPermission::Allowed(_)))
     };
-    // American numbers that begin so are set apart for fiction.
+    // United States numbers with this beginning are reserved for fiction.
     let fiction = "+12065550123".to_owned();
     let others = (1..=9999).flat_map(|prefix| ["12345678", "123456"].map(|rest| format!("+{prefix}{rest}")));
     std::iter::once(fiction).chain(others).find(allowed)

@@ -17,7 +17,7 @@ pub(crate) struct Stack {
     described: bool,
 }
 
-/// The service that sends a stack's SMS and counts what they cost.
+/// The service that sends a stack's SMS and measures their cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SmsService {
     Sns,
@@ -34,7 +34,7 @@ impl SmsService {
 }
 
 impl Stack {
-    /// Describes a stack, which may be named by its ARN.
+    /// Describes a stack. Its ARN is also accepted as its name.
     ///
     /// # Errors
     /// If there is no such stack in the Region, or the call fails.
@@ -50,10 +50,10 @@ impl Stack {
         Self { description: StackDescription { name, ..StackDescription::default() }, described: false }
     }
 
-    /// Describes a stack that has to be one of the template.
+    /// Describes a stack that must be deployed from this project's template.
     ///
     /// # Errors
-    /// If there is no such stack in the Region, if it is one of another template, or if the call fails.
+    /// If there is no such stack in the Region, if it was deployed from another template, or if the call fails.
     pub(crate) async fn load_template(aws: &Aws, name: &str) -> Result<Self, AwsError> {
         let stack = Self::load(aws, name).await?;
         stack.require_template()?;
@@ -90,12 +90,12 @@ impl Stack {
         self.description.outputs.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The ARN of a function, none of one that the stack doesn't deploy.
+    /// The ARN of a function; `None` if the stack doesn't deploy it.
     pub(crate) fn function_arn(&self, trigger: Trigger) -> Option<&str> {
         self.output(trigger.output())
     }
 
-    /// The ARN of a function that the command can't do without. `otherwise` says what its absence means.
+    /// The ARN of a function that the command needs. `otherwise` explains why it may be missing.
     ///
     /// # Errors
     /// If the stack doesn't deploy the function.
@@ -164,7 +164,7 @@ impl Stack {
         self.output("UserPoolId")
     }
 
-    /// The KMS key that codes are encrypted under.
+    /// The KMS key that encrypts the codes.
     pub(crate) fn key_arn(&self) -> Option<&str> {
         self.output("CodeKeyArn")
     }

@@ -23,30 +23,30 @@ use crate::terminal::output::Output;
 #[derive(Debug, Args)]
 #[command(after_long_help = DETAILS)]
 pub(crate) struct Options {
-    /// Stack of the deployment
+    /// Stack to show
     #[arg(long, value_name = "NAME")]
     stack_name: String,
-    /// Hours to look back at, the present one included
+    /// Number of hours to show, including the current one
     #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u8).range(1..=72))]
     hours: u8,
-    /// Takes this time (2026-11-22T12:00:00Z) for now, to look at an earlier day
+    /// Ends at this time (2026-11-22T12:00:00Z) instead of now
     #[arg(long, value_name = "TIME", value_parser = clock::parse)]
     until: Option<u64>,
-    /// Does not count the unconfirmed users, which takes long where there are very many
+    /// Does not count the unconfirmed users, which takes long if there are very many
     #[arg(long)]
     without_users: bool,
-    /// Draws the chart without block characters, as it does where the locale is not UTF-8
+    /// Draws the chart without block characters; default if the locale is not UTF-8
     #[arg(long)]
     ascii: bool,
 }
 
 const DETAILS: &str = "\
-Hours are whole ones, in UTC. Events in the queue, alarms, quotas and limits are those of this moment, whatever \
---until says; users are those who signed up in that time and are unconfirmed now.
+Times are whole hours in UTC. Failed events, alarms, quotas and limits are always the current ones, even with \
+--until. Unconfirmed users are those who signed up in the shown time and are unconfirmed now.
 
-What cannot be asked for is named, and the rest is shown. The exit code is 1 when something has to be looked at, and \
-then the output says what to run; --format json has the same in \"look_at\". CloudWatch charges for every metric that \
-is asked for, some 50 a run.";
+If a call to AWS fails, status names the missing numbers and shows the others. The exit code is 1 if a problem \
+needs your attention; the output then shows a command to start with, and so does \"look_at\" with --format json. \
+CloudWatch charges for every requested metric, about 50 for each run.";
 
 pub(crate) async fn run(
     options: Options,
@@ -68,7 +68,7 @@ pub(crate) async fn run(
     if let Some(error) = denied {
         let what = vec![
             "on-failure destination, user pool, SES and SMS of the stack",
-            "errors and throttles that Lambda counts",
+            "Lambda errors and throttles",
         ];
         status.not_known.push(Unknown { what, why: error.text });
     }
@@ -77,7 +77,7 @@ pub(crate) async fn run(
     Ok(if status.look_at.is_empty() { End::Done } else { End::LookAtIt })
 }
 
-/// The stack. If the credentials are denied its description, what is known by its name, and the error.
+/// The stack. Without access to CloudFormation: what follows from the stack's name, and the error.
 async fn load(aws: &Aws, name: &str) -> Result<(Stack, Option<AwsError>), AwsError> {
     match Stack::load(aws, name).await {
         Ok(stack) if stack.triggers().next().is_none() => {
@@ -90,7 +90,7 @@ async fn load(aws: &Aws, name: &str) -> Result<(Stack, Option<AwsError>), AwsErr
     }
 }
 
-/// Whether the terminal shows more than ASCII, as far as the locale tells.
+/// Whether the terminal shows more than ASCII, according to the locale.
 fn speaks_utf8(lookup: &dyn Fn(&str) -> Option<String>) -> bool {
     let locale =
         ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(lookup).find(|value| !value.is_empty());

@@ -1,36 +1,36 @@
-//! Ctrl-C: the first one ends the command between two steps, the second one at once.
+//! Ctrl-C: the first one ends the command after the current step, the second one ends it at once.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Whether the command is to end.
+/// Whether the operator has interrupted the command.
 pub(crate) struct Stop {
     wanted: Rc<Cell<bool>>,
     watch: Option<(Signal, Signal)>,
 }
 
 impl Stop {
-    /// Listens for SIGINT and SIGTERM from now on. Where that is impossible they end the process, as they always do.
+    /// Listens for SIGINT and SIGTERM. If that fails, these signals end the process as usual.
     pub(crate) fn new() -> Self {
         let watch = signal(SignalKind::interrupt()).ok().zip(signal(SignalKind::terminate()).ok());
         Self { wanted: Rc::default(), watch }
     }
 
-    /// What tells, at any time, whether the command is to end.
+    /// Returns a function that tells whether the command should end.
     pub(crate) fn wanted(&self) -> impl Fn() -> bool + use<> {
         let wanted = Rc::clone(&self.wanted);
         move || wanted.get()
     }
 
-    /// Does the work beside listening; `None` when a second signal ended it where it stood.
+    /// Runs the work while it listens for signals; `None` if a second signal ended it.
     pub(crate) async fn during<T>(mut self, work: impl Future<Output = T>) -> Option<T> {
         let Some((interrupt, terminate)) = &mut self.watch else { return Some(work.await) };
         let wanted = &self.wanted;
         let twice = async {
             for _ in 0..2 {
-                // The first one is seen by the callers of `wanted`.
+                // The callers of `wanted` see the first one.
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
@@ -41,7 +41,7 @@ impl Stop {
             }
         };
         tokio::select! {
-            // Signals first, so that one that has come is known before the next step.
+            // Signals first, so that the next step sees a signal that has arrived.
             biased;
             () = twice => None,
             result = work => Some(result),

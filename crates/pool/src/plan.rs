@@ -9,8 +9,9 @@ use crate::model::{self, UnknownFields};
 use crate::triggers::{LambdaConfigMember, Triggers, arn_of};
 use crate::user_pool::UserPool;
 
-const EMAIL_BY_COGNITO: &str = "the user pool has the default email configuration (EmailSendingAccount is not \
-                                DEVELOPER), with which Cognito rejects email of a CustomMessage function";
+const EMAIL_BY_COGNITO: &str = "the user pool uses the default email configuration (EmailSendingAccount is not \
+                                DEVELOPER), and Cognito then rejects emails that a CustomMessage function \
+                                writes";
 
 /// What to do if a wanted Lambda trigger already points to another function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// Why the plan must not be applied.
     pub refusals: Vec<Refusal>,
-    /// What an operator should know although it is not changed.
+    /// Facts for the operator that the plan does not change.
     pub remarks: Vec<Remark>,
 }
 
@@ -76,11 +77,11 @@ pub enum Refusal {
     #[error("{EMAIL_BY_COGNITO}")]
     EmailByCognito,
     /// [`UnknownFields`] overrides it.
-    #[error("the user pool has settings that this version does not know: {}", .0.join(", "))]
+    #[error("the user pool has settings that this version does not support: {}", .0.join(", "))]
     UnknownMembers(Vec<String>),
 }
 
-/// What stays as it is and is worth knowing.
+/// A fact about the pool that the plan does not change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Remark {
     /// Another function handles the same messages as ours.
@@ -100,7 +101,9 @@ pub enum Remark {
         arn: String,
     },
     /// The key stays because a function needs it.
-    #[error("KMSKeyID stays: {member} points to {arn}, whose codes are encrypted with it")]
+    #[error(
+        "KMSKeyID stays unchanged, because {member} points to {arn}, whose codes are encrypted with this key"
+    )]
     KeyStays {
         /// The member of the function.
         member: LambdaConfigMember,
@@ -108,7 +111,9 @@ pub enum Remark {
         arn: String,
     },
     /// The previous function could not decrypt its codes: it is not restored.
-    #[error("{arn} is not restored to {member}: it needs another key than {key}, which stays")]
+    #[error(
+        "{member} is not restored to {arn}, because this function needs another key than {key}, which stays"
+    )]
     AnotherKey {
         /// The member.
         member: LambdaConfigMember,
@@ -376,7 +381,7 @@ impl<'a> PlanBuilder<'a> {
             return;
         }
         let was = before.value(LambdaConfigMember::Key).cloned();
-        // A backup that was made with ours attached does not tell whose the key is.
+        // A backup that was made with our functions attached does not show who owns the key.
         let ours_before = before.functions().any(|(member, arn)| ours.holds(member, arn));
         match self.staying_sender() {
             Some((member, arn)) => self.remarks.push(Remark::KeyStays { member, arn }),

@@ -1,5 +1,4 @@
-//! Pools of every kind that the service model allows, and what becomes of them in a Cognito that resets what it is
-//! not given.
+//! Random user pools that the service model allows, and a mock of Cognito that resets every setting that is missing.
 
 use std::sync::LazyLock;
 
@@ -112,7 +111,7 @@ fn pool() -> BoxedStrategy<UserPool> {
                     (LambdaConfigMember::Function(Trigger::CustomMessage), custom_message),
                     (LambdaConfigMember::Function(Trigger::CustomEmailSender), sender(email)),
                     (LambdaConfigMember::Function(Trigger::CustomSmsSender), sender(sms)),
-                    // Without a key Cognito takes no sender.
+                    // Without a key, Cognito rejects custom senders.
                     (LambdaConfigMember::Key, key.or(any_sender.then_some(FOREIGN_KEY)).map(Value::from)),
                 ] {
                     config.as_object_mut().unwrap().remove(member.name());
@@ -126,7 +125,7 @@ fn pool() -> BoxedStrategy<UserPool> {
         .boxed()
 }
 
-/// Some of our functions, with the key where one needs it.
+/// Some of our functions, with the key if one needs it.
 fn wanted() -> BoxedStrategy<Triggers> {
     vec(any::<bool>(), 4)
         .prop_map(|chosen| {
@@ -154,7 +153,7 @@ impl Cognito {
         UserPool::parse(json!({ "UserPool": self.pool }).to_string().as_bytes()).unwrap()
     }
 
-    /// Resets whatever is not given, and takes nothing that it would refuse.
+    /// Resets every missing setting, and rejects what Cognito would reject.
     fn update(&mut self, request: &Value) {
         let request = request.as_object().unwrap();
         assert_eq!(request["UserPoolId"], POOL);
@@ -185,7 +184,7 @@ impl Cognito {
             assert!(aws_tags(tags).is_empty(), "only AWS sets its own tags");
             tags.extend(kept);
         }
-        // It shows the same number of days under both names, whichever was given.
+        // Cognito shows the number of days under both names, whichever was set.
         if let Some(days) = days.or(admin) {
             self.pool.entry("AdminCreateUserConfig").or_insert_with(|| json!({}))["UnusedAccountValidityDays"] =
                 days.clone();
@@ -239,7 +238,7 @@ fn every_member_is_settable_or_read_only_as_the_service_model_says() {
 }
 
 proptest! {
-    // Each one is a whole pool.
+    // Each input is a whole pool.
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]

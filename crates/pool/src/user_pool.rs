@@ -25,10 +25,10 @@ pub enum EmailSignIn {
     No,
 }
 
-/// How a pool itself sends SMS.
+/// A pool's own SMS configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SmsConfiguration<'a> {
-    /// The Region that it sends through, `None` for the pool's own.
+    /// The Region that it sends from, `None` for the pool's own.
     pub region: Option<&'a str>,
     /// Whether it sends through AWS End User Messaging instead of SNS.
     pub end_user_messaging: bool,
@@ -182,7 +182,7 @@ impl UserPool {
         })
     }
 
-    /// How long a temporary password can be used, in days.
+    /// How long a temporary password is valid, in days.
     #[must_use]
     pub fn temporary_password_days(&self) -> i64 {
         let policy = self.0.get("Policies").and_then(|policies| policies.get("PasswordPolicy"));
@@ -250,7 +250,7 @@ impl UserPool {
         self.text("/SmsConfigurationFailure")
     }
 
-    /// How the pool itself sends SMS, `None` if it has no SMS configuration.
+    /// The pool's own SMS configuration, if it has one.
     #[must_use]
     pub fn sms_configuration(&self) -> Option<SmsConfiguration<'_>> {
         let sms = self.0.get("SmsConfiguration").and_then(Value::as_object)?;

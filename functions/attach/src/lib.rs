@@ -69,7 +69,7 @@ pub struct Attach {
     last: Mutex<Option<(String, String)>>,
 }
 
-/// What CloudFormation is told about the resource.
+/// The response to CloudFormation about the resource.
 struct ResourceResult {
     physical_resource_id: String,
     /// An attribute for the template, if the request has one.

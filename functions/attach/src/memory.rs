@@ -29,7 +29,8 @@ pub struct Memory {
 /// The ARNs of the previous functions are too long for the id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the ARNs of the functions that are attached to the user pool are too long to store ({0} bytes of {LONGEST_ID})"
+    "the ARNs of the functions that the user pool has now are too long to store for a later restore ({0} bytes, \
+     at most {LONGEST_ID})"
 )]
 pub struct TooLong(usize);
 

@@ -7,11 +7,11 @@ use pool::user_pool::{EmailSignIn, UserPool};
 use crate::memory::{Memory, TooLong, is};
 use crate::request::Properties;
 
-/// Rejection the pool is not changed.
+/// Why the pool is not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// `EmailIsUsername=true`, although email is not the only sign-in attribute.
-    #[error("EmailIsUsername=true is wrong: {0}")]
+    #[error("EmailIsUsername=true is wrong for this user pool: {0}")]
     EmailIsNotUsername(&'static str),
     /// The previous functions could not be restored, because the id cannot hold them.
     #[error(transparent)]
@@ -21,7 +21,8 @@ pub enum Rejection {
     Refused(Vec<Refusal>),
     /// `ReplaceTriggers` restores only what the id holds, and an update keeps the id.
     #[error(
-        "{member} points to another function, {arn}, which was attached after this stack and could not be restored"
+        "{member} points to another function, {arn}, which was attached after this stack was created, so \
+         deleting the stack could not restore it"
     )]
     CannotBeRestored {
         /// The member.
@@ -50,17 +51,20 @@ pub fn check_email_is_username(pool: &UserPool) -> Result<(), Rejection> {
             .is_some_and(|names| names.iter().any(|name| name == "email"))
     };
     if lists("AliasAttributes") {
-        Err(Rejection::EmailIsNotUsername("email is an alias attribute of this user pool (AliasAttributes)"))
+        Err(Rejection::EmailIsNotUsername(
+            "email is an alias attribute (AliasAttributes), which Cognito moves to the user who verifies it \
+             last",
+        ))
     } else {
         match pool.email_sign_in() {
             EmailSignIn::Only => Ok(()),
             EmailSignIn::OrPhone => Err(Rejection::EmailIsNotUsername(
-                "users of this user pool may also sign up with a phone number (UsernameAttributes), so Cognito does not \
-                 keep their email addresses unique",
+                "users can also sign up with a phone number (UsernameAttributes), so Cognito does not keep \
+                 email addresses unique",
             )),
-            EmailSignIn::Alias | EmailSignIn::No => Err(Rejection::EmailIsNotUsername(
-                "email is not a sign-in attribute of this user pool (UsernameAttributes)",
-            )),
+            EmailSignIn::Alias | EmailSignIn::No => {
+                Err(Rejection::EmailIsNotUsername("email is not a sign-in attribute (UsernameAttributes)"))
+            }
         }
     }
 }
@@ -92,7 +96,7 @@ pub fn release(pool: &UserPool, wanted: &Properties, former: &Triggers, before: 
 ///
 /// A function that replaced ours stays attached, because CloudFormation could otherwise neither go on nor roll back.
 /// Newly wanted members follow the rules of the first attachment, but only functions in the memory can be replaced.
-/// Without `ReplaceTriggers` a restored function stays: a rollback cannot be told from a new request.
+/// Without `ReplaceTriggers` a restored function stays: a rollback looks like a new request.
 ///
 /// # Errors
 /// As with [`attach`].

@@ -9,7 +9,7 @@ use pool::plan::Refusal;
 use crate::plan::Rejection;
 use crate::request::Malformed;
 
-/// Rejection a request failed.
+/// Why a request failed.
 #[derive(Debug)]
 pub enum RequestError {
     /// The request cannot be read.
@@ -109,7 +109,7 @@ impl RequestError {
 
     fn remedy(&self) -> String {
         match self {
-            Self::Malformed(_) => "Deploy the template of this version.".to_owned(),
+            Self::Malformed(_) => "Deploy the template and the functions of the same version.".to_owned(),
             Self::Refused(why) => remedy_of_refusal(why).to_owned(),
             Self::Control(control::Error::Call(error)) => remedy_of_call(error),
             Self::TimedOut
@@ -117,7 +117,7 @@ impl RequestError {
                 "Check the user pool with `cognito-triggers diff`, then deploy again.".to_owned()
             }
             Self::Control(control::Error::Differs(_)) => {
-                "Check the settings of the user pool; `cognito-triggers diff` compares its Lambda triggers."
+                "Check the settings of the user pool. `cognito-triggers diff` compares its Lambda triggers."
                     .to_owned()
             }
             Self::Control(control::Error::Malformed(_) | control::Error::Refused(_)) => {
@@ -135,21 +135,23 @@ fn remedy_of_refusal(why: &Rejection) -> &'static str {
         Rejection::TooLong(_) => {
             "Deploy with AttachTriggers=false, and attach with `cognito-triggers attach`."
         }
-        Rejection::CannotBeRestored { .. } => "Remove it from the user pool, then deploy again.",
+        Rejection::CannotBeRestored { .. } => "Detach that function from the user pool, then deploy again.",
         Rejection::Refused(refusals) => match refusals.first() {
             Some(Refusal::Occupied { .. }) => {
-                "Remove it from the user pool, or deploy with ReplaceTriggers=true, which restores it when the stack is deleted."
+                "Detach that function from the user pool, or deploy with ReplaceTriggers=true: the stack then \
+                 replaces it, and restores it when you delete the stack."
             }
             Some(Refusal::KeyInUse { .. }) => {
-                "Deploy with that key as CodeKeyArn, or let this stack send those messages too."
+                "Deploy with that key as CodeKeyArn, or let this stack send those messages too \
+                 (EmailDelivery=sender or SmsDelivery=sender)."
             }
             Some(Refusal::EmailByCognito) => {
                 "Let the user pool send through SES (EmailSendingAccount DEVELOPER), or deploy with EmailDelivery=sender."
             }
-            Some(Refusal::NoKey) => "Deploy the template of this version.",
+            Some(Refusal::NoKey) => "Deploy the template and the functions of the same version.",
             Some(Refusal::UnknownMembers(_)) | None => {
-                "Deploy a newer version of this project, or attach and detach with `cognito-triggers` and --unknown-fields: \
-                 this deployment then changes nothing in the user pool."
+                "Deploy a newer version of this project, or use `cognito-triggers` with --unknown-fields: to attach, \
+                 deploy with AttachTriggers=false and run `attach`; to detach, run `detach`, then deploy again."
             }
         },
     }
@@ -158,20 +160,22 @@ fn remedy_of_refusal(why: &Rejection) -> &'static str {
 fn remedy_of_call(error: &CallError) -> String {
     let role = "the role of the attach function (AttachRole in the stack)";
     if let Some((action, resource)) = denied_action(error.message().unwrap_or_default()) {
-        return format!("Allow {role} {action} on {resource}, then deploy again.");
+        return format!("Allow {role} the action {action} on {resource}, then deploy again.");
     }
     match error.kind() {
         Kind::Denied => {
-            format!("Allow {role} this action, and check that the key policy delegates to IAM.")
+            format!(
+                "Allow {role} to do this, and check that the policy of the KMS key delegates to IAM. Then \
+                 deploy again."
+            )
         }
         Kind::NotFound => {
             "UserPoolId must name a user pool in the account and Region of this stack.".to_owned()
         }
         Kind::Rejected => {
-            "Cognito rejects a setting that the user pool has: fix it in the user pool, then deploy again."
-                .to_owned()
+            "Fix the setting in the user pool that Cognito rejects, then deploy again.".to_owned()
         }
-        Kind::Throttled | Kind::Conflict | Kind::NoResponse => "Deploy again later.".to_owned(),
+        Kind::Throttled | Kind::Conflict | Kind::NoResponse => "Deploy again in a few minutes.".to_owned(),
     }
 }
 
@@ -224,7 +228,7 @@ mod tests {
         let names: Vec<_> = (0..200).map(|number| format!("Setting{number}")).collect();
         let reason = RequestError::from(Rejection::Refused(vec![Refusal::UnknownMembers(names)])).reason();
         assert!(reason.contains("Setting1,") && !reason.contains("Setting199"), "{reason}");
-        assert!(reason.ends_with("this deployment then changes nothing in the user pool."), "{reason}");
+        assert!(reason.ends_with("to detach, run `detach`, then deploy again."), "{reason}");
         assert!(reason.len() < 1500);
     }
 }

@@ -77,7 +77,7 @@ pub struct Properties {
 
 /// A request that is not valid. The text names the member.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the request of CloudFormation is not valid: {0}")]
+#[error("CloudFormation's request is not valid: {0}")]
 pub struct Malformed(pub &'static str);
 
 const NO_POOL: Malformed = Malformed("UserPoolId must be set");

@@ -27,7 +27,7 @@ pub(super) fn default_path(pool: &UserPool) -> PathBuf {
 pub(super) fn write(path: &Path, pool: &UserPool) -> Result<(), Error> {
     let name = path.display();
     let fail =
-        |error: io::Error| Error::Io(io::Error::new(error.kind(), format!("cannot write {name}: {error}")));
+        |error: io::Error| Error::Io(io::Error::new(error.kind(), format!("can't write {name}: {error}")));
     // Only the operator may read message templates and sender addresses.
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
     serde_json::to_writer_pretty(&mut file, &pool.to_json()).map_err(|error| fail(error.into()))?;
@@ -43,7 +43,7 @@ pub(super) fn write(path: &Path, pool: &UserPool) -> Result<(), Error> {
 pub(super) fn triggers(path: &Path, pool_id: &str) -> Result<Triggers, Error> {
     let name = path.display();
     let bytes = std::fs::read(path)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot read {name}: {error}")))?;
+        .map_err(|error| io::Error::new(error.kind(), format!("can't read {name}: {error}")))?;
     let pool = UserPool::parse(&bytes).map_err(|error| Error::Usage(format!("{name} is {error}")))?;
     if pool.id() != pool_id {
         return Err(Error::Usage(format!("{name} is a backup of {}, not of {pool_id}", pool.id())));

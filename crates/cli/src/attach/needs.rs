@@ -19,7 +19,7 @@ pub(super) struct Need {
     pub(super) remark: Option<String>,
 }
 
-/// Asks IAM about each permission.
+/// Checks each permission with IAM.
 pub(super) async fn check(aws: &Aws, plan: &Plan) -> Vec<Need> {
     let principal = principal(aws).await;
     let policies = Policies::new(aws);

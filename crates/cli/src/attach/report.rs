@@ -135,13 +135,14 @@ impl FunctionPermission {
         let key = self.condition_key.as_deref().unwrap_or_default();
         match self.state {
             PermissionState::AllowedUnderCondition => format!(
-                "{name} may be invoked by this pool only if a condition on {key} holds, which cannot be evaluated here"
+                "{name}: this user pool can invoke it only if a condition on {key} in its policy holds, which \
+                 this command can't evaluate"
             ),
             PermissionState::AllowedUnlessDenied => format!(
-                "{name} may be invoked by this pool, unless a Deny statement of its policy applies: its condition on \
-                 {key} cannot be evaluated here"
+                "{name}: this user pool can invoke it unless a Deny statement of its policy applies; this \
+                 command can't evaluate the condition on {key} in it"
             ),
-            state => format!("{name} {}", state.summary()),
+            state => format!("{name}: {}", state.summary()),
         }
     }
 
@@ -164,16 +165,16 @@ impl PermissionState {
     fn summary(self) -> &'static str {
         match self {
             Self::Allowed | Self::AllowedUnderCondition | Self::AllowedUnlessDenied | Self::AddedBefore => {
-                "may be invoked by this pool"
+                "this user pool can invoke it"
             }
-            Self::AllowedToAccount => "may be invoked by every user pool of its account",
+            Self::AllowedToAccount => "every user pool of the account can invoke it",
             Self::AllowedToAnyPool => {
-                "may be invoked by every user pool of every account: its policy has no condition"
+                "every user pool of every account can invoke it, because its policy has no condition"
             }
-            Self::Missing => "may not be invoked by this pool",
-            Self::Denied => "may not be invoked by this pool: a Deny statement of its policy applies",
-            Self::Added => "may now be invoked by this pool",
-            Self::Removed => "may no longer be invoked by this pool",
+            Self::Missing => "this user pool can't invoke it",
+            Self::Denied => "this user pool can't invoke it, because a Deny statement of its policy applies",
+            Self::Added => "this user pool can invoke it now",
+            Self::Removed => "this user pool can no longer invoke it",
         }
     }
 }
@@ -217,14 +218,15 @@ impl PoolReport {
     pub(super) fn refusals(&mut self, refusals: Vec<Refusal>) {
         for refusal in refusals {
             let hint = match refusal {
-                Refusal::Occupied { .. } => "Add --replace to replace another function.",
+                Refusal::Occupied { .. } => "To replace it, add --replace.",
                 Refusal::KeyInUse { .. } => "Deploy the stack with that key as CodeKeyArn.",
                 Refusal::EmailByCognito => {
                     "Let the user pool send through SES (EmailSendingAccount DEVELOPER), or deploy with \
                      EmailDelivery=sender."
                 }
                 Refusal::UnknownMembers(_) => {
-                    "Add --unknown-fields keep to write unknown settings back unchanged, or drop to leave them out."
+                    "To write them back unchanged, add `--unknown-fields keep`; to leave them out, add \
+                     `--unknown-fields drop`."
                 }
                 Refusal::NoKey => "Check that it is a stack of the Cognito triggers.",
             };
@@ -232,16 +234,19 @@ impl PoolReport {
         }
     }
 
-    /// Refuses changes that would be worse than none: trust in email addresses of other users, and failing sign-ups.
+    /// Refuses changes that would let attackers use other users' email addresses or make sign-ups fail.
     pub(super) fn refuse_unsafe(&mut self) {
         let parameter = self.parameter.as_ref().filter(|advice| advice.dangerous);
-        if let Some(ParameterAdvice { name, own_pool, .. }) = parameter {
+        if let Some(ParameterAdvice { name, own_pool, why, .. }) = parameter {
             let (wrong, hint) = if *own_pool {
-                ("true, the value of every stack without UserPoolId,", "Deploy a stack with UserPoolId.")
+                (
+                    "true, the value of every stack without UserPoolId,",
+                    "Deploy a stack with UserPoolId and EmailIsUsername=false.",
+                )
             } else {
                 ("true", "Deploy the stack with EmailIsUsername=false.")
             };
-            self.refuse(format!("{name}={wrong} is wrong for this user pool"), hint);
+            self.refuse(format!("{name}={wrong} is wrong for this user pool: {why}"), hint);
         }
         let denied = |one: &&FunctionPermission| one.state == PermissionState::Denied;
         let denied: Vec<_> =
@@ -278,7 +283,7 @@ impl PoolReport {
         !self.refusals.is_empty()
     }
 
-    /// Whether it is known that `--apply` would fail.
+    /// Whether `--apply` would certainly fail.
     pub(super) fn lacks_permission(&self) -> bool {
         self.needs.iter().any(|need| need.allowed == Some(false))
     }
@@ -329,7 +334,7 @@ impl PoolReport {
         self.show_permissions(output)?;
         if self.status == ChangeStatus::WouldChange && !self.needs.is_empty() {
             output.text(Tone::Plain, 0, "")?;
-            output.text(Tone::Plain, 0, "These credentials need")?;
+            output.text(Tone::Plain, 0, "Permissions that these credentials need")?;
             for need in &self.needs {
                 let tone = if need.allowed == Some(true) { Tone::Plain } else { Tone::Warning };
                 output.text(tone, 4, &format!("  {}", need.summary()))?;
@@ -345,7 +350,7 @@ impl PoolReport {
         output.json(self)
     }
 
-    /// As [`Self::show`], for `diff`.
+    /// Like [`Self::show`], for `diff`.
     pub(super) fn show_drift(&self, output: &mut Output) -> std::io::Result<()> {
         let drift = self.status == ChangeStatus::WouldChange;
         let verb = if drift { "differ" } else { "agree" };
@@ -379,14 +384,14 @@ impl PoolReport {
 
     fn show_changes(&self, output: &mut Output) -> std::io::Result<()> {
         let (from, to) = match (self.command, self.status) {
-            ("diff", _) => ("is", "wanted"),
-            (_, ChangeStatus::Changed) => ("was", "is"),
-            _ => ("is", "would be"),
+            ("diff", _) => ("user pool", "stack"),
+            (_, ChangeStatus::Changed) => ("before", "now"),
+            _ => ("now", "planned"),
         };
         for MemberChange { member, from: before, to: after } in &self.changes {
             output.text(Tone::Plain, 0, "")?;
             output.text(Tone::Strong, 0, member)?;
-            let nothing = "nothing";
+            let nothing = "not set";
             output.text(Tone::Plain, 4, &format!("  {from}: {}", before.as_deref().unwrap_or(nothing)))?;
             output.text(Tone::Plain, 4, &format!("  {to}: {}", after.as_deref().unwrap_or(nothing)))?;
         }
@@ -405,9 +410,9 @@ impl PoolReport {
                     && self.command == "attach"
                     && self.status == ChangeStatus::WouldChange =>
                 {
-                    text.push_str(": the permission would be added");
+                    text.push_str("; --apply adds the permission");
                 }
-                PermissionState::AddedBefore => text.push_str(": the permission would be removed"),
+                PermissionState::AddedBefore => text.push_str("; --apply removes the permission"),
                 _ => {}
             }
             output.text(permission.tone(), 2, &text)?;
@@ -424,21 +429,28 @@ impl PoolReport {
         else {
             return Ok(());
         };
+        // `attach` is then refused for this reason.
+        if *dangerous && self.command != "diff" {
+            return Ok(());
+        }
         output.text(Tone::Plain, 0, "")?;
         let (tone, text) = match deployed.as_deref() {
             Some(deployed) if deployed == *value => {
-                (Tone::Plain, format!("{name}={value} of the stack is right: {why}."))
+                (Tone::Plain, format!("{name}={value} is correct for this user pool: {why}."))
             }
             Some(_) if *dangerous && *own_pool => (
                 Tone::Warning,
                 format!(
-                    "The functions of a stack without UserPoolId are for its own pool ({name}=true), deploy one with \
-                     UserPoolId and {name}={value}: {why}."
+                    "{name} is always true in a stack without UserPoolId, which is wrong for this user pool: \
+                     {why}. Deploy a stack with UserPoolId and {name}={value}."
                 ),
             ),
             Some(deployed) if *dangerous => (
                 Tone::Warning,
-                format!("{name}={deployed} of the stack is wrong, deploy with {value}: {why}."),
+                format!(
+                    "{name}={deployed} is wrong for this user pool: {why}. Deploy the stack with \
+                     {name}={value}."
+                ),
             ),
             _ => (Tone::Plain, format!("Deploy the stack with {name}={value}: {why}.")),
         };
@@ -458,7 +470,7 @@ impl PoolReport {
             ChangeStatus::WouldChange => output.text(Tone::Plain, 0, "Add --apply to make these changes."),
             ChangeStatus::Changed => {
                 let done = if detach { "Detached" } else { "Attached" };
-                output.text(Tone::Good, 0, &format!("{done}; all other settings are as they were."))?;
+                output.text(Tone::Good, 0, &format!("{done}. All other settings are unchanged."))?;
                 let Some(backup) = &self.backup else { return Ok(()) };
                 output.text(Tone::Plain, 0, &format!("The previous settings are in {backup}."))
             }

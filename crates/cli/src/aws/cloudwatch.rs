@@ -1,4 +1,4 @@
-//! CloudWatch: numbers over time, alarms that ring, and what the SMS of this month have cost so far.
+//! CloudWatch: metrics, alarms, and this month's SMS spend.
 
 use std::time::SystemTime;
 
@@ -10,7 +10,7 @@ use aws_smithy_types::date_time::Format as DateTimeFormat;
 
 use crate::aws::{Aws, AwsError, Call, Kind};
 
-/// Metrics that one call may ask for.
+/// The maximum number of metrics in one call.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>
 const QUERIES: usize = 500;
@@ -26,21 +26,21 @@ pub(crate) struct CloudWatch {
 pub(crate) struct Series {
     pub(crate) namespace: String,
     pub(crate) metric: &'static str,
-    /// Name and value; the metric has no other.
+    /// Name and value of the metric's only dimension.
     pub(crate) dimension: Option<(&'static str, String)>,
-    /// What becomes of the values of one period.
+    /// The statistic over the values of one period.
     pub(crate) statistic: Statistic,
 }
 
-/// How the values of one period become one.
+/// The statistic over the values of one period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Statistic {
     Sum,
     Maximum,
 }
 
-/// Which points are asked for: from `start` (inclusive) to `end` (exclusive), in seconds since 1970, one for every
-/// period. All three are whole multiples of the period, so that the points are.
+/// The time range: from `start` (inclusive) to `end` (exclusive), in seconds since 1970, with one point for each
+/// period. Both are multiples of the period, so that the points are, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: u64,
@@ -79,7 +79,7 @@ impl CloudWatch {
     /// The points of each series, in the order of the series; a series without data has none.
     ///
     /// # Errors
-    /// When CloudWatch does not give all of them.
+    /// If the call fails.
     pub(crate) async fn points(&self, series: &[Series], span: Span) -> Result<Vec<Vec<Point>>, AwsError> {
         let mut all = Vec::with_capacity(series.len());
         for part in series.chunks(QUERIES) {
@@ -116,10 +116,10 @@ impl CloudWatch {
         Ok(all)
     }
 
-    /// The alarms in state `ALARM` whose name begins so.
+    /// The alarms in the state `ALARM` whose names begin with `prefix`.
     ///
     /// # Errors
-    /// When CloudWatch does not give them.
+    /// If the call fails.
     pub(crate) async fn ringing(&self, prefix: &str) -> Result<Vec<Alarm>, AwsError> {
         let mut alarms = Vec::new();
         let mut pages = self
@@ -143,7 +143,7 @@ impl CloudWatch {
 }
 
 impl Series {
-    /// As CloudWatch wants it; the id says which one of a call it is.
+    /// The query for CloudWatch; the id identifies it within a call.
     fn query(&self, index: usize, span: Span) -> MetricDataQuery {
         let dimension =
             |(name, value): &(&str, String)| Dimension::builder().name(*name).value(value).build();
@@ -169,12 +169,12 @@ fn seconds(time: &DateTime) -> Option<u64> {
     u64::try_from(time.secs()).ok()
 }
 
-/// When the alarm last changed into the state that it is in.
+/// When the alarm's state last changed.
 fn since(alarm: &MetricAlarm) -> Option<u64> {
     alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()).and_then(seconds)
 }
 
-/// A gauge that a service keeps of what the month's SMS have cost, in US dollars.
+/// A service's metric of the month's SMS spend, in US dollars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spend {
     /// Source: <https://docs.aws.amazon.com/sns/latest/dg/sms_stats_cloudwatch.html>
@@ -193,11 +193,11 @@ impl Spend {
     }
 }
 
-/// What the SMS of this month (UTC) have cost so far, in US dollars: the newest value, for a service may correct it;
-/// none where the metric has no data, for it appears with the first SMS.
+/// This month's SMS spend (UTC) in US dollars: the newest value, because the service may correct it. `None` if the
+/// metric has no data, because it appears with the first SMS.
 ///
 /// # Errors
-/// When CloudWatch does not say.
+/// If the call fails.
 pub(crate) async fn month_to_date_spend(
     aws: &Aws,
     region: &str,

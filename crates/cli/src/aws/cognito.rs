@@ -22,7 +22,7 @@ pub(crate) struct Pools {
     region: String,
 }
 
-/// A user as Cognito has them.
+/// A user.
 ///
 /// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserType.html>
 #[derive(Clone, Debug, Default)]
@@ -34,9 +34,9 @@ pub(crate) struct User {
     pub(crate) attributes: BTreeMap<String, String>,
     /// Seconds since 1970.
     pub(crate) created: Option<i64>,
-    /// Seconds since 1970; an invitation that is sent again counts, and so does any change of an attribute.
+    /// Seconds since 1970. Sending the invitation again changes it, and so does a change of any attribute.
     pub(crate) modified: Option<i64>,
-    /// `SMS_MFA`, `EMAIL_OTP`, `SOFTWARE_TOKEN_MFA`; none if it was not asked for.
+    /// `SMS_MFA`, `EMAIL_OTP`, `SOFTWARE_TOKEN_MFA`; empty if the user was found with `ListUsers`.
     pub(crate) mfa: Option<Mfa>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct Mfa {
     pub(crate) preferred: Option<String>,
 }
 
-/// The users of a pool who look alike are few; a page holds 60.
+/// Few users of a pool have the same contact, and a page holds 60 users.
 const MAX_PAGES: usize = 10;
 
 /// An app client, without its secret.
@@ -58,7 +58,7 @@ pub(crate) struct AppClient {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) has_secret: bool,
-    /// Whether it keeps to itself that there is no such user: `PreventUserExistenceErrors` is `ENABLED`.
+    /// Whether it hides that a user doesn't exist: `PreventUserExistenceErrors` is `ENABLED`.
     pub(crate) masks_unknown_users: bool,
 }
 
@@ -68,7 +68,7 @@ impl User {
         self.attributes.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Whether `email` or `phone_number` is there and verified.
+    /// Whether the user has `email` or `phone_number` and it is verified.
     pub(crate) fn verified(&self, contact: &str) -> bool {
         self.attribute(contact).is_some() && self.attribute(&format!("{contact}_verified")) == Some("true")
     }
@@ -81,14 +81,14 @@ impl Pools {
     }
 
     fn call(&self, action: &'static str) -> Call<'_> {
-        // Cognito quotes usernames.
+        // Cognito's error messages may quote usernames.
         Call { service: "Cognito", action, region: &self.region, quotes: true }
     }
 
     /// Describes a pool.
     ///
     /// # Errors
-    /// When there is no such pool in the Region, or Cognito does not say.
+    /// If there is no such pool in the Region, or if the call fails.
     pub(crate) async fn describe(&self, pool_id: &str) -> Result<UserPool, AwsError> {
         control::read(&self.control_plane, pool_id).await.map_err(|error| match error {
             control::Error::Call(error) => self.call(error.action).failure(&error.cause),
@@ -96,11 +96,11 @@ impl Pools {
         })
     }
 
-    /// The users with that value of an attribute: of the first pages only, which hold 60 each, and may be empty. It
-    /// does not count towards monthly active users.
+    /// The users with this value of an attribute, from the first pages only. A page holds up to 60 users and may be
+    /// empty. The call does not count towards monthly active users (MAUs).
     ///
     /// # Errors
-    /// When Cognito does not say.
+    /// If the call fails.
     pub(crate) async fn users_with(
         &self,
         pool_id: &str,
@@ -124,10 +124,10 @@ impl Pools {
         Ok(users)
     }
 
-    /// A user by name or alias, with MFA settings. It counts the user as a monthly active user.
+    /// A user by username or alias, with the MFA settings. The call counts towards monthly active users (MAUs).
     ///
     /// # Errors
-    /// When there is no such user ([`Kind::NotFound`]), or Cognito does not say.
+    /// If there is no such user ([`Kind::NotFound`]), or if the call fails.
     pub(crate) async fn user(&self, pool_id: &str, name: &str) -> Result<User, AwsError> {
         let answer = self.client.admin_get_user().user_pool_id(pool_id).username(name).send().await.map_err(
             |error| {
@@ -155,7 +155,7 @@ impl Pools {
     /// The ids of the pool's first app clients, at most 60, and whether there are more.
     ///
     /// # Errors
-    /// When Cognito does not say.
+    /// If the call fails.
     pub(crate) async fn client_ids(&self, pool_id: &str) -> Result<(Vec<String>, bool), AwsError> {
         let answer = self
             .client
@@ -169,10 +169,10 @@ impl Pools {
         Ok((clients.into_iter().filter_map(|client| client.client_id).collect(), answer.next_token.is_some()))
     }
 
-    /// Describes an app client. Its secret is looked at and forgotten.
+    /// Describes an app client. Its secret is not kept.
     ///
     /// # Errors
-    /// When the pool has no such client ([`Kind::NotFound`]), or Cognito does not say.
+    /// If the pool has no such client ([`Kind::NotFound`]), or if the call fails.
     pub(crate) async fn app_client(&self, pool_id: &str, client_id: &str) -> Result<AppClient, AwsError> {
         let answer = self
             .client
@@ -189,12 +189,12 @@ impl Pools {
     }
 }
 
-/// What changes a user, for an operator who said yes.
+/// Changes to a user, if the operator agrees.
 impl Pools {
     /// Marks a contact as verified: `email_verified` or `phone_number_verified`.
     ///
     /// # Errors
-    /// When Cognito does not say that it did.
+    /// If the call fails.
     pub(crate) async fn mark_verified(
         &self,
         pool_id: &str,
@@ -211,7 +211,7 @@ impl Pools {
     /// Confirms a user who signed up.
     ///
     /// # Errors
-    /// When Cognito does not say that it did.
+    /// If the call fails.
     pub(crate) async fn confirm_sign_up(&self, pool_id: &str, user: &str) -> Result<(), AwsError> {
         let answer = self.client.admin_confirm_sign_up().user_pool_id(pool_id).username(user).send().await;
         answer.map(drop).map_err(|error| self.call("cognito-idp:AdminConfirmSignUp").failure(&error))
@@ -220,7 +220,7 @@ impl Pools {
     /// Enables a user.
     ///
     /// # Errors
-    /// When Cognito does not say that it did.
+    /// If the call fails.
     pub(crate) async fn enable_user(&self, pool_id: &str, user: &str) -> Result<(), AwsError> {
         let answer = self.client.admin_enable_user().user_pool_id(pool_id).username(user).send().await;
         answer.map(drop).map_err(|error| self.call("cognito-idp:AdminEnableUser").failure(&error))
@@ -229,7 +229,7 @@ impl Pools {
     /// Sends an invitation again, with a new temporary password, by `EMAIL` or `SMS`.
     ///
     /// # Errors
-    /// When Cognito does not say that it did.
+    /// If the call fails.
     pub(crate) async fn resend_invitation(
         &self,
         pool_id: &str,
@@ -242,10 +242,10 @@ impl Pools {
         answer.map(drop).map_err(|error| self.call("cognito-idp:AdminCreateUser").failure(&error))
     }
 
-    /// Takes a user's password away and sends a code for a new one.
+    /// Resets a user's password: the old one no longer works, and Cognito sends a code for a new one.
     ///
     /// # Errors
-    /// When Cognito does not say that it did.
+    /// If the call fails.
     pub(crate) async fn reset_password(&self, pool_id: &str, user: &str) -> Result<(), AwsError> {
         let answer =
             self.client.admin_reset_user_password().user_pool_id(pool_id).username(user).send().await;
@@ -283,7 +283,7 @@ impl From<UserType> for User {
     }
 }
 
-/// Where Cognito logs one kind of what it does.
+/// Where Cognito logs the events of one source.
 ///
 /// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_LogConfigurationType.html>
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -292,16 +292,16 @@ pub(crate) struct LogDelivery {
     pub(crate) source: String,
     /// `ERROR`, `INFO`.
     pub(crate) level: String,
-    /// The ARN of a log group of CloudWatch Logs; none where it goes elsewhere.
+    /// The ARN of a log group of CloudWatch Logs; `None` if the logs go to another destination.
     pub(crate) log_group_arn: Option<String>,
 }
 
-/// The log of what Cognito itself could not deliver.
+/// The event source for messages that Cognito couldn't deliver.
 impl Pools {
-    /// What Cognito logs, and where.
+    /// The log delivery configuration: what Cognito logs, and where.
     ///
     /// # Errors
-    /// When Cognito does not say.
+    /// If the call fails.
     pub(crate) async fn log_delivery(&self, pool_id: &str) -> Result<Vec<LogDelivery>, AwsError> {
         let answer = self
             .client
@@ -323,17 +323,18 @@ impl Pools {
     }
 }
 
-/// Users that one page may hold.
+/// The maximum number of users on one page.
 ///
 /// Source: <https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_ListUsers.html>
 const PAGE: i32 = 60;
 
-/// Counts the users who signed up in that time (seconds since 1970, the end exclusive) and have not confirmed yet.
+/// Counts the users who signed up in this time range (seconds since 1970, the end is exclusive) and are not confirmed
+/// yet.
 ///
-/// Page after page, of which nothing is kept; `progress` is told the number of users seen so far.
+/// It reads page after page and keeps none. `progress` gets the number of users read so far.
 ///
 /// # Errors
-/// When Cognito does not list them to the end.
+/// If a call fails.
 pub(crate) async fn count_unconfirmed(
     aws: &Aws,
     pool: &str,
@@ -351,7 +352,7 @@ pub(crate) async fn count_unconfirmed(
         .list_users()
         .user_pool_id(pool)
         .filter("cognito:user_status = \"UNCONFIRMED\"")
-        // The one attribute that every user has, and that says nothing about the person.
+        // Every user has this attribute, and it isn't personal.
         .attributes_to_get("sub")
         .limit(PAGE)
         .into_paginator()

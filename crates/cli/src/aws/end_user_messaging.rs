@@ -1,4 +1,4 @@
-//! AWS End User Messaging SMS: what stands between the account and a phone.
+//! AWS End User Messaging SMS: the settings that decide whether an SMS is delivered.
 
 use aws_sdk_pinpointsmsvoicev2::Client;
 use aws_sdk_pinpointsmsvoicev2::types::{AccountAttributeName, SpendLimitName, VerificationStatus};
@@ -11,31 +11,31 @@ pub(crate) struct EndUserMessaging {
     region: String,
 }
 
-/// US dollars that the SMS of a month may cost.
+/// The monthly SMS spend limit in US dollars.
 ///
 /// Source: <https://docs.aws.amazon.com/pinpoint/latest/apireference_smsvoicev2/API_SpendLimit.html>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SpendLimit {
-    /// What holds now; beyond it nothing is sent.
+    /// The current limit: above it, nothing is sent.
     pub(crate) enforced: i64,
-    /// To which the account itself may raise it.
+    /// The highest limit that the account can set itself.
     pub(crate) most: i64,
 }
 
-/// A number whose verification has at least begun; an account without production access needs it.
+/// A destination number whose verification has begun. Without production access, SMS go only to verified numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Destination {
     pub(crate) verified: bool,
-    /// By which the code that it was sent is handed in.
+    /// The id with which the verification code is submitted.
     pub(crate) id: String,
 }
 
-/// A number or a pool of numbers to send from.
+/// An origination identity: a number or a pool of numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origination {
-    /// `ACTIVE` when it may be used.
+    /// `ACTIVE` if it can be used.
     pub(crate) status: String,
-    /// Who answered STOP to it.
+    /// The list of numbers that replied STOP to it.
     pub(crate) opt_out_list: String,
     /// Two letters; `None` for a pool, which may have numbers of several countries.
     pub(crate) country: Option<String>,
@@ -50,16 +50,16 @@ impl EndUserMessaging {
     }
 
     fn call(&self, action: &'static str) -> Call<'_> {
-        // It could quote the number in the request.
+        // The error message may quote the number in the request.
         Call { service: "End User Messaging SMS", action, region: &self.region, quotes: true }
     }
 
-    /// Whether only verified numbers are sent to.
+    /// Whether the account can send only to verified numbers.
     ///
     /// Source: <https://docs.aws.amazon.com/pinpoint/latest/apireference_smsvoicev2/API_AccountAttribute.html>
     ///
     /// # Errors
-    /// When the service does not say.
+    /// If the call fails.
     pub(crate) async fn in_sandbox(&self) -> Result<bool, AwsError> {
         let call = self.call("sms-voice:DescribeAccountAttributes");
         let answer = self.client.describe_account_attributes().send().await;
@@ -69,26 +69,27 @@ impl EndUserMessaging {
         Ok(tier.is_some_and(|tier| tier.value == "SANDBOX"))
     }
 
-    /// The limit on the SMS of a month.
+    /// The monthly SMS spend limit.
     ///
     /// # Errors
-    /// When the service does not say.
+    /// If the call fails.
     pub(crate) async fn spend_limit(&self) -> Result<SpendLimit, AwsError> {
         let call = self.call("sms-voice:DescribeSpendLimits");
         let answer = self.client.describe_spend_limits().send().await;
         let answer = answer.map_err(|error| call.failure(&error))?;
         let mut limits = answer.spend_limits.unwrap_or_default().into_iter();
         let limit = limits.find(|limit| limit.name == SpendLimitName::TextMessageMonthlySpendLimit);
-        let limit = limit
-            .ok_or_else(|| AwsError::new(Kind::NotFound, "End User Messaging SMS names no limit for SMS"))?;
+        let limit = limit.ok_or_else(|| {
+            AwsError::new(Kind::NotFound, "End User Messaging SMS returned no spend limit for SMS")
+        })?;
         let enforced = if limit.overridden { limit.enforced_limit } else { limit.max_limit };
         Ok(SpendLimit { enforced, most: limit.max_limit })
     }
 
-    /// How far the verification of a number is; `None` if it is not among the account's verified numbers.
+    /// The state of a number's verification; `None` if it is not among the account's verified destination numbers.
     ///
     /// # Errors
-    /// When the service does not say.
+    /// If the call fails.
     pub(crate) async fn verified_in_sandbox(&self, number: &str) -> Result<Option<Destination>, AwsError> {
         let call = self.call("sms-voice:DescribeVerifiedDestinationNumbers");
         let answer = self
@@ -106,10 +107,10 @@ impl EndUserMessaging {
         }))
     }
 
-    /// Whether the owner of that number answered STOP to a sender that uses that opt-out list.
+    /// Whether the number is on this opt-out list, because its owner replied STOP.
     ///
     /// # Errors
-    /// When the service does not say.
+    /// If the call fails.
     pub(crate) async fn opted_out(&self, list: &str, number: &str) -> Result<bool, AwsError> {
         let call = self.call("sms-voice:DescribeOptedOutNumbers");
         let answer = self
@@ -124,10 +125,10 @@ impl EndUserMessaging {
         Ok(numbers.iter().any(|out| out.opted_out_number == number))
     }
 
-    /// The number or pool of that ARN; `None` when there is none.
+    /// The number or pool with this ARN; `None` if it doesn't exist.
     ///
     /// # Errors
-    /// When the service does not say.
+    /// If the call fails.
     pub(crate) async fn origination(&self, arn: &str) -> Result<Option<Origination>, AwsError> {
         if arn.contains(":pool/") { self.pool(arn).await } else { self.phone_number(arn).await }
     }

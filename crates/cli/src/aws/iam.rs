@@ -4,7 +4,7 @@ use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
 
 use crate::aws::{Aws, AwsError, Call};
 
-/// IAM, which is one for all Regions.
+/// IAM, which is global.
 pub(crate) struct Policies {
     client: aws_sdk_iam::Client,
     region: String,
@@ -22,19 +22,19 @@ impl Policies {
     /// The ARN of a role, which has a path that the ARN of its sessions lacks.
     ///
     /// # Errors
-    /// When there is no such role in this account, or IAM does not say.
+    /// If there is no such role in this account, or if the call fails.
     pub(crate) async fn role_arn(&self, name: &str) -> Result<Option<String>, AwsError> {
         let sent = self.client.get_role().role_name(name).send();
         let answer = sent.await.map_err(|error| self.call("iam:GetRole").failure(&error))?;
         Ok(answer.role.map(|role| role.arn))
     }
 
-    /// Whether the policies of a user or role allow an action. Policies of resources are not looked at.
+    /// Whether the policies of a user or role allow an action. Resource-based policies are not evaluated.
     ///
     /// Source: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
     ///
     /// # Errors
-    /// When IAM does not say.
+    /// If the call fails.
     pub(crate) async fn allow(
         &self,
         principal: &str,

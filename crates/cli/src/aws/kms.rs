@@ -1,4 +1,4 @@
-//! KMS: what a key says of itself, whom it lets use it, and data keys under it.
+//! KMS: the state, policy and grants of a key, and data keys.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub(crate) struct Key {
     pub(crate) multi_region: bool,
 }
 
-/// A permission on a key that is no policy.
+/// A grant: a permission on a key outside of its policy.
 ///
 /// Source: <https://docs.aws.amazon.com/kms/latest/APIReference/API_GrantListEntry.html>
 #[derive(Clone, Debug, Default)]
@@ -42,7 +42,7 @@ pub(crate) struct Grant {
     pub(crate) grantees: Vec<String>,
     /// `Decrypt`, `GenerateDataKey`, …
     pub(crate) operations: Vec<String>,
-    /// What the encryption context must hold or be; empty where there is no such constraint.
+    /// What the encryption context must hold or be; empty without such a constraint.
     pub(crate) context: BTreeMap<String, String>,
     /// For which resource the service may use it.
     pub(crate) source_arn: Option<String>,
@@ -60,7 +60,7 @@ impl Keys {
     /// Describes a key, by its ARN or that of an alias.
     ///
     /// # Errors
-    /// When there is no such key ([`Kind::NotFound`]), or KMS does not tell.
+    /// If there is no such key ([`Kind::NotFound`]), or if the call fails.
     pub(crate) async fn describe(&self, key_arn: &str) -> Result<Key, AwsError> {
         let answer = self.client.describe_key().key_id(key_arn).send().await.map_err(|error| {
             let failure = self.call("kms:DescribeKey").failure(&error);
@@ -82,7 +82,7 @@ impl Keys {
     /// The grants of a key, by the key's own ARN: all of them, page by page.
     ///
     /// # Errors
-    /// When KMS does not tell.
+    /// If the call fails.
     pub(crate) async fn grants(&self, key_arn: &str) -> Result<Vec<Grant>, AwsError> {
         let mut pages = self.client.list_grants().key_id(key_arn).into_paginator().items().send();
         let mut grants = Vec::new();
@@ -109,7 +109,7 @@ impl Keys {
     /// The key policy, a JSON document, by the key's own ARN.
     ///
     /// # Errors
-    /// When KMS does not tell.
+    /// If the call fails.
     pub(crate) async fn policy(&self, key_arn: &str) -> Result<String, AwsError> {
         let answer = self.client.get_key_policy().key_id(key_arn).send().await;
         let answer = answer.map_err(|error| self.call("kms:GetKeyPolicy").failure(&error))?;
@@ -126,7 +126,7 @@ pub(crate) struct DataKey {
 }
 
 impl Keys {
-    /// The client for a key: in the Region of its ARN, and at the endpoint where one is given.
+    /// The client for a key: in the Region of its ARN, and with the endpoint if one is set.
     pub(crate) fn of(key: &str, aws: &Aws, endpoint: Option<&str>) -> Self {
         let region = region_of(key).unwrap_or(aws.region()).to_owned();
         let mut builder = Builder::from(aws.config()).region(Region::new(region.clone()));
@@ -136,12 +136,12 @@ impl Keys {
         Self { client: aws_sdk_kms::Client::from_conf(builder.build()), region }
     }
 
-    /// A data key of 256 bits, encrypted under that key and this context.
+    /// A data key of 256 bits, encrypted with this key and context.
     ///
     /// Source: <https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateDataKey.html>
     ///
     /// # Errors
-    /// When KMS does not give one.
+    /// If the call fails.
     pub(crate) async fn generate_data_key(
         &self,
         key: &str,
@@ -171,22 +171,22 @@ impl Keys {
     }
 }
 
-// What changes a key, for an operator who said yes.
+// Changes to a key, if the operator agrees.
 
 /// Enables a key.
 ///
 /// # Errors
-/// When KMS does not say that it did.
+/// If the call fails.
 pub(crate) async fn enable_key(aws: &Aws, key_arn: &str) -> Result<(), AwsError> {
     let call = Call { service: "KMS", action: "kms:EnableKey", region: aws.region(), quotes: false };
     let answer = aws_sdk_kms::Client::new(aws.config()).enable_key().key_id(key_arn).send().await;
     answer.map(drop).map_err(|error| call.failure(&error))
 }
 
-/// Keeps a key that was to be deleted; it is disabled afterwards.
+/// Cancels the deletion of a key, which is disabled afterwards.
 ///
 /// # Errors
-/// When KMS does not say that it did.
+/// If the call fails.
 pub(crate) async fn cancel_key_deletion(aws: &Aws, key_arn: &str) -> Result<(), AwsError> {
     let call = Call { service: "KMS", action: "kms:CancelKeyDeletion", region: aws.region(), quotes: false };
     let answer = aws_sdk_kms::Client::new(aws.config()).cancel_key_deletion().key_id(key_arn).send().await;

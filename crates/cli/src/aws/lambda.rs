@@ -1,4 +1,4 @@
-//! Lambda: hands events to functions, and tells their settings.
+//! Lambda: invokes functions, and reads their settings.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,9 +22,9 @@ pub(crate) struct Functions {
     region: String,
 }
 
-/// What Lambda returns for a synchronous invocation.
+/// The result of a synchronous invocation.
 pub(crate) struct InvocationResponse {
-    /// What the function returned, as JSON: if it failed, a [`FunctionError`].
+    /// The function's response as JSON, or a [`FunctionError`] if it failed.
     pub(crate) payload: String,
     pub(crate) function_error: Option<FunctionError>,
     /// The last 4 KB of the log.
@@ -45,20 +45,18 @@ impl fmt::Display for FunctionError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { error_type, error_message } = self;
         match error_type.as_str() {
-            // What the kernel says of a program for another processor; the type differs between Lambda's reports.
+            // The kernel's error message for a program for another processor; the type differs between Lambda's reports.
             _ if error_message.contains("exec format error") => formatter.write_str(
                 "Lambda can't start it, because it is built for another processor: run `make build`, which checks the \
                  processor, and deploy again",
             ),
-            "Sandbox.Timedout" => formatter.write_str("its time was up before it answered"),
-            "Runtime.ExitError" => formatter.write_str(
-                "its process ended, mostly because of a setting that it does not start with; its log says which",
-            ),
-            // Some of Lambda's own reports have no type.
-            "" if error_message.contains("Task timed out") => {
-                formatter.write_str("its time was up before it answered")
+            "Sandbox.Timedout" => formatter.write_str("it timed out"),
+            "Runtime.ExitError" => {
+                formatter.write_str("its process exited, usually because of an invalid setting (see its log)")
             }
-            "" if error_message.is_empty() => formatter.write_str("it failed and does not say why"),
+            // Some of Lambda's own error reports have no type.
+            "" if error_message.contains("Task timed out") => formatter.write_str("it timed out"),
+            "" if error_message.is_empty() => formatter.write_str("it failed without an error type"),
             "" => write!(formatter, "it failed: {}", plain(error_message)),
             _ => write!(formatter, "{}: {}", plain(error_type), plain(error_message)),
         }
@@ -73,14 +71,14 @@ impl Functions {
         Self { client: aws_sdk_lambda::Client::new(aws.config()), region: aws.region().to_owned() }
     }
 
-    /// Queues an event for a function; Lambda answers before the function runs.
+    /// Queues an event for a function. Lambda responds before the function runs.
     ///
-    /// A call whose answer got lost is tried again, so the function may get the event twice.
+    /// If the response gets lost, the call is retried, so the function may get the event twice.
     ///
     /// # Errors
-    /// When Lambda does not say that it took the event.
+    /// If the call fails.
     pub(crate) async fn invoke_later(&self, function_arn: &str, event: &str) -> Result<(), AwsError> {
-        // Lambda quotes a payload that it cannot read.
+        // Lambda's error message may quote the payload.
         let call =
             Call { service: "Lambda", action: "lambda:InvokeFunction", region: &self.region, quotes: true };
         self.client
@@ -94,19 +92,19 @@ impl Functions {
             .map_err(|error| call.failure(&error))
     }
 
-    /// Runs a function and waits for its answer, with the end of its log.
+    /// Runs a function and returns its response, with the end of its log.
     ///
-    /// Where the event is not `repeatable` it is handed over once, even if no answer comes.
+    /// An event that is not `repeatable` is sent only once, even if the call times out.
     ///
     /// # Errors
-    /// When Lambda does not run the function; that it ran and failed is an answer.
+    /// If Lambda does not run the function. If the function fails, that is not an error of this call.
     pub(crate) async fn invoke(
         &self,
         function: &str,
         event: &str,
         repeatable: bool,
     ) -> Result<InvocationResponse, AwsError> {
-        // Lambda quotes a payload that it cannot read.
+        // Lambda's error message may quote the payload.
         let call =
             Call { service: "Lambda", action: "lambda:InvokeFunction", region: &self.region, quotes: true };
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ANSWER_TIMEOUT).build();
@@ -134,24 +132,24 @@ impl Functions {
         Ok(InvocationResponse { payload, function_error, log })
     }
 
-    /// The environment variables of a function as it was deployed.
+    /// The environment variables of a deployed function.
     ///
     /// Source: <https://docs.aws.amazon.com/lambda/latest/api/API_EnvironmentResponse.html>
     ///
     /// # Errors
-    /// When there is no such function, or Lambda does not tell its variables: they may be encrypted with a key that
-    /// these credentials may not use.
+    /// If there is no such function, if the call fails, or if the variables are encrypted with a key that these
+    /// credentials can't use.
     pub(crate) async fn variables(&self, function_arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
         self.configuration(function_arn).await?.variables
     }
 }
 
-/// What lets a user pool invoke a function, for an operator who said yes.
+/// Changes to a function's policy, if the operator agrees.
 impl Functions {
     /// Allows one user pool to invoke a function.
     ///
     /// # Errors
-    /// When Lambda does not say that it did.
+    /// If the call fails.
     pub(crate) async fn allow_invoke(
         &self,
         function_arn: &str,
@@ -176,7 +174,7 @@ impl Functions {
     }
 }
 
-/// What Lambda says of a function, as far as it decides whether events reach it.
+/// The settings of a function that decide whether events reach it.
 ///
 /// Source: <https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html>
 #[derive(Clone, Debug)]
@@ -185,11 +183,11 @@ pub(crate) struct Configuration {
     pub(crate) name: String,
     /// The role that it runs as.
     pub(crate) role: Option<String>,
-    /// `provided.al2023`; none for an image.
+    /// `provided.al2023`; `None` for a container image.
     pub(crate) runtime: Option<String>,
     /// `arm64`, `x86_64`.
     pub(crate) architecture: Option<String>,
-    /// `Active`, `Pending`, `Inactive`, `Failed`; none for functions of old.
+    /// `Active`, `Pending`, `Inactive`, `Failed`; `None` for old functions.
     pub(crate) state: Option<String>,
     /// Why it is not active, in Lambda's words.
     pub(crate) state_reason: Option<String>,
@@ -197,9 +195,9 @@ pub(crate) struct Configuration {
     pub(crate) last_update: Option<String>,
     /// Why the last update failed, in Lambda's words.
     pub(crate) last_update_reason: Option<String>,
-    /// Where its lines are.
+    /// Its log group.
     pub(crate) log_group: String,
-    /// Its settings.
+    /// Its environment variables.
     pub(crate) variables: Result<BTreeMap<String, String>, AwsError>,
 }
 
@@ -208,15 +206,15 @@ pub(crate) struct Configuration {
 /// Source: <https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionEventInvokeConfig.html>
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct EventInvoke {
-    /// 0 to 2; 2 where it is not set.
+    /// 0 to 2; 2 by default.
     pub(crate) retries: Option<i32>,
-    /// 60 to 21600; 6 hours where it is not set.
+    /// 60 to 21600; 6 hours by default.
     pub(crate) seconds: Option<i32>,
     /// The ARN of the on-failure destination: queue, topic, function or bus.
     pub(crate) on_failure: Option<String>,
 }
 
-/// The questions of `doctor`.
+/// The calls of `doctor`.
 impl Functions {
     fn asking(&self, action: &'static str) -> Call<'_> {
         Call { service: "Lambda", action, region: &self.region, quotes: false }
@@ -225,7 +223,7 @@ impl Functions {
     /// State, role, log group and variables of a function. An ARN with a qualifier asks for that version or alias.
     ///
     /// # Errors
-    /// When there is no such function ([`Kind::NotFound`]), or Lambda does not tell.
+    /// If there is no such function ([`Kind::NotFound`]), or if the call fails.
     pub(crate) async fn configuration(&self, function_arn: &str) -> Result<Configuration, AwsError> {
         let answer = self
             .client
@@ -262,13 +260,13 @@ impl Functions {
         })
     }
 
-    /// The function's resource-based policy, a JSON document; `None` where it has none. A version or alias has one
-    /// of its own.
+    /// The function's resource-based policy, a JSON document; `None` if it has none. A version or alias has its own
+    /// policy.
     ///
     /// Source: <https://docs.aws.amazon.com/lambda/latest/api/API_GetPolicy.html>
     ///
     /// # Errors
-    /// When Lambda does not tell. A function that does not exist has no policy either.
+    /// If the call fails. A function that does not exist has no policy either.
     pub(crate) async fn policy(&self, function_arn: &str) -> Result<Option<String>, AwsError> {
         let answer = self.client.get_policy().function_name(function_arn).send().await;
         match answer.map_err(|error| self.asking("lambda:GetPolicy").failure(&error)) {
@@ -278,11 +276,11 @@ impl Functions {
         }
     }
 
-    /// How many invocations at a time are reserved for the function, and are at the same time its ceiling; none
-    /// where it shares those of the account.
+    /// The reserved concurrency of the function, which is also its maximum; `None` if it uses the unreserved
+    /// concurrency of the account.
     ///
     /// # Errors
-    /// When Lambda does not tell.
+    /// If the call fails.
     pub(crate) async fn reserved_concurrency(&self, function_arn: &str) -> Result<Option<i32>, AwsError> {
         let answer =
             self.client.get_function_concurrency().function_name(function_name(function_arn)).send().await;
@@ -291,10 +289,10 @@ impl Functions {
             .map_err(|error| self.asking("lambda:GetFunctionConcurrency").failure(&error))
     }
 
-    /// What becomes of events that fail; `None` where nothing is set, so that Lambda's defaults hold.
+    /// The settings for events that fail; `None` if Lambda's defaults apply.
     ///
     /// # Errors
-    /// When Lambda does not tell.
+    /// If the call fails.
     pub(crate) async fn event_invoke(&self, function_arn: &str) -> Result<Option<EventInvoke>, AwsError> {
         let answer = self.client.get_function_event_invoke_config().function_name(function_arn).send().await;
         match answer.map_err(|error| self.asking("lambda:GetFunctionEventInvokeConfig").failure(&error)) {
@@ -325,20 +323,20 @@ mod tests {
     #[test]
     fn a_failure_is_said_in_plain_words() {
         check(r#"{"errorType":"SignUpRefused","errorMessage":"No.","stackTrace":[]}"#, "SignUpRefused: No.");
-        check(r#"{"errorType":"Sandbox.Timedout"}"#, "its time was up before it answered");
+        check(r#"{"errorType":"Sandbox.Timedout"}"#, "it timed out");
         check(
             r#"{"errorMessage":"2026-11-22T10:00:00Z 1 Task timed out after 5.00 seconds"}"#,
-            "its time was up before it answered",
+            "it timed out",
         );
         check(
             r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 1 Error"}"#,
-            "its process ended, mostly because of a setting that it does not start with; its log says which",
+            "its process exited, usually because of an invalid setting (see its log)",
         );
         check(
             r#"{"errorType":"Runtime.InvalidEntrypoint","errorMessage":"RequestId: 1 Error: fork/exec /var/task/bootstrap: exec format error"}"#,
             "Lambda can't start it, because it is built for another processor: run `make build`, which checks the \
              processor, and deploy again",
         );
-        check("nonsense", "it failed and does not say why");
+        check("nonsense", "it failed without an error type");
     }
 }

@@ -1,4 +1,4 @@
-//! CloudWatch Logs: lines that functions wrote.
+//! CloudWatch Logs: the log entries of functions.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,14 +10,14 @@ pub(crate) struct Logs {
     region: String,
 }
 
-/// A line, which may hold anything.
+/// A log entry, which may hold anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) time: SystemTime,
     pub(crate) text: String,
 }
 
-/// Pages that are read at most: a page may be empty although more follow.
+/// The maximum number of pages to read. A page may be empty although others follow.
 const PAGES: usize = 20;
 
 impl Logs {
@@ -25,13 +25,13 @@ impl Logs {
         Self { client: aws_sdk_cloudwatchlogs::Client::new(aws.config()), region: aws.region().to_owned() }
     }
 
-    /// The latest lines of a log group that match the pattern, in the order in which they were written; at least
-    /// `most` of them where there are that many within 20 pages.
+    /// The latest entries of a log group that match the pattern, in the order of their time: at least `most` of them
+    /// if 20 pages hold that many.
     ///
     /// Source: <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html>
     ///
     /// # Errors
-    /// When CloudWatch Logs does not tell. A log group that does not exist holds no lines.
+    /// If the call fails. A log group that does not exist has no entries.
     pub(crate) async fn latest(
         &self,
         group: &str,
@@ -52,7 +52,7 @@ impl Logs {
             .log_group_name(group)
             .filter_pattern(pattern)
             .start_time(i64::try_from(since).unwrap_or_default())
-            // The latest first: what happened last is what matters.
+            // The latest first, because only the last entries matter.
             .start_from_head(false)
             .into_paginator()
             .send();

@@ -7,7 +7,7 @@ use crate::aws::{Aws, AwsError, Call, Kind};
 /// The text of a secret.
 ///
 /// # Errors
-/// When there is no such secret, it holds bytes instead of a text, or these credentials may not read it.
+/// If there is no such secret, if it is binary, or if the call fails.
 pub(crate) async fn text(aws: &Aws, secret_id: &str) -> Result<Zeroizing<String>, AwsError> {
     let call = Call {
         service: "Secrets Manager",
@@ -22,5 +22,5 @@ pub(crate) async fn text(aws: &Aws, secret_id: &str) -> Result<Zeroizing<String>
         .await
         .map_err(|error| call.failure(&error))?;
     let text = answer.secret_string.map(Zeroizing::new);
-    text.ok_or_else(|| AwsError::new(Kind::NotFound, "the secret holds no text"))
+    text.ok_or_else(|| AwsError::new(Kind::NotFound, "the secret is binary, not text"))
 }

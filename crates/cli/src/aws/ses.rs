@@ -1,4 +1,4 @@
-//! SES: what the account, its identities and its configuration sets may send, and to whom it does not.
+//! SES: the account, its identities, its configuration sets and its suppression list.
 
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::types::{BehaviorOnMxFailure, SuppressionListReason};
@@ -11,12 +11,12 @@ pub(crate) struct Ses {
     region: String,
 }
 
-/// What SES lets an account do.
+/// The state of SES in an account.
 ///
 /// Source: <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetAccount.html>
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Account {
-    /// Whether SES sends at all.
+    /// Whether sending is enabled.
     pub(crate) sending: bool,
     /// Whether the account has production access. Without it, SES sends only to verified recipients.
     pub(crate) production: bool,
@@ -26,11 +26,11 @@ pub(crate) struct Account {
     pub(crate) quota: Option<f64>,
     /// Emails of the last 24 hours.
     pub(crate) sent: f64,
-    /// `BOUNCE`, `COMPLAINT`: what puts an address on the suppression list, so that it gets no email.
+    /// `BOUNCE`, `COMPLAINT`: the reasons for which SES puts an address on the suppression list and sends it nothing.
     pub(crate) suppresses: Vec<String>,
 }
 
-/// An address or a domain that the account may send from.
+/// An identity: an address or a domain that the account sends from.
 ///
 /// Source: <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetEmailIdentity.html>
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,22 +39,22 @@ pub(crate) struct Identity {
     pub(crate) verified: bool,
     /// `PENDING`, `SUCCESS`, `FAILED`, `TEMPORARY_FAILURE`, `NOT_STARTED`.
     pub(crate) status: String,
-    /// Whether emails are to be signed.
+    /// Whether DKIM signing is enabled.
     pub(crate) signing: bool,
-    /// `SUCCESS` when SES found the keys in DNS.
+    /// `SUCCESS` if SES found the DKIM keys in DNS.
     pub(crate) dkim: String,
     pub(crate) mail_from: Option<MailFrom>,
-    /// The configuration set of emails that name none.
+    /// The default configuration set.
     pub(crate) configuration_set: Option<String>,
 }
 
-/// A domain for the envelope, whose SPF record the recipients look at.
+/// The MAIL FROM domain, whose SPF record receivers check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MailFrom {
     pub(crate) domain: String,
     /// `PENDING`, `SUCCESS`, `FAILED`, `TEMPORARY_FAILURE`.
     pub(crate) status: String,
-    /// Whether nothing is sent until its MX record is right; else SES takes a domain of its own.
+    /// Whether SES sends nothing until the MX record is correct. Otherwise it uses its own domain.
     pub(crate) rejects: bool,
 }
 
@@ -64,11 +64,11 @@ pub(crate) struct MailFrom {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConfigurationSet {
     pub(crate) sending: bool,
-    /// Instead of the account's [`Account::suppresses`]; `None` where it has no say of its own.
+    /// Overrides [`Account::suppresses`] of the account; `None` if it doesn't.
     pub(crate) suppresses: Option<Vec<String>>,
 }
 
-/// An address that SES sends nothing to.
+/// An address on the suppression list.
 ///
 /// Source: <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SuppressedDestination.html>
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,14 +86,14 @@ impl Ses {
     }
 
     fn call(&self, action: &'static str) -> Call<'_> {
-        // It could quote the address in the request.
+        // The error message may quote the address in the request.
         Call { service: "SES", action, region: &self.region, quotes: true }
     }
 
-    /// Whether the account may send, to whom, and how much.
+    /// Whether the account can send, to which recipients, and how much.
     ///
     /// # Errors
-    /// When SES does not say.
+    /// If the call fails.
     pub(crate) async fn account(&self) -> Result<Account, AwsError> {
         let call = self.call("ses:GetAccount");
         let answer = self.client.get_account().send().await.map_err(|error| call.failure(&error))?;
@@ -102,7 +102,7 @@ impl Ses {
             sending: answer.sending_enabled,
             production: answer.production_access_enabled,
             standing: answer.enforcement_status,
-            // -1 says that there is none.
+            // -1 means no limit.
             quota: quota.map(|quota| quota.max24_hour_send).filter(|most| *most >= 0.0),
             sent: quota.map(|quota| quota.sent_last24_hours).unwrap_or_default(),
             suppresses: answer
@@ -113,10 +113,10 @@ impl Ses {
         })
     }
 
-    /// An identity; `None` when the account has none of that name in the Region.
+    /// An identity; `None` if the account has none with this name in the Region.
     ///
     /// # Errors
-    /// When SES does not say.
+    /// If the call fails.
     pub(crate) async fn identity(&self, name: &str) -> Result<Option<Identity>, AwsError> {
         let call = self.call("ses:GetEmailIdentity");
         let answer = self.client.get_email_identity().email_identity(name).send().await;
@@ -142,10 +142,10 @@ impl Ses {
         }))
     }
 
-    /// A configuration set; `None` when the account has none of that name in the Region.
+    /// A configuration set; `None` if the account has none with this name in the Region.
     ///
     /// # Errors
-    /// When SES does not say.
+    /// If the call fails.
     pub(crate) async fn configuration_set(&self, name: &str) -> Result<Option<ConfigurationSet>, AwsError> {
         let call = self.call("ses:GetConfigurationSet");
         let answer = self.client.get_configuration_set().configuration_set_name(name).send().await;
@@ -163,7 +163,7 @@ impl Ses {
     /// Whether an address is on the account's suppression list, and why.
     ///
     /// # Errors
-    /// When SES does not say.
+    /// If the call fails.
     pub(crate) async fn suppression(&self, address: &str) -> Result<Option<Suppression>, AwsError> {
         let call = self.call("ses:GetSuppressedDestination");
         let answer = self.client.get_suppressed_destination().email_address(address).send().await;
@@ -179,14 +179,14 @@ fn reasons(reasons: &[SuppressionListReason]) -> Vec<String> {
     reasons.iter().map(ToString::to_string).collect()
 }
 
-// What changes SES, for an operator who said yes.
+// Changes to SES, if the operator agrees.
 
-/// Takes an address off the account's suppression list in the Region.
+/// Removes an address from the account's suppression list in the Region.
 ///
 /// # Errors
-/// When SES does not say that it did.
+/// If the call fails.
 pub(crate) async fn remove_suppression(aws: &Aws, address: &str) -> Result<(), AwsError> {
-    // SES quotes an address that is not on the list.
+    // The error message quotes an address that is not on the list.
     let action = "ses:DeleteSuppressedDestination";
     let call = Call { service: "SES", action, region: aws.region(), quotes: true };
     let answer = aws_sdk_sesv2::Client::new(aws.config())
@@ -197,10 +197,10 @@ pub(crate) async fn remove_suppression(aws: &Aws, address: &str) -> Result<(), A
     answer.map(drop).map_err(|error| call.failure(&error))
 }
 
-/// Lets the account send again in the Region.
+/// Enables sending for the account in the Region.
 ///
 /// # Errors
-/// When SES does not say that it did.
+/// If the call fails.
 pub(crate) async fn resume_sending(aws: &Aws) -> Result<(), AwsError> {
     let action = "ses:PutAccountSendingAttributes";
     let call = Call { service: "SES", action, region: aws.region(), quotes: false };

@@ -1,4 +1,4 @@
-//! SNS: what stands between the account and a phone.
+//! SNS: the settings that decide whether an SMS is delivered.
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::SmsSandboxPhoneNumberVerificationStatus;
@@ -10,7 +10,7 @@ use crate::aws::{Aws, AwsError, Call};
 /// Source: "Requesting increases to your monthly SMS spending quota for Amazon SNS", Amazon SNS developer guide.
 const DEFAULT_LIMIT: f64 = 1.0;
 
-/// How many pages of a list are read: far more than an account has.
+/// The maximum number of pages to read, far more than an account has.
 const MAX_PAGES: usize = 20;
 
 /// SNS in one Region.
@@ -19,25 +19,25 @@ pub(crate) struct Sns {
     region: String,
 }
 
-/// What the account has set for all its SMS.
+/// The account's SMS settings.
 ///
 /// Source: <https://docs.aws.amazon.com/sns/latest/api/API_SetSMSAttributes.html>
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Attributes {
-    /// US dollars that the SMS of a month may cost; then SNS takes messages and sends none.
+    /// The monthly SMS spend limit in US dollars. Above it, SNS accepts messages but sends none.
     pub(crate) monthly_spend_limit: f64,
     /// `Promotional` or `Transactional`.
     pub(crate) default_type: String,
 }
 
-/// A number that the account sends from.
+/// An origination number.
 ///
 /// Source: <https://docs.aws.amazon.com/sns/latest/api/API_PhoneNumberInformation.html>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OriginationNumber {
     /// ISO 3166-1, two letters.
     pub(crate) country: String,
-    /// `ACTIVE` when it may be used.
+    /// `ACTIVE` if it can be used.
     pub(crate) status: String,
     /// Whether it can send SMS.
     pub(crate) sms: bool,
@@ -50,14 +50,14 @@ impl Sns {
     }
 
     fn call(&self, action: &'static str) -> Call<'_> {
-        // It could quote the number in the request.
+        // The error message may quote the number in the request.
         Call { service: "SNS", action, region: &self.region, quotes: true }
     }
 
-    /// What the account has set for all its SMS.
+    /// The account's SMS settings.
     ///
     /// # Errors
-    /// When SNS does not say.
+    /// If the call fails.
     pub(crate) async fn attributes(&self) -> Result<Attributes, AwsError> {
         let call = self.call("sns:GetSMSAttributes");
         let answer = self.client.get_sms_attributes().send().await.map_err(|error| call.failure(&error))?;
@@ -70,24 +70,24 @@ impl Sns {
         })
     }
 
-    /// Whether only verified numbers are sent to.
+    /// Whether the account can send only to verified numbers.
     ///
     /// # Errors
-    /// When SNS does not say.
+    /// If the call fails.
     pub(crate) async fn in_sandbox(&self) -> Result<bool, AwsError> {
         let call = self.call("sns:GetSMSSandboxAccountStatus");
         let answer = self.client.get_sms_sandbox_account_status().send().await;
         Ok(answer.map_err(|error| call.failure(&error))?.is_in_sandbox)
     }
 
-    /// Whether a number is verified; `None` if it is not among the account's verified numbers.
+    /// Whether a number is verified; `None` if its verification has not begun.
     ///
     /// # Errors
-    /// When SNS does not say.
+    /// If the call fails.
     pub(crate) async fn verified_in_sandbox(&self, number: &str) -> Result<Option<bool>, AwsError> {
         let call = self.call("sns:ListSMSSandboxPhoneNumbers");
         let mut pages = self.client.list_sms_sandbox_phone_numbers().into_paginator().send();
-        // An account without production access verifies ten numbers at most.
+        // An account in the SMS sandbox has at most ten verified numbers.
         for _ in 0..MAX_PAGES {
             let Some(page) = pages.next().await else { break };
             let page = page.map_err(|error| call.failure(&error))?;
@@ -99,20 +99,20 @@ impl Sns {
         Ok(None)
     }
 
-    /// Whether the owner of that number answered STOP.
+    /// Whether the owner of the number replied STOP.
     ///
     /// # Errors
-    /// When SNS does not say.
+    /// If the call fails.
     pub(crate) async fn opted_out(&self, number: &str) -> Result<bool, AwsError> {
         let call = self.call("sns:CheckIfPhoneNumberIsOptedOut");
         let answer = self.client.check_if_phone_number_is_opted_out().phone_number(number).send().await;
         Ok(answer.map_err(|error| call.failure(&error))?.is_opted_out)
     }
 
-    /// The numbers that the account sends from.
+    /// The account's origination numbers.
     ///
     /// # Errors
-    /// When SNS does not say.
+    /// If the call fails.
     pub(crate) async fn origination_numbers(&self) -> Result<Vec<OriginationNumber>, AwsError> {
         let call = self.call("sns:ListOriginationNumbers");
         let mut pages = self.client.list_origination_numbers().into_paginator().send();
@@ -136,14 +136,14 @@ impl Sns {
     }
 }
 
-// What changes SNS, for an operator who said yes.
+// Changes to SNS, if the operator agrees.
 
-/// Lets SMS go to a number again that opted out. AWS allows that once in 30 days for a number.
+/// Opts a number in again. AWS allows this once in 30 days for each number.
 ///
 /// # Errors
-/// When SNS does not say that it did.
+/// If the call fails.
 pub(crate) async fn opt_in(aws: &Aws, number: &str) -> Result<(), AwsError> {
-    // SNS quotes numbers.
+    // SNS's error messages may quote numbers.
     let action = "sns:OptInPhoneNumber";
     let call = Call { service: "SNS", action, region: aws.region(), quotes: true };
     let answer =

@@ -11,16 +11,16 @@ use crate::aws::{Aws, AwsError, Call, Kind};
 
 /// For how long a received message stays hidden from other consumers, in seconds.
 ///
-/// Longer than it takes to deal with ten; a run that is killed keeps its messages hidden for that long.
+/// It is longer than handling ten messages takes. If the command is killed, its messages stay hidden for this time.
 const HIDDEN_SECONDS: i32 = 120;
 
-/// How long to wait for a message, in seconds: any wait makes SQS ask all of its servers, so that an empty answer
+/// How long to wait for a message, in seconds. With long polling, SQS queries all its servers, so an empty response
 /// means an empty queue.
 ///
 /// Source: "Amazon SQS short and long polling", Amazon SQS developer guide.
 const WAIT_SECONDS: i32 = 1;
 
-/// Messages that SQS takes or gives at once.
+/// The maximum number of messages in one call.
 const BATCH: usize = 10;
 
 /// One queue.
@@ -30,7 +30,7 @@ pub(crate) struct Queue {
     region: String,
 }
 
-/// What a queue says about itself.
+/// The attributes of a queue.
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) region: String,
@@ -41,12 +41,12 @@ pub(crate) struct Facts {
     pub(crate) hidden: u64,
 }
 
-/// A message in our hands for the next two minutes.
+/// A received message, hidden from other consumers for two minutes.
 pub(crate) struct Message {
     pub(crate) id: String,
-    /// What deletes the message or gives it back.
+    /// The receipt handle, which deletes the message or makes it visible again.
     pub(crate) receipt: String,
-    /// When Lambda put it into the queue.
+    /// When Lambda sent it to the queue.
     pub(crate) sent: Option<SystemTime>,
     /// Holds personal data.
     pub(crate) body: String,
@@ -62,10 +62,10 @@ impl Queue {
         Call { service: "SQS", action, region: &self.region, quotes: false }
     }
 
-    /// Asks the queue who it is.
+    /// Reads the attributes of the queue.
     ///
     /// # Errors
-    /// When SQS does not say.
+    /// If the call fails.
     pub(crate) async fn facts(&self) -> Result<Facts, AwsError> {
         let answer = self
             .client
@@ -79,7 +79,7 @@ impl Queue {
         let attribute = |name| answer.attributes().and_then(|attributes| attributes.get(&name));
         let arn = attribute(QueueAttributeName::QueueArn).and_then(|arn| Arn::parse(arn));
         let Some((arn, name)) = arn.and_then(|arn| Some((arn, arn.resource_of("sqs", "")?))) else {
-            return Err(AwsError::new(Kind::Other, "SQS did not give the queue's ARN"));
+            return Err(AwsError::new(Kind::Other, "SQS did not return the queue's ARN"));
         };
         let hidden = attribute(QueueAttributeName::ApproximateNumberOfMessagesNotVisible);
         Ok(Facts {
@@ -93,7 +93,7 @@ impl Queue {
     /// The approximate number of messages in the queue, visible ones and those in flight.
     ///
     /// # Errors
-    /// When SQS does not say.
+    /// If the call fails.
     pub(crate) async fn length(&self) -> Result<u64, AwsError> {
         let answer = self
             .client
@@ -110,10 +110,10 @@ impl Queue {
         Ok(visible.unwrap_or_default().saturating_add(hidden.unwrap_or_default()))
     }
 
-    /// The next messages, at most ten; none when all that is left is hidden.
+    /// The next messages, at most ten; none if the rest is hidden.
     ///
     /// # Errors
-    /// When SQS does not give them.
+    /// If the call fails.
     pub(crate) async fn receive(&self, most: usize) -> Result<Vec<Message>, AwsError> {
         self.receive_hidden(most, HIDDEN_SECONDS).await
     }
@@ -146,7 +146,7 @@ impl Queue {
     /// Deletes a message.
     ///
     /// # Errors
-    /// When SQS does not say that it did.
+    /// If the call fails.
     pub(crate) async fn delete(&self, receipt: &str) -> Result<(), AwsError> {
         self.client
             .delete_message()
@@ -158,10 +158,10 @@ impl Queue {
             .map_err(|error| self.call("sqs:DeleteMessage").failure(&error))
     }
 
-    /// Lets others receive these messages at once. One that has become visible by itself is no matter.
+    /// Makes these messages visible to other consumers. A message that is already visible is not an error.
     ///
     /// # Errors
-    /// When SQS cannot be asked: then they become visible after two minutes.
+    /// If the call fails. The messages then become visible after two minutes.
     pub(crate) async fn give_back(&self, receipts: &[String]) -> Result<(), AwsError> {
         for batch in receipts.chunks(BATCH) {
             let entries = batch.iter().enumerate().filter_map(|(number, receipt)| {
@@ -184,12 +184,12 @@ impl Queue {
     }
 }
 
-/// The questions of `doctor`.
+/// The calls of `doctor`.
 impl Queue {
-    /// At most ten messages, which stay visible to other consumers: there is nothing to give back.
+    /// At most ten messages, which stay visible to other consumers.
     ///
     /// # Errors
-    /// When SQS does not give them.
+    /// If the call fails.
     pub(crate) async fn peek(&self) -> Result<Vec<Message>, AwsError> {
         self.receive_hidden(BATCH, 0).await
     }

@@ -1,4 +1,4 @@
-//! What all findings together mean.
+//! The conclusion from all findings.
 
 use super::finding::Finding;
 use super::level::Level;
@@ -11,7 +11,7 @@ pub(super) struct AreaFindings {
     pub(super) findings: Vec<Finding>,
 }
 
-/// What all findings together mean.
+/// The conclusion from all findings.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Conclusion {
     pub(super) diagnosis: Diagnosis,
@@ -57,7 +57,7 @@ impl Conclusion {
         Self { diagnosis, causes: cause_count, warnings: warning_count, not_checked, workaround: Vec::new() }
     }
 
-    /// Whether something has to be looked at.
+    /// Whether a problem needs attention.
     pub(super) fn needs_attention(&self) -> bool {
         self.causes + self.warnings > 0
     }

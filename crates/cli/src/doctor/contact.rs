@@ -54,10 +54,10 @@ impl Contact {
     }
 }
 
-/// When a contact may be marked as verified.
+/// The condition for marking a contact as verified.
 pub(super) const OWN_CONTACT: &str = "Only if you know that the contact belongs to the user (anyone who receives the code can take over the account):";
 
-/// An attribute in words.
+/// The noun for an attribute.
 pub(super) fn attribute_in_words(attribute: &str) -> &str {
     match attribute {
         "email" => "email address",

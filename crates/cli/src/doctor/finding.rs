@@ -1,4 +1,4 @@
-//! The result of a check: what is wrong, how that was found out, and what to do.
+//! The result of a check: what is wrong, the evidence, and what to do.
 
 use serde::{Serialize, Serializer};
 
@@ -12,7 +12,7 @@ use crate::aws::AwsError;
 pub(super) struct Finding {
     pub(super) check: CheckId,
     pub(super) level: Level,
-    /// What is so, in one sentence.
+    /// The result, in one sentence.
     #[serde(rename = "sentence")]
     pub(super) summary: String,
     /// What to do.

@@ -13,7 +13,7 @@ pub(super) struct AttachedFunction<'a> {
 }
 
 impl AttachedFunction<'_> {
-    /// What the user or the operator sees if it fails.
+    /// The consequence if the function fails.
     pub(super) fn consequence(self) -> &'static str {
         match self.trigger {
             Trigger::PreSignUp => "every sign-up fails",

@@ -109,7 +109,7 @@ impl<'a> KeyFacts<'a> {
         let key = match &self.key {
             Ok(key) => key,
             Err(error) if error.kind == Kind::NotFound => {
-                // In the user pool's Region, KMS doesn't find the key of another Region.
+                // In the user pool's Region, KMS doesn't find a key in another Region.
                 let elsewhere = state::location(pool, self.configured);
                 if let Some(elsewhere) = elsewhere.filter(|found| found.level == Level::Cause) {
                     return vec![elsewhere];

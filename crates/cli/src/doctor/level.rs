@@ -6,11 +6,11 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Level {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// The check couldn't run: a permission is missing, DNS or a service doesn't answer.
+    /// The check couldn't run: a permission is missing, or DNS or a service doesn't respond.
     NotChecked,
-    /// Can keep codes from arriving, but need not.
+    /// May keep codes from arriving.
     Warning,
     /// Explains why no code arrives.
     Cause,

@@ -5,7 +5,7 @@ use crate::aws::{Aws, AwsError, Kind};
 use crate::terminal::progress::Progress;
 use pool::user_pool::UserPool;
 
-/// Which property of the user matches what the operator passed.
+/// The property of the user that matches the operator's argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MatchedBy {
     Username,

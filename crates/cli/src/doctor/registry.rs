@@ -1,4 +1,4 @@
-//! Every check of `doctor`, once: its id, what it answers, which calls it makes, and the worst level that it can report.
+//! Every check of `doctor`: its id, its question, its calls, and the worst level that it can report.
 //!
 //! `doctor --list-checks` prints this table, and the one in docs/operating.md is written from it.
 
@@ -102,13 +102,13 @@ const DESCRIBE_VERIFIED_DESTINATION_NUMBERS: Call =
 const GET_METRIC_DATA: Call = Call::new("cloudwatch", "GetMetricData");
 const FILTER_LOG_EVENTS: Call = Call::new("logs", "FilterLogEvents");
 const GET_QUEUE_ATTRIBUTES: Call = Call::new("sqs", "GetQueueAttributes");
-/// The on-failure queue lets its own role alone receive messages, and that role has the permission.
+/// Only the role of the on-failure queue can receive its messages, and that role has the permission.
 const ASSUME_ROLE: Call = Call::new("sts", "AssumeRole");
 
 /// One check, as data.
 #[derive(Debug)]
 pub(super) struct Check {
-    /// `area.question`: what `--format json` calls it.
+    /// `area.question`: its name in `--format json`.
     pub(super) name: &'static str,
     pub(super) area: Area,
     /// One line.
@@ -147,7 +147,7 @@ impl Check {
     }
 }
 
-/// Makes the enum of the ids, the list of all of them, and the way from an id to its check out of one table.
+/// Generates the enum of the ids, the list of all ids, and the mapping from an id to its check from one table.
 macro_rules! checks {
     ($($id:ident = $check:expr;)*) => {
         /// The id of a check.
@@ -245,7 +245,7 @@ checks! {
     EmailFallback = Check::new("email.fallback", Area::Email, Level::Warning,
         "Can the fallback SES route send?", &[GET_ACCOUNT, GET_EMAIL_IDENTITY, GET_CONFIGURATION_SET]);
     EmailAddress = Check::new("email.address", Area::Email, Level::Cause,
-        "Is the address one that SES accepts?", &[]);
+        "Does SES accept the format of the address?", &[]);
     EmailDenied = Check::new("email.denied", Area::Email, Level::Cause,
         "Does custom-email-sender block the address's domain?", &[GET_FUNCTION_CONFIGURATION]);
     EmailSuppressed = Check::new("email.suppressed", Area::Email, Level::Cause,

@@ -80,7 +80,7 @@ pub(super) fn blocked_domain(
         Denial::Unreadable => return None,
     };
     let entry = match denial {
-        Denial::Listed(pattern) => format!(" (entry {pattern})"),
+        Denial::Listed(pattern) => format!(", entry {pattern}"),
         Denial::Disposable | Denial::Unreadable => String::new(),
     };
     let message = channel.message();

@@ -1,4 +1,4 @@
-//! Circumstances that no single check knows turn a cause into a warning.
+//! Turns a cause into a warning in circumstances that no single check sees.
 
 use super::contact::Contact;
 use super::finding::Finding;
@@ -9,7 +9,7 @@ use super::level::Level;
 pub(super) enum Mitigation {
     /// The sender has a second SES route that works.
     Fallback,
-    /// The user's codes use another channel: which one, if any.
+    /// The user's codes use this other channel, or none.
     OtherChannel { affected: Contact, used: Option<Contact> },
     /// Cognito reports it, but a function sends the messages.
     SentByFunction,
@@ -18,7 +18,7 @@ pub(super) enum Mitigation {
 }
 
 impl Mitigation {
-    /// What the summary says about it.
+    /// The text that is added to the summary.
     fn words(self) -> Option<String> {
         Some(match self {
             Self::Fallback => "the sender uses its fallback instead".to_owned(),
@@ -32,7 +32,7 @@ impl Mitigation {
     }
 }
 
-/// A cause becomes a warning; everything else stays as it is.
+/// A cause becomes a warning. Other levels stay unchanged.
 pub(super) fn mitigate(mut finding: Finding, mitigation: Mitigation) -> Finding {
     if finding.level == Level::Cause {
         finding.level = Level::Warning;

@@ -63,7 +63,7 @@ fn uses_sms(pool: &UserPool) -> bool {
         || (pool.mfa() != "OFF" && pool.sms_configuration().is_some())
 }
 
-/// What follows from the number itself and from the settings of custom-sms-sender.
+/// The checks of the number itself and of the settings of custom-sms-sender.
 fn of_number(
     subject: &Subject<'_>,
     sender: &SmsSender<'_>,

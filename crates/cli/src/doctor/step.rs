@@ -1,4 +1,4 @@
-//! What `--fix` can run: each step is one call, and the AWS CLI command that makes the same call.
+//! The steps of `--fix`: each step is one call, with the AWS CLI command that makes the same call.
 
 use shared::arn::Arn;
 
@@ -8,7 +8,7 @@ use crate::aws::{Aws, AwsError};
 use crate::aws::{kms, ses, sns};
 use crate::terminal::shell::quote;
 
-/// One change, with everything that it needs.
+/// One change, with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// `attribute` is `email_verified` or `phone_number_verified`.
@@ -140,7 +140,7 @@ impl Step {
     /// Makes the call that the command makes.
     ///
     /// # Errors
-    /// When the call fails.
+    /// If the call fails.
     pub(super) async fn run(&self, aws: &Aws) -> Result<(), AwsError> {
         let aws = &aws.in_region(self.region());
         let pools = Pools::new(aws);

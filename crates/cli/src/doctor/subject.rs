@@ -1,4 +1,4 @@
-//! What all checks look at: the user, the user pool, the stack and its functions.
+//! The subject of all checks: the user, the user pool, the stack and its functions.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::stack::Stack;
 use crate::terminal::progress::Progress;
 use pool::user_pool::UserPool;
 
-/// Which user, in which user pool, behind which functions.
+/// The user, the user pool and the functions.
 pub(super) struct Subject<'a> {
     pub(super) aws: &'a Aws,
     /// The user as the operator named them.
@@ -27,7 +27,7 @@ pub(super) struct Subject<'a> {
     pub(super) functions: &'a BTreeMap<Trigger, Result<Configuration, AwsError>>,
     /// The app client that the operator named.
     pub(super) client_id: Option<&'a str>,
-    /// How many hours back the logs are read.
+    /// The number of hours of logs to read.
     pub(super) hours: u32,
     /// The DNS server that the operator named.
     pub(super) resolver: Option<std::net::SocketAddr>,

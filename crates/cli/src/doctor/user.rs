@@ -1,4 +1,5 @@
-//! The user and the user pool: which user is meant, what their state permits, which contact a code goes to.
+//! The user and the user pool: which user the operator means, what the user's status allows, and which contact a code
+//! goes to.
 
 mod identity;
 pub(super) mod state;

@@ -18,19 +18,19 @@ use crate::terminal::output::plain;
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "result", content = "detail", rename_all = "lowercase")]
 pub(super) enum SmokeResult {
-    /// Proved, with a remark.
+    /// Passed, with a remark.
     Ok(String),
-    /// Disproved: the cause, with the remedy where there is one.
+    /// Failed: the cause, with the remedy if there is one.
     Failed(String),
-    /// Not proved, because AWS could not be asked.
+    /// Not checked, because a call to AWS failed.
     Unknown(String),
 }
 
-/// A cause that was just named is not named again.
+/// Shortens a cause that was just shown.
 pub(super) fn once(last: &mut Option<String>, result: SmokeResult) -> SmokeResult {
     match result {
         SmokeResult::Failed(cause) if last.as_ref() == Some(&cause) => {
-            SmokeResult::Failed("the same".to_owned())
+            SmokeResult::Failed("the same cause".to_owned())
         }
         SmokeResult::Failed(cause) => {
             *last = Some(cause.clone());
@@ -40,8 +40,8 @@ pub(super) fn once(last: &mut Option<String>, result: SmokeResult) -> SmokeResul
     }
 }
 
-/// Whether pre-sign-up decides as `expected`: the decision that its settings make, with the sentence for those who are
-/// refused.
+/// Whether pre-sign-up decides as `expected`: the decision of its settings, with the error message for rejected
+/// users.
 pub(super) fn sign_up(response: &InvocationResponse, expected: Option<(Decision, &str)>) -> SmokeResult {
     let event: Value = serde_json::from_str(&response.payload).unwrap_or_default();
     let flag = |name: &str| event.pointer(&format!("/response/{name}")) == Some(&Value::Bool(true));
@@ -49,13 +49,13 @@ pub(super) fn sign_up(response: &InvocationResponse, expected: Option<(Decision,
         Some(failure) if failure.error_type == ErrorType::SignUpRefused.name() => "refused",
         Some(failure) => return SmokeResult::Failed(failure.to_string()),
         None if event.get("request").is_none() => {
-            return SmokeResult::Failed("the answer is not the event".to_owned());
+            return SmokeResult::Failed("the function did not return the event".to_owned());
         }
         None => match (flag("autoConfirmUser"), flag("autoVerifyEmail")) {
             (true, true) => "confirmed",
-            (false, false) => "passed on",
+            (false, false) => "unchanged",
             _ => {
-                let cause = "it confirms without verifying, or the other way round: Cognito refuses that";
+                let cause = "it set only one of autoConfirmUser and autoVerifyEmail";
                 return SmokeResult::Failed(cause.to_owned());
             }
         },
@@ -63,25 +63,27 @@ pub(super) fn sign_up(response: &InvocationResponse, expected: Option<(Decision,
     let Some((decision, refusal)) = expected else { return SmokeResult::Ok(happened.to_owned()) };
     let wanted = match decision {
         Decision::Confirm { .. } => "confirmed",
-        Decision::PassThrough(_) => "passed on",
+        Decision::PassThrough(_) => "unchanged",
         Decision::Refuse(_) => "refused",
     };
     if wanted != happened {
-        let cause = format!("{happened}, but by its settings it is {wanted}: is another version deployed?");
+        let cause = format!(
+            "{happened}, but its settings require: {wanted}. Check that the deployed version matches this one"
+        );
         return SmokeResult::Failed(cause);
     }
     if response.function_error.as_ref().is_some_and(|failure| failure.error_message != refusal) {
-        return SmokeResult::Failed("refused, but not with the sentence of REFUSAL_MESSAGE".to_owned());
+        return SmokeResult::Failed("refused, but the error message is not REFUSAL_MESSAGE".to_owned());
     }
     SmokeResult::Ok(decision.explain().to_owned())
 }
 
-/// What is checked in a field of custom-message's response, beside Cognito's own rules.
+/// What is checked in a field of custom-message's response, besides Cognito's own rules.
 struct FieldCheck {
     field: MessageField,
     name: &'static str,
     channel: &'static str,
-    /// The members of the request one of whose values must be in the text.
+    /// The text must contain the value of one of these members of the request.
     placeholders: &'static [&'static str],
 }
 
@@ -101,7 +103,7 @@ const FIELDS: [FieldCheck; 3] = [
     },
 ];
 
-/// Whether Cognito would accept what custom-message answered. `channels` is its setting `CUSTOM_MESSAGE_CHANNELS`.
+/// Whether Cognito would accept custom-message's response. `channels` is its setting `CUSTOM_MESSAGE_CHANNELS`.
 pub(super) fn custom_message(
     event: &Value,
     response: &InvocationResponse,
@@ -117,8 +119,10 @@ pub(super) fn custom_message(
         let text = written.pointer(&format!("/response/{member}")).and_then(Value::as_str);
         let Some(text) = text else {
             if channels.is_some_and(|channels| channels.contains(channel)) {
-                let why = complaint(&response.log).unwrap_or_else(|| "the reason is in its log".to_owned());
-                return SmokeResult::Failed(format!("it leaves {member} to Cognito: {why}"));
+                let why = complaint(&response.log).unwrap_or_else(|| "see its log for the reason".to_owned());
+                return SmokeResult::Failed(format!(
+                    "it did not set {member}, so Cognito sends its own text: {why}"
+                ));
             }
             continue;
         };
@@ -130,23 +134,25 @@ pub(super) fn custom_message(
             mark.is_some_and(|mark| text.contains(mark))
         };
         if !placeholders.is_empty() && !placeholders.iter().any(holds) {
-            return SmokeResult::Failed(format!("{member} has no place for the code"));
+            return SmokeResult::Failed(format!("{member} has no placeholder for the code"));
         }
         facts.push(format!("{name} {}", text.chars().count()));
     }
     match complaint(&response.log) {
         Some(problem) => SmokeResult::Failed(problem),
-        None if facts.is_empty() => SmokeResult::Ok("left to Cognito, as its settings say".to_owned()),
+        None if facts.is_empty() => {
+            SmokeResult::Ok("Cognito sends its own text, as its settings require".to_owned())
+        }
         None => SmokeResult::Ok(format!("{} characters", facts.join(", "))),
     }
 }
 
-/// The fields of a function's log line that are read here.
+/// The fields of a log entry that are read here.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Line {
     level: String,
-    /// A sentence for people, which is shown and not compared.
+    /// A sentence for people. It is shown, and not compared.
     message: String,
     outcome: Option<String>,
     #[serde(rename = "outcome.reason")]
@@ -159,33 +165,35 @@ fn lines(log: &str) -> impl Iterator<Item = Line> {
     log.lines().filter_map(|line| serde_json::from_str(line).ok())
 }
 
-/// What the function itself complains about in the end of its log.
+/// The error in the end of the function's log.
 fn complaint(log: &str) -> Option<String> {
     let line = lines(log).find(|line| line.level == "ERROR")?;
     Some(plain(&line.problems.unwrap_or(line.message)))
 }
 
-/// Whether a dry run would send the message that the event asks for.
+/// Whether a dry run would send the message that the event requests.
 pub(super) fn dry_run(response: &InvocationResponse, message: MessageKind, locale: Locale) -> SmokeResult {
     if let Some(failure) = &response.function_error {
         return SmokeResult::Failed(failure.to_string());
     }
     let Some(found) = read_answer(&response.payload) else {
-        return SmokeResult::Failed("the answer is not that of a dry run".to_owned());
+        return SmokeResult::Failed("the function did not return the result of a dry run".to_owned());
     };
     if !found.would_send {
-        let reason = plain(found.reason.as_deref().unwrap_or("it does not say why"));
+        let reason = plain(found.reason.as_deref().unwrap_or("no reason given"));
         return SmokeResult::Failed(match found.error_type {
             Some(error_type) => format!("{}: {reason}", plain(&error_type)),
             None => reason,
         });
     }
     if let Some(problem) = found.template_problems.first() {
-        return SmokeResult::Failed(format!("{}; the built-in text stands in", plain(problem)));
+        return SmokeResult::Failed(format!("{}, so the built-in template is used", plain(problem)));
     }
     if found.message_kind.as_deref() != Some(message.name()) || found.locale.as_deref() != Some(locale.tag())
     {
-        return SmokeResult::Failed("another message was written than the one asked for".to_owned());
+        return SmokeResult::Failed(
+            "the function rendered another message than the requested one".to_owned(),
+        );
     }
     let origin = if found.overridden == Some(true) { ", template override" } else { "" };
     SmokeResult::Ok(match found.message {
@@ -195,18 +203,18 @@ pub(super) fn dry_run(response: &InvocationResponse, message: MessageKind, local
     })
 }
 
-/// Whether a code of another pool was refused.
+/// Whether the code for another user pool was rejected.
 pub(super) fn foreign_code(response: &InvocationResponse) -> SmokeResult {
     match read_answer(&response.payload) {
         Some(found) if found.error_type.as_deref() == Some(ErrorType::DecryptionFailed.name()) => {
             SmokeResult::Ok(String::new())
         }
         Some(found) if found.would_send => SmokeResult::Failed("it would have been sent".to_owned()),
-        _ => SmokeResult::Unknown("the code was not looked at".to_owned()),
+        _ => SmokeResult::Unknown("the function did not decrypt the code".to_owned()),
     }
 }
 
-/// Whether the email went out. Only the log tells.
+/// Whether SES accepted the email. Only the log shows it.
 pub(super) fn sent(response: &InvocationResponse) -> SmokeResult {
     if let Some(failure) = &response.function_error {
         return SmokeResult::Failed(failure.to_string());
@@ -217,18 +225,19 @@ pub(super) fn sent(response: &InvocationResponse) -> SmokeResult {
             SmokeResult::Ok("SES accepted it".to_owned())
         }
         Some((_, line)) => SmokeResult::Failed(plain(&line.outcome_reason.unwrap_or(line.message))),
-        None => SmokeResult::Unknown("the end of the log does not contain the outcome".to_owned()),
+        None => SmokeResult::Unknown("the end of the function's log does not contain the outcome".to_owned()),
     }
 }
 
-/// Whether the account may send by SES.
+/// Whether the account can send through SES.
 pub(super) async fn account(ses: &Ses) -> SmokeResult {
     match ses.account().await {
         Ok(account) if !account.sending => SmokeResult::Failed(
-            "sending is paused for the account: the account dashboard of SES's console says why".to_owned(),
+            "sending is paused for the account: see the account dashboard of the SES console for the reason"
+                .to_owned(),
         ),
         Ok(account) if !account.production => SmokeResult::Ok(
-            "but only to verified recipients, because the account has no production access: request it from AWS"
+            "only to verified recipients, because the account has no production access: request it from AWS"
                 .to_owned(),
         ),
         Ok(_) => SmokeResult::Ok(String::new()),
@@ -236,7 +245,7 @@ pub(super) async fn account(ses: &Ses) -> SmokeResult {
     }
 }
 
-/// Whether the address, its domain or one above that is verified: SES takes any of them.
+/// Whether the address, its domain or a parent domain is a verified identity. SES accepts any of them.
 ///
 /// Source: "Verified identities in Amazon SES", Amazon SES developer guide.
 pub(super) async fn identity(ses: &Ses, from: &str, region: &str) -> SmokeResult {
@@ -258,7 +267,8 @@ pub(super) async fn identity(ses: &Ses, from: &str, region: &str) -> SmokeResult
     }
     SmokeResult::Failed(match pending {
         Some(what) => format!(
-            "{what} is not verified for sending yet: publish the DNS records, or follow the link, that SES gave you"
+            "{what} is not verified for sending yet: publish the DNS records, or open the link, that you got \
+             from SES"
         ),
         None => format!(
             "neither the address of FROM_ADDRESS nor its domain is an identity in {region}: verify the domain with \
@@ -268,16 +278,16 @@ pub(super) async fn identity(ses: &Ses, from: &str, region: &str) -> SmokeResult
     })
 }
 
-/// Whether messages may be sent through a configuration set.
+/// Whether sending is enabled for a configuration set.
 pub(super) async fn configuration_set(ses: &Ses, name: &str, region: &str) -> SmokeResult {
     match ses.configuration_set(name).await {
         Ok(Some(found)) if found.sending => SmokeResult::Ok(String::new()),
         Ok(Some(_)) => SmokeResult::Failed(format!(
-            "sending through it is switched off: `aws sesv2 put-configuration-set-sending-options --region {region} \
-             --configuration-set-name {name} --sending-enabled`",
+            "sending is off for it; to turn it on, run `aws sesv2 put-configuration-set-sending-options \
+             --region {region} --configuration-set-name {name} --sending-enabled`",
             name = plain(name)
         )),
-        Ok(None) => SmokeResult::Failed(format!("there is none of that name in {region}")),
+        Ok(None) => SmokeResult::Failed(format!("no configuration set with this name exists in {region}")),
         Err(error) => SmokeResult::Unknown(error.to_string()),
     }
 }
@@ -297,7 +307,7 @@ mod tests {
             SmokeResult::Failed(cause) => cause,
             other => panic!("{other:?}"),
         };
-        assert_eq!([say("a"), say("a"), say("b"), say("a")], ["a", "the same", "b", "a"]);
+        assert_eq!([say("a"), say("a"), say("b"), say("a")], ["a", "the same cause", "b", "a"]);
     }
 
     #[track_caller]
@@ -325,14 +335,18 @@ mod tests {
         check_message(
             r#"{"emailSubject":"a","emailMessage":"no code"}"#,
             "",
-            &failed("emailMessage has no place for the code"),
+            &failed("emailMessage has no placeholder for the code"),
         );
         check_message(
             &format!(r#"{{"emailSubject":"{long}","emailMessage":"{{####}}"}}"#),
             "",
             &failed("emailSubject has 141 characters, but Cognito accepts 1 to 140"),
         );
-        check_message("null", "", &failed("it leaves emailSubject to Cognito: the reason is in its log"));
+        check_message(
+            "null",
+            "",
+            &failed("it did not set emailSubject, so Cognito sends its own text: see its log for the reason"),
+        );
         check_message(
             r#"{"emailSubject":"a","emailMessage":"{####}"}"#,
             r#"{"level":"ERROR","message":"wrote the texts","message.problems":"template `x` is broken"}"#,

@@ -1,4 +1,4 @@
-//! Asks AWS, side by side.
+//! The calls to AWS, made concurrently.
 
 use std::io::{IsTerminal as _, Write};
 
@@ -13,31 +13,31 @@ use crate::aws::sqs::Queue;
 use crate::aws::{Aws, AwsError};
 use crate::stack::{SmsService, Stack};
 
-/// The responses of AWS. `None` if there was no reason to ask.
+/// The results of all calls. A value that the deployment doesn't have is `None`.
 #[derive(Debug)]
 pub(super) struct AwsResponses {
     /// The points of each counter, in the order of [`counter::all_series`].
     pub(super) counted: Result<Vec<Vec<Point>>, AwsError>,
     pub(super) failed_events: Option<Result<u64, AwsError>>,
-    /// Seconds; no age where CloudWatch has none.
+    /// Seconds; `None` if CloudWatch has no data.
     pub(super) oldest: Option<Result<Option<u64>, AwsError>>,
     pub(super) unconfirmed: Option<Result<u64, AwsError>>,
     pub(super) ses: Option<Result<ses::Account, AwsError>>,
-    /// US dollars; none where CloudWatch has no number for the month.
+    /// US dollars; `None` if CloudWatch has no data for this month.
     pub(super) spent: Option<Result<Option<f64>, AwsError>>,
     pub(super) limit: Option<Result<Limit, AwsError>>,
     pub(super) alarms: Result<Vec<Alarm>, AwsError>,
 }
 
-/// US dollars that the SMS of a month may cost.
+/// The monthly SMS spend limit in US dollars.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Limit {
     pub(super) usd: f64,
-    /// To which the account itself may raise it, where that is told.
+    /// The highest limit that the account can set itself, if known.
     pub(super) most: Option<i64>,
 }
 
-/// Asks for everything at once; what fails keeps nothing else from being asked. Counts the unconfirmed users of `pool`.
+/// Makes all calls concurrently. If one fails, the others still count. Counts the unconfirmed users of `pool`.
 pub(super) async fn ask(aws: &Aws, stack: &Stack, pool: Option<&str>, window: Window) -> AwsResponses {
     let cloudwatch = CloudWatch::new(aws);
     let (counted, alarms) = (counter::all_series(stack), format!("{}-", stack.name()));
@@ -71,7 +71,7 @@ async fn maybe<T, U>(
     }
 }
 
-/// How long the oldest event has been in the queue, as of the last minutes.
+/// The age of the oldest event in the queue, within the last minutes.
 async fn oldest(cloudwatch: &CloudWatch, queue: &str, now: u64) -> Result<Option<u64>, AwsError> {
     // Source: "Available CloudWatch metrics for Amazon SQS", Amazon SQS developer guide.
     let age = Series {
@@ -85,7 +85,7 @@ async fn oldest(cloudwatch: &CloudWatch, queue: &str, now: u64) -> Result<Option
     Ok(newest(&cloudwatch.points(&[age], span).await?).map(counter::whole))
 }
 
-/// US dollars that the SMS of the month have cost.
+/// This month's SMS spend in US dollars.
 async fn spent(cloudwatch: &CloudWatch, sms: SmsService, now: u64) -> Result<Option<f64>, AwsError> {
     let (namespace, metric) = match sms {
         // Source: "Monitoring Amazon SNS topics using CloudWatch", Amazon SNS developer guide.
@@ -116,7 +116,7 @@ async fn limit(aws: &Aws, sms: SmsService) -> Result<Limit, AwsError> {
     }
 }
 
-/// How far the count has got, on one line of a terminal that is overwritten.
+/// The progress of the count, on one line of a terminal.
 struct Progress<W> {
     to: W,
     terminal: bool,
@@ -131,7 +131,7 @@ impl<W: Write> Progress<W> {
     fn show(&mut self, seen: u64) {
         if self.terminal {
             self.shown = true;
-            // There is nowhere left to say that standard error is gone.
+            // If standard error is closed, there is nowhere to report it.
             let _ = write!(self.to, "\rreading unconfirmed users: {seen}");
             let _ = self.to.flush();
         }

@@ -1,20 +1,20 @@
-//! A small chart: one row for each kind of message, some columns for each hour.
+//! A small chart: one row for each counter, one or more columns for each hour.
 
 use super::clock::{self, HOUR};
 
-/// Columns that the names of the rows take.
+/// Width of the row names, in columns.
 const NAMES: usize = 8;
-/// Columns that the hours take: one for each of the 72 that may be asked for, three for each of 24.
+/// Width of all hours in columns: one for each of 72 hours, three for each of 24.
 const HOURS: usize = 72;
 const WIDEST: usize = 3;
 
-/// From none to the most.
+/// From zero to the maximum.
 const BLOCKS: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const ASCII: [char; 9] = ['.', ':', '-', '=', '+', '*', '#', '%', '@'];
 
-/// Draws rows of numbers, one for each hour from `start` on, and the hours below: at most 80 columns wide.
+/// Draws rows of numbers, one number for each hour since `start`, and the hours below: at most 80 columns wide.
 ///
-/// Each row has its own scale, because three failures matter beside a thousand messages.
+/// Each row has its own scale, because three failures matter even if a thousand messages were sent.
 pub(super) fn chart(rows: &[(&str, Vec<u64>)], start: u64, ascii: bool) -> Vec<String> {
     let hours = rows.iter().map(|(_, values)| values.len()).max().unwrap_or_default().min(HOURS);
     let columns = HOURS.checked_div(hours).unwrap_or(1).min(WIDEST);
@@ -35,7 +35,7 @@ fn row(name: &str, values: &[u64], columns: usize, ascii: bool) -> String {
     line
 }
 
-/// Eighths of the most, so that nothing but nothing is 0.
+/// In eighths of the maximum, so that only 0 is shown as 0.
 fn level(value: u64, most: u64) -> usize {
     let eighths = (u128::from(value) * 8).div_ceil(u128::from(most.max(1)));
     usize::try_from(eighths).unwrap_or_default().min(8)

@@ -3,10 +3,10 @@
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-/// Seconds of an hour.
+/// Seconds in an hour.
 pub(super) const HOUR: u64 = 3600;
 
-/// Which hours are looked at, in seconds since 1970.
+/// The time range, in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) start: u64,
@@ -34,14 +34,14 @@ impl Window {
 /// Reads `2026-11-22T12:00:00Z`.
 ///
 /// # Errors
-/// When it is no such time, or one before 1970.
+/// If it is not such a time, or is before 1970.
 pub(super) fn parse(text: &str) -> Result<u64, String> {
     let time = DateTime::from_str(text, Format::DateTime).ok();
     let time = time.and_then(|time| u64::try_from(time.secs()).ok());
-    time.ok_or_else(|| "this is not a time in UTC such as 2026-11-22T12:00:00Z".to_owned())
+    time.ok_or_else(|| "must be a time in UTC such as 2026-11-22T12:00:00Z".to_owned())
 }
 
-/// `2026-11-22T12:00:00Z`; nothing for a time after the year 9999.
+/// `2026-11-22T12:00:00Z`; empty after the year 9999.
 pub(super) fn stamp(time: u64) -> String {
     let time = i64::try_from(time).ok().and_then(|time| DateTime::from_secs(time).fmt(Format::DateTime).ok());
     time.unwrap_or_default()
@@ -62,7 +62,7 @@ pub(super) fn hour(time: u64) -> u64 {
     time / HOUR % 24
 }
 
-/// When the month began.
+/// The beginning of the month.
 pub(super) fn month(time: u64) -> u64 {
     let first = stamp(time).get(..8).map(|month| format!("{month}01T00:00:00Z"));
     first.and_then(|first| parse(&first).ok()).unwrap_or_default()

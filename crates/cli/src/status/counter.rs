@@ -6,19 +6,19 @@ use shared::trigger::Trigger;
 use crate::aws::cloudwatch::{Series, Statistic};
 use crate::stack::Stack;
 
-/// Whether the function of a trigger counts this.
+/// Whether the function of a trigger counts this metric.
 pub(super) fn is_counted_by(trigger: Trigger, metric: Metric) -> bool {
     metric.counted_by().contains(&trigger)
 }
 
-/// A number of a function.
+/// A counter of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counter {
-    /// The function counts it, under the stack's name.
+    /// The function's own metric, in the namespace with the stack's name.
     Own(Metric),
-    /// Lambda counts the invocations that failed.
+    /// Lambda's count of failed invocations.
     Errors,
-    /// Lambda counts the invocations that it throttled.
+    /// Lambda's count of throttled invocations.
     Throttles,
 }
 
@@ -42,14 +42,14 @@ impl From<Metric> for Counter {
     }
 }
 
-/// What a trigger's function counts, then what Lambda counts under the function's name, if that is known.
+/// The own counters of a trigger's function, then Lambda's, if the function's name is known.
 pub(super) fn counters(stack: &Stack, trigger: Trigger) -> Vec<Counter> {
     let of_lambda = stack.function_name(trigger).into_iter().flat_map(|_| Counter::OF_LAMBDA);
     let counted = Metric::of(trigger).filter(|metric| metric.unit() == Unit::Count);
     counted.map(Counter::Own).chain(of_lambda).collect()
 }
 
-/// Everything that is counted, function after function, in the order of [`counters`].
+/// All counters of all functions, in the order of [`counters`].
 pub(super) fn all_series(stack: &Stack) -> Vec<Series> {
     let of =
         |trigger| counters(stack, trigger).into_iter().map(move |counter| series(stack, trigger, counter));

@@ -1,4 +1,4 @@
-//! What has to be looked at, and the command to begin with.
+//! Problems that need attention, and the command to start with.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::terminal::output::plain;
 use crate::terminal::shell::quote;
 use crate::terminal::words::{count, duration};
 
-/// Of a limit, from which it is worth a word: time is left to have it raised.
+/// The share of a limit from which it is reported, so that there is time to raise the limit.
 const NEARLY: f64 = 0.8;
 
 /// Commands for the same account and Region.
@@ -29,7 +29,7 @@ impl Shell {
         Self { profile: common.profile.clone(), region: common.region.clone() }
     }
 
-    /// The command with what chose account and Region on this command line.
+    /// The command with this command line's profile and Region.
     fn command(&self, command: &str) -> String {
         self.command_in(command, self.region.as_deref())
     }
@@ -41,7 +41,7 @@ impl Shell {
         format!("{command}{}{}", option("profile", self.profile.as_deref()), option("region", region))
     }
 
-    /// The matching lines of a log group from the beginning of the window on.
+    /// The matching entries of a log group since the start of the time range.
     fn log(&self, group: &str, pattern: &str, start: u64) -> String {
         self.command(&format!(
             "aws logs filter-log-events --log-group-name {} --start-time {start}000 --filter-pattern {}",
@@ -50,7 +50,7 @@ impl Shell {
         ))
     }
 
-    /// The lines of a function's log that report an error.
+    /// The errors in a function's log.
     fn errors(&self, trigger: Trigger, status: &StackStatus) -> String {
         self.log(&trigger.log_group(&status.stack), r#"{ $.level = "ERROR" }"#, status.start)
     }
@@ -60,7 +60,7 @@ impl Shell {
     }
 }
 
-/// Everything that has to be looked at; what the same command shows stands together.
+/// All problems. Those with the same command are grouped.
 pub(super) fn looks(status: &StackStatus, stack: &Stack, shell: &Shell) -> Vec<Look> {
     let mut looks = Vec::new();
     looks.extend(failed_events(status, shell));
@@ -90,22 +90,26 @@ fn failed_events(status: &StackStatus, shell: &Shell) -> Option<Look> {
     })
 }
 
-/// What the functions and Lambda counted that does not pass by itself.
+/// Counted failures that don't resolve themselves.
 fn failures(status: &StackStatus, stack: &Stack, trigger: Trigger, shell: &Shell) -> Vec<Look> {
     let name = trigger.package();
     let log = || shell.errors(trigger, status);
     let counted = |counter: Counter| Some(status.total(trigger, counter)).filter(|number| *number > 0);
     let configuration = counted(Metric::FailedConfiguration.into()).map(|number| Look {
-        what: format!("{name} failed {} for a reason that no retry fixes", count(number, "time")),
+        what: format!(
+            "{name} failed {} because of its configuration or permissions, which no retry fixes",
+            count(number, "time")
+        ),
         command: log(),
     });
     let malformed = counted(Metric::FailedMalformed.into()).map(|number| Look {
-        what: format!("{name} could not read {}", count(number, "event")),
+        what: format!("{name} got {} that it could not read", count(number, "event")),
         command: log(),
     });
-    // Of the others an error is nothing new: a refused sign-up, or a failure that is counted above or passes.
+    // For the other functions, errors are expected: a refused sign-up, or a failure that is counted above or
+    // temporary.
     let errors = counted(Counter::Errors).filter(|_| trigger == Trigger::CustomMessage).map(|number| Look {
-        what: format!("{name} failed {}, which it never should", count(number, "time")),
+        what: format!("{name} failed {}, although it should never fail", count(number, "time")),
         command: log(),
     });
     let throttles =
@@ -124,17 +128,20 @@ fn of_ses(status: &StackStatus, mail: &Mail, shell: &Shell) -> Vec<Look> {
     let command = |command: &str| shell.command_in(command, elsewhere.or(shell.region.as_deref()));
     let standing = match mail.standing.as_deref() {
         Some("PROBATION") => Some("SES has put the account under review"),
-        Some("SHUTDOWN") => Some("SES has stopped the account's sending"),
+        Some("SHUTDOWN") => Some("SES has stopped sending for the account"),
         _ => None,
     };
     let standing =
         standing.map(|what| Look { what: what.to_owned(), command: command("aws sesv2 get-account") });
     let paused = (!mail.sending_enabled && mail.standing.as_deref() != Some("SHUTDOWN")).then(|| Look {
-        what: "the account's sending is paused".to_owned(),
+        what: "sending through SES is paused for the account".to_owned(),
         command: command("aws sesv2 put-account-sending-attributes --sending-enabled"),
     });
     let quota = mail.quota.filter(|quota| nearly_all(mail.sent, *quota)).map(|quota| Look {
-        what: format!("{} of the {quota} emails that SES accepts in 24 hours are sent", mail.sent),
+        what: format!(
+            "the account has sent {} of the {quota} emails of its SES sending quota for 24 hours",
+            mail.sent
+        ),
         command: command(&if mail.sandbox {
             // Without production access, only production access raises the quota.
             "aws sesv2 put-account-details --production-access-enabled --mail-type TRANSACTIONAL --website-url URL"
@@ -166,8 +173,8 @@ fn of_sms(spend: &SmsSpend, shell: &Shell) -> Option<Look> {
         (SmsService::EndUserMessaging, None) => "aws pinpoint-sms-voice-v2 describe-spend-limits".to_owned(),
     };
     let what = format!(
-        "SMS have cost {cost:.2} of the {limit:.2} US dollars of this month, beyond which none is sent; raise the \
-         limit as far as AWS allows the account"
+        "this month's SMS have cost {cost:.2} of the SMS spend limit of {limit:.2} US dollars; no SMS is sent \
+         above the limit, so raise it"
     );
     Some(Look { what, command: shell.command(&command) })
 }
@@ -201,7 +208,7 @@ fn of_alarm(status: &StackStatus, active: &ActiveAlarm, stack: &Stack, shell: &S
     Look { what: format!("alarm {id}{since}{colon}{says}"), command }
 }
 
-/// How the logical IDs of a function's alarms begin.
+/// The beginnings of the logical IDs of a function's alarms.
 fn alarm_prefixes(trigger: Trigger) -> &'static [&'static str] {
     match trigger {
         Trigger::PreSignUp => &["PreSignUp"],

@@ -1,4 +1,4 @@
-//! What the responses come to, as a document and as text.
+//! The result, as text and as a JSON document.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::terminal::output::{Output, Tone};
 use crate::terminal::table::{self, table};
 use crate::terminal::words::{count, duration};
 
-/// The last day. What is `None` was not asked for, or is among `not_known`.
+/// The shown time range. A value of `None` was not requested, or is among `not_known`.
 #[derive(Serialize)]
 pub(super) struct StackStatus {
     pub(super) stack: String,
@@ -41,18 +41,18 @@ pub(super) struct StackStatus {
     /// Is empty until [`looks`](super::look::looks) reads the rest.
     pub(super) look_at: Vec<Look>,
     pub(super) not_known: Vec<Unknown>,
-    /// Why nothing at all is known, if that is so.
+    /// The error, if all calls failed.
     #[serde(skip)]
     pub(super) nothing: Option<AwsError>,
 }
 
-/// What one function counted, and Lambda about it.
+/// The counters of one function, its own and Lambda's.
 #[derive(Serialize)]
 struct Counts {
     #[serde(skip)]
     trigger: Trigger,
     function: &'static str,
-    /// In Lambda; none if the stack could not be described.
+    /// Its name in Lambda; `None` if the stack could not be described.
     name: Option<String>,
     totals: BTreeMap<&'static str, u64>,
     /// From `from` on, for every metric that is not zero throughout.
@@ -65,19 +65,19 @@ pub(super) struct FailedEvents {
     pub(super) oldest_seconds: Option<u64>,
 }
 
-/// What SES sent, and may send, in 24 hours.
+/// The emails that SES sent in 24 hours, and the quota.
 #[derive(Serialize)]
 pub(super) struct Mail {
     pub(super) region: String,
     pub(super) sent: u64,
-    /// None: as many as one likes.
+    /// `None`: no limit.
     pub(super) quota: Option<u64>,
     pub(super) sending_enabled: bool,
     pub(super) sandbox: bool,
     pub(super) standing: Option<String>,
 }
 
-/// What the SMS of the month have cost, and may cost.
+/// This month's SMS spend, and the limit.
 #[derive(Serialize)]
 pub(super) struct SmsSpend {
     #[serde(skip)]
@@ -85,10 +85,10 @@ pub(super) struct SmsSpend {
     service: &'static str,
     pub(super) spent_usd: Option<f64>,
     pub(super) limit_usd: Option<f64>,
-    /// To which the account itself may raise the limit.
+    /// The highest limit that the account can set itself.
     #[serde(skip)]
     pub(super) most_usd: Option<i64>,
-    /// Whether CloudWatch answered that it has no number.
+    /// Whether CloudWatch has no data.
     #[serde(skip)]
     unreported: bool,
 }
@@ -109,31 +109,31 @@ impl Serialize for ActiveAlarm {
     }
 }
 
-/// One finding, and the command to begin with.
+/// A problem, and the command to start with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Look {
     pub(super) what: String,
     pub(super) command: String,
 }
 
-/// What could not be asked for.
+/// Values that are not known.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Unknown {
     pub(super) what: Vec<&'static str>,
     pub(super) why: String,
 }
 
-/// Counters of the senders, as they are shown.
+/// The counters of the senders, with their labels.
 const MESSAGES: [(&str, Metric); 11] = [
     ("sent", Metric::Sent),
     ("duplicates avoided", Metric::Duplicate),
     ("expired", Metric::Expired),
     ("blocked by the configuration", Metric::Blocked),
-    ("blocked as SMS pumping", Metric::PumpingBlocked),
-    ("refused: recipient at fault", Metric::RecipientFault),
-    ("failed, tried again", Metric::FailedTransient),
+    ("blocked by an SMS limit", Metric::PumpingBlocked),
+    ("rejected recipient", Metric::RecipientFault),
+    ("failed, temporary", Metric::FailedTransient),
     ("failed, configuration", Metric::FailedConfiguration),
-    ("failed, outcome not known", Metric::FailedAmbiguous),
+    ("failed, outcome unknown", Metric::FailedAmbiguous),
     ("failed, malformed event", Metric::FailedMalformed),
     ("sent by the fallback", Metric::FallbackUsed),
 ];
@@ -141,21 +141,21 @@ const MESSAGES: [(&str, Metric); 11] = [
 /// Counters of the senders that are shown only if they are not zero.
 const RARE: [(&str, Metric); 4] = [
     ("nothing to send", Metric::NothingToSend),
-    ("another invocation at work", Metric::InProgress),
+    ("already in progress", Metric::InProgress),
     ("may arrive twice", Metric::TakenOver),
     ("without a delivery record", Metric::RecordUnavailable),
 ];
 
 const SIGN_UPS: [(&str, Metric); 3] = [
     ("confirmed without a code", Metric::SignUpConfirmed),
-    ("passed on", Metric::SignUpPassedOn),
+    ("continued with a code", Metric::SignUpPassedOn),
     ("refused", Metric::SignUpRefused),
 ];
 
 const BY_COGNITO: [(&str, Metric); 2] =
-    [("with our text", Metric::MessageWritten), ("with its own", Metric::MessageLeft)];
+    [("with the stack's text", Metric::MessageWritten), ("with Cognito's own text", Metric::MessageLeft)];
 
-/// What the chart shows as failed.
+/// The counters that the chart shows as failed.
 const FAILED: [Metric; 4] =
     [Metric::FailedTransient, Metric::FailedConfiguration, Metric::FailedAmbiguous, Metric::FailedMalformed];
 
@@ -170,8 +170,8 @@ impl StackStatus {
         let asked_for_users = responses.unconfirmed.is_some();
         let unconfirmed_users = unknown.asked("unconfirmed users", responses.unconfirmed);
         let mail = unknown.asked("emails in 24 hours", responses.ses);
-        let spent = unknown.asked("cost of this month's SMS", responses.spent);
-        let limit = unknown.asked("limit on the cost of SMS", responses.limit);
+        let spent = unknown.asked("this month's SMS spend", responses.spent);
+        let limit = unknown.asked("SMS spend limit", responses.limit);
         let alarms = unknown.known("alarms", responses.alarms);
         Self {
             stack: stack.name().to_owned(),
@@ -202,7 +202,7 @@ impl StackStatus {
         }
     }
 
-    /// How often that happened; never, where that is not known.
+    /// The total of a counter; 0 if it is not known.
     pub(super) fn total(&self, trigger: Trigger, counter: impl Into<Counter>) -> u64 {
         let name = counter.into().name();
         self.counts(trigger).and_then(|counts| counts.totals.get(name)).copied().unwrap_or_default()
@@ -212,7 +212,7 @@ impl StackStatus {
         self.functions.iter().flatten().find(|counts| counts.trigger == trigger)
     }
 
-    /// Hour for hour, all these of all these.
+    /// The sum of these counters of these functions, for each hour.
     fn hourly(&self, triggers: &[Trigger], metrics: &[Metric]) -> Vec<u64> {
         let mut sums = vec![0_u64; self.hours];
         let counts = triggers.iter().filter_map(|trigger| self.counts(*trigger));
@@ -226,7 +226,7 @@ impl StackStatus {
         sums
     }
 
-    /// For people.
+    /// Shows the result as text.
     ///
     /// # Errors
     /// When standard output is gone.
@@ -254,7 +254,7 @@ impl StackStatus {
         ]
     }
 
-    /// The tables and the chart, where there are numbers for them: at most 80 columns wide.
+    /// The tables and the chart, if there are numbers for them: at most 80 columns wide.
     fn blocks(&self, ascii: bool) -> Vec<Vec<String>> {
         if self.functions.is_none() {
             return Vec::new();
@@ -353,19 +353,19 @@ impl StackStatus {
         lines
     }
 
-    /// What there is at this moment.
+    /// The current values.
     fn now(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut line =
             |name: &str, value: String| lines.push(format!("{name:<width$}{value}", width = table::NAMES));
         if let Some(events) = &self.failed_events {
-            line("Failed events in the queue", events.to_string());
+            line("Failed events", events.to_string());
         }
         if let Some(mail) = &self.ses {
             line("Emails in 24 hours", mail.to_string());
         }
         if let Some(spend) = &self.sms_spend {
-            line("SMS of this month", spend.to_string());
+            line("SMS spend this month", spend.to_string());
         }
         line(
             "Alarms",
@@ -381,10 +381,10 @@ impl StackStatus {
     fn show_looks(&self, output: &mut Output) -> std::io::Result<()> {
         output.text(Tone::Plain, 0, "")?;
         if self.look_at.is_empty() {
-            let limits = if self.not_known.is_empty() { "" } else { " in what is known" };
-            return output.text(Tone::Good, 0, &format!("Nothing to look at{limits}."));
+            let limits = if self.not_known.is_empty() { "" } else { " in the known values" };
+            return output.text(Tone::Good, 0, &format!("No problems{limits}."));
         }
-        output.text(Tone::Strong, 0, "To look at")?;
+        output.text(Tone::Strong, 0, "Problems")?;
         for (index, look) in self.look_at.iter().enumerate() {
             output.text(Tone::Warning, 4, &format!("  {}", look.what))?;
             let next = self.look_at.get(index.saturating_add(1));
@@ -410,7 +410,7 @@ impl StackStatus {
     }
 }
 
-/// A paragraph of lines that fit.
+/// A wrapped paragraph.
 fn block(lines: &[String], output: &mut Output) -> std::io::Result<()> {
     let Some((title, rest)) = lines.split_first() else { return Ok(()) };
     output.row(Tone::Plain, "")?;
@@ -421,13 +421,13 @@ fn block(lines: &[String], output: &mut Output) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A command over as many lines as it needs, fit to be pasted.
+/// A command, wrapped so that it can be pasted into a shell.
 fn command_lines(command: &str) -> Vec<String> {
     let mut lines = vec!["    $ ".to_owned()];
     for (index, part) in command.split(" --").enumerate() {
         let part = if index == 0 { part.to_owned() } else { format!(" --{part}") };
         let Some(line) = lines.last_mut() else { break };
-        // Two more for what says that the line goes on.
+        // Two more columns for the backslash that continues the line.
         if index > 0 && line.chars().count() + part.chars().count() + 2 > 80 {
             line.push_str(" \\");
             lines.push(format!("       {part}"));
@@ -438,7 +438,7 @@ fn command_lines(command: &str) -> Vec<String> {
     lines
 }
 
-/// Puts the points where they belong: they come in the order of [`all_series`](super::counter::all_series).
+/// Assigns the points to their counters: they have the order of [`all_series`](super::counter::all_series).
 fn counts(stack: &Stack, window: Window, points: &[Vec<Point>]) -> Vec<Counts> {
     let mut points = points.iter();
     let of = |trigger: Trigger| {
@@ -475,7 +475,7 @@ fn active_alarms(stack: &Stack, alarms: Vec<Alarm>) -> Vec<ActiveAlarm> {
     alarms.into_iter().filter_map(of).collect()
 }
 
-/// Collects what is not known; what is unknown for the same reason stands together.
+/// Collects the values that are not known, grouped by the reason.
 #[derive(Default)]
 struct Unknowns {
     unknown: Vec<Unknown>,
@@ -504,7 +504,7 @@ impl Unknowns {
         self.known(what, response?)
     }
 
-    /// Why nothing at all is known, if that is so. Its kind is preferably one that no retry fixes.
+    /// The error, if all calls failed. Its kind is preferably one that no retry fixes.
     fn nothing(&self) -> Option<AwsError> {
         let lasting = self.errors.iter().find(|error| error.kind != Kind::Throttled);
         let kind = lasting.or(self.errors.first()).filter(|_| !self.known)?.kind;
@@ -559,7 +559,7 @@ impl std::fmt::Display for SmsSpend {
     }
 }
 
-/// An amount that fits into a line.
+/// An amount that fits into one line.
 fn money(usd: f64) -> f64 {
     usd.clamp(0.0, 1e12)
 }

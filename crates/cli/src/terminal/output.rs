@@ -1,4 +1,4 @@
-//! What a person or a program gets to read: text that wraps at 80 columns, or one JSON document.
+//! The output: text that wraps at 80 columns, or one JSON document.
 
 use std::io::{IsTerminal as _, Result, Write as _};
 
@@ -43,10 +43,10 @@ impl Output {
         Self { format, stdout: anstream::stdout(), stderr: anstream::stderr() }
     }
 
-    /// A paragraph for people: wrapped, every line but the first indented by `hanging` columns.
+    /// A paragraph of text. It wraps, and every line except the first is indented by `hanging` columns.
     ///
     /// # Errors
-    /// When standard output is gone.
+    /// If standard output is closed.
     pub(crate) fn text(&mut self, tone: Tone, hanging: usize, text: &str) -> Result<()> {
         if self.format == Format::Json {
             return Ok(());
@@ -58,10 +58,10 @@ impl Output {
         Ok(())
     }
 
-    /// A line of a table for people: it is not wrapped, so that each row stays one line.
+    /// A line of a table. It doesn't wrap, so that each row stays on one line.
     ///
     /// # Errors
-    /// When standard output is gone.
+    /// If standard output is closed.
     pub(crate) fn row(&mut self, tone: Tone, text: &str) -> Result<()> {
         if self.format == Format::Json {
             return Ok(());
@@ -71,10 +71,10 @@ impl Output {
         writeln!(self.stdout, "{style}{text}{style:#}")
     }
 
-    /// Asks a person, who says `y` or `yes` on standard input; anything else, the end of it too, is a no.
+    /// Asks the operator for a `y` or `yes` on standard input. Anything else, and the end of the input, means no.
     ///
     /// # Errors
-    /// When standard input or output is gone.
+    /// If standard input or output is closed.
     pub(crate) fn ask(&mut self, question: &str) -> Result<bool> {
         write!(self.stdout, "{} [y/N] ", harmless(question))?;
         self.stdout.flush()?;
@@ -88,10 +88,10 @@ impl Output {
         Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
     }
 
-    /// A part of the document for programs, where the whole may be too large to hold.
+    /// A part of the JSON document, if the whole may be too large for memory.
     ///
     /// # Errors
-    /// When standard output is gone.
+    /// If standard output is closed.
     pub(crate) fn json_part(&mut self, part: &str) -> Result<()> {
         if self.format == Format::Text {
             return Ok(());
@@ -99,18 +99,18 @@ impl Output {
         write!(self.stdout, "{part}")
     }
 
-    /// A result that is the same for people and for programs, such as a file.
+    /// A result that is the same in both formats, such as a file.
     ///
     /// # Errors
-    /// When standard output is gone.
+    /// If standard output is closed.
     pub(crate) fn raw(&mut self, text: &str) -> Result<()> {
         writeln!(self.stdout, "{text}")
     }
 
-    /// The document for programs.
+    /// The JSON document.
     ///
     /// # Errors
-    /// When standard output is gone.
+    /// If standard output is closed.
     pub(crate) fn json(&mut self, document: &impl Serialize) -> Result<()> {
         if self.format == Format::Text {
             return Ok(());
@@ -119,10 +119,10 @@ impl Output {
         writeln!(self.stdout)
     }
 
-    /// A file that is what it is, in every format.
+    /// A file, unchanged in both formats.
     ///
     /// # Errors
-    /// When standard output is gone.
+    /// If standard output is closed.
     pub(crate) fn verbatim(&mut self, file: &[u8]) -> Result<()> {
         self.stdout.write_all(file)?;
         self.stdout.flush()
@@ -133,7 +133,7 @@ impl Output {
         self.aside(Tone::Warning, text);
     }
 
-    /// Why the command could not go on.
+    /// The error that ended the command.
     pub(crate) fn error(&mut self, text: &str) {
         self.aside(Tone::Warning, &format!("error: {text}"));
     }
@@ -141,13 +141,13 @@ impl Output {
     fn aside(&mut self, tone: Tone, text: &str) {
         let style = tone.style();
         for line in wrap(text, 2) {
-            // There is nowhere left to say that standard error is gone.
+            // If standard error is closed, there is nowhere to report it.
             let _ = writeln!(self.stderr, "{style}{line}{style:#}");
         }
     }
 }
 
-/// Breaks at spaces; a word that is too long for a line, such as a URL or an ARN, stays whole.
+/// Breaks lines at spaces. A word that is too long for a line, such as a URL or an ARN, stays whole.
 fn wrap(text: &str, hanging: usize) -> Vec<String> {
     let text = &harmless(text);
     let start = text.len() - text.trim_start_matches(' ').len();
@@ -177,13 +177,13 @@ fn wrap(text: &str, hanging: usize) -> Vec<String> {
     lines
 }
 
-/// A text from outside, fit for a terminal: one line without control characters, at most 300 characters long.
+/// A text from outside, made safe for a terminal: one line without control characters, at most 300 characters long.
 pub(crate) fn plain(text: &str) -> String {
     harmless(text).chars().take(300).collect()
 }
 
-/// Without control characters: users choose their attributes, and these must not steer an operator's terminal, not
-/// even from within a command that is shown to be copied.
+/// Removes control characters. Users choose their attributes, and these must not control an operator's terminal, not
+/// even inside a command that the operator copies.
 fn harmless(text: &str) -> String {
     text.replace(char::is_control, " ")
 }

@@ -1,10 +1,10 @@
-//! How far a command is, on a terminal.
+//! The progress of a command, shown on a terminal.
 
 use std::cell::Cell;
 use std::future::Future;
 use std::io::{IsTerminal as _, Write as _};
 
-/// Counts calls that are under way; shows the count on standard error where that is a terminal.
+/// Counts the calls, and shows the count on standard error if that is a terminal.
 pub(crate) struct Progress {
     shown: bool,
     started: Cell<u32>,
@@ -16,7 +16,7 @@ impl Progress {
         Self { shown: std::io::stderr().is_terminal(), started: Cell::new(0), done: Cell::new(0) }
     }
 
-    /// The result of a call, which is counted.
+    /// Counts a call and returns its result.
     pub(crate) async fn of<T>(&self, call: impl Future<Output = T>) -> T {
         self.started.set(self.started.get().saturating_add(1));
         self.show();
@@ -28,17 +28,13 @@ impl Progress {
 
     fn show(&self) {
         if self.shown {
-            // There is nowhere left to say that standard error is gone.
-            let _ = write!(
-                std::io::stderr(),
-                "\r\x1b[Kasking AWS: {} of {}",
-                self.done.get(),
-                self.started.get()
-            );
+            // If standard error is closed, there is nowhere to report it.
+            let _ =
+                write!(std::io::stderr(), "\r\x1b[KAWS calls: {} of {}", self.done.get(), self.started.get());
         }
     }
 
-    /// Takes the count off the terminal again.
+    /// Removes the count from the terminal.
     pub(crate) fn finish(&self) {
         if self.shown {
             let _ = write!(std::io::stderr(), "\r\x1b[K");

@@ -1,6 +1,6 @@
-//! Commands that a person pastes into a shell.
+//! Commands that an operator pastes into a shell.
 
-/// A word as a POSIX shell takes it: quoted where it has to be.
+/// A word for a POSIX shell, quoted if necessary.
 pub(crate) fn quote(word: &str) -> String {
     let safe = |character: char| character.is_ascii_alphanumeric() || "-_./:=@,+%".contains(character);
     if !word.is_empty() && word.chars().all(safe) {

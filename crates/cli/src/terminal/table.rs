@@ -1,17 +1,17 @@
-//! Names with numbers beside them, at most 80 columns wide.
+//! Tables of names and numbers, at most 80 columns wide.
 
 use std::fmt::Write as _;
 
-/// Columns that a name takes.
+/// Width of a name, in columns.
 pub(crate) const NAMES: usize = 32;
-/// Columns of a line.
+/// Width of a line, in columns.
 const WIDTH: usize = 80;
-/// Columns that a number takes at least, the space before it included.
+/// Minimum width of a number with the space before it, in columns.
 const NUMBER: usize = 10;
 
-/// A table with numbers to the right. Where all are small, its columns are as wide as those of another table.
+/// A table with numbers on the right. If all numbers are small, its columns align with those of other tables.
 ///
-/// It is at most 80 columns wide with two columns of any 64-bit numbers; what would be wider is cut off.
+/// Two columns of 64-bit numbers fit into 80 columns. Longer lines are cut off.
 pub(crate) fn table(title: &str, heads: &[&str], rows: &[(String, Vec<String>)]) -> Vec<String> {
     let cells = rows.iter().flat_map(|(_, cells)| cells.iter().map(|cell| cell.chars().count()));
     let heads_wide = heads.iter().map(|head| head.chars().count());
@@ -32,7 +32,7 @@ fn line<'a>(name: &str, cells: impl Iterator<Item = &'a str>, width: usize) -> S
     cut(line.trim_end(), WIDTH)
 }
 
-/// A text that may be too long for its place.
+/// A text, cut off after this number of columns.
 pub(crate) fn cut(text: &str, columns: usize) -> String {
     if text.chars().count() <= columns {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! Numbers and durations in sentences.
+//! Numbers, durations and lists in sentences.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -23,6 +23,15 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// A list: "a", "a and b", "a, b and c".
+pub(crate) fn list(names: &[impl AsRef<str>]) -> String {
+    let mut names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.pop() {
+        Some(last) if !names.is_empty() => format!("{} and {last}", names.join(", ")),
+        last => last.unwrap_or_default().to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +53,12 @@ mod tests {
     fn times_are_in_whole_minutes_hours_or_days() {
         let minutes = |minutes: u64| duration(Duration::from_secs(60 * minutes + 59));
         assert_eq!([0, 119, 120, 2879, 2880].map(minutes), ["0 min", "119 min", "2 h", "47 h", "2 days"]);
+    }
+
+    #[test]
+    fn a_list_has_one_and() {
+        let names = ["a", "b", "c"];
+        let expected = ["", "a", "a and b", "a, b and c"];
+        assert_eq!([0, 1, 2, 3].map(|length| list(names.get(..length).unwrap_or_default())), expected);
     }
 }

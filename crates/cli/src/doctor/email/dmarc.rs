@@ -16,7 +16,7 @@ const DMARC_PAGE: &str = "https://docs.aws.amazon.com/ses/latest/dg/send-email-a
 /// A longer name is shortened to this many labels before the walk goes on.
 const LABELS: usize = 7;
 
-/// What receivers are asked to do with email that passes neither SPF nor DKIM for the domain.
+/// What the domain asks receivers to do with email that passes neither SPF nor DKIM for the domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Request {
     None,

@@ -25,7 +25,7 @@ const MAIL_FROM: &str = "https://docs.aws.amazon.com/ses/latest/dg/mail-from.htm
 const SUPPRESSION_LIST: &str =
     "https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html";
 
-/// The part of the quota from which on a warning is due.
+/// The share of the quota from which doctor warns.
 const NEARLY: f64 = 0.8;
 
 /// What SES returned about one route.
@@ -128,7 +128,7 @@ pub(super) fn findings(routes: &[(Route, RouteFacts)], to: Option<&EmailAddress>
     findings.into_iter().map(with_fallback).collect()
 }
 
-/// A problem that keeps back every email is no cause if the fallback works.
+/// A problem that stops every email is not a cause if the fallback works.
 fn with_fallback(finding: Finding) -> Finding {
     match finding.check {
         CheckId::EmailSending
@@ -516,8 +516,8 @@ fn of_suppression(
     }
 }
 
-/// Whether a suppression for that reason keeps emails back: the configuration set takes precedence over the account.
-/// If neither could be read, it does, which is the default.
+/// Whether a suppression for that reason stops emails: the configuration set takes precedence over the account. If
+/// neither could be read, the default applies: it does.
 fn is_applied(reason: &str, facts: &RouteFacts) -> bool {
     let set = facts.configuration_set.as_ref().and_then(|(_, set)| set.as_ref().ok()?.as_ref());
     let account = facts.account.as_ref().ok().map(|account| &account.suppresses);

@@ -107,7 +107,7 @@ fn finding(
     )
 }
 
-/// What a function that didn't start says about its settings.
+/// The configuration error of a function that didn't start.
 fn invalid_settings<'a>(
     error: Option<ErrorType>,
     settings: Option<&'a str>,

@@ -24,7 +24,7 @@ const RECEIVES: usize = 5;
 /// When a provider last accepted a message to the user, for each channel.
 pub(super) type LastSent = BTreeMap<&'static str, SystemTime>;
 
-/// What the on-failure queue holds.
+/// The contents of the on-failure queue.
 pub(super) struct FailedEvents {
     finding: Finding,
     of_user: Vec<FailedEvent>,
@@ -39,7 +39,7 @@ struct FailedEvent {
 }
 
 impl FailedEvents {
-    /// A failed event is no cause any more if a later message of its channel was sent.
+    /// A failed event is no longer a cause if a later message of its channel was sent.
     pub(super) fn finding(self, last_sent: &LastSent) -> Finding {
         let outdated = |event: &FailedEvent| {
             last_sent.get(event.channel.name()).is_some_and(|time| *time > event.failed_at)

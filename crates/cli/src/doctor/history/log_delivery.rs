@@ -9,6 +9,7 @@ use crate::doctor::level::Level;
 use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
 use crate::terminal::shell::quote;
+use crate::terminal::words::list;
 
 const LOG_DELIVERY: CheckId = CheckId::HistoryLogDelivery;
 
@@ -72,6 +73,6 @@ fn finding(pool_id: &str, pool_arn: Option<&str>, configured: &[LogDelivery]) ->
     let others: Vec<_> = configured.iter().map(|delivery| delivery.source.as_str()).collect();
     finding.advice(format!(
         "The second command replaces the whole log delivery configuration: add the existing one for {} to it.",
-        others.join(" and ")
+        list(&others)
     ))
 }

@@ -37,7 +37,7 @@ impl LogEntry {
     }
 }
 
-/// What an outcome means to the user; `None` if it is about no message.
+/// The result for the user; `None` if the outcome is not about a message.
 fn end(
     outcome: Outcome,
     reason: Option<&str>,

@@ -19,17 +19,17 @@ use crate::doctor::subject::Subject;
 use crate::doctor::user::state;
 use crate::record::Channel;
 use crate::terminal::shell::quote;
-use crate::terminal::words::count;
+use crate::terminal::words::{count, list};
 
 const MESSAGES: CheckId = CheckId::HistoryMessages;
 
-/// What the logs of both senders say.
+/// The logs of both senders.
 pub(super) struct Messages {
     pub(super) findings: Vec<Finding>,
     pub(super) last_sent: LastSent,
 }
 
-/// What the log of one sender says.
+/// The log of one sender.
 struct ChannelLog<'a> {
     configuration: &'a Configuration,
     contact: Contact,
@@ -86,7 +86,7 @@ async fn channel_log<'a>(
 }
 
 impl ChannelLog<'_> {
-    /// As the records of failed events name the channel.
+    /// The channel's name in the records of failed events.
     fn name(&self) -> &'static str {
         match self.contact {
             Contact::Email => Channel::Email.name(),
@@ -204,7 +204,7 @@ fn counts(entries: &[LogEntry]) -> String {
 fn not_invoked(subject: &Subject<'_>, channels: &[ChannelLog<'_>]) -> Finding {
     let hours = subject.hours;
     let names: Vec<_> = channels.iter().map(|channel| channel.configuration.name.as_str()).collect();
-    let nothing = format!("{} logged nothing about this user in the last {hours} h", names.join(" and "));
+    let nothing = format!("{} logged nothing about this user in the last {hours} h", list(&names));
     let finding = if channels.iter().any(|channel| channel.hides_sent) {
         Finding::new(
             MESSAGES,

@@ -11,10 +11,10 @@ use crate::aws::AwsError;
 use crate::aws::logs::{Line, Logs};
 use crate::doctor::subject::Subject;
 
-/// Log entries that are enough to tell what happened.
+/// The number of log entries that is enough to show what happened.
 pub(super) const MAX_LINES: usize = 20;
 
-/// In the format of CloudWatch Logs, to the second.
+/// The format of CloudWatch Logs, to the second.
 pub(super) fn timestamp(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let time = DateTime::from_secs(i64::try_from(seconds).unwrap_or_default());
@@ -28,7 +28,7 @@ pub(super) fn recipient_hash(subject: &Subject<'_>, trigger: Trigger, recipient:
     (!key.is_empty()).then(|| RecipientHasher::new(key.as_bytes()).hash(recipient).to_string())
 }
 
-/// The latest lines with the hash of the recipient.
+/// The latest log entries with the hash of the recipient.
 pub(super) async fn lines_about(
     subject: &Subject<'_>,
     logs: &Logs,

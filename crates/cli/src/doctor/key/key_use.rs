@@ -14,7 +14,7 @@ use pool::user_pool::UserPool;
 pub(super) const POOL_IN_CONTEXT: &str = "userpool-id";
 pub(super) const CONTEXT_CONDITION: &str = "kms:EncryptionContext:userpool-id";
 
-/// That condition key as the reader of policies compares it: in lower case.
+/// That condition key in lower case, as the policy reader compares it.
 const CONTEXT_CONDITION_KEY: &str = "kms:encryptioncontext:userpool-id";
 
 pub(super) const SENDER_PAGE: &str =

@@ -7,7 +7,7 @@ use crate::doctor::finding::Finding;
 use crate::doctor::level::Level;
 use crate::doctor::registry::CheckId;
 
-/// The part of the spend limit from which on a warning is due.
+/// The share of the spend limit from which doctor warns.
 const NEARLY: f64 = 0.8;
 
 /// The country of a number that can get SMS.
@@ -35,7 +35,7 @@ pub(super) fn spend(service: &str, region: &str, limit: f64, spent: f64) -> Find
     }
 }
 
-/// Which service's sandbox.
+/// The service of the sandbox.
 #[derive(Clone, Copy)]
 pub(super) struct SandboxOf<'a> {
     pub(super) service: &'a str,

@@ -9,6 +9,7 @@ use crate::doctor::registry::CheckId;
 use crate::doctor::subject::Subject;
 use crate::stack::Stack;
 use crate::terminal::shell::quote;
+use crate::terminal::words::list;
 use pool::user_pool::UserPool;
 
 const ATTACHED: CheckId = CheckId::TriggersAttached;
@@ -46,7 +47,7 @@ pub(super) fn attached(pool: &UserPool, stack: Option<&Stack>) -> Vec<Finding> {
             }
         }
     }
-    let names = matching.join(" and ");
+    let names = list(&matching);
     let summary = match (matching.is_empty(), stack) {
         (false, Some(stack)) => {
             format!("the user pool invokes {names} of the stack {}", stack.name())

@@ -19,7 +19,7 @@ const SETTINGS: CheckId = CheckId::TriggersSettings;
 
 const STATES_PAGE: &str = "https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html";
 
-/// That the function doesn't exist, if so.
+/// The finding if the function doesn't exist.
 pub(super) fn absent(
     attached: AttachedFunction<'_>,
     configuration: Option<&Result<Configuration, AwsError>>,

@@ -1,4 +1,4 @@
-//! What happens to events that a sender fails with.
+//! What happens to events that a sender failed to handle.
 
 use shared::arn::function_name;
 

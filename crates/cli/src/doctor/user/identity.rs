@@ -1,4 +1,4 @@
-//! Which user is meant, and whether an app can name them that way.
+//! Which user the operator means, and whether an app can use the same name.
 
 use crate::aws::AwsError;
 use crate::aws::cognito::User;
@@ -20,7 +20,7 @@ const ERRORS: &str =
     "https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pool-managing-errors.html";
 const CASE: &str = "https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UsernameConfigurationType.html";
 
-/// What users of the pool can sign in with.
+/// The sign-in attributes of the user pool.
 pub(super) fn sign_in_attributes(pool: &Result<UserPool, AwsError>, pool_id: &str) -> Finding {
     match pool {
         Ok(pool) => {
@@ -48,7 +48,7 @@ fn attributes_of(pool: &UserPool) -> String {
     )
 }
 
-/// Which user is meant.
+/// The user that the operator means.
 pub(super) fn check(
     subject: &Subject<'_>,
     pool: Option<&UserPool>,
@@ -134,7 +134,7 @@ fn unknown(subject: &Subject<'_>, pool: Option<&UserPool>, clients: Option<&Clie
         .source(ERRORS)
 }
 
-/// A filter for users that begin alike: at most three characters, none with a meaning in a filter or a shell.
+/// A filter for users with the same beginning: at most three characters, none with a meaning in a filter or a shell.
 fn prefix(asked: &str) -> Option<(&'static str, String)> {
     let attribute = match asked {
         number if number.starts_with('+') => return None,
@@ -196,7 +196,7 @@ fn same_address(asked: &str, user: &User, others: &[User]) -> Option<Finding> {
     })
 }
 
-/// Whether an app can pass what the operator passed.
+/// Whether an app can pass the operator's argument.
 fn alias(subject: &Subject<'_>, user: &User, matched_by: MatchedBy, pool: &UserPool) -> Option<Finding> {
     let MatchedBy::Attribute(attribute) = matched_by else { return None };
     let (noun, name) = (attribute_in_words(attribute), plain(&user.name));

@@ -1,4 +1,4 @@
-//! What a user's state permits, and where their codes go.
+//! What a user's status allows, and where the user's codes go.
 
 use crate::aws::AwsError;
 use crate::aws::cognito::{AppClient, User};
@@ -24,8 +24,8 @@ const QUOTAS: &str = "https://docs.aws.amazon.com/cognito/latest/developerguide/
 const USER_TYPE: &str =
     "https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UserType.html";
 
-/// Where this user's codes go: an empty list if Cognito sends them none by design, `None` if the user, the MFA settings
-/// or the user pool are unknown, or if only a mistake keeps every contact from being used.
+/// Where this user's codes go: an empty list if Cognito sends them none by design, `None` if the user, the MFA
+/// settings or the user pool are unknown, or if a mistake in the settings excludes every contact.
 pub(in crate::doctor) fn channels(subject: &Subject<'_>) -> Option<Vec<Contact>> {
     let (user, pool) = (subject.user()?, subject.pool.as_ref().ok()?);
     subject.lookup.mfa.as_ref().ok()?;
@@ -61,11 +61,11 @@ enum Recovery {
     Contact(Contact, Vec<Contact>),
     /// Only by an administrator.
     AdminOnly,
-    /// No contact can be used; why, for each of them.
+    /// No contact can be used, with the reason for each.
     Nothing(Vec<String>),
 }
 
-/// One user, with what is needed to judge their state.
+/// One user, with the data for the checks.
 pub(super) struct UserState<'a> {
     pub(super) region: &'a str,
     pub(super) pool_id: &'a str,
@@ -267,7 +267,7 @@ impl UserState<'_> {
                 format!("the {noun} {value} isn't verified yet: entering the sign-up code verifies it"),
             ),
             "EXTERNAL_PROVIDER" => Finding::ok(check, format!("the {noun} {value} isn't verified")),
-            // Another contact comes first anyway.
+            // Another contact has priority.
             _ if self.can_recover() && !skipped => Finding::ok(check, unused),
             _ => {
                 let finding = Finding::warning(check, unused);
