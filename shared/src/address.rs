@@ -71,7 +71,7 @@ impl fmt::Debug for EmailAddress {
     }
 }
 
-/// A domain name in canonical form: ASCII (Punycode where needed), lower case, at least two labels, no final dot.
+/// A domain name in canonical form: ASCII (Punycode if needed), lower case, at least two labels, no final dot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EmailDomain(String);
 
@@ -104,7 +104,7 @@ impl EmailDomain {
         if unchanged { Self::checked(&ascii) } else { None }
     }
 
-    /// The domain as a forgiving parser reads it: mapped by UTS #46, without white space and final dots.
+    /// The domain as a lenient parser reads it: mapped by UTS #46, without white space and final dots.
     #[must_use]
     pub fn forgiving(text: &str) -> Option<Self> {
         let text: String = text.chars().filter(|character| !character.is_whitespace()).collect();
@@ -140,7 +140,7 @@ impl fmt::Display for EmailDomain {
     }
 }
 
-/// The domains that forgiving parsers read in the address: one, or two that write `ß` in different ways. `None` if it
+/// The domains that lenient parsers read in the address: one, or two that write `ß` in different ways. `None` if it
 /// can't be parsed as an address.
 pub(crate) fn domains_of(address: &str) -> Option<impl Iterator<Item = EmailDomain>> {
     let (local_part, domain) = split(address)?;

@@ -17,16 +17,16 @@ pub struct DomainPattern {
     below: bool,
 }
 
-/// Why a text is no valid pattern.
+/// Why a text is not a valid pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// The text contains an `@` in one of its widths: most likely an address, which must not be shown.
+    /// The text contains an `@`, also full-width or small: it is most likely an address, which must not be shown.
     #[error("is an email address, not a domain")]
     Address,
     /// Neither a domain name nor `*.` and a domain name.
     #[error("is not a domain such as `example.com` or `*.example.com`")]
     NotADomain,
-    /// The pattern would cover domains of other people.
+    /// The pattern would cover domains of other owners.
     #[error("is a public suffix under which anyone can register a domain, so list single domains instead")]
     PublicSuffix,
 }
@@ -143,7 +143,7 @@ impl DomainPatterns {
     /// Reads patterns as [`DomainDenylist::parse`] does.
     ///
     /// # Errors
-    /// One sentence for each entry that is no valid pattern, with its position.
+    /// One sentence for each entry that is not a valid pattern, with its position.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         DomainList::parse(text, |_| Ok(())).map(Self)
     }
@@ -159,7 +159,7 @@ impl DomainAllowlist {
     /// Reads patterns separated by commas, spaces or line ends. A `#` at the start of a line makes it a comment.
     ///
     /// # Errors
-    /// One sentence for each entry that is no valid pattern or covers domains of other people, with its position.
+    /// One sentence for each entry that is not a valid pattern or covers domains of other owners, with its position.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         // The list of public suffixes has 1 MB, so only the function with an allowlist links it.
         let accept = |pattern: &DomainPattern| {
@@ -210,7 +210,7 @@ impl Denial<'_> {
     #[must_use]
     pub fn explain(self) -> &'static str {
         match self {
-            Self::Listed(_) => "the email domain is on DENIED_EMAIL_DOMAINS",
+            Self::Listed(_) => "the email domain is on DENIED_EMAIL_DOMAINS (parameter DeniedEmailDomains)",
             Self::Disposable => concat!("the email domain is on the disposable email list of ", list_date!()),
             Self::Unreadable => {
                 "the email address can't be parsed, and DENIED_EMAIL_DOMAINS or DENY_DISPOSABLE_EMAIL is set"
@@ -224,7 +224,7 @@ impl DomainDenylist {
     /// top-level domains may not.
     ///
     /// # Errors
-    /// One sentence for each entry that is no valid pattern, with its position.
+    /// One sentence for each entry that is not a valid pattern, with its position.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
         let mut list = DomainList::parse(text, |_| Ok(()))?;
         let older: Vec<_> = list

@@ -1,13 +1,14 @@
-//! Dry runs: how an event asks for one, and what a sender answers.
+//! Dry runs: how an event requests one, and how a sender responds.
 //!
 //! An event asks for a dry run with `"dryRun": true` beside `triggerSource`. Only a caller that may invoke the
-//! function can set this member: Cognito writes the event, and what a client of Cognito sends is inside `request`.
+//! function can set this member: Cognito writes the event, and everything from a client of Cognito is inside
+//! `request`.
 //!
 //! A dry run does everything except sending, counting and writing a delivery record, and its `outcome` in the log is
-//! [`crate::outcome::Outcome::DryRun`]. The answer depends on who waits for it:
+//! [`crate::outcome::Outcome::DryRun`]. The response depends on the trigger:
 //!
-//! - pre-sign-up and custom-message answer as they answer Cognito;
-//! - a sender, whose answer Cognito ignores, answers with a [`DryRunAnswer`] instead of the event.
+//! - pre-sign-up and custom-message respond as they respond to Cognito;
+//! - a sender, whose response Cognito ignores, returns a [`DryRunAnswer`] instead of the event.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,10 +16,10 @@ use serde_json::Value;
 use crate::event::{Event, EventError};
 use crate::settings::email::SesRoute;
 
-/// The member of the event that asks for a dry run.
+/// The member of the event that requests a dry run.
 pub const MEMBER: &str = "dryRun";
 
-/// Whether an event asks for a dry run.
+/// Whether an event requests a dry run.
 ///
 /// # Errors
 /// If the member is neither `true`, `false` nor null. Such an event must not send or count a message.
@@ -26,15 +27,15 @@ pub fn is_requested(event: &Event) -> Result<bool, EventError> {
     event.flag(MEMBER)
 }
 
-/// What a sender answers to a dry run, instead of the event.
+/// The response of a sender to a dry run, instead of the event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DryRunAnswer {
-    /// What the dry run found out.
+    /// The result of the dry run.
     pub dry_run: DryRun,
 }
 
-/// What a dry run of a sender found out. It holds neither the code nor the recipient.
+/// The result of a sender's dry run. It holds neither the code nor the recipient.
 ///
 /// The words are those of [`crate::outcome`], [`crate::trigger`] and [`crate::locale`]. They are strings, because
 /// another version of a function may know other words.
@@ -59,7 +60,7 @@ pub struct DryRun {
     pub key_arn: String,
     /// Whether a template override is part of the message.
     pub overridden: Option<bool>,
-    /// What is wrong with template overrides, so that a built-in template replaces them.
+    /// Problems of template overrides, which are replaced by built-in templates.
     pub template_problems: Vec<String>,
     /// The message, if it was rendered.
     pub message: Option<Preview>,
@@ -83,7 +84,8 @@ pub enum Preview {
 pub struct EmailPreview {
     /// The address of `FROM_ADDRESS`.
     pub from: String,
-    /// What SES is called with, in the order of the attempts. Each route names its Region, also the function's own.
+    /// The Region and configuration set of each attempt, in this order. Each route names its Region, even if it is the
+    /// function's own.
     pub routes: Vec<SesRoute>,
     /// The length of the subject in characters.
     pub subject_characters: usize,
@@ -103,7 +105,7 @@ pub struct SmsPreview {
     pub from: Option<String>,
     /// The country of the number, by its ISO 3166 code.
     pub country: String,
-    /// How many SMS the text takes.
+    /// The number of SMS parts of the text.
     pub parts: usize,
     /// The length of the text in characters.
     pub characters: usize,

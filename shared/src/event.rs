@@ -35,7 +35,7 @@ pub enum EventError {
     WrongType {
         /// Path of the field.
         field: String,
-        /// What it should have been, with its article: "an object", "a text".
+        /// The expected type, with its article: "an object", "a text".
         expected: &'static str,
     },
 }
@@ -44,7 +44,7 @@ impl Event {
     /// Reads the envelope: an object with a `triggerSource`.
     ///
     /// # Errors
-    /// When the JSON is no object, or `triggerSource` is absent, empty or no text.
+    /// If the JSON is not an object, or `triggerSource` is absent, empty or not a string.
     pub fn parse(json: &RawValue) -> Result<Self, EventError> {
         let root: RawObject = serde_json::from_str(json.get()).map_err(|_| EventError::NotAnObject)?;
         let trigger_source = match root.get("triggerSource") {
@@ -62,7 +62,8 @@ impl Event {
         &self.trigger_source
     }
 
-    /// The same for the log: Cognito writes letters and `_`, and any other text from a caller is not shown.
+    /// The trigger source for the log: Cognito's have only letters and `_`. Any other text comes from another caller
+    /// and is not shown.
     #[must_use]
     pub fn shown_trigger_source(&self) -> &str {
         let plain = self.trigger_source.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
@@ -96,7 +97,7 @@ impl Event {
     pub fn request(&self) -> Result<Request, EventError> {
         let members = object("request", self.root.get("request"))?;
         let user_attributes = object("request.userAttributes", members.get("userAttributes"))?;
-        // `clientMetadata` is whatever the caller of the API sent: it never makes an event fail.
+        // `clientMetadata` is chosen by the caller of the API, so its content never makes an event fail.
         let client_metadata =
             object("request.clientMetadata", members.get("clientMetadata")).unwrap_or_default();
         Ok(Request { members, user_attributes, client_metadata })
@@ -117,7 +118,7 @@ impl Event {
     }
 }
 
-/// Serializes as the event came, with the members of `response` that were written.
+/// Serializes the event unchanged, except for the members of `response` that were written.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.root.serialize(serializer)
@@ -178,7 +179,7 @@ impl Request {
             .map_or(Ok(None), |raw| text(&format!("request.userAttributes.{name}"), raw))
     }
 
-    /// An entry of `clientMetadata`, which the caller of the API chooses freely. Anything odd is `None`.
+    /// An entry of `clientMetadata`, which the caller of the API chooses freely. Any other type is `None`.
     #[must_use]
     pub fn client_metadata(&self, name: &str) -> Option<String> {
         self.client_metadata.get(name).and_then(|raw| text(name, raw).ok()).flatten()
@@ -190,7 +191,7 @@ impl Request {
 struct RawObject(Vec<(String, Box<RawValue>)>);
 
 impl RawObject {
-    /// The last member of that name, as JSON parsers commonly decide.
+    /// The last member with this name, as in most JSON parsers.
     fn get(&self, name: &str) -> Option<&RawValue> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| &**value)
     }

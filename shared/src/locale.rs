@@ -4,23 +4,23 @@ use std::fmt;
 
 use crate::templates::LOCALES;
 
-/// A language that there are templates for.
+/// A language with templates.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Locale(&'static str);
 
-/// Where the choice came from, for the log.
+/// The reason for the choice, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocaleReason {
     /// `clientMetadata.locale`.
     ClientMetadata,
     /// The user attribute `locale`.
     Attribute,
-    /// `DEFAULT_LOCALE`, since neither names a language that there are templates for.
+    /// `DEFAULT_LOCALE`, because there are no templates for the other two.
     Default,
 }
 
 impl LocaleReason {
-    /// As it stands in the log.
+    /// Its name in the log.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -32,12 +32,12 @@ impl LocaleReason {
 }
 
 impl Locale {
-    /// Every language that there are templates for.
+    /// Every language with templates.
     pub fn all() -> impl Iterator<Item = Self> {
         LOCALES.iter().map(|tag| Self(tag))
     }
 
-    /// Their tags, as an error offers them: "`de`, `en` or `ja`".
+    /// Their tags for an error message: "`de`, `en` or `ja`".
     #[must_use]
     pub fn names() -> String {
         let tags: Vec<_> = LOCALES.iter().map(|tag| format!("`{tag}`")).collect();
@@ -53,7 +53,7 @@ impl Locale {
         self.0
     }
 
-    /// The direction of its script, as HTML's `dir` attribute wants it.
+    /// The direction of its script, for HTML's `dir` attribute.
     #[must_use]
     pub fn direction(self) -> &'static str {
         match self.0.split('-').next() {
@@ -62,10 +62,10 @@ impl Locale {
         }
     }
 
-    /// RFC 4647 lookup: the longest prefix of the wanted tag that there are templates for.
+    /// RFC 4647 lookup: the longest prefix of the requested tag with templates.
     ///
-    /// POSIX spellings (`de_DE.UTF-8`) and the first of several (`de-AT,de;q=0.9`) are understood, because
-    /// clients put into these fields whatever their platform calls a locale.
+    /// POSIX spellings (`de_DE.UTF-8`) and lists (`de-AT,de;q=0.9`, of which the first counts) are accepted, because
+    /// clients send whatever their platform calls a locale.
     #[must_use]
     pub fn lookup(wanted: &str) -> Option<Self> {
         let first = wanted.trim().split(['.', '@', ',', ';', ' ']).next()?;
@@ -82,12 +82,13 @@ impl Locale {
             if let Some(locale) = find(&tag) {
                 return Some(Self(locale));
             }
-            // An alias is the last word: `zh-TW` is `zh-Hant` or nothing, cutting it off would give `zh-Hans`.
+            // After an alias, nothing is cut off: `zh-TW` is `zh-Hant` or nothing, but cutting it off would give
+            // `zh-Hans`.
             if let Some((_, name)) = ALIASES.iter().find(|(alias, _)| *alias == tag) {
                 return find(name).map(|locale| Self(locale));
             }
             let (mut front, _) = tag.rsplit_once('-')?;
-            // A single letter only introduces what was just cut off.
+            // A single letter only introduces the part that was just cut off.
             while let Some((shorter, last)) = front.rsplit_once('-') {
                 if last.len() > 1 {
                     break;
@@ -98,7 +99,7 @@ impl Locale {
         }
     }
 
-    /// The language for one message: what the client asked for, else the user's attribute, else the default.
+    /// The language for one message: the client's choice, otherwise the user's attribute, otherwise the default.
     #[must_use]
     pub fn choose(
         client_metadata: Option<&str>,
@@ -113,7 +114,7 @@ impl Locale {
     }
 }
 
-/// English, whose templates are always there (a test sees to it).
+/// English, which always has templates (a test checks it).
 impl Default for Locale {
     fn default() -> Self {
         Self("en")
@@ -132,10 +133,10 @@ impl fmt::Debug for Locale {
     }
 }
 
-/// Longer texts are no language tags: BCP 47 asks for 35 characters, the rest is for extensions.
+/// Longer texts are not language tags: BCP 47 requires 35 characters, the rest is for extensions.
 const MAX_TAG: usize = 64;
 
-/// Tags whose language lookup by cutting off would not find, or find wrongly.
+/// Tags for which cutting off finds no language, or a wrong one.
 ///
 /// Chinese is chosen by script, which these regions imply (CLDR likely subtags); the others are old or more
 /// specific names of the same language (IANA language subtag registry).

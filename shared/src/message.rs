@@ -230,7 +230,7 @@ pub enum RenderError {
         problem: String,
     },
     /// The code, link, username or password is not in a body exactly once, or is in a subject.
-    #[error("template `{template}` does not insert {insert} exactly as often as it should")]
+    #[error("template `{template}` must insert {insert} exactly once in the body and not in the subject")]
     Insert {
         /// File name below the templates folder.
         template: String,
@@ -247,7 +247,7 @@ impl RenderError {
     }
 }
 
-/// What all messages have in common.
+/// The settings of all messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageSettings {
     /// The product's name, as users know it.
@@ -283,7 +283,7 @@ enum TemplateSet {
 
 type FormKey = (TemplateSet, MessageKind, Locale, Part);
 
-/// How many instructions of the engine one template may run; the longest built-in one needs about 300.
+/// The maximum number of engine instructions for one template. The longest built-in one needs about 300.
 const FUEL: u64 = 50_000;
 /// The longest override file, in bytes: what Cognito accepts as an email body.
 const MAX_OVERRIDE: usize = 20_000;
@@ -329,7 +329,7 @@ impl Messages {
             };
             problems.push(error.to_string());
             if usable.remove(error.template()).is_none() {
-                // An override of a layout can break a built-in message. Then no override is used.
+                // An override of a layout can break a built-in message. In that case, no override is used.
                 usable.clear();
             }
         }
@@ -351,7 +351,7 @@ impl Messages {
         self.files.iter().any(|name| name.starts_with(&own) || !name.contains('/'))
     }
 
-    /// The settings that the messages are made with.
+    /// The settings of the messages.
     #[must_use]
     pub fn settings(&self) -> &MessageSettings {
         &self.settings
@@ -715,12 +715,12 @@ mod tests {
         check_broken(
             name,
             "no code",
-            "template `en/sign-up/sms.txt` does not insert code exactly as often as it should",
+            "template `en/sign-up/sms.txt` must insert code exactly once in the body and not in the subject",
         );
         check_broken(
             name,
             "{{ code }} {{ code }}",
-            "template `en/sign-up/sms.txt` does not insert code exactly as often as it should",
+            "template `en/sign-up/sms.txt` must insert code exactly once in the body and not in the subject",
         );
         check_broken(name, "{{ code", "template `en/sign-up/sms.txt`: syntax error in line 1");
         check_broken(
@@ -753,7 +753,7 @@ mod tests {
         check_broken(
             name,
             "{####}",
-            "template `en/sign-up/sms.txt` does not insert code exactly as often as it should",
+            "template `en/sign-up/sms.txt` must insert code exactly once in the body and not in the subject",
         );
     }
 

@@ -31,7 +31,7 @@ pub enum MessageFieldError {
 }
 
 impl MessageField {
-    /// All of them.
+    /// All fields.
     pub const ALL: [Self; 3] = [Self::EmailSubject, Self::EmailMessage, Self::SmsMessage];
 
     /// The member of `response`.

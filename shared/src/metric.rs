@@ -92,7 +92,7 @@ metrics! {
     RecipientFault: Count of SENDERS,
     /// Events that ask for no message.
     NothingToSend: Count of SENDERS,
-    /// Events that failed, where a retry may succeed.
+    /// Failed events for which a retry may succeed.
     FailedTransient: Count of SENDERS,
     /// Events that fail until a setting, a permission or the account is fixed.
     FailedConfiguration: Count of SENDERS,

@@ -15,7 +15,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A word that is none of the known ones: written by a newer version, or by another program.
+/// An unknown word, from a newer version or another program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown word")]
 pub struct UnknownWord;
@@ -75,8 +75,8 @@ words! {
         Duplicate = "duplicate",
         /// A sender: the code was no longer valid. The user gets no message. Not retried.
         Expired = "expired",
-        /// A sender: a setting forbids the message, or the recipient's attribute is no address or number. The user
-        /// gets no message. Not retried.
+        /// A sender: a setting forbids the message, or the recipient's attribute is not an address or number. The
+        /// user gets no message. Not retried.
         Blocked = "blocked",
         /// The SMS sender: an SMS limit is reached. The user gets no message. Not retried.
         SmsLimit = "sms-limit",
@@ -84,15 +84,15 @@ words! {
         Recipient = "recipient",
         /// A sender: the event asks for no message. Not retried.
         NothingToSend = "nothing-to-send",
-        /// A dry run: nothing was sent, whatever would have become of the message. Not retried.
+        /// A dry run: nothing was sent, whatever the result without a dry run. Not retried.
         DryRun = "dry-run",
         /// A sender: another invocation is sending this message. This invocation sent nothing. Retried.
         InProgress = "in-progress",
         /// The event lacks a field that the function needs. A sender sends no message and Lambda retries; pre-sign-up
         /// rejects the sign-up; custom-message leaves the message to Cognito.
         Malformed = "malformed",
-        /// A sender: the message was not sent. With the class [`FailureClass::Ambiguous`] it may have been sent all
-        /// the same. Retried.
+        /// A sender: the message was not sent. With the class [`FailureClass::Ambiguous`] it may have been sent
+        /// nevertheless. Retried.
         Failed = "failed",
         /// Pre-sign-up: the user is confirmed and gets no code.
         SignUpConfirmed = "sign-up-confirmed",
@@ -134,15 +134,15 @@ words! {
         MalformedEvent = "MalformedEvent",
         /// A built-in template could not be rendered, which is a bug.
         RenderFailed = "RenderFailed",
-        /// The provider didn't accept the message, or its answer was lost.
+        /// The provider didn't accept the message, or its response was lost.
         SendFailed = "SendFailed",
         /// Pre-sign-up rejected the sign-up.
         SignUpRefused = "SignUpRefused",
-        /// Attach: the request has no address for an answer.
+        /// Attach: the request has no URL for the response.
         Malformed = "Malformed",
-        /// Attach: the answer did not reach CloudFormation.
+        /// Attach: the response did not reach CloudFormation.
         Unanswered = "Unanswered",
-        /// Attach: the request failed; the answer to CloudFormation has the reason.
+        /// Attach: the request failed. The response to CloudFormation has the reason.
         RequestFailed = "RequestFailed",
         /// A setting is invalid.
         InvalidConfiguration = "InvalidConfiguration",
@@ -182,7 +182,7 @@ words! {
         /// A setting, a permission or the account is wrong: the invocation fails, so that the event is kept until
         /// that is fixed.
         Configuration = "configuration",
-        /// The service may have done what it was called for, but its answer was lost.
+        /// The service may have done what it was called for, but its response was lost.
         Ambiguous = "ambiguous",
     }
 }

@@ -9,26 +9,26 @@ use std::str::FromStr;
 
 use crate::phone_table::{BY_DIGITS, KEY_DIGITS, STRETCHES};
 
-/// How few digits a number may have, calling code included: the shortest subscriber numbers in use have 7.
+/// The minimum number of digits, calling code included: the shortest subscriber numbers in use have 7.
 const SHORTEST: usize = 7;
 
-/// How many digits a number may have, calling code included. Source: ITU-T E.164.
+/// The maximum number of digits, calling code included. Source: ITU-T E.164.
 const LONGEST: usize = 15;
 
-/// A phone number in E.164 form: `+` and 7 to 15 digits, the first of them not 0.
+/// A phone number in E.164 format: `+` and 7 to 15 digits, the first of them not 0.
 ///
 /// It has no `Display` and no `Serialize`, and its `Debug` is a mask.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhoneNumber(String);
 
-/// Why a text is no phone number. It doesn't contain the text.
+/// Why a text is not a phone number. It doesn't contain the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PhoneNumberError {
     /// The text does not begin with `+` and a calling code.
     #[error("the phone number does not begin with `+` and a calling code")]
     NoCallingCode,
-    /// Something but ASCII digits follows the `+`.
-    #[error("the phone number has other characters than digits after its `+`")]
+    /// Other characters than ASCII digits follow the `+`.
+    #[error("the phone number has characters other than digits after its `+`")]
     NotDigits,
     /// There are fewer than 7 or more than 15 digits.
     #[error("the phone number does not have 7 to 15 digits")]
@@ -110,7 +110,7 @@ pub enum NeverReason {
     NonGeographic,
 }
 
-/// A country whose phone numbers can be told: its ISO 3166-1 alpha-2 code, in upper case.
+/// A country whose phone numbers can be recognized: its ISO 3166-1 alpha-2 code, in upper case.
 ///
 /// Also Ascension (`AC`), Tristan da Cunha (`TA`) and Kosovo (`XK`), which have numbers but no code of their
 /// own in the standard. Where two countries share mobile ranges, these count as the larger one's: a mobile
@@ -119,7 +119,7 @@ pub enum NeverReason {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Country([u8; 2]);
 
-/// Why a text names no country. It goes on from the text: "`DEU` is not …".
+/// Why a text names no country. It continues a sentence that begins with the text: "`DEU` is not …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CountryError {
     /// The text is not two ASCII letters.
@@ -139,7 +139,7 @@ impl FromStr for Country {
             return Err(CountryError::NotTwoLetters);
         }
         let letters = [first.to_ascii_uppercase(), second.to_ascii_uppercase()];
-        // The table is its own list of countries, so that no second one can disagree with it.
+        // The table is also the list of countries, so that no second list can disagree with it.
         let mut rules = STRETCHES.iter().map(|(_, rule)| rule).chain(BY_DIGITS.iter().flatten());
         let known = rules.any(|rule| matches!(rule, Rule::Country(country) if *country == letters));
         if known { Ok(Self(letters)) } else { Err(CountryError::Unknown) }
@@ -163,7 +163,7 @@ impl fmt::Debug for Country {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountryAllowlist(BTreeSet<Country>);
 
-/// All problems of a list of countries. It continues a sentence that begins with the setting: "`NAME` lists …".
+/// All problems of a list of countries. It continues a sentence that begins with the setting: "`NAME` must list …".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountryAllowlistError(Vec<String>);
 
@@ -212,7 +212,10 @@ impl FromStr for CountryAllowlist {
             }
         }
         if countries.is_empty() && problems.is_empty() {
-            problems.push("lists no country, and there is no value for all of them".to_owned());
+            problems.push(
+                "must list at least one country, such as `DE`; there is no value for all countries"
+                    .to_owned(),
+            );
         }
         if problems.is_empty() { Ok(Self(countries)) } else { Err(CountryAllowlistError(problems)) }
     }
@@ -231,21 +234,21 @@ impl std::error::Error for CountryAllowlistError {}
 pub enum SmsPermission {
     /// It is an ordinary number of this listed country.
     Allowed(Country),
-    /// It must not be sent any.
+    /// It must not get an SMS.
     Refused(SmsRefusal),
 }
 
-/// Why a number is not sent an SMS. Its text holds the country or the kind of range, never the number.
+/// Why a number gets no SMS. Its text holds the country or the kind of range, never the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SmsRefusal {
     /// The number's country is not listed.
-    #[error("the number is in {0}, which is not among the allowed countries")]
+    #[error("the number is in {0}, which is not in SMS_ALLOWED_COUNTRIES (parameter SmsAllowedCountries)")]
     NotListed(Country),
-    /// The number is in a range that is never sent a message.
-    #[error("the number is in a {0} range, which is never sent a message")]
+    /// The number is in a range that never gets an SMS.
+    #[error("the number is in a {0} range, which never gets an SMS")]
     Never(NeverReason),
     /// No country can be derived, so none can be allowed.
-    #[error("the number is in no known country's range")]
+    #[error("the number is not in the range of any known country")]
     UnknownTerritory,
 }
 
@@ -270,7 +273,7 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// The rule as an answer, where it does not depend on anything else.
+    /// The rule as an answer, if it does not depend on anything else.
     fn settled(self) -> Territory {
         match self {
             Self::Country(letters) => Territory::Country(Country(letters)),
@@ -456,26 +459,28 @@ mod tests {
         check_permission(
             "US",
             "+14165550100",
-            "the number is in CA, which is not among the allowed countries",
+            "the number is in CA, which is not in SMS_ALLOWED_COUNTRIES (parameter SmsAllowedCountries)",
         );
         check_permission("de, at\nUS,,CA", "+14165550100", "allowed in CA");
         check_permission(
             "US",
             "+12642350100",
-            "the number is in AI, which is not among the allowed countries",
+            "the number is in AI, which is not in SMS_ALLOWED_COUNTRIES (parameter SmsAllowedCountries)",
         );
-        check_permission(
-            "US",
-            "+19005550100",
-            "the number is in a premium range, which is never sent a message",
-        );
-        check_permission("GB", "+442600000000", "the number is in no known country's range");
+        check_permission("US", "+19005550100", "the number is in a premium range, which never gets an SMS");
+        check_permission("GB", "+442600000000", "the number is not in the range of any known country");
     }
 
     #[test]
     fn every_wrong_entry_of_a_list_is_reported() {
-        check_list_error("", "lists no country, and there is no value for all of them");
-        check_list_error(" , ", "lists no country, and there is no value for all of them");
+        check_list_error(
+            "",
+            "must list at least one country, such as `DE`; there is no value for all countries",
+        );
+        check_list_error(
+            " , ",
+            "must list at least one country, such as `DE`; there is no value for all countries",
+        );
         check_list_error(
             "*, DE, DEU, UK, +12065550100, ann@example.com, a@b",
             "entry 1 `*` is not a two-letter country code such as `DE`, \

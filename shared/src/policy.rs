@@ -19,7 +19,7 @@ pub struct SignUpPolicy {
     /// Whether users of `allowed` are confirmed at once. Otherwise they prove their mailbox like all other users, and
     /// the list only lets them sign up to a closed pool.
     pub confirm_trusted_users: bool,
-    /// Also mark the phone number of a trusted user verified.
+    /// Also mark the phone number of a trusted user as verified.
     pub auto_verify_phone: bool,
     /// Whether the email address is the username in the pool. If it is an alias attribute, verifying it automatically
     /// would take it from the user who has it, so no user is confirmed.
@@ -66,11 +66,11 @@ pub struct Contacts<'a> {
 /// What to do with a sign-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Confirm the user and mark the email address verified, and with `phone` also the phone number.
+    /// Confirm the user and mark the email address as verified, and with `phone` also the phone number.
     ///
     /// A user is never confirmed without a verified contact, because such a user couldn't reset the password.
     Confirm {
-        /// Whether the phone number is marked verified too. Never `true` unless the event has one.
+        /// Whether the phone number is also marked as verified. Never `true` unless the event has one.
         phone: bool,
     },
     /// Return the event unchanged.
@@ -169,25 +169,30 @@ impl Decision {
                 "confirmed with email and phone: the email domain is on ALLOWED_EMAIL_DOMAINS and AUTO_VERIFY_PHONE is true"
             }
             Self::PassThrough(reason) => match reason {
-                PassReason::Administrator => "unchanged: an administrator creates this user and decides",
+                PassReason::Administrator => {
+                    "unchanged: an administrator creates this user, so the sign-up policy does not apply"
+                }
                 PassReason::ExternalProvider => {
-                    "unchanged: the user comes from an identity provider and the domain is not denied"
+                    "unchanged: the user comes from an identity provider, and the email domain is not denied"
                 }
                 PassReason::Review => {
-                    "unchanged: SIGN_UP_MODE is review, an administrator confirms every user"
+                    "unchanged: SIGN_UP_MODE is review, so an administrator confirms every user"
                 }
                 PassReason::CodeForEverybody => {
                     "unchanged: the domain is trusted, but CONFIRM_TRUSTED_USERS is false, so Cognito sends its normal code"
                 }
                 PassReason::EmailIsNotUsername => {
-                    "unchanged: the domain is trusted, but EMAIL_IS_USERNAME is not true, and verifying an alias attribute would take it from its owner"
+                    "unchanged: the domain is trusted, but EMAIL_IS_USERNAME is not true, so confirming the \
+                     user could take the alias from another user"
                 }
                 PassReason::NotListed => {
-                    "unchanged: the email domain is on no list, Cognito sends its normal code"
+                    "unchanged: the email domain is on no list, so Cognito sends its normal code"
                 }
             },
             Self::Refuse(reason) => match reason {
-                RefuseReason::Denied => "refused: the email domain is on DENIED_EMAIL_DOMAINS",
+                RefuseReason::Denied => {
+                    "refused: the email domain is on DENIED_EMAIL_DOMAINS (parameter DeniedEmailDomains)"
+                }
                 RefuseReason::Disposable => {
                     concat!("refused: the email domain is on the disposable email list of ", list_date!())
                 }
@@ -195,7 +200,8 @@ impl Decision {
                     "refused: the email address can't be parsed, and DENIED_EMAIL_DOMAINS or DENY_DISPOSABLE_EMAIL is set"
                 }
                 RefuseReason::Closed => {
-                    "refused: SIGN_UP_MODE is closed and the email domain is not on ALLOWED_EMAIL_DOMAINS"
+                    "refused: SIGN_UP_MODE (parameter SignUpMode) is closed and the email domain is not on \
+                     ALLOWED_EMAIL_DOMAINS (parameter AllowedEmailDomains)"
                 }
             },
         }

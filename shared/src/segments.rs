@@ -1,4 +1,4 @@
-//! How many SMS a text becomes.
+//! The number of SMS parts of a text.
 //!
 //! One SMS carries 140 octets: 160 characters of the GSM 7-bit alphabet, or 70 units of UCS-2 as soon as one
 //! character is outside that alphabet. A longer text is split, and every part loses 6 octets to the header
@@ -20,21 +20,21 @@ pub enum Encoding {
     Ucs2,
 }
 
-/// What a text needs as SMS.
+/// The encoding and number of parts of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segments {
     /// The narrowest encoding that holds every character.
     pub encoding: Encoding,
     /// The length of the text in the encoding's units.
     pub units: usize,
-    /// How many SMS are sent, each of which is paid for: at least 1.
+    /// The number of SMS that are sent and paid for: at least 1.
     ///
-    /// Amazon SNS splits between words, so a text of several parts can become more than these.
-    /// Source: "Publishing SMS messages to a mobile phone", Amazon SNS developer guide.
+    /// Amazon SNS splits between words, so a long text can take more parts. Source: "Publishing SMS messages to a
+    /// mobile phone", Amazon SNS developer guide.
     pub parts: usize,
 }
 
-/// Counts the SMS that a text becomes. Takes time in proportion to the text.
+/// Counts the SMS parts of a text. Takes time in proportion to the text.
 #[must_use]
 pub fn segments(text: &str) -> Segments {
     if let Some(units) = text.chars().map(septets).sum::<Option<usize>>() {
@@ -62,7 +62,7 @@ fn parts(units: usize, widths: impl Iterator<Item = usize>, alone: usize, joined
     parts
 }
 
-/// How many septets a character takes in the GSM 7-bit alphabet; `None` when it is not in it.
+/// How many septets a character takes in the GSM 7-bit alphabet; `None` if it is not in it.
 fn septets(character: char) -> Option<usize> {
     match character {
         'A'..='Z' | 'a'..='z' | '0'..='9' => Some(1),

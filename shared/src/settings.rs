@@ -231,7 +231,7 @@ impl<'a> Settings<'a> {
                 self.problem(variable, format!("names the file `{shown}`, which can't be read: {error}"))
             }
         })?;
-        // The operator who wants no list sets none, so a file without an entry is a mistake.
+        // An operator who wants no list sets none, so a file without an entry is a mistake.
         if content.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
             return Err(self.problem(variable, format!("names the file `{shown}`, which has no entry")));
         }
@@ -259,7 +259,7 @@ impl<'a> Settings<'a> {
     /// `LOG_LEVEL`.
     ///
     /// # Errors
-    /// If it is no level.
+    /// If it is not a level.
     pub fn log_level(&self) -> Result<LogLevel, Noted> {
         let parse = |text: &str| LogLevel::lookup(text).ok_or("must be `error`, `warn`, `info` or `debug`");
         Ok(self.optional("LOG_LEVEL", parse)?.unwrap_or_default())

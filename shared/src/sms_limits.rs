@@ -1,13 +1,14 @@
 //! The SMS limits, which stop SMS pumping, and their counters.
 //!
-//! An attacker who earns money with SMS makes a pool send thousands of codes to numbers of the attacker's own. These
-//! numbers are close together, because they are rented in blocks: docs/sms-pumping.md. This file says what is counted
-//! up to which limit, and limits a process while the store fails. The caller counts, because counting needs a store.
+//! An attacker who earns money with SMS makes a pool send thousands of codes to the attacker's own numbers. These
+//! numbers are close together, because they are rented in blocks: docs/sms-pumping.md. This file defines the counters
+//! and limits, and limits a process while the store fails. The caller counts, because counting needs a store.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::parameter::Variable;
 use crate::phone::{Country, CountryAllowlist, PhoneNumber};
 use crate::recipient::RecipientHasher;
 
@@ -28,7 +29,7 @@ const SHORTEST_PREFIX: usize = 6;
 /// How many SMS parts one process sends in an hour while the store fails.
 pub const PROCESS_CAP_HOURLY: u64 = 30;
 
-/// How many SMS may be sent, in parts, because operators charge parts. `None` is no limit.
+/// The maximum number of SMS, in parts, because operators charge for each part. `None` is no limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmsLimits {
     pub(crate) number_hourly: Option<u64>,
@@ -38,12 +39,12 @@ pub struct SmsLimits {
     pub(crate) daily_usd: UsdBudget,
 }
 
-/// What all SMS of a day may cost, and the price of one part in each country.
+/// The maximum cost of all SMS in a day, and the price of one part in each country.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UsdBudget {
     pub(crate) limit: Option<Usd>,
     pub(crate) prices: BTreeMap<Country, Usd>,
-    /// The most that any message may cost, for countries without a price.
+    /// The maximum price of a message, for countries without a price.
     pub(crate) otherwise: Option<Usd>,
 }
 
@@ -58,7 +59,7 @@ pub enum SmsLimit {
     CountryDaily,
     /// All parts in a day.
     DailyMessages,
-    /// What all parts of a day cost.
+    /// The cost of all parts in a day.
     DailyUsd,
 }
 
@@ -72,7 +73,7 @@ pub struct Counter {
     pub limit: SmsLimit,
     /// Its name in the store, different in each window. It doesn't show the number or the prefix.
     pub key: String,
-    /// What the message adds: parts, or for [`SmsLimit::DailyUsd`] millionths of a US dollar.
+    /// The amount that the message adds: parts, or for [`SmsLimit::DailyUsd`] millionths of a US dollar.
     pub amount: u64,
     /// The highest value at which the message may be sent. `None` if the message alone exceeds the limit.
     pub room: Option<u64>,
@@ -144,7 +145,7 @@ impl SmsLimit {
 impl fmt::Display for SmsLimit {
     /// Why a message is not sent.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the limit of {} is reached", self.variable())
+        write!(formatter, "the SMS limit {} is reached", Variable(self.variable()))
     }
 }
 
@@ -297,7 +298,7 @@ pub struct ProcessCap {
 }
 
 impl ProcessCap {
-    /// A cap of so many parts in an hour of UTC: [`PROCESS_CAP_HOURLY`] outside tests.
+    /// A cap of this many parts in an hour of UTC: [`PROCESS_CAP_HOURLY`] outside tests.
     #[must_use]
     pub fn new(hourly: u64) -> Self {
         Self { hourly, window: 0, sent: 0 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A Lambda trigger of the user pool that one of the functions handles, in the order in which a user meets them.
+/// A Lambda trigger of the user pool that one of the functions handles, in the order in which they are invoked for a
+/// user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Trigger {
     /// Decides on sign-ups.
@@ -168,7 +169,7 @@ impl SignUpSource {
 pub enum MessageKind {
     /// A user signed up and confirms the address or number.
     SignUp,
-    /// The same once more, with a new code.
+    /// The user requested a new code for that.
     ResendCode,
     /// A user resets a password.
     ForgotPassword,

@@ -223,11 +223,11 @@ async fn errors_of_kms_are_explained_with_a_remedy() {
     for (code, word) in [
         ("AccessDeniedException", "allow kms:Decrypt"),
         ("DisabledException", "enable the key"),
-        ("NotFoundException", "no such key"),
-        ("KMSInvalidStateException", "look at its state"),
+        ("NotFoundException", "the key does not exist"),
+        ("KMSInvalidStateException", "check its state"),
         ("IncorrectKeyException", "another key"),
         ("InvalidCiphertextException", "damaged"),
-        ("InvalidKeyUsageException", "symmetric key"),
+        ("InvalidKeyUsageException", "symmetric encryption key"),
     ] {
         stage.kms.script([Reply::error(400, code)]);
         let ending = stage.play(&fixture("custom-email-sender-sign-up")).await["ends"].to_string();
@@ -250,7 +250,7 @@ async fn a_rejection_by_ses_fails_unless_the_recipient_caused_it() {
         stage.provider.clear();
         stage.provider.script([Reply::error(status, code)]);
         let answer = stage.function.invoke(event.to_string()).await;
-        assert!(answer.error_message().starts_with("SES did not take the message"), "{code}: {answer:?}");
+        assert!(answer.error_message().starts_with("SES did not accept the message"), "{code}: {answer:?}");
         assert_eq!(stage.provider.attempts(), 1, "{code} is not tried again");
     }
     for (address, recipients) in [("Ann.Example@example.com", true), ("no-reply@example.com", false)] {

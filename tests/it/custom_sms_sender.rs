@@ -145,7 +145,7 @@ async fn a_rejection_by_sns_fails_unless_the_recipient_caused_it() {
         stage.provider.clear();
         stage.provider.script([Reply::error(status, code)]);
         let answer = stage.function.invoke(event.to_string()).await;
-        assert!(answer.error_message().starts_with("SNS did not take the message"), "{code}: {answer:?}");
+        assert!(answer.error_message().starts_with("SNS did not accept the message"), "{code}: {answer:?}");
         assert_eq!(stage.provider.attempts(), 1, "{code} is not tried again");
     }
     for (code, text, recipients) in [

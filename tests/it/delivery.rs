@@ -331,7 +331,7 @@ async fn every_sms_limit_blocks_sms_and_records_it() {
         let metrics = parse(&output.stdout);
         let stopped = u64::try_from(events.len() - sent).expect("a small number");
         assert_eq!(count(&metrics, Metric::PumpingBlocked), stopped, "{setting}");
-        assert!(output.stdout.contains(&format!("the limit of {setting} is reached")), "{}", output.stdout);
+        assert!(output.stdout.contains(&format!("the SMS limit {setting} (parameter ")), "{}", output.stdout);
     }
 }
 

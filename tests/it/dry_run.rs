@@ -152,7 +152,7 @@ async fn a_dry_run_says_which_template_overrides_are_used_and_which_are_broken()
     let own = stage.dry_run(&event("custom-sms-sender", "sign-up")).await;
     let dropped = stage.dry_run(&event("custom-sms-sender", "forgot-password")).await;
     assert_eq!((&own["overridden"], &dropped["overridden"]), (&json!(true), &json!(false)));
-    let problem = "template `en/forgot-password/sms.txt` does not insert code exactly as often as it should";
+    let problem = "template `en/forgot-password/sms.txt` must insert code exactly once in the body and not in the subject";
     assert_eq!(own["templateProblems"], json!([problem]));
     assert_eq!(own["message"]["characters"], "Acme says 51820364".len());
 }

@@ -52,8 +52,8 @@ fn consequence(row: &ErrorRule) -> &'static str {
         return "no fault: another invocation has the message, or a limit is reached";
     }
     match (row.service, row.class) {
-        (Some(Service::DynamoDb), FailureClass::Transient) => "tried again at once; then sent all the same",
-        (Some(Service::DynamoDb), _) => "sent all the same",
+        (Some(Service::DynamoDb), FailureClass::Transient) => "retried at once, then sent without a record",
+        (Some(Service::DynamoDb), _) => "sent without a record",
         (_, FailureClass::Transient) => "tried again at once, then by Lambda; queue",
         (_, FailureClass::Recipient) => "succeeds, never tried again",
         (_, FailureClass::Configuration) => "tried again by Lambda; queue",

@@ -32,11 +32,11 @@ pub enum Service {
     SesV2,
     /// Sends SMS.
     Sns,
-    /// Sends SMS, and returns a reason if it does not.
+    /// Sends SMS, and returns a reason if it doesn't.
     EndUserMessaging,
     /// Keeps the delivery records and the counters of the SMS limits.
     DynamoDb,
-    /// A provider that is no AWS service, by the name that errors show.
+    /// A provider outside AWS, with the name for error messages.
     Other(&'static str),
 }
 
@@ -69,7 +69,7 @@ impl Aws {
         Self::read_with(settings, &Service::ALL.map(Service::endpoint_variable))
     }
 
-    /// The same for other services: those whose endpoints these variables set.
+    /// Reads the configuration for other services: those whose endpoints these variables set.
     ///
     /// # Errors
     /// If a variable is missing or invalid.
@@ -98,7 +98,7 @@ impl Aws {
         self.config_with(service.endpoint_variable(), region, http_client)
     }
 
-    /// The same for the service whose endpoint this variable sets.
+    /// The SDK configuration for the service whose endpoint this variable sets.
     #[must_use]
     pub fn config_with(
         &self,
@@ -112,7 +112,7 @@ impl Aws {
             .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
             .http_client(http_client.clone())
             .region(region)
-            // Attempts, pauses and their limits are `crates/sender/src/retry.rs`'s, which knows the invocation's deadline.
+            // `crates/sender/src/retry.rs` controls attempts and pauses, because it knows the invocation's deadline.
             // Without this mode the SDK logs an error after each 5xx, because our HTTP client doesn't let it close
             // connections.
             .retry_config(RetryConfig::disabled().with_reconnect_mode(ReconnectMode::ReuseAllConnections))

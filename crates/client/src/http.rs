@@ -1,10 +1,9 @@
-//! The HTTPS client of the AWS SDKs: HTTP/1.1 over TLS, with connections that are kept.
+//! The HTTPS client of the AWS SDKs: HTTP/1.1 over TLS, with kept-alive connections.
 //!
 //! It replaces the SDK's default client for two reasons. The default client brings HTTP/2, half a megabyte in every
 //! cold start, and no service needs it for one call at a time. And it doesn't distinguish a connection that was never
-//! made from one that broke: after the first a message may be sent again at once, after the second it may have been
-//! sent already. Pool, protocol and TLS come from the same libraries.
-//! docs/adr/0010-http-client.md
+//! made from one that broke. After the first failure, a message can be sent again at once. After the second one, it
+//! may have been sent already. Pool, protocol and TLS come from the same libraries. docs/adr/0010-http-client.md
 
 use std::error::Error;
 use std::fmt;
@@ -27,11 +26,11 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 use tower_service::Service;
 
-/// A new connection inside a Region takes some 10 ms, TLS included, so a second without one is a fault.
+/// A new connection inside a Region takes about 10 ms, TLS included, so a second without a connection is a fault.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long an idle connection is kept. The services close theirs after a minute or more; one that is just being
-/// closed is not worth the risk of a lost answer.
+/// How long an idle connection is kept. The services close idle connections after a minute or more. A request on a
+/// connection that is just being closed could get lost.
 const KEPT_IDLE: Duration = Duration::from_secs(20);
 
 /// The client that all services of a process share, with one store of root certificates: those of the system, or
@@ -71,7 +70,7 @@ pub fn http_connector() -> SharedHttpConnector {
 pub struct NotConnected;
 
 impl NotConnected {
-    /// Whether that is the reason of an error, at any depth.
+    /// Whether it is the source of an error, at any depth.
     #[must_use]
     pub fn caused(error: &(dyn Error + 'static)) -> bool {
         error.is::<Self>() || error.source().is_some_and(Self::caused)
@@ -86,7 +85,7 @@ impl fmt::Display for NotConnected {
 
 impl Error for NotConnected {}
 
-/// TCP and TLS, in no more than [`CONNECT_TIMEOUT`] together.
+/// TCP and TLS, within [`CONNECT_TIMEOUT`] together.
 #[derive(Clone)]
 struct Connector(HttpsConnector<HttpConnector>);
 
@@ -124,7 +123,7 @@ impl SdkConnector for Http1 {
             let response = client.request(request).await.map_err(|error| {
                 ConnectorError::io(if error.is_connect() { NotConnected.into() } else { error.into() })
             })?;
-            // Many servers share the address: the next attempt should reach another one.
+            // Many servers share the address, so the next attempt should reach another one.
             if response.status().is_server_error()
                 && let Some(connection) = connection.connection_metadata().as_ref()
             {

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When an invocation, or a part of it, must be finished.
+/// The time by which an invocation, or a part of it, must be finished.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// That much time from now on.
+    /// This long from now.
     #[must_use]
     pub fn after(time: Duration) -> Self {
         Self(Instant::now() + time)
     }
 
-    /// The same deadline, but earlier, so that some time remains for what follows.
+    /// An earlier deadline, which leaves time for later steps.
     #[must_use]
     pub fn before(self, reserve: Duration) -> Self {
         Self(self.0.checked_sub(reserve).unwrap_or(self.0))

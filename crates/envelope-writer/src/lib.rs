@@ -1,12 +1,12 @@
 //! Writes AWS Encryption SDK messages, for the operator's tool and for tests: nothing that is deployed encrypts.
 //!
-//! Shares no code with the reader in `sender`, so that the two check each other; both were checked against
-//! the official SDKs (`docs/adr/0002-own-envelope-reader.md`).
+//! It shares no code with the reader in `sender`, so that the two check each other. Both were checked against the
+//! official SDKs (`docs/adr/0002-own-envelope-reader.md`).
 
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
-    reason = "there is no way to go on without random numbers"
+    reason = "encryption is impossible without random numbers"
 )]
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -17,7 +17,7 @@ use aws_lc_rs::signature::{ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// What to write: the suite decides the message format too.
+/// The algorithm suite, which also decides the message format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SealSuite {
     /// 0x0378 in message format version 1, as Cognito does it.
@@ -29,9 +29,9 @@ pub enum SealSuite {
 /// One encrypted data key: provider id, key ARN, ciphertext.
 pub type SealedDataKey<'a> = (&'a str, &'a str, Vec<u8>);
 
-/// A fresh key pair that signs one message.
+/// A new key pair that signs one message.
 ///
-/// It comes before the data key: the context under which KMS encrypts that one holds the public key.
+/// It is created before the data key, because KMS encrypts the data key with a context that holds the public key.
 pub struct Signer {
     key_pair: EcdsaKeyPair,
     public_key: String,
@@ -47,8 +47,7 @@ impl Default for Signer {
 }
 
 impl Signer {
-    /// The whole encryption context of the message, as KMS must be told it: with the public key, in the order of the
-    /// names.
+    /// The whole encryption context for KMS: with the public key, in the order of the names.
     #[must_use]
     pub fn context<'a>(&'a self, context: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let mut context = [context, &[("aws-crypto-public-key", self.public_key.as_str())]].concat();
@@ -57,7 +56,7 @@ impl Signer {
     }
 }
 
-/// Encrypts `plaintext` in frames of 4096 bytes and signs it with a fresh key pair.
+/// Encrypts `plaintext` in frames of 4096 bytes and signs it with a new key pair.
 ///
 /// The public key is added to `context`. `encrypted_data_keys` are written unchanged; the mock of KMS decides whether
 /// they belong to `data_key`.
@@ -72,25 +71,25 @@ pub fn seal(
     Writer::new(suite).seal(context, data_key, encrypted_data_keys, plaintext)
 }
 
-/// A writer whose messages can differ from those of the official SDKs where the format leaves room.
+/// A writer whose messages can differ from those of the official SDKs within the format.
 #[derive(Debug, Clone, Copy)]
 pub struct Writer {
     /// Suite and message format.
     pub suite: SealSuite,
-    /// Bytes of content in every frame but the last; not 0.
+    /// Bytes of content in every frame except the last one; not 0.
     pub frame_len: u32,
     /// The first eight bytes of every frame's IV; its sequence number follows.
     pub iv_prefix: [u8; 8],
 }
 
 impl Writer {
-    /// Writes as the official SDKs do: frames of 4096 bytes, IVs that are nothing but sequence numbers.
+    /// Writes as the official SDKs do: frames of 4096 bytes, sequence numbers as IVs.
     #[must_use]
     pub const fn new(suite: SealSuite) -> Self {
         Self { suite, frame_len: 4096, iv_prefix: [0; 8] }
     }
 
-    /// Does what [`seal`] says, in its own way.
+    /// Like [`seal`], with these options.
     #[must_use]
     pub fn seal(
         &self,
@@ -102,8 +101,8 @@ impl Writer {
         self.seal_signed(&Signer::default(), context, data_key, encrypted_data_keys, plaintext)
     }
 
-    /// The same with a key pair that was there before the data key. `context` is without the public key, which
-    /// [`Signer::context`] adds.
+    /// Like [`Self::seal`], with a key pair that was created before the data key. `context` is without the public
+    /// key, which [`Signer::context`] adds.
     #[must_use]
     pub fn seal_signed(
         &self,
@@ -165,7 +164,7 @@ impl Writer {
 
     fn write_frames(&self, message: &mut Vec<u8>, message_id: &[u8], keys: &Keys, plaintext: &[u8]) {
         let frame_len = usize::try_from(self.frame_len).expect("a frame length that fits");
-        // The last frame may be full; it is empty only when there is no content at all.
+        // The last frame may be full. It is empty only if there is no content.
         let mut chunks = plaintext.chunks(frame_len).peekable();
         let mut sequence = 0_u32;
         loop {
@@ -197,7 +196,7 @@ impl Writer {
     }
 }
 
-/// The content key and what commits to it.
+/// The content key and its commitment.
 struct Keys {
     content: LessSafeKey,
     commitment: Vec<u8>,

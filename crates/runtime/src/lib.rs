@@ -50,7 +50,7 @@ impl From<Failure> for Diagnostic {
 /// Returns `None` if a setting is invalid. One log line then names all problems, and the process must end, so that Lambda
 /// reports that the function didn't start.
 pub fn configure<T>(read: impl FnOnce(&Settings<'_>, &[u8; 32]) -> Result<T, Noted>) -> Option<T> {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    #[expect(clippy::disallowed_methods, reason = "only this function reads the environment")]
     let lookup = |name: &str| std::env::var(name).ok();
     let settings = Settings::new(&lookup, &FileSystem);
     logging::start(&settings);
@@ -99,10 +99,10 @@ where
     }
 }
 
-/// Logs the template overrides that can't be rendered: delivery doesn't depend on them.
+/// Logs the template overrides that can't be rendered. Messages are sent without them.
 pub fn log_template_problems(messages: &Messages) {
     for problem in messages.problems() {
-        tracing::error!("{problem}; the built-in text is used");
+        tracing::error!("{problem}, so the built-in template is used");
     }
 }
 

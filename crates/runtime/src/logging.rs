@@ -41,7 +41,7 @@ pub fn start(settings: &Settings<'_>) {
     };
     let others = Targets::new()
         .with_default(Level::ERROR)
-        // It repeats every failure that a function reported, in Rust's debug form.
+        // The runtime crate repeats every reported failure in Rust's debug format.
         .with_target("lambda_runtime::layers::panic", LevelFilter::OFF);
     let targets = OWN_CRATES.iter().fold(others, |targets, name| targets.with_target(*name, level));
     let lines = tracing_subscriber::fmt::layer()
@@ -50,7 +50,7 @@ pub fn start(settings: &Settings<'_>) {
         .with_current_span(false)
         .with_span_list(false)
         .with_target(false);
-    // A second start, as in tests, keeps the first one's subscriber.
+    // In tests, a second start keeps the first subscriber.
     let _ = tracing_subscriber::registry().with(targets).with(lines).try_init();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -58,7 +58,7 @@ pub fn start(settings: &Settings<'_>) {
             outcome = Outcome::Panicked.name(),
             error.r#type = ErrorType::Panic.name(),
             panic.place = place,
-            "the function panicked, which is a bug in it"
+            "the function panicked, which is a bug: please report it"
         );
         std::process::abort();
     }));

@@ -31,7 +31,7 @@ pub trait Channel {
     /// The channel's name in the keys of delivery records.
     const NAME: &'static str;
 
-    /// What one message is called in the log: "an SMS".
+    /// The noun for one message in the log: "an SMS".
     const NOUN: &'static str;
 
     /// The Lambda trigger whose events the channel handles.
@@ -43,7 +43,7 @@ pub trait Channel {
     /// Parses the recipient from the value of [`Self::ATTRIBUTE`], and checks that the settings allow it.
     ///
     /// # Errors
-    /// If the channel can't or may not send to the recipient.
+    /// If the channel can't send to the recipient, or the settings forbid it.
     fn recipient(&self, job: &Job, contact: &str) -> Result<Self::Recipient, Rejected>;
 
     /// Renders the message. If a template override failed and the built-in text is used, its error is returned too.
@@ -58,12 +58,12 @@ pub trait Channel {
         content: Content<'_>,
     ) -> Result<(Self::Message, Option<RenderError>), RenderError>;
 
-    /// What the log line says about the message.
+    /// The facts about the message for the log line.
     fn describe(&self, _message: &Self::Message) -> MessageFacts {
         MessageFacts::default()
     }
 
-    /// What a dry run answers about the message: no code, no recipient.
+    /// The preview of the message for a dry run, without code and recipient.
     fn preview(&self, message: &Self::Message) -> Preview;
 
     /// Counts the message against the channel's limits. Not called again for a message that was admitted before.
@@ -84,7 +84,7 @@ pub trait Channel {
 pub enum Rejected {
     /// An attribute is missing or has the wrong type.
     Malformed(EventError),
-    /// The settings forbid the recipient, or it isn't an address or number: one sentence says why.
+    /// The settings forbid the recipient, or it isn't an address or number: with the reason in one sentence.
     Blocked(String),
 }
 
@@ -105,25 +105,25 @@ impl Rejected {
     }
 }
 
-/// What the log line says about a message.
+/// The facts about a message for the log line.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MessageFacts {
     /// The recipient's country.
     pub country: Option<Country>,
-    /// How many SMS the text takes.
+    /// The number of SMS parts of the text.
     pub sms_parts: Option<usize>,
 }
 
 /// Whether a message may be sent.
 #[derive(Debug)]
 pub enum Admission {
-    /// It may.
+    /// It may be sent.
     Admitted,
-    /// It may, although the counters could not be updated.
+    /// It may be sent, although the counters could not be updated.
     Uncounted(ServiceError),
     /// A limit is reached.
     Blocked(SmsLimit),
-    /// The counters can't be updated, and the process has sent as many messages as it may without them.
+    /// The counters can't be updated, and the process has reached its limit of uncounted messages.
     CapReached(Option<ServiceError>),
 }
 
@@ -136,7 +136,8 @@ pub struct Accepted {
     pub fallback: Option<ServiceError>,
 }
 
-/// How a message is sent. Only the invocation's deadline limits an attempt: one that is cut off may have sent.
+/// The retry policy of a send. Only the invocation's deadline limits an attempt, because an attempt that is cut off
+/// may have sent the message.
 pub const SEND: RetryPolicy = RetryPolicy {
     max_attempts: 5,
     attempt_timeout: Duration::from_mins(15),
@@ -144,7 +145,7 @@ pub const SEND: RetryPolicy = RetryPolicy {
     idempotent: false,
 };
 
-/// How a message is sent by a route that isn't the last one.
+/// The retry policy of a route that isn't the last one.
 const SEND_BEFORE_FALLBACK: RetryPolicy = RetryPolicy { max_attempts: 2, ..SEND };
 
 /// Sends a message by the first route that accepts it.

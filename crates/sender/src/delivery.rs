@@ -1,11 +1,9 @@
 //! The path of a message from its event to the service, the same for every channel.
 //!
-//! ```text
-//! read ─► recipient ─► claim ∥ decrypt ─► expired? ─► render ─► admit ─► send ─► settle or release ─► log, metrics
-//! ```
-//! The record is claimed while KMS decrypts. If the record fails, the message is sent all the same: a duplicate is
-//! better than a lost message. Nothing is sent twice knowingly, and an invocation succeeds only if the message is
-//! settled or can't be sent.
+//! ```text read ─► recipient ─► claim ∥ decrypt ─► expired? ─► render ─► admit ─► send ─► settle or release ─► log,
+//! metrics ``` The record is claimed while KMS decrypts. If the record fails, the message is sent anyway: a duplicate
+//! is better than a lost message. No message is knowingly sent twice, and an invocation succeeds only if the message
+//! is settled or can't be sent.
 
 use std::time::Instant;
 
@@ -50,7 +48,7 @@ pub struct Delivery<C> {
     pub metrics: Metrics,
 }
 
-/// The claim of an invocation on a message, by which it settles or releases the message.
+/// The claim of an invocation on a message, with which it settles or releases the message.
 struct Claim<'a> {
     store: &'a Store,
     key: MessageKey,
@@ -58,14 +56,14 @@ struct Claim<'a> {
 }
 
 impl<C: Channel> Delivery<C> {
-    /// Handles one event and returns it, because Cognito ignores the answer. A dry run has its own answer.
+    /// Handles one event and returns it, because Cognito ignores the response. A dry run has its own response.
     ///
     /// # Errors
     /// If the event is malformed, or the message wasn't sent for a reason that a retry or an operator can fix.
     pub async fn handle(&self, invocation: Invocation) -> Result<Box<RawValue>, Failure> {
         let facts = |job, dry_run| Facts::new(&invocation.request_id, C::NOUN, job, dry_run);
         let event = Event::parse(&invocation.event);
-        // An event with a malformed `dryRun` asks for a dry run: it must not send a message.
+        // An event with a malformed `dryRun` counts as a dry run, because it must not send a message.
         let dry_run = match event.as_ref().map_or(Ok(false), is_requested) {
             Ok(dry_run) => dry_run,
             Err(error) => {
@@ -78,7 +76,7 @@ impl<C: Channel> Delivery<C> {
         let report = match &task {
             Err(error) => facts(None, dry_run).ended(DeliveryOutcome::Malformed(error.clone())),
             Ok(Task::Nothing(reason)) => facts(None, dry_run).ended(DeliveryOutcome::Nothing(reason.clone())),
-            // On the heap, because the compiler gives up on futures as deeply nested as the SDK's are here.
+            // On the heap, because the compiler can't handle futures as deeply nested as the SDK's.
             Ok(Task::Send(job)) => Box::pin(self.deliver(job, &invocation, facts(Some(job), dry_run))).await,
         };
         if dry_run {
@@ -139,8 +137,8 @@ impl<C: Channel> Delivery<C> {
         };
         let (claimed, (code, decrypt_time)) = join!(claiming, decrypting);
         facts.decrypt_time = Some(decrypt_time);
-        // A message that was admitted once is not counted again when it is retried: at the limit it would block
-        // itself, and be lost.
+        // A message that was admitted once is not counted again on a retry: at the limit, it would block itself and
+        // be lost.
         let mut admitted = false;
         let mut age = 0;
         match claimed {
@@ -242,8 +240,8 @@ impl Claim<'_> {
         if let Some((state, message_id)) = settled {
             self.store.settle(&self.key, state, message_id, now(), deadline).await
         } else if outcome.may_have_sent() || !confirmed {
-            // The lease keeps other invocations away until it ends. So does a claim that was not confirmed, if the
-            // table has it.
+            // The claim stays until its lease ends, so that no other invocation sends the message. An unconfirmed
+            // claim may also be in the table.
             Ok(())
         } else {
             self.store.release(&self.key, &self.owner, admitted, deadline).await
@@ -251,7 +249,7 @@ impl Claim<'_> {
     }
 }
 
-/// A message's id goes into the log and the record: what is none in a broken answer does not.
+/// A message ID goes into the log and the record, so a malformed one from a broken response is dropped.
 fn shown_id(id: String) -> String {
     let plain = id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if plain { id } else { String::new() }

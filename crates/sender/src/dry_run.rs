@@ -1,4 +1,4 @@
-//! The answer of a dry run: what would happen to a message, without its code and without its recipient.
+//! The response to a dry run: what would happen to a message, without its code and recipient.
 
 use serde_json::value::{RawValue, to_raw_value};
 use shared::arn::KeyArn;
@@ -7,7 +7,7 @@ use shared::message::Messages;
 
 use crate::report::{DeliveryOutcome, DeliveryReport};
 
-/// The answer, which replaces the event.
+/// The response, which replaces the event.
 #[must_use]
 pub fn answer(report: DeliveryReport<'_>, key: &KeyArn, messages: &Messages) -> Option<Box<RawValue>> {
     let (facts, outcome) = (report.facts, report.outcome);

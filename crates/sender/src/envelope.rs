@@ -1,11 +1,11 @@
-//! Reader of AWS Encryption SDK messages: the form in which Cognito hands over a code.
+//! Reader of AWS Encryption SDK messages, the format in which Cognito passes a code.
 //!
-//! Pure and decrypt-only: bytes and a data key in, clear text out.
-//! Asking KMS for the data key is the caller's work, between [`Envelope::parse`] and [`Envelope::open`].
-//! The format is described in the AWS Encryption SDK developer guide, "Message format reference"
-//! (`docs.aws.amazon.com/encryption-sdk/latest/developer-guide/message-format.html`), the key derivation
-//! in its "Algorithms reference" (`algorithms-reference.html`).
-//! `docs/adr/0002-own-envelope-reader.md` says why this is not the official library.
+//! It is pure and only decrypts: bytes and a data key in, clear text out. The caller gets the data key from KMS,
+//! between [`Envelope::parse`] and [`Envelope::open`]. The format is described in the AWS Encryption SDK developer
+//! guide, "Message format reference"
+//! (`docs.aws.amazon.com/encryption-sdk/latest/developer-guide/message-format.html`), the key derivation in its
+//! "Algorithms reference" (`algorithms-reference.html`). `docs/adr/0002-own-envelope-reader.md` says why this is not
+//! the official library.
 
 use std::fmt;
 
@@ -18,16 +18,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-/// The longest message that is read, in bytes; Cognito's have about 600.
+/// The longest accepted message, in bytes. Cognito's have about 600.
 pub const MAX_MESSAGE_LEN: usize = 64 * 1024;
 
-/// The most encrypted data keys that a message may carry; Cognito's carry one.
+/// The maximum number of encrypted data keys in a message. Cognito's have one.
 pub const MAX_ENCRYPTED_DATA_KEYS: usize = 8;
 
-/// The most pairs that an encryption context may have; Cognito's have two.
+/// The maximum number of pairs in an encryption context. Cognito's have two.
 pub const MAX_CONTEXT_PAIRS: usize = 8;
 
-/// The context key under which every signed message carries its public key.
+/// The key of the encryption context that holds the public key in every signed message.
 const PUBLIC_KEY: &str = "aws-crypto-public-key";
 
 /// A compressed point on P-384: a sign byte and one coordinate.
@@ -40,16 +40,16 @@ const TAG_LEN: usize = 16;
 /// Type "customer authenticated encrypted data", the only one that version 1 knows.
 const MESSAGE_TYPE: u8 = 0x80;
 
-/// Content type "framed"; the other one, a single block of any length, is not read.
+/// Content type "framed". The other one, a single block of any length, is not supported.
 const FRAMED: u8 = 2;
 
-/// Stands before the sequence number of the last frame, where the others begin with theirs.
+/// Precedes the sequence number of the last frame. Other frames begin with theirs.
 const LAST_FRAME: u32 = u32::MAX;
 
-/// A message that was read to its last byte but not yet authenticated.
+/// A message that was parsed completely but not yet authenticated.
 ///
-/// Nothing in it may be believed before [`Envelope::open`] has succeeded.
-/// Until then the context and the data keys serve one purpose: to ask KMS, which checks them itself.
+/// Nothing in it can be trusted before [`Envelope::open`] succeeds. Until then, the context and the data keys are
+/// only for the call to KMS, which checks them itself.
 pub struct Envelope {
     format: Format,
     message_id: Vec<u8>,
@@ -64,7 +64,7 @@ pub struct Envelope {
     signature: Vec<u8>,
 }
 
-/// What only one of the two message formats has.
+/// The parts that only one of the two message formats has.
 enum Format {
     V1 { header_iv: [u8; NONCE_LEN] },
     V2 { commitment: [u8; COMMITMENT_LEN] },
@@ -82,8 +82,8 @@ impl Envelope {
     /// Reads a whole message, footer included, without checking that it is authentic.
     ///
     /// # Errors
-    /// Any but [`EnvelopeError::NotAuthentic`] and [`EnvelopeError::DataKeyLength`]: the bytes are not
-    /// one complete, signed, framed message of a suite that is read here, within the limits above.
+    /// Any but [`EnvelopeError::NotAuthentic`] and [`EnvelopeError::DataKeyLength`]: the bytes are not one complete,
+    /// signed, framed message of a supported suite within the limits above.
     pub fn parse(mut bytes: Vec<u8>) -> Result<Self, EnvelopeError> {
         if bytes.len() > MAX_MESSAGE_LEN {
             return Err(EnvelopeError::TooLarge);
@@ -136,7 +136,7 @@ impl Envelope {
 
     /// The encryption context in the order of the message, `aws-crypto-public-key` included.
     ///
-    /// KMS must be given all of it, since the data key was encrypted under all of it.
+    /// KMS needs all of it, because the data key was encrypted with all of it.
     pub fn context(&self) -> impl Iterator<Item = (&str, &str)> {
         self.context.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
@@ -147,7 +147,7 @@ impl Envelope {
         self.context().find_map(|(name, value)| (name == key).then_some(value))
     }
 
-    /// The algorithm suite, which also tells the version of the message format.
+    /// The algorithm suite, which also determines the version of the message format.
     #[must_use]
     pub fn suite(&self) -> Suite {
         match self.format {
@@ -162,21 +162,22 @@ impl Envelope {
         &self.data_keys
     }
 
-    /// Authenticates the whole message and returns its clear text, or nothing at all.
+    /// Authenticates the whole message and returns its clear text.
     ///
     /// `data_key` is the decrypted data key, of [`Suite::data_key_len`] bytes.
     /// Keys that are derived from it and clear text that is not returned are wiped from memory.
     ///
     /// # Errors
-    /// [`EnvelopeError::DataKeyLength`], or [`EnvelopeError::NotAuthentic`] with the part that failed.
-    /// A wrong data key shows as the commitment (suite 0x0578) or the header (suite 0x0378).
+    /// [`EnvelopeError::DataKeyLength`], or [`EnvelopeError::NotAuthentic`] with the part that failed. With a wrong
+    /// data key, that is the commitment (suite 0x0578) or the header (suite 0x0378).
     pub fn open(&self, data_key: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
         let plaintext = self.decrypt(data_key)?;
         self.verify()?;
         Ok(plaintext)
     }
 
-    /// Checks the signature, which needs no data key: nine tenths of the work, while KMS is still asked for one.
+    /// Checks the signature. This is nine tenths of the work and needs no data key, so it runs while KMS decrypts the
+    /// key.
     ///
     /// # Errors
     /// [`EnvelopeError::NotAuthentic`] with [`Part::Signature`].
@@ -187,7 +188,7 @@ impl Envelope {
         Ok(Verified(self))
     }
 
-    /// Everything of [`Envelope::open`] but the signature.
+    /// Everything in [`Envelope::open`] except the signature.
     fn decrypt(&self, data_key: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
         if data_key.len() != self.suite().data_key_len() {
             return Err(EnvelopeError::DataKeyLength);
@@ -213,7 +214,7 @@ impl Envelope {
         aes_key(&prk, &[&self.suite().id().to_be_bytes(), &self.message_id])
     }
 
-    /// The content key of suite 0x0578, if the message was made with this data key and no other.
+    /// The content key of suite 0x0578, if the message was created with this data key.
     fn committed_key(
         &self,
         data_key: &[u8],
@@ -233,12 +234,12 @@ impl Envelope {
     }
 
     fn open_frames(&self, key: &LessSafeKey) -> Result<Zeroizing<Vec<u8>>, Unspecified> {
-        // With room for everything, so that growing leaves no copies of the clear text behind.
+        // With enough capacity, so that growing leaves no copies of the clear text in memory.
         let room = self.frames.iter().map(|frame| frame.sealed.len()).sum();
         let mut plaintext = Zeroizing::new(Vec::with_capacity(room));
         for frame in &self.frames {
             let mut buffer = Zeroizing::new(frame.sealed.clone());
-            // The IV that the message states: the format does not say that it is the sequence number.
+            // The IV in the message: the format does not require it to be the sequence number.
             let nonce = Nonce::assume_unique_for_key(frame.iv);
             let aad = Aad::from(frame.authenticated_data(&self.message_id));
             plaintext.extend_from_slice(key.open_in_place(nonce, aad, &mut buffer)?);
@@ -247,7 +248,7 @@ impl Envelope {
     }
 }
 
-/// A message whose signature holds. Only [`Envelope::verify`] makes one.
+/// A message with a valid signature. Only [`Envelope::verify`] creates one.
 #[derive(Debug)]
 pub struct Verified<'a>(&'a Envelope);
 
@@ -255,7 +256,7 @@ impl Verified<'_> {
     /// Authenticates the rest of the message and returns its clear text, as [`Envelope::open`] does.
     ///
     /// # Errors
-    /// Those of [`Envelope::open`], the signature apart.
+    /// Those of [`Envelope::open`], except for the signature.
     pub fn open(&self, data_key: &[u8]) -> Result<Zeroizing<Vec<u8>>, EnvelopeError> {
         self.0.decrypt(data_key)
     }
@@ -275,7 +276,7 @@ impl Frame {
         } else {
             b"AWSKMSEncryptionClient Frame"
         };
-        // As wide as the format states it; a frame of 64 KiB at most never saturates.
+        // As wide as the format requires. Frames have at most 64 KiB, so this never saturates.
         let content_len = u64::try_from(self.sealed.len().saturating_sub(TAG_LEN)).unwrap_or(u64::MAX);
         [message_id, label, &self.sequence.to_be_bytes(), &content_len.to_be_bytes()].concat()
     }
@@ -295,13 +296,13 @@ impl EncryptedDataKey {
         &self.provider_id
     }
 
-    /// The ARN of the KMS key; `None` when the wrapping key is not a symmetric KMS key.
+    /// The ARN of the KMS key; `None` if the wrapping key is not a symmetric KMS key.
     #[must_use]
     pub fn key_arn(&self) -> Option<&str> {
         self.key_arn.as_deref()
     }
 
-    /// What to hand to `kms:Decrypt`.
+    /// The ciphertext for `kms:Decrypt`.
     #[must_use]
     pub fn ciphertext(&self) -> &[u8] {
         &self.ciphertext
@@ -318,7 +319,7 @@ impl fmt::Debug for EncryptedDataKey {
     }
 }
 
-/// The algorithm suites that are read: AES-256-GCM, HKDF and an ECDSA P-384 signature, in two formats.
+/// The supported algorithm suites: AES-256-GCM, HKDF and an ECDSA P-384 signature, in two formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suite {
     /// 0x0378 in message format version 1, without key commitment: what Cognito sends.
@@ -360,7 +361,7 @@ impl Suite {
     }
 }
 
-/// Why a message could not be read or opened; no text shows any byte of its content.
+/// Why a message can't be read or opened. The text shows no byte of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
     /// More than [`MAX_MESSAGE_LEN`] bytes.
@@ -369,13 +370,13 @@ pub enum EnvelopeError {
     /// The bytes end before the message does.
     #[error("the message ends too early")]
     Truncated,
-    /// The bytes go on after the footer.
+    /// There are more bytes after the footer.
     #[error("there are bytes after the end of the message")]
     TrailingBytes,
-    /// Neither version 1 nor 2 of the message format; perhaps no such message at all.
+    /// Neither version 1 nor 2 of the message format; perhaps the bytes are not such a message.
     #[error("message format version {0} is not supported, only 1 and 2")]
     UnsupportedVersion(u8),
-    /// An algorithm suite that is not read here.
+    /// An unsupported algorithm suite.
     #[error("algorithm suite 0x{0:04X} is not supported, only 0x0378 and 0x0578")]
     UnsupportedSuite(u16),
     /// A suite that belongs to the other version of the message format.
@@ -386,7 +387,7 @@ pub enum EnvelopeError {
         /// The suite that the message states.
         suite: u16,
     },
-    /// More of the named thing than the limits above permit.
+    /// More items of this name than the limits above allow.
     #[error("the message has too many {0}")]
     TooMany(&'static str),
     /// The named field has a value that the format does not permit.
@@ -400,7 +401,7 @@ pub enum EnvelopeError {
     DataKeyLength,
 }
 
-/// What of a message is authenticated on its own.
+/// The parts of a message that are authenticated separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// Everything before the content, by its tag.
@@ -430,11 +431,10 @@ impl From<Part> for EnvelopeError {
     }
 }
 
-/// Whether bytes that are no message look like what `kms:Encrypt` returns.
+/// Whether bytes that are not a message look like the result of `kms:Encrypt`.
 ///
-/// A guess for an error message, to be used for nothing else: AWS does not document the form of such a
-/// ciphertext, but those of symmetric keys have begun with these four bytes for years
-/// (in base64: `AQICA…`, `AQIDA…`).
+/// Only for an error message, because this is a guess: AWS does not document the format of such a ciphertext, but
+/// those of symmetric keys have begun with these four bytes for years (in base64: `AQICA…`, `AQIDA…`).
 #[must_use]
 pub fn looks_like_direct_kms_ciphertext(bytes: &[u8]) -> bool {
     matches!(bytes, [1, 2, 2 | 3, 0, ..])
@@ -465,7 +465,7 @@ fn read_context(reader: &mut Reader) -> Result<Vec<(String, String)>, EnvelopeEr
     let stated_len = usize::from(reader.u16()?);
     let start = reader.consumed().len();
     let mut context = Vec::new();
-    // An empty context is a length of 0 and not even a count of 0.
+    // An empty context is a length of 0, without a count.
     let pairs = if stated_len == 0 { 0 } else { reader.u16()? };
     if usize::from(pairs) > MAX_CONTEXT_PAIRS {
         return Err(EnvelopeError::TooMany("encryption context pairs"));
@@ -484,7 +484,7 @@ fn read_context(reader: &mut Reader) -> Result<Vec<(String, String)>, EnvelopeEr
     Ok(context)
 }
 
-/// Both suites are signed with P-384, so a public key must be there and be a point of that size.
+/// Both suites sign with P-384, so the public key must exist and be a point of that size.
 fn read_public_key(context: &[(String, String)]) -> Result<Vec<u8>, EnvelopeError> {
     context
         .iter()
@@ -521,7 +521,7 @@ fn read_frames(reader: &mut Reader, frame_len: u32) -> Result<Vec<Frame>, Envelo
         return Err(EnvelopeError::Malformed("frame length"));
     }
     let mut frames = Vec::new();
-    // No message within the limit has as many frames as there are numbers.
+    // A message within the limit has fewer frames than there are numbers.
     for expected in 1.. {
         let marker = reader.u32()?;
         let is_last = marker == LAST_FRAME;
@@ -555,7 +555,7 @@ fn expand(prk: &Prk, info: &[&[u8]]) -> Result<Zeroizing<[u8; 32]>, Unspecified>
     Ok(key)
 }
 
-/// Takes big-endian fields from the front; allocates nothing.
+/// Reads big-endian fields from the front, without allocation.
 struct Reader<'a> {
     whole: &'a [u8],
     rest: &'a [u8],
@@ -566,7 +566,7 @@ impl<'a> Reader<'a> {
         Self { whole, rest: whole }
     }
 
-    /// What was taken so far.
+    /// The bytes read so far.
     fn consumed(&self) -> &'a [u8] {
         let len = self.whole.len().saturating_sub(self.rest.len());
         self.whole.get(..len).unwrap_or_default()

@@ -17,7 +17,7 @@ use client::http::NotConnected;
 pub struct ErrorRule {
     /// The service that returns it, `None` for every service.
     pub service: Option<Service>,
-    /// The error code, and after a slash the reason that the service or its text gives.
+    /// The error code, and after a slash the reason in the service's error.
     pub code: &'static str,
     /// Its class.
     pub class: FailureClass,
@@ -25,7 +25,7 @@ pub struct ErrorRule {
     pub remedy: &'static str,
 }
 
-/// The reason of an error whose text names the recipient.
+/// The reason of an error whose message names the recipient.
 pub const ABOUT_RECIPIENT: &str = "recipient";
 
 const fn rule(service: Service, code: &'static str, class: FailureClass, remedy: &'static str) -> ErrorRule {
@@ -39,9 +39,9 @@ const fn any(code: &'static str, class: FailureClass, remedy: &'static str) -> E
 use FailureClass::{Configuration, Recipient, Transient};
 use Service::{DynamoDb, EndUserMessaging, Kms, SesV2, Sns};
 
-const KEY_STATE: &str = "the key is disabled or about to be deleted: look at its state";
-const OTHER_KEY: &str = "the code is encrypted under another key than CODE_KEY_ARN";
-const TOPIC_ONLY: &str = "this concerns topics and applications, which the function never publishes to";
+const KEY_STATE: &str = "the key is disabled or scheduled for deletion: check its state";
+const OTHER_KEY: &str = "the code is encrypted with another key than CODE_KEY_ARN (parameter CodeKeyArn)";
+const TOPIC_ONLY: &str = "this error is about topics and applications, which the function never publishes to";
 
 /// The table: the services' own errors first, then the common ones.
 ///
@@ -53,7 +53,7 @@ pub const TABLE: &[ErrorRule] = &[
         SesV2,
         "LimitExceededException",
         Transient,
-        "the account's sending quota is used up: ask SES for more",
+        "the account's sending quota is used up: request a higher one",
     ),
     rule(
         SesV2,
@@ -79,9 +79,14 @@ pub const TABLE: &[ErrorRule] = &[
         Configuration,
         "verify the identity's MAIL FROM domain",
     ),
-    rule(SesV2, "NotFoundException", Configuration, "the configuration set does not exist in that region"),
-    rule(SesV2, "BadRequestException/recipient", Recipient, "SES does not take the recipient's address"),
-    rule(SesV2, "BadRequestException", Configuration, "SES does not take the request: look at the settings"),
+    rule(
+        SesV2,
+        "NotFoundException",
+        Configuration,
+        "SES_CONFIGURATION_SET (parameter SesConfigurationSet) does not exist in this Region",
+    ),
+    rule(SesV2, "BadRequestException/recipient", Recipient, "SES rejects the recipient's address"),
+    rule(SesV2, "BadRequestException", Configuration, "SES rejects the request: check the settings"),
     rule(
         SesV2,
         "AccessDeniedException",
@@ -89,33 +94,33 @@ pub const TABLE: &[ErrorRule] = &[
         "allow ses:SendEmail on the identity and the configuration set",
     ),
     rule(Sns, "InternalError", Transient, ""),
-    rule(Sns, "InvalidParameter/recipient", Recipient, "SNS does not take the recipient's number"),
+    rule(Sns, "InvalidParameter/recipient", Recipient, "SNS rejects the recipient's number"),
     rule(
         Sns,
         "InvalidParameter",
         Configuration,
-        "SNS does not take the request: look at sender id, origination number and price",
+        "SNS rejects the request: check SmsSenderId, SmsOriginationNumber and SmsMaxPriceUsd",
     ),
-    rule(Sns, "ParameterValueInvalid/recipient", Recipient, "SNS does not take the recipient's number"),
+    rule(Sns, "ParameterValueInvalid/recipient", Recipient, "SNS rejects the recipient's number"),
     rule(
         Sns,
         "ParameterValueInvalid",
         Configuration,
-        "SNS does not take the request: look at sender id, origination number and price",
+        "SNS rejects the request: check SmsSenderId, SmsOriginationNumber and SmsMaxPriceUsd",
     ),
-    rule(Sns, "InvalidParameterValue/recipient", Recipient, "SNS does not take the recipient's number"),
+    rule(Sns, "InvalidParameterValue/recipient", Recipient, "SNS rejects the recipient's number"),
     rule(
         Sns,
         "InvalidParameterValue",
         Configuration,
-        "SNS does not take the request: look at sender id, origination number and price",
+        "SNS rejects the request: check SmsSenderId, SmsOriginationNumber and SmsMaxPriceUsd",
     ),
-    rule(Sns, "ValidationException/recipient", Recipient, "SNS does not take the recipient's number"),
+    rule(Sns, "ValidationException/recipient", Recipient, "SNS rejects the recipient's number"),
     rule(
         Sns,
         "ValidationException",
         Configuration,
-        "SNS does not take the request: look at sender id, origination number and price",
+        "SNS rejects the request: check SmsSenderId, SmsOriginationNumber and SmsMaxPriceUsd",
     ),
     rule(Sns, "OptedOut", Recipient, "the number has opted out of messages from this account"),
     rule(
@@ -125,7 +130,7 @@ pub const TABLE: &[ErrorRule] = &[
         "allow sns:Publish to phone numbers in the function's role",
     ),
     rule(Sns, "AccessDenied", Configuration, "allow sns:Publish to phone numbers in the function's role"),
-    rule(Sns, "InvalidSecurity", Configuration, "SNS does not take the request's signature"),
+    rule(Sns, "InvalidSecurity", Configuration, "SNS rejects the request's signature"),
     rule(Sns, "EndpointDisabled", Configuration, TOPIC_ONLY),
     rule(Sns, "PlatformApplicationDisabled", Configuration, TOPIC_ONLY),
     rule(Sns, "NotFound", Configuration, TOPIC_ONLY),
@@ -157,7 +162,7 @@ pub const TABLE: &[ErrorRule] = &[
         EndUserMessaging,
         "ConflictException",
         Configuration,
-        "look at the state of SMS_ORIGINATION_IDENTITY in End User Messaging",
+        "check the state of SMS_ORIGINATION_IDENTITY (parameter SmsOriginationIdentity) in End User Messaging",
     ),
     rule(
         EndUserMessaging,
@@ -169,7 +174,7 @@ pub const TABLE: &[ErrorRule] = &[
         EndUserMessaging,
         "ServiceQuotaExceededException/DAILY_DESTINATION_CALL_LIMIT",
         Recipient,
-        "the number got as many messages today as one number may",
+        "the number has reached its daily limit of messages",
     ),
     rule(
         EndUserMessaging,
@@ -181,13 +186,14 @@ pub const TABLE: &[ErrorRule] = &[
         EndUserMessaging,
         "ResourceNotFoundException",
         Configuration,
-        "SMS_ORIGINATION_IDENTITY or SMS_CONFIGURATION_SET does not exist in that region",
+        "SMS_ORIGINATION_IDENTITY (parameter SmsOriginationIdentity) or SMS_CONFIGURATION_SET (parameter \
+         SmsConfigurationSet) does not exist in this Region",
     ),
     rule(
         EndUserMessaging,
         "ValidationException/recipient",
         Recipient,
-        "End User Messaging does not take the recipient's number",
+        "End User Messaging rejects the recipient's number",
     ),
     rule(
         EndUserMessaging,
@@ -199,19 +205,20 @@ pub const TABLE: &[ErrorRule] = &[
         EndUserMessaging,
         "ValidationException/PRICE_OVER_THRESHOLD",
         Recipient,
-        "the message would cost more than SMS_MAX_PRICE_USD",
+        "the message would cost more than SMS_MAX_PRICE_USD (parameter SmsMaxPriceUsd)",
     ),
     rule(
         EndUserMessaging,
         "ValidationException/INVALID_IDENTITY_FOR_DESTINATION_COUNTRY",
         Configuration,
-        "SMS_ORIGINATION_IDENTITY cannot send to the number's country: get one that can, or take the country off SMS_ALLOWED_COUNTRIES",
+        "SMS_ORIGINATION_IDENTITY (parameter SmsOriginationIdentity) cannot send to the number's country: use \
+         one that can, or remove the country from SmsAllowedCountries",
     ),
     rule(
         EndUserMessaging,
         "ValidationException",
         Configuration,
-        "End User Messaging does not take the request: look at the settings",
+        "End User Messaging rejects the request: check the settings",
     ),
     rule(
         EndUserMessaging,
@@ -220,34 +227,45 @@ pub const TABLE: &[ErrorRule] = &[
         "allow sms-voice:SendTextMessage on SMS_ORIGINATION_IDENTITY in the function's role",
     ),
     rule(EndUserMessaging, "InternalServerException", Transient, ""),
-    rule(EndUserMessaging, "ThrottlingException", Transient, "the rate of messages is used up"),
+    rule(EndUserMessaging, "ThrottlingException", Transient, "the account's sending rate is used up"),
     rule(Kms, "DependencyTimeoutException", Transient, ""),
     rule(Kms, "KeyUnavailableException", Transient, ""),
     rule(Kms, "KMSInternalException", Transient, ""),
     rule(Kms, "LimitExceededException", Transient, ""),
-    rule(Kms, "DisabledException", Configuration, "enable the key of CODE_KEY_ARN"),
+    rule(Kms, "DisabledException", Configuration, "enable the key CODE_KEY_ARN (parameter CodeKeyArn)"),
     rule(Kms, "KMSInvalidStateException", Configuration, KEY_STATE),
     rule(
         Kms,
         "NotFoundException",
         Configuration,
-        "there is no such key in that region and account: look at CODE_KEY_ARN",
+        "the key does not exist in this Region and account: check CODE_KEY_ARN (parameter CodeKeyArn)",
     ),
     rule(Kms, "IncorrectKeyException", Configuration, OTHER_KEY),
     rule(
         Kms,
         "InvalidCiphertextException",
         Configuration,
-        "the event is damaged, or the code is encrypted under another key than CODE_KEY_ARN",
+        "the event is damaged, or the code is encrypted with another key than CODE_KEY_ARN (parameter \
+         CodeKeyArn)",
     ),
     rule(
         Kms,
         "InvalidKeyUsageException",
         Configuration,
-        "CODE_KEY_ARN must be a symmetric key for encryption and decryption",
+        "CODE_KEY_ARN (parameter CodeKeyArn) must be a symmetric encryption key",
     ),
-    rule(Kms, "InvalidGrantTokenException", Configuration, "the function uses no grant token: a bug in it"),
-    rule(Kms, "DryRunOperationException", Configuration, "the function makes no dry run: a bug in it"),
+    rule(
+        Kms,
+        "InvalidGrantTokenException",
+        Configuration,
+        "the function uses no grant token, so this is a bug in it",
+    ),
+    rule(
+        Kms,
+        "DryRunOperationException",
+        Configuration,
+        "the function makes no dry run of KMS, so this is a bug in it",
+    ),
     rule(
         Kms,
         "AccessDeniedException",
@@ -258,15 +276,15 @@ pub const TABLE: &[ErrorRule] = &[
         DynamoDb,
         "ConditionalCheckFailedException",
         Configuration,
-        "an answer, not a fault: a bug in the function",
+        "the function handles this response, so this is a bug in it",
     ),
     rule(DynamoDb, "InternalServerError", Transient, ""),
-    rule(DynamoDb, "InvalidEndpointException", Configuration, "look at the function's region and endpoint"),
+    rule(DynamoDb, "InvalidEndpointException", Configuration, "check the function's Region and endpoint"),
     rule(
         DynamoDb,
         "ItemCollectionSizeLimitExceededException",
         Configuration,
-        "the table must have no local index",
+        "the table must not have a local secondary index",
     ),
     rule(DynamoDb, "ProvisionedThroughputExceededException", Transient, ""),
     rule(DynamoDb, "ReplicatedWriteConflictException", Transient, ""),
@@ -275,7 +293,7 @@ pub const TABLE: &[ErrorRule] = &[
         DynamoDb,
         "ResourceNotFoundException",
         Configuration,
-        "the table DELIVERY_TABLE does not exist in this region",
+        "the table DELIVERY_TABLE does not exist in this Region",
     ),
     rule(DynamoDb, "ThrottlingException", Transient, ""),
     rule(DynamoDb, "TransactionConflictException", Transient, ""),
@@ -294,10 +312,10 @@ pub const TABLE: &[ErrorRule] = &[
     any("ServiceUnavailableException", Transient, ""),
     any("RequestTimeout", Transient, ""),
     any("RequestTimeoutException", Transient, ""),
-    any("AccessDeniedException", Configuration, "the function's role does not allow the call"),
-    any("AccessDenied", Configuration, "the function's role does not allow the call"),
-    any("NotAuthorized", Configuration, "the function's role does not allow the call"),
-    any("OptInRequired", Configuration, "the account is not signed up for the service in that region"),
+    any("AccessDeniedException", Configuration, "allow the call in the function's role"),
+    any("AccessDenied", Configuration, "allow the call in the function's role"),
+    any("NotAuthorized", Configuration, "allow the call in the function's role"),
+    any("OptInRequired", Configuration, "the account is not signed up for the service in this Region"),
     any("ExpiredToken", Transient, CREDENTIALS),
     any("ExpiredTokenException", Transient, CREDENTIALS),
     any("RequestExpired", Transient, CREDENTIALS),
@@ -309,12 +327,12 @@ pub const TABLE: &[ErrorRule] = &[
     any("MissingAuthenticationToken", Transient, CREDENTIALS),
 ];
 
-/// Lambda gives new ones to every execution environment.
+/// Every execution environment of Lambda gets new ones.
 const CREDENTIALS: &str = "the function's credentials were not accepted";
 
-/// A failed call, without anything of the request.
+/// A failed call, without any part of the request.
 ///
-/// The service's own text is left out on purpose, because it quotes addresses and numbers.
+/// It omits the service's error message, which may quote addresses and numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceError {
     /// The service that was called.
@@ -356,7 +374,7 @@ impl ServiceError {
         }
     }
 
-    /// No answer came within the time.
+    /// The service did not respond within the time.
     #[must_use]
     pub fn timeout(service: Service) -> Self {
         Self::unanswered(service, "timeout", FailureClass::Ambiguous)
@@ -378,16 +396,16 @@ impl ServiceError {
         Self { service, code: code.to_owned(), class, remedy: "" }
     }
 
-    /// Classifies an answer by its code, or by its status if the code is unknown.
+    /// Classifies an error response by its code, or by its status if the code is unknown.
     fn answered(service: Service, status: u16, code: Option<&str>, reason: Option<&str>) -> Self {
         let rule = code.and_then(|code| look_up(service, code, reason));
         let code = match code {
             Some(code) => plain(code),
-            None if status == 200 => "unreadable answer".to_owned(),
+            None if status == 200 => "unreadable response".to_owned(),
             None => format!("HTTP status {status}"),
         };
         // Unknown errors may be temporary, so they are retried. A gateway that lost its service can't know what the
-        // service did, and an unreadable answer doesn't say it.
+        // service did, and an unreadable response doesn't show it.
         let class = rule.map_or(
             match status {
                 ..300 | 502 | 504 => FailureClass::Ambiguous,
@@ -412,12 +430,12 @@ fn look_up(service: Service, code: &str, reason: Option<&str>) -> Option<&'stati
 impl fmt::Display for ServiceError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (service, what) = match self.service {
-            SesV2 => ("SES", "take the message"),
-            Sns => ("SNS", "take the message"),
-            EndUserMessaging => ("End User Messaging", "take the message"),
+            SesV2 => ("SES", "accept the message"),
+            Sns => ("SNS", "accept the message"),
+            EndUserMessaging => ("End User Messaging", "accept the message"),
             Kms => ("KMS", "decrypt the code"),
-            DynamoDb => ("DynamoDB", "keep the record"),
-            Service::Other(name) => (name, "take the message"),
+            DynamoDb => ("DynamoDB", "update the record"),
+            Service::Other(name) => (name, "accept the message"),
         };
         write!(formatter, "{service} did not {what}: {}", self.code)?;
         if self.remedy.is_empty() { Ok(()) } else { write!(formatter, " ({})", self.remedy) }
@@ -426,7 +444,7 @@ impl fmt::Display for ServiceError {
 
 impl std::error::Error for ServiceError {}
 
-/// An error code is a word without digits. Anything else in a broken answer is not shown.
+/// An error code is a word without digits. Anything else in a broken response is not shown.
 fn plain(code: &str) -> String {
     if code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphabetic() || b"._-".contains(&byte)) {
         code.to_owned()

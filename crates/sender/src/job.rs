@@ -1,4 +1,4 @@
-//! What an event asks a sender to do.
+//! The request of an event to a sender.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,18 +21,18 @@ pub struct Job {
     pub user_pool_id: String,
     /// The encrypted code, in base64.
     pub code: String,
-    /// The trigger source as Cognito spells it.
+    /// The trigger source, unchanged.
     pub trigger_source: String,
     /// The rest of the request.
     pub request: Request,
     user_name: Option<String>,
 }
 
-/// What an event asks for.
+/// What an event requests.
 pub enum Task {
     /// Send a message.
     Send(Box<Job>),
-    /// Nothing, although the event is well-formed.
+    /// Send nothing, although the event is well-formed.
     Nothing(Reason),
 }
 
@@ -52,7 +52,7 @@ impl Reason {
     #[must_use]
     pub fn explain(&self) -> &'static str {
         match self {
-            Self::UnknownSource(_) => "unknown trigger source, nothing is sent",
+            Self::UnknownSource(_) => "the trigger source is unknown, so nothing is sent",
             Self::AccountTakeOver(_) => {
                 "threat protection reports a risky sign-in; the event has no address, so nothing is sent"
             }
@@ -65,7 +65,7 @@ impl Task {
     /// Reads an event.
     ///
     /// # Errors
-    /// When a field that the message needs is absent or of the wrong type.
+    /// If a field that the message needs is absent or has the wrong type.
     pub fn read(trigger: Trigger, event: &Event, default_locale: Locale) -> Result<Self, EventError> {
         let kind = match trigger.request(event.trigger_source()) {
             None => {
@@ -116,18 +116,18 @@ impl Job {
     /// The encrypted code.
     ///
     /// # Errors
-    /// When it is not base64.
+    /// If it is not base64.
     pub fn ciphertext(&self) -> Result<Vec<u8>, DecryptError> {
         STANDARD.decode(self.code.trim()).map_err(|_| DecryptError::NotBase64)
     }
 
-    /// The decrypted code as the user must see it: Cognito HTML-escapes temporary passwords, and only those.
+    /// The decrypted code for the user. Cognito HTML-escapes only temporary passwords.
     #[must_use]
     pub fn clear_code(&self, code: Code) -> Code {
         if self.kind == MessageKind::AdminCreateUser { code.html_unescaped() } else { code }
     }
 
-    /// What the message shows: the code, or username and temporary password.
+    /// The content of the message: the code, or username and temporary password.
     #[must_use]
     pub fn content<'a>(&self, code: &'a Code, sign_in_name: &'a str) -> Content<'a> {
         if self.kind == MessageKind::AdminCreateUser {

@@ -1,8 +1,8 @@
-//! From the encrypted code of an event to its clear text.
+//! Decrypts the code of an event.
 //!
 //! The message is parsed completely before KMS is called. The call names the key and the encryption context, and the
-//! answer is checked against both.
-//! Source: "Custom sender Lambda triggers", Amazon Cognito developer guide; "Decrypt", AWS KMS API reference.
+//! response is checked against both. Source: "Custom sender Lambda triggers", Amazon Cognito developer guide;
+//! "Decrypt", AWS KMS API reference.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub enum DecryptError {
     /// The code is not base64.
     #[error("the event's `request.code` is not base64")]
     NotBase64,
-    /// The code was encrypted by KMS directly, as no user pool does.
+    /// The code was encrypted by KMS directly, which no user pool does.
     #[error(
         "the event's `request.code` is a direct KMS ciphertext, not a message of the AWS Encryption SDK as Cognito writes it"
     )]
@@ -36,24 +36,25 @@ pub enum DecryptError {
     /// The message cannot be read or is not authentic.
     #[error("the event's `request.code` cannot be used: {0}")]
     Envelope(#[from] EnvelopeError),
-    /// The clear text is not a text.
+    /// The clear text is not UTF-8.
     #[error("the decrypted code is not UTF-8")]
     NotText,
-    /// No data key of the message is encrypted under our key.
+    /// No data key of the message is encrypted with our key.
     #[error(
-        "the code is encrypted under another key than CODE_KEY_ARN; set it to the KMSKeyID of the user pool's LambdaConfig"
+        "the code is encrypted with another key than CODE_KEY_ARN (parameter CodeKeyArn): set it to the \
+         KMSKeyID in the user pool's LambdaConfig"
     )]
     OtherKey,
     /// The message belongs to another user pool.
     #[error("the code was encrypted for another user pool than the event's `userPoolId`")]
     OtherPool,
-    /// A message in today's format that names no user pool.
+    /// A message in the newer format without a user pool.
     #[error("the code's encryption context names no user pool")]
     NoPool,
     /// KMS used another key than the call named.
     #[error("KMS decrypted with another key than CODE_KEY_ARN")]
     WrongKeyUsed,
-    /// KMS rejected the call or could not be reached.
+    /// KMS rejected the call or did not respond.
     #[error(transparent)]
     Kms(#[from] ServiceError),
 }
@@ -63,7 +64,7 @@ impl DecryptError {
     #[must_use]
     pub fn class(&self) -> FailureClass {
         match self {
-            // Nothing was sent, whatever KMS did.
+            // No message was sent, whatever KMS did.
             Self::Kms(failure) if failure.class == FailureClass::Ambiguous => FailureClass::Transient,
             Self::Kms(failure) => failure.class,
             Self::NotBase64
@@ -78,7 +79,7 @@ impl DecryptError {
     }
 }
 
-/// How KMS is called. It answers in about 10 ms, so an attempt is cut off after a second and a half.
+/// The retry policy for KMS. It responds in about 10 ms, so an attempt ends after 1.5 s.
 pub const RETRY: RetryPolicy = RetryPolicy {
     max_attempts: 5,
     attempt_timeout: Duration::from_millis(1_500),
@@ -86,14 +87,14 @@ pub const RETRY: RetryPolicy = RetryPolicy {
     idempotent: true,
 };
 
-/// Decrypts codes under one key.
+/// Decrypts codes with one key.
 #[derive(Debug, Clone)]
 pub struct Decryptor {
     client: Client,
     key: KeyArn,
 }
 
-/// The name under which Cognito puts the user pool's id into the encryption context.
+/// The key of the encryption context that holds the user pool's id.
 const POOL_CONTEXT: &str = "userpool-id";
 
 impl Decryptor {
@@ -103,7 +104,7 @@ impl Decryptor {
         Self { client: Client::new(config), key }
     }
 
-    /// The key that codes must be encrypted under.
+    /// The key that codes must be encrypted with.
     #[must_use]
     pub fn key(&self) -> &KeyArn {
         &self.key
@@ -112,7 +113,8 @@ impl Decryptor {
     /// Decrypts the ciphertext of an event from the user pool.
     ///
     /// # Errors
-    /// When the message is malformed, not authentic, not for this pool or key, or KMS doesn't decrypt its data key in time.
+    /// If the message is malformed, not authentic, or not for this pool or key, or if KMS doesn't decrypt its data
+    /// key in time.
     pub async fn decrypt(
         &self,
         ciphertext: Vec<u8>,
@@ -142,7 +144,7 @@ impl Decryptor {
         Ok(Code::new(Zeroizing::new(text.to_owned())))
     }
 
-    /// Decrypts the data key with KMS: tries every one that is encrypted under our key, until one succeeds.
+    /// Decrypts the data key with KMS: tries every one that is encrypted with our key, until one succeeds.
     async fn data_key(
         &self,
         envelope: &Envelope,

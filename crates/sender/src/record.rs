@@ -30,10 +30,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 /// The record's key: the channel and the SHA-256 of a code's ciphertext.
 ///
-/// Cognito encrypts every code under a data key of its own, so no two codes, not even equal ones, have the same
-/// ciphertext, and Lambda's retries of one event have the same. The hash reveals nothing of the code.
-/// The channel is part of the key because an invitation may be sent by email and by SMS, and AWS doesn't document that
-/// its password is encrypted twice.
+/// Cognito encrypts every code with its own data key, so two codes never have the same ciphertext, even if they are
+/// equal. Lambda's retries of one event have the same ciphertext. The hash reveals nothing of the code. The channel
+/// is part of the key because an invitation may be sent by email and by SMS, and AWS doesn't document that its
+/// password is encrypted twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageKey(String);
 
@@ -44,7 +44,7 @@ impl MessageKey {
         Self(format!("delivery#{channel}#{}", hex::encode(digest(&SHA256, ciphertext))))
     }
 
-    /// As in the table.
+    /// The key in the table.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -59,14 +59,15 @@ pub type Millis = u64;
 /// Lambda ends a process at its deadline, and its clocks are kept by NTP to some milliseconds.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 
-/// How long a claim holds: as long as the invocation can run. No longer, because a retry during the lease is wasted. Lambda's first retry comes after a minute.
+/// How long a claim lasts: as long as the invocation can run. It lasts no longer, because a retry during the lease
+/// fails. Lambda's first retry comes after a minute.
 #[must_use]
 pub fn lease(time_left: Duration) -> Duration {
     time_left + LEASE_MARGIN
 }
 
-/// How long a record is kept: longer than any retry or redrive can come. That is Lambda's longest event age (6 hours)
-/// plus the longest retention of the on-failure destination (14 days).
+/// How long a record is kept: longer than a retry or redrive is possible. That is Lambda's longest event age (6
+/// hours) plus the longest retention of the on-failure destination (14 days).
 pub const KEPT: Duration = Duration::from_hours(15 * 24);
 
 /// The final state of a message.
@@ -95,30 +96,30 @@ impl FinalState {
     }
 }
 
-/// What the table holds of a message.
+/// The state of a message in the table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// An invocation works on it.
     Claimed {
-        /// The invocation's own name.
+        /// The invocation's unique name.
         owner: String,
         /// When the lease ends.
         until: Millis,
     },
-    /// An invocation failed without having sent it.
+    /// An invocation failed and did not send it.
     Released,
     /// It needs no more work.
     Done,
 }
 
-/// A record with the time of the first claim, which is the least age that a code has.
+/// A record with the time of the first claim, which is the minimum age of the code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
-    /// Where the message stands.
+    /// The state of the message.
     pub state: State,
     /// When an invocation first claimed it.
     pub first_claimed: Millis,
-    /// Whether the limits had admitted it when it was last released. `None` if it never was released.
+    /// Whether the limits had admitted it when it was last released; `None` if it was never released.
     pub admitted: Option<bool>,
 }
 
@@ -143,11 +144,11 @@ pub enum ClaimResult {
 pub enum PriorAttempt {
     /// Nothing.
     Nothing,
-    /// One tried and did not send it, although the limits admitted it.
+    /// An invocation failed and did not send it, after the limits admitted it.
     Released,
-    /// One tried and failed before the limits admitted it.
+    /// An invocation failed before the limits admitted it.
     Unadmitted,
-    /// One tried and may have sent it.
+    /// An invocation failed and may have sent it.
     Unknown,
 }
 
@@ -171,7 +172,7 @@ impl Record {
                     held(PriorAttempt::Unknown)
                 }
             }
-            // Released, or the answer to our own claim was lost on its way.
+            // Released, or the response to our own claim was lost.
             State::Claimed { .. } | State::Released => held(match admitted {
                 Some(true) => PriorAttempt::Released,
                 Some(false) => PriorAttempt::Unadmitted,

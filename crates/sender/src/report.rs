@@ -1,4 +1,4 @@
-//! How an invocation ends: the answer to Lambda, one log line, one line of metrics.
+//! The end of an invocation: the response to Lambda, one log line, one line of metrics.
 //!
 //! The words are those of `shared::outcome`, because alarms, queries and the tool rely on them.
 
@@ -68,7 +68,7 @@ impl DeliveryOutcome {
         }
     }
 
-    /// The provider didn't accept the message, or its answer was lost.
+    /// The provider didn't accept the message, or its response was lost.
     #[must_use]
     pub fn sending(failure: &ServiceError) -> Self {
         Self::Failed { error_type: ErrorType::SendFailed, class: failure.class, message: failure.to_string() }
@@ -127,14 +127,14 @@ impl DeliveryOutcome {
         }
     }
 
-    /// What happened to the message, in one sentence.
+    /// The result for the message, in one sentence.
     #[must_use]
     pub fn explain(&self) -> String {
         match self {
             Self::Sent { .. } => "it was sent".to_owned(),
             Self::DryRun => "it could be sent".to_owned(),
-            Self::Duplicate => "it was dealt with by an earlier invocation".to_owned(),
-            Self::Expired => "its code is no longer valid".to_owned(),
+            Self::Duplicate => "an earlier invocation handled it".to_owned(),
+            Self::Expired => "its code has expired".to_owned(),
             Self::InProgress => "another invocation is sending this message".to_owned(),
             Self::Blocked(reason) => reason.clone(),
             Self::SmsLimit(limit) => limit.to_string(),
@@ -145,7 +145,7 @@ impl DeliveryOutcome {
         }
     }
 
-    /// What is counted. A dry run counts nothing.
+    /// The metric to count. A dry run counts nothing.
     fn metric(&self) -> Option<Metric> {
         Some(match self {
             Self::DryRun => return None,
@@ -167,7 +167,7 @@ impl DeliveryOutcome {
     }
 }
 
-/// What the claim found in the delivery record.
+/// The result of the claim on the delivery record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Record {
     /// Records are switched off, or the invocation ended before the claim.
@@ -179,23 +179,23 @@ pub enum Record {
     Unavailable,
 }
 
-/// What an invocation found out, in this order, for its log line and its metrics.
+/// The facts of an invocation for its log line and metrics, in the order in which they become known.
 pub struct Facts<'a> {
     /// Lambda's id of the invocation.
     pub id: &'a str,
-    /// What a message of the channel is called.
+    /// The noun for a message of the channel.
     pub noun: &'static str,
     /// The message to be sent.
     pub job: Option<&'a Job>,
-    /// Whether the event asks for a dry run.
+    /// Whether the event requests a dry run.
     pub dry_run: bool,
-    /// The recipient as it may be logged.
+    /// The recipient for the log.
     pub recipient: Option<RecipientHash>,
-    /// What a dry run answers about the message: never the code, never the recipient.
+    /// The preview of the message for a dry run, without code and recipient.
     pub preview: Option<Preview>,
-    /// What is known of the rendered message.
+    /// The facts about the rendered message.
     pub message: MessageFacts,
-    /// What the claim found.
+    /// The result of the claim.
     pub record: Record,
     /// The first call for the delivery record that failed.
     pub record_error: Option<ServiceError>,
@@ -209,13 +209,13 @@ pub struct Facts<'a> {
     pub decrypt_time: Option<Duration>,
     /// Time to render the message.
     pub render_time: Option<Duration>,
-    /// Time until the service answered.
+    /// Time until the service responded.
     pub send_time: Option<Duration>,
 }
 
 /// An invocation that ended.
 pub struct DeliveryReport<'a> {
-    /// What it found out.
+    /// Its facts.
     pub facts: Facts<'a>,
     /// How it ended.
     pub outcome: DeliveryOutcome,
@@ -253,7 +253,7 @@ macro_rules! log_event {
 }
 
 impl<'a> Facts<'a> {
-    /// Nothing but how the invocation began.
+    /// The facts at the beginning of the invocation.
     #[must_use]
     pub fn new(id: &'a str, noun: &'static str, job: Option<&'a Job>, dry_run: bool) -> Self {
         Self {
@@ -275,7 +275,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The report of the invocation, which ends so.
+    /// The report of the invocation with this end.
     #[must_use]
     pub fn ended(self, outcome: DeliveryOutcome) -> DeliveryReport<'a> {
         DeliveryReport { facts: self, outcome }
@@ -283,7 +283,7 @@ impl<'a> Facts<'a> {
 }
 
 impl DeliveryReport<'_> {
-    /// Writes the log line and the metrics, and returns what Lambda is told.
+    /// Writes the log line and the metrics, and returns the result for Lambda.
     ///
     /// # Errors
     /// If Lambda should retry the event or send it to the on-failure destination.
@@ -296,7 +296,7 @@ impl DeliveryReport<'_> {
         }
     }
 
-    /// Writes the log line of a dry run. It has no metrics and is no error, so no alarm reacts to it.
+    /// Writes the log line of a dry run. It has no metrics and is not an error, so no alarm reacts to it.
     pub fn finish_dry_run(&self) {
         log_event!(info, self, dry_run = true, "dry run, nothing is sent: {}", self.outcome.explain());
     }
@@ -324,7 +324,7 @@ impl DeliveryReport<'_> {
                 log_event!(info, self, message.id = message_id, "sent {}", self.facts.noun);
             }
             DeliveryOutcome::Duplicate => {
-                log_event!(info, self, "did not send a message: it was dealt with by an earlier invocation");
+                log_event!(info, self, "did not send a message: an earlier invocation handled it");
             }
             DeliveryOutcome::Expired
             | DeliveryOutcome::Blocked(_)
@@ -364,7 +364,7 @@ impl DeliveryReport<'_> {
         }
     }
 
-    /// The word for `outcome`. The reason says what would have become of the message of a dry run.
+    /// The word for `outcome`. After a dry run, the reason says what would happen to the message.
     fn logged(&self) -> logged::Outcome {
         if self.facts.dry_run { logged::Outcome::DryRun } else { self.outcome.logged() }
     }

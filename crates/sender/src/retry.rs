@@ -1,8 +1,9 @@
 //! Retries: every call and every pause fits into the deadline of the invocation.
 //!
-//! The SDK's own retries are switched off (`crates/client/src/aws.rs`). They have no deadline, so a service that hangs
-//! uses up the whole invocation. They wait up to a second although a tenth is enough. They don't treat a bare 429 as
-//! throttling, and they can't know that a message must not be sent twice. docs/adr/0009-retries-and-deadline.md
+//! The SDK's own retries are switched off (`crates/client/src/aws.rs`). They have no deadline, so a service that
+//! hangs uses up the whole invocation. They wait up to a second, although a tenth of a second is enough. They don't
+//! treat a bare 429 as throttling, and they can't know that a message must not be sent twice.
+//! docs/adr/0009-retries-and-deadline.md
 
 use std::time::Duration;
 
@@ -13,23 +14,23 @@ use tokio::time::{sleep, timeout};
 
 use crate::errors::ServiceError;
 
-/// Kept for the end of an invocation: to settle the record and to write the log line.
+/// Time reserved for the end of an invocation: to settle the record and to write the log line.
 ///
 /// One attempt of a call to the table, and [`LOG_RESERVE`].
 pub const SETTLE_RESERVE: Duration = Duration::from_millis(700);
 
-/// Kept for the log line and the answer to Lambda.
+/// Time reserved for the log line and the response to Lambda.
 pub const LOG_RESERVE: Duration = Duration::from_millis(100);
 
-/// Kept for the send by everything that comes before it.
+/// Time that all earlier steps reserve for the send.
 pub const SEND_RESERVE: Duration = Duration::from_secs(1);
 
-/// How a service is called.
+/// The retry policy for a service.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// The most attempts.
+    /// The maximum number of attempts.
     pub max_attempts: u32,
-    /// The longest that one attempt may take; the deadline may cut it shorter.
+    /// The timeout of one attempt. The deadline may shorten it.
     pub attempt_timeout: Duration,
     /// No attempt starts with less time than this.
     pub min_time_left: Duration,
@@ -37,7 +38,7 @@ pub struct RetryPolicy {
     pub idempotent: bool,
 }
 
-/// The pause before the second attempt, at most; it doubles with every further one.
+/// The maximum pause before the second attempt. It doubles with every further one.
 ///
 /// Short, because most failures hit a single request, and a user is waiting for the code.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -59,7 +60,7 @@ pub fn random() -> u8 {
 }
 
 impl RetryPolicy {
-    /// Calls until an attempt succeeds, a retry can't help, or the time is up. An attempt that hangs is cut off.
+    /// Calls until an attempt succeeds, a retry can't help, or the deadline is near. An attempt that hangs is cut off.
     ///
     /// # Errors
     /// The error of the last attempt.
@@ -72,7 +73,7 @@ impl RetryPolicy {
     ) -> Result<T, ServiceError> {
         let mut pause = FIRST_PAUSE;
         let mut number = 1;
-        // A call that is cut off right after its start may have been executed all the same.
+        // A call that is cut off right after its start may have been executed nevertheless.
         if deadline.left() < self.min_time_left {
             return Err(ServiceError::no_time(service));
         }

@@ -17,7 +17,7 @@ use crate::retry::{RetryPolicy, random};
 use client::aws::Service;
 use client::time::Deadline;
 
-/// How the table is called: with short attempts, because no code waits long for its record.
+/// The retry policy for records: short attempts, because a code must not wait long for its record.
 ///
 /// An update takes about 5 ms. The first one of a process, with its connection, takes about 100 ms on the smallest
 /// memory. An update of a record may be repeated: a claim recognizes its own owner, the others have the same effect
@@ -29,7 +29,8 @@ pub const RETRY: RetryPolicy = RetryPolicy {
     idempotent: true,
 };
 
-/// How a counter is called: an update that may have been executed is not repeated, or a message could block itself.
+/// The retry policy for counters: an update that may have been executed is not repeated, because a message could
+/// block itself.
 const COUNT_RETRY: RetryPolicy = RetryPolicy { idempotent: false, ..RETRY };
 
 /// The table of a deployment. Its key is `id`, a string; `expires_at` is its time to live.
@@ -48,12 +49,12 @@ impl Owner {
     #[must_use]
     pub fn new(request_id: &str) -> Self {
         let mut nonce = [0; 8];
-        // Without random numbers the request id alone still tells events apart.
+        // Without random numbers, the request ID still distinguishes events.
         let _ = getrandom::fill(&mut nonce);
         Self(format!("{request_id}/{:016x}", u64::from_be_bytes(nonce)))
     }
 
-    /// As it stands in the table.
+    /// Its form in the table.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -121,7 +122,7 @@ impl Store {
                     Some("claimed") if attribute(&old, "owner").as_deref() != Some(&owner.0) => {
                         PriorAttempt::Unknown
                     }
-                    // Released, or the answer to our own claim was lost on its way.
+                    // Released, or the response to our own claim was lost.
                     _ => match old.get("admitted").and_then(|value| value.as_n().ok()).map(String::as_str) {
                         None => PriorAttempt::Nothing,
                         Some("0") => PriorAttempt::Unadmitted,
@@ -136,7 +137,8 @@ impl Store {
             Update::Refused(item) if attribute(&item, "state").as_deref() == Some("done") => {
                 ClaimResult::Done
             }
-            // Also if the answer doesn't contain the item: the invocation must not succeed unless the message is done.
+            // Also if the response doesn't contain the item: the invocation must not succeed unless the message is
+            // done.
             Update::Refused(_) => ClaimResult::Busy,
         })
     }
@@ -199,7 +201,7 @@ impl Store {
         .map(|_| ())
     }
 
-    /// Counts something up to a limit: `true` when it was counted, `false` when more than `room` was counted before.
+    /// Adds to a counter up to a limit: `true` if it was counted, `false` if the counter was above `room`.
     ///
     /// `expires_at` is in seconds since 1970.
     ///

@@ -101,9 +101,7 @@ impl Channel for EmailChannel {
     fn recipient(&self, _job: &Job, address: &str) -> Result<EmailAddress, Rejected> {
         Rejected::check_domain(&self.blocked, address)?;
         address.parse().map_err(|_| {
-            Rejected::Blocked(
-                "the attribute `email` is not one plain address that SES could send to".to_owned(),
-            )
+            Rejected::Blocked("the attribute `email` is not one plain address that SES accepts".to_owned())
         })
     }
 

@@ -64,7 +64,7 @@ impl Ses {
     /// Source: `SendEmail`, Amazon SES API v2 reference.
     ///
     /// # Errors
-    /// If SES rejected the message or its answer was lost.
+    /// If SES rejected the message or its response was lost.
     pub async fn send(
         &self,
         to: &EmailAddress,
@@ -91,8 +91,9 @@ impl Ses {
                 .send()
                 .await;
             answer.map(|answer| answer.message_id.unwrap_or_default()).map_err(|error| {
-                // SES names an invalid address only in the error text. It may also be an address of the sender, so only
-                // a text that contains the recipient's address and none of the sender's blames the recipient.
+                // SES names an invalid address only in the error message. It may also be one of the sender's
+                // addresses. So the recipient is the cause only if the message contains the recipient's address and
+                // none of the sender's.
                 let recipient = to.expose();
                 let own = [Some(&self.from), self.reply_to.as_ref()].into_iter().flatten();
                 let is_own = own.into_iter().any(|own| names(own, &recipient));

@@ -67,12 +67,12 @@ fn warn_of_long_messages(messages: &Messages) {
     }
 }
 
-/// Answers one event, also if it asks for a dry run.
+/// Responds to one event, also if it requests a dry run.
 #[must_use]
 pub fn handle(config: &Config, invocation: Invocation) -> Box<RawValue> {
     let event = Event::parse(&invocation.event);
     let dry_run = event.as_ref().map_or(Ok(false), is_requested);
-    // Cognito never sets `dryRun`, so neither a dry run nor a malformed one is a message.
+    // Cognito never sets `dryRun`, so an event with it, even malformed, is not counted as a message.
     let is_message = dry_run == Ok(false);
     let logged = |outcome| if dry_run == Ok(true) { Outcome::DryRun } else { outcome };
     let answer =
@@ -110,7 +110,7 @@ fn answer(
                 invocation.id = id,
                 outcome = logged(Outcome::MessageUnchanged).name(),
                 trigger.source = event.shown_trigger_source(),
-                "unknown trigger source, the event is returned unchanged"
+                "the trigger source is unknown, so the event is returned unchanged"
             );
             return Ok(None);
         }
@@ -145,7 +145,7 @@ fn answer(
     fields.retain(|(field, text)| match field.check(text) {
         Ok(()) => true,
         Err(error) => {
-            problems.add(format!("`{}` {error}; it is not set", field.name()));
+            problems.add(format!("`{}` {error}, so it is not set", field.name()));
             false
         }
     });
@@ -158,7 +158,7 @@ fn answer(
         Some(to_raw_value(&event).map_err(|_| EventError::NotAnObject)?)
     };
     let outcome = if fields.is_empty() { Outcome::MessageUnchanged } else { Outcome::MessageWritten };
-    // The one line of the event.
+    // The log line of the event.
     macro_rules! line {
         ($level:ident, $problems:expr) => {
             tracing::$level!(
@@ -182,8 +182,8 @@ fn answer(
     Ok(answer)
 }
 
-/// Why a text was not written, or its template override not used: each problem once, although both channels may have
-/// it, in the order in which they occurred.
+/// Why a text was not written, or a template override not used. Each problem is listed once, in the order in which
+/// they occurred, even if both channels have it.
 #[derive(Default)]
 struct Problems(Vec<String>);
 
@@ -196,14 +196,14 @@ impl Problems {
 
     /// The value, or `None` with the problem added.
     fn note<T, E: std::fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
-        result.map_err(|error| self.add(format!("{error}; Cognito's own text is used"))).ok()
+        result.map_err(|error| self.add(format!("{error}, so Cognito's own text is used"))).ok()
     }
 
     /// The message. If the built-in template replaces an override, the reason is added.
     fn note_fallback<T>(&mut self, rendered: Result<(T, Option<RenderError>), RenderError>) -> Option<T> {
         let (message, error) = self.note(rendered)?;
         if let Some(error) = error {
-            self.add(format!("{error}; the built-in text is used"));
+            self.add(format!("{error}, so the built-in template is used"));
         }
         Some(message)
     }

@@ -36,7 +36,7 @@ impl EndUserMessaging {
     /// longer valid.
     ///
     /// # Errors
-    /// If the service rejected the message or its answer was lost.
+    /// If the service rejected the message or its response was lost.
     pub async fn send(
         &self,
         to: &PhoneNumber,
@@ -69,7 +69,7 @@ fn time_to_live(validity: Duration) -> Option<i32> {
 /// The request's field that holds the recipient's number.
 const NUMBER_FIELD: &str = "DestinationPhoneNumber";
 
-/// General reasons: the fields of the error name the problem.
+/// These reasons are general; the fields of the error name the problem.
 const GENERAL_REASONS: [&str; 5] =
     ["CANNOT_PARSE", "FIELD_VALIDATION_FAILED", "INVALID_PARAMETER", "INVALID_REQUEST", "OTHER"];
 

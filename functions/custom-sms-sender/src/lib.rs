@@ -57,7 +57,7 @@ impl Config {
         runtime::log_template_problems(&settings.messages);
         warn_of_long_messages(&settings.messages);
         if settings.sender.tables.counters.is_none() {
-            tracing::warn!("DELIVERY_TABLE is not set: each process counts its SMS separately");
+            tracing::warn!("DELIVERY_TABLE is not set, so each process counts its SMS separately");
         }
         Ok(Self { aws: aws?, settings, metrics: metrics?, hasher })
     }
@@ -74,7 +74,7 @@ fn warn_of_long_messages(messages: &Messages) {
                 message.kind = kind.name(),
                 message.locale = locale.tag(),
                 sms.parts = parts,
-                "this text takes more than one SMS: a shorter {} would halve its price",
+                "this text takes more than one SMS: set a shorter {} to halve its price",
                 Variable("BRAND_NAME")
             );
         }
@@ -181,12 +181,12 @@ impl Channel for SmsChannel {
     const ATTRIBUTE: &'static str = "phone_number";
 
     fn recipient(&self, job: &Job, number: &str) -> Result<SmsRecipient, Rejected> {
-        // An email address that can't be parsed blocks no SMS: the message doesn't go there.
+        // A malformed email address does not block an SMS, because the message doesn't go there.
         if let Some(email) = job.request.attribute("email").map_err(Rejected::Malformed)? {
             Rejected::check_domain(&self.blocked, &email)?;
         }
         let number: PhoneNumber = number.parse().map_err(|_| {
-            Rejected::Blocked("the attribute `phone_number` is not a number in E.164 form".to_owned())
+            Rejected::Blocked("the attribute `phone_number` is not a number in E.164 format".to_owned())
         })?;
         match self.countries.decide(&number) {
             SmsPermission::Allowed(country) => Ok(SmsRecipient { number, country }),

@@ -49,7 +49,7 @@ impl Sns {
     /// Source: "Publish", Amazon SNS API reference.
     ///
     /// # Errors
-    /// If SNS rejected the message or its answer was lost.
+    /// If SNS rejected the message or its response was lost.
     pub async fn send(&self, to: &PhoneNumber, sms: &Sms) -> Result<String, ServiceError> {
         let mut request = self.client.publish().phone_number(to.expose()).message(&sms.text);
         for (name, value) in &self.attributes {

@@ -26,7 +26,7 @@ pub struct Config {
     metrics: Metrics,
 }
 
-/// What the user reads if the event is malformed, which no user can cause.
+/// The error message for the user if the event is malformed, which no user can cause.
 const MALFORMED_MESSAGE: &str = "Sign-up is not possible at the moment";
 
 impl Config {
@@ -58,7 +58,7 @@ fn warn_of_an_old_list(now: SystemTime) {
     if age > LIST_LASTS_DAYS {
         tracing::warn!(
             list.age_days = age,
-            "the disposable email list is of {LIST_DATE} and misses newer services: deploy a newer version"
+            "the disposable email list is from {LIST_DATE} and misses newer services: deploy a newer version"
         );
     }
 }
@@ -94,7 +94,7 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
             invocation.id = invocation.request_id,
             outcome = logged(Outcome::SignUpUnchanged).name(),
             trigger.source = event.shown_trigger_source(),
-            "unknown trigger source, the event is returned unchanged"
+            "the trigger source is unknown, so the event is returned unchanged"
         );
         count(Metric::SignUpUnchanged);
         return Ok(invocation.event.clone());

@@ -1,4 +1,4 @@
-//! What custom-message reads.
+//! The settings that custom-message reads.
 
 use super::{Noted, Settings};
 use crate::message::Messages;

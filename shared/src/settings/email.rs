@@ -1,4 +1,4 @@
-//! What custom-email-sender reads.
+//! The settings that custom-email-sender reads.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::parameter::Variable;
 /// The settings of custom-email-sender.
 #[derive(Debug)]
 pub struct EmailSettings {
-    /// Those that both senders have.
+    /// The settings that both senders have.
     pub sender: SenderSettings,
     /// The texts.
     pub messages: Messages,
@@ -69,7 +69,10 @@ impl SesRoute {
             }
         };
         if second == first {
-            let text = format!("and {} name the first route again", Variable(FALLBACK_SET));
+            let text = format!(
+                "and {} repeat the first route: set another Region or configuration set",
+                Variable(FALLBACK_SET)
+            );
             return Err(settings.problem(FALLBACK_REGION, text));
         }
         Ok(vec![first, second])

@@ -1,4 +1,4 @@
-//! What all functions that send messages read.
+//! The settings that all functions with messages read.
 
 use std::collections::BTreeMap;
 

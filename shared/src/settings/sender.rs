@@ -1,4 +1,4 @@
-//! What both senders read.
+//! The settings that both senders read.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct SenderSettings {
     pub blocked: BlockedDomains,
     /// The DynamoDB table.
     pub tables: Tables,
-    /// How long codes are valid.
+    /// The validity of codes.
     pub validity: Validity,
 }
 
@@ -69,7 +69,7 @@ impl Tables {
     }
 }
 
-/// How long codes are valid.
+/// The validity of codes.
 #[derive(Clone, Copy, Debug)]
 pub struct Validity {
     sign_in: Duration,
@@ -83,7 +83,7 @@ impl Validity {
     /// Source: "Quotas in Amazon Cognito", Amazon Cognito developer guide.
     ///
     /// # Errors
-    /// If it is no such number.
+    /// If it is not such a number.
     pub fn read(settings: &Settings<'_>) -> Result<Self, Noted> {
         let minutes = settings.optional("SIGN_IN_CODE_MINUTES", |text| match text.parse() {
             Ok(minutes @ 3..=15) => Ok(minutes),
@@ -92,7 +92,7 @@ impl Validity {
         Ok(Self { sign_in: Duration::from_mins(minutes?.unwrap_or(15)) })
     }
 
-    /// How long the code in a message of this kind is valid at most. `None` if only the pool's settings say it.
+    /// How long the code in a message of this kind is valid at most. `None` if a setting of the user pool decides.
     #[must_use]
     pub fn of(self, kind: MessageKind) -> Option<Duration> {
         if kind == MessageKind::Authentication { Some(self.sign_in) } else { kind.validity() }

@@ -1,4 +1,4 @@
-//! What pre-sign-up reads.
+//! The settings that pre-sign-up reads.
 
 use super::{Noted, Settings};
 use crate::parameter::Variable;
@@ -9,8 +9,8 @@ use crate::policy::{SignUpMode, SignUpPolicy};
 pub struct SignUpSettings {
     /// Who may sign up, and who is confirmed without a code.
     pub policy: SignUpPolicy,
-    /// The sentence for users whose sign-up is rejected. Cognito writes "PreSignUp failed with error " before it and a
-    /// full stop after it, and shows it.
+    /// The error message for users whose sign-up is rejected. Cognito writes "PreSignUp failed with error " before it
+    /// and a full stop after it, and shows it.
     pub refusal_message: String,
 }
 

@@ -1,4 +1,4 @@
-//! What custom-sms-sender reads.
+//! The settings that custom-sms-sender reads.
 
 use std::str::FromStr;
 
@@ -21,7 +21,7 @@ const PRICES: &str = "SMS_PRICES_USD";
 /// The settings of custom-sms-sender.
 #[derive(Debug)]
 pub struct SmsSettings {
-    /// Those that both senders have.
+    /// The settings that both senders have.
     pub sender: SenderSettings,
     /// The texts.
     pub messages: Messages,
@@ -29,7 +29,7 @@ pub struct SmsSettings {
     pub countries: CountryAllowlist,
     /// The service that sends SMS.
     pub provider: SmsProvider,
-    /// How many SMS the function sends.
+    /// The limits on the SMS that the function sends.
     pub limits: SmsLimits,
 }
 
@@ -49,7 +49,7 @@ pub struct SnsSettings {
     pub sender_id: Option<SenderId>,
     /// The number that messages come from.
     pub origination_number: Option<OriginationNumber>,
-    /// The most that one message may cost.
+    /// The maximum price of one message.
     pub max_price: Option<MaxPrice>,
 }
 
@@ -60,7 +60,7 @@ pub struct EndUserMessagingSettings {
     pub identity: OriginationIdentity,
     /// The configuration set, for delivery events.
     pub configuration_set: Option<String>,
-    /// The most that one message may cost.
+    /// The maximum price of one message.
     pub max_price: Option<MaxPrice>,
 }
 
@@ -74,7 +74,7 @@ pub struct SenderId(String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginationNumber(String);
 
-/// The most that one message may cost, in USD. The provider rejects more expensive messages.
+/// The maximum price of one message in USD. The provider rejects more expensive messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaxPrice(String);
 
@@ -292,7 +292,7 @@ impl UsdBudget {
         let too_expensive = names(&|price| price.is_some_and(|price| price > limit));
         let text = if !unpriced.is_empty() {
             format!(
-                "needs a price for {unpriced}: set it in {}, or {} for all countries",
+                "needs a price for {unpriced}: set it in {}, or set {} for all countries",
                 Variable(PRICES),
                 Variable(MAX_PRICE)
             )
@@ -401,7 +401,7 @@ mod tests {
         assert_eq!(
             read(&[budget, prices], "US, DE, GB").unwrap_err(),
             "SMS_DAILY_BUDGET_USD (parameter SmsDailyBudgetUsd) needs a price for DE, GB: set it in SMS_PRICES_USD \
-             (parameter SmsPricesUsd), or SMS_MAX_PRICE_USD (parameter SmsMaxPriceUsd) for all countries"
+             (parameter SmsPricesUsd), or set SMS_MAX_PRICE_USD (parameter SmsMaxPriceUsd) for all countries"
         );
         assert!(read(&[budget, prices], "US").is_ok());
         assert!(read(&[budget, prices, ("SMS_MAX_PRICE_USD", "0.1")], "US, DE, GB").is_ok());
