@@ -88,7 +88,7 @@ typos: tools ## spelling
 
 .PHONY: language
 language: ## words that the project's texts must not use
-	python3 tools/language.py $(LANGUAGE_FLAGS)
+	python3 tools/language.py
 
 CARGO_FUZZ := .tools/cargo/bin/cargo-fuzz
 $(CARGO_FUZZ):

@@ -45,7 +45,7 @@ class FixtureKms(BaseClient):  # the SDK insists on that type
 
 
 def encrypt(code, kms, key_arn, pool_id=None, form=COGNITO):
-    """Returns `code` as an event carries it, encrypted under `key_arn` at the KMS client `kms`."""
+    """Returns `code` as in an event, encrypted with `key_arn` at the KMS client `kms`."""
     suite, policy = form
     message, _header = EncryptionSDKClient(commitment_policy=policy).encrypt(
         source=code.encode(),

@@ -55,7 +55,7 @@ def play(stage):
             story(stage)
         except NotAsExpected:
             stage.report.note("The rest of this story is skipped.")
-        except Exception as error:  # outside a step: it must count all the same
+        except Exception as error:  # outside a step: it must count too
             with_step = stage.report.step("-", f"{title} stopped", "no such error")
             try:
                 with with_step:

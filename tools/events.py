@@ -105,7 +105,7 @@ def main():
         with Processes(LOGS) as processes:
             aws, key_arn, names = start(processes, ports, asked.listen)
             count = sum(map(len, names.values()))
-            print(f"{count} events in {os.path.relpath(EVENTS)}/, codes encrypted under {key_arn}")
+            print(f"{count} events in {os.path.relpath(EVENTS)}/, codes encrypted with {key_arn}")
             if not BUILT.exists():
                 print("events/template.yaml is missing, since nothing is built: run sam build, then this again")
             print("\nIn another terminal, for each of them:\n")

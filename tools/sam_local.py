@@ -174,7 +174,7 @@ class Player:
 
 
 def commands_of_the_readme():
-    """The commands of the section about a single function, as they stand in the fenced blocks."""
+    """The commands of the section about a single function, as in the fenced blocks."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     section = text[text.index(SECTION) :].split("\n## ")[0]
     lines = "".join(re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)).replace("\\\n", " ")

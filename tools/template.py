@@ -103,7 +103,7 @@ BINARIES = {**TRIGGERS, "AttachFunction": "attach"}
 SYNCHRONOUS = {"PreSignUpFunction", "CustomMessageFunction"}
 SENDERS = {"CustomEmailSenderFunction", "CustomSmsSenderFunction"}
 
-# What each role may do, whatever the parameters are; what depends on them stands in ACTIONS_WHERE.
+# What each role can do with all parameters. ACTIONS_WHERE has what depends on them.
 _LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 _SENDING = {*_LOG, "sqs:SendMessage", "kms:GenerateDataKey", "kms:Decrypt"}
 ACTIONS = {
@@ -187,7 +187,7 @@ GOOD = {
     "a fallback in another Region": {**FIRST, "SesFallbackRegion": "eu-west-1"},
     "a fallback with another configuration set": {**FIRST, "SesFallbackConfigurationSet": "spare"},
     "emails from another Region": {**FIRST, "SesRegion": "eu-west-1", "SesFallbackRegion": "eu-central-1"},
-    "limits of one's own": {
+    "other SMS limits": {
         **FIRST,
         **SMS,
         "SmsMaxPerNumberHourly": "3",

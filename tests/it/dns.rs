@@ -83,7 +83,7 @@ impl Dns {
         lock(&self.zone).moods.insert(name.to_owned(), Mood::Silent);
     }
 
-    /// The names that were asked about, in order.
+    /// The queried names, in order.
     #[must_use]
     pub(crate) fn asked(&self) -> Vec<String> {
         lock(&self.zone).asked.clone()

@@ -31,7 +31,7 @@ enum Call {
     Send,
     /// The first call of the table.
     Claim,
-    /// The first counter of the SMS guard.
+    /// The first counter of the SMS limits.
     Count,
     /// The last call of the table.
     Settle,

@@ -379,7 +379,7 @@ fn report() -> String {
 #[test]
 fn the_page_shows_what_the_sms_limits_block() {
     let report = report();
-    insta::assert_snapshot!("what the SMS guard stops", report);
+    insta::assert_snapshot!("what the SMS limits stop", report);
     docs::hold("sms-pumping.md", "pumping.rs", &report);
 }
 

@@ -53,7 +53,7 @@ fn spellings(secret: &str) -> Vec<(&'static str, String)> {
         ("as a list of bytes", bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(", ")),
     ];
     // In a longer text the secret starts at any of three places of a base64 group; what it shares with its
-    // neighbours differs, what lies between does not.
+    // neighbors differs, what lies between does not.
     for (before, skipped) in [("", 0), ("\0", 2), ("\0\0", 3)] {
         let padded = [before.as_bytes(), bytes].concat();
         let whole_characters = padded.len() * 8 / 6;

@@ -334,7 +334,7 @@ impl Function {
 /// The path of the binary that `make build` made for a function.
 #[must_use]
 pub fn bootstrap(name: &str) -> PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "the test run is told where the functions are")]
+    #[expect(clippy::disallowed_methods, reason = "a variable names the folder of the functions")]
     let folder = std::env::var("FUNCTIONS_DIR").map_or_else(
         |_| Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target").join("lambda"),
         PathBuf::from,

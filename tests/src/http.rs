@@ -22,7 +22,7 @@ const MAX_HEADERS: usize = 64;
 pub struct Request {
     /// The method, in capitals.
     pub method: String,
-    /// Path and query as they stood in the request line.
+    /// Path and query as in the request line.
     pub target: String,
     /// Header lines in the order they came; the names as they were spelled.
     pub headers: Vec<(String, String)>,

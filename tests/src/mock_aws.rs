@@ -39,7 +39,7 @@ pub use crate::mock_aws::sample::{
 pub use crate::mock_aws::stack::{arn, physical_id, variables};
 use crate::service::{Refusal, Reply, deliver};
 
-/// An account at AWS. It ends when it is dropped, and fails the test then if it was told to answer what AWS could not.
+/// An account at AWS. It ends when it is dropped, and then fails the test if a scripted answer is impossible for AWS.
 pub struct MockAws {
     state: Arc<State>,
     url: String,
@@ -291,7 +291,7 @@ impl MockAws {
         self.lock().more_regions.push(region.to_owned());
     }
 
-    /// Waits until a request is held by [`Reply::Hang`] or [`Reply::HangAfter`]. Each one is told once.
+    /// Waits until a request is held by [`Reply::Hang`] or [`Reply::HangAfter`]. Each one is reported once.
     ///
     /// # Panics
     /// When none is within ten seconds.
@@ -496,7 +496,7 @@ mod tests {
         }
     }
 
-    /// A request of each operation that needs one; the others are asked with what this one says.
+    /// A request for an operation: these members, and others if the operation needs them.
     fn request(operation: &str) -> Value {
         let mut request = json!({
             "UserPoolId": POOL,

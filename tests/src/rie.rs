@@ -32,7 +32,7 @@ impl Rie {
     /// When either of them is missing.
     #[must_use]
     pub fn start(name: &str, env: &[(&str, &str)]) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the test run is told where the emulator is")]
+        #[expect(clippy::disallowed_methods, reason = "a variable names the emulator")]
         let emulator = std::env::var("AWS_LAMBDA_RIE").map(PathBuf::from);
         let emulator = emulator.expect("AWS_LAMBDA_RIE names the emulator: `make test` sets it");
         let bootstrap = bootstrap(name);

@@ -236,7 +236,7 @@ impl<P: Protocol> Service<P> {
         self.record().attempts
     }
 
-    /// Waits until a request is held by [`Reply::Hang`] or [`Reply::HangAfter`]. Each one is told once.
+    /// Waits until a request is held by [`Reply::Hang`] or [`Reply::HangAfter`]. Each one is reported once.
     ///
     /// # Panics
     /// When none is within ten seconds.
@@ -472,7 +472,7 @@ mod tests {
             }
             assert_eq!(service.calls().last().unwrap().accepted, done);
         }
-        assert!(service.state.held.try_acquire().is_err(), "each one is told once");
+        assert!(service.state.held.try_acquire().is_err(), "each one is reported once");
     }
 
     #[tokio::test]

@@ -54,7 +54,7 @@ fn signature(request: &Request, time: &str, region: &str, service: &str, signed_
     hex(&sign(&key, &to_sign))
 }
 
-/// The canonical request. A path is escaped once more than it was sent; the fields of a query are sorted.
+/// The canonical request. A path is escaped again; the fields of a query are sorted.
 fn canonical(request: &Request, signed_headers: &str) -> String {
     let headers: String = signed_headers
         .split(';')

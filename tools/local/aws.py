@@ -28,7 +28,7 @@ class LocalAws:
     """Starts both servers and reads back what was sent through them.
 
     Functions that are deployed to ministack run as its children and inherit its environment. That is how
-    they learn the addresses of the local services: no setting of a test stands in the template.
+    they learn the addresses of the local services: the template has no setting for tests.
     """
 
     def __init__(self, processes, main_port, sms_port, host="127.0.0.1"):

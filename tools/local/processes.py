@@ -151,7 +151,7 @@ class Processes(contextlib.AbstractContextManager):
                 try:
                     direct.open(url, timeout=2).close()
                 except urllib.error.HTTPError:
-                    pass  # an answer all the same
+                    pass  # any response counts
                 return
             time.sleep(0.1)
         raise Trouble(f"{name} did not answer within {seconds} s:\n{self.tail(name)}")

@@ -36,14 +36,8 @@ class Findings(unittest.TestCase):
         self.assertEqual(self.found("a.md", plain), [])
 
     def test_the_pages_that_are_not_read_yet_exist(self):
-        for name in (*language.PAGES, *language.NOT_YET):
+        for name in language.PAGES:
             self.assertTrue((language.ROOT / name).exists(), f"{name} does not exist: remove it from the list")
-
-    def test_the_list_of_what_is_not_read_yet_names_no_clean_part(self):
-        files = dict(language.files(without=language.PAGES))
-        for part in language.NOT_YET:
-            found = any(list(language.findings(name, text)) for name, text in files.items() if name.startswith(part))
-            self.assertTrue(found, f"{part} has no finding left: remove it from NOT_YET")
 
 
 if __name__ == "__main__":

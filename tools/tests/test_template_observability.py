@@ -22,7 +22,7 @@ from template import (
 
 
 class Observability(unittest.TestCase):
-    """Alarms and the dashboard: AWS evaluates them, here is what can be told beforehand."""
+    """Alarms and the dashboard: AWS evaluates them; these tests check what is known beforehand."""
 
     def alarms(self, **parameters):
         return of_type(deployed({**FIRST, **parameters}).section("Resources"), "AWS::CloudWatch::Alarm")

@@ -1,6 +1,6 @@
 //! What the fuzz targets call.
 //!
-//! The properties stand in a folder of their own, because the tests on the stable compiler check them too
+//! The properties are in their own folder, because the tests on the stable compiler check them too
 //! (`tests/it/properties.rs`).
 
 #[path = "../../../crates/sender/src/envelope.rs"]

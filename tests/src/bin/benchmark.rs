@@ -38,7 +38,7 @@ const FAULT_ROUNDS: usize = 7;
 /// The table of the delivery records.
 const TABLE: &str = "deliveries";
 
-/// The limits of the SMS guard that count SMS.
+/// The SMS limits that count SMS.
 const LIMITS: [&str; 4] = [
     "SMS_MAX_PER_NUMBER_HOURLY",
     "SMS_MAX_PER_PREFIX_HOURLY",

@@ -48,7 +48,7 @@ pub(super) struct Account {
 /// A message of the queue.
 struct Message {
     body: String,
-    /// Received, and not yet given back: no time passes here that would do that.
+    /// Received, and not yet visible again: time doesn't pass here.
     hidden: bool,
     deleted: bool,
     received: usize,

@@ -219,7 +219,7 @@ fn future(name: &str) -> bool {
     name.starts_with("Future")
 }
 
-/// Whether a service could give an answer; else what is wrong with it.
+/// Whether a service could return this response; the error says what is wrong with it.
 pub(super) fn check(operation: Operation, answer: &Value) -> Result<(), String> {
     let Some(output) = operation.output() else {
         let empty = answer.is_null() || answer.as_object().is_some_and(Map::is_empty);
@@ -229,7 +229,7 @@ pub(super) fn check(operation: Operation, answer: &Value) -> Result<(), String> 
     check_structure(operation.service, output, answer, &operation.full_name(), payload)
 }
 
-/// Whether a service would take a request; else what is wrong with it. AWS itself overlooks members that it does not
+/// Whether a service would accept a request; the error says what is wrong with it. AWS itself overlooks members that it does not
 /// know; here such a member is a mistake.
 pub(super) fn check_request(operation: Operation, request: &Value) -> Result<(), String> {
     let Some(input) = operation.input() else { return Ok(()) };

@@ -100,9 +100,9 @@ def the_stack(stage):
             step.check(
                 any(may_be_invoked(statement, pool_arn) for statement in policy["Statement"]),
                 None,
-                f"{name} may not be invoked for this pool",
+                f"this pool can't invoke {name}",
             )
-        step.check(True, "all four functions may be invoked for this pool")
+        step.check(True, "this pool can invoke all four functions")
     with stage.step(
         "F2.9",
         "The key and the on-failure destination are configured correctly",

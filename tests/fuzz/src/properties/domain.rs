@@ -46,7 +46,7 @@ fn check_domain(text: &str) {
     );
     assert_eq!(EmailDomain::strict(&shown).as_ref(), Some(&domain), "read again it is the same");
     if text.is_ascii() {
-        assert_eq!(shown, text.to_ascii_lowercase(), "nothing but the case of letters is changed");
+        assert_eq!(shown, text.to_ascii_lowercase(), "only the case of letters changes");
     }
 }
 

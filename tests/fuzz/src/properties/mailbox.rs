@@ -12,7 +12,7 @@ pub fn check(text: &str) {
     let Some(front) = header.strip_suffix('>') else {
         return super::address::check(&header);
     };
-    let (name, address) = front.rsplit_once(" <").expect("the address stands in angle brackets");
+    let (name, address) = front.rsplit_once(" <").expect("the address is in angle brackets");
     let address: shared::address::EmailAddress = address.parse().expect("an address");
     assert!(header.ends_with(&format!("<{}>", address.expose())));
     let given = match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {

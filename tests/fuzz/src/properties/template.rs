@@ -17,7 +17,7 @@ const NAME: &str = "\u{f8ff}";
 
 /// Checks one set of overrides.
 pub fn check(text: &str) {
-    // Where these stand in an override they cannot be told from what is filled in.
+    // In an override, these can't be distinguished from the inserted values.
     if [CODE, NAME].into_iter().any(|value| text.contains(value)) {
         return;
     }
@@ -91,7 +91,7 @@ fn check_message(messages: &Messages, kind: MessageKind, locale: Locale, code: &
     }
 }
 
-/// Neither SES nor SNS takes a message with control characters.
+/// SES and SNS reject messages with control characters.
 fn no_control(text: &str) -> bool {
     !text.contains(|character: char| character.is_control() && !character.is_ascii_whitespace())
 }
