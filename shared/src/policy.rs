@@ -452,7 +452,8 @@ mod tests {
     #[test]
     fn administrators_decide_themselves_and_providers_are_only_refused() {
         use Decision::{PassThrough, Refuse};
-        let closed = SignUpPolicy { mode: SignUpMode::Closed, ..policy() };
+        let closed =
+            SignUpPolicy { mode: SignUpMode::Closed, federated: FederatedSignUp::Allowed, ..policy() };
         for policy in [policy(), closed] {
             for email in ["ann@example.com", "ann@evil.example", "no address", ""] {
                 check(
