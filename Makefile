@@ -28,7 +28,9 @@ tools: ## installs the pinned tools into .tools/
 build: functions ## builds the functions as they are deployed, and the operator's tool
 	cargo build --package cli --locked
 
+# SAM can't pass `--locked`, and without it cargo changes a lock file that doesn't fit. So check the lock file first.
 functions: tools
+	cargo fetch --locked --quiet
 	$(WATCH) 'building the functions for release' -- sam build
 	@$(PYTHON) tools/check_build.py
 

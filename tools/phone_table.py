@@ -369,6 +369,16 @@ def look_up(table, starts, digits):
     return rule
 
 
+def lengths_of_codes():
+    """How many digits the numbers of each calling code can have, calling code included, valid numbers or not."""
+    for code, regions in sorted(CODES.items()):
+        found = set()
+        for region in regions:
+            metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+            found |= {len(str(code)) + n for n in metadata.general_desc.possible_length}
+        yield code, sorted(n for n in found if SHORTEST <= n <= LONGEST)
+
+
 def render(table):
     """The text of phone_table.rs."""
 
@@ -392,6 +402,7 @@ def render(table):
         outcomes = dict(rule)
         row = ", ".join(code_of(outcomes.get(n, outcomes[0])) for n in range(SHORTEST, LONGEST + 1))
         by_digits.append(f"    [{row}],")
+    lengths = [f"    ({code}, {sum(1 << n for n in digits):#06x})," for code, digits in lengths_of_codes()]
     return "\n".join(
         [
             "//! Which country a phone number belongs to, as a list of boundaries on the number line.",
@@ -421,6 +432,12 @@ def render(table):
             "#[rustfmt::skip]",
             f"pub(crate) static BY_DIGITS: [[Rule; {LONGEST - SHORTEST + 1}]; {len(mixed)}] = [",
             *by_digits,
+            "];",
+            "",
+            "/// How many digits the numbers of each calling code can have, calling code included: bit n is set for n digits.",
+            "#[rustfmt::skip]",
+            f"pub(crate) static LENGTHS: [(u16, u16); {len(lengths)}] = [",
+            *lengths,
             "];",
             "",
         ]

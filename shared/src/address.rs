@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
+use unicode_general_category::{GeneralCategory, get_general_category};
 
 /// Longest address that SMTP can carry in a path (RFC 5321, 4.5.3.1.3, less the angle brackets), in bytes.
 const MAX_ADDRESS: usize = 254;
@@ -14,6 +15,13 @@ const MAX_LOCAL_PART: usize = 64;
 /// The at sign and the two characters that UTS #46 maps to it. A text with one of them is most likely an address and
 /// must not be shown.
 pub(crate) const AT_SIGNS: [char; 3] = ['@', '\u{fe6b}', '\u{ff20}'];
+
+/// What a domain may hold besides letters, digits and marks: the separator, the hyphen, the joiners, and the characters
+/// that RFC 5892 permits by exception or in context.
+const EXCEPTIONS: [char; 12] = [
+    '.', '-', '\u{200c}', '\u{200d}', '\u{b7}', '\u{375}', '\u{5f3}', '\u{5f4}', '\u{6fd}', '\u{6fe}',
+    '\u{3007}', '\u{30fb}',
+];
 
 /// One plain email address that SES accepts: an ASCII local part, `@`, a domain.
 ///
@@ -112,6 +120,36 @@ impl EmailDomain {
             .to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore)
             .ok()?;
         Self::checked(ascii.trim_end_matches('.'))
+    }
+
+    /// Whether the domain is below the other one, at any depth. Compares whole labels.
+    pub(crate) fn is_below(&self, other: &Self) -> bool {
+        self.0.strip_suffix(&other.0).is_some_and(|front| front.ends_with('.'))
+    }
+
+    /// Whether IDNA 2008 permits each character. UTS #46 also admits symbols: it maps no character of `com≠`, which a
+    /// parser without Unicode normalization may take for `com=`.
+    ///
+    /// Sources: RFC 5892, 2.1, 2.6 and appendix A.
+    pub(crate) fn is_idna_2008(&self) -> bool {
+        use GeneralCategory::{
+            DecimalNumber, LowercaseLetter, ModifierLetter, NonspacingMark, OtherLetter, SpacingMark,
+        };
+        let (unicode, result) =
+            Uts46::new().to_unicode(self.0.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast);
+        let permitted = |character| {
+            EXCEPTIONS.contains(&character)
+                || matches!(
+                    get_general_category(character),
+                    DecimalNumber
+                        | LowercaseLetter
+                        | ModifierLetter
+                        | NonspacingMark
+                        | OtherLetter
+                        | SpacingMark
+                )
+        };
+        result.is_ok() && unicode.chars().all(permitted)
     }
 
     /// The domain in the older IDNA 2003, which writes `ss` instead of `ß`, if that is another domain.

@@ -1,7 +1,7 @@
 //! Lists of email domains that are trusted or denied.
 //!
 //! Trust is strict: only the exact spelling of a listed domain is trusted. Denial is forgiving: an unusual spelling of
-//! a denied domain is still denied.
+//! a denied domain is still denied, and so is every domain below it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -35,11 +35,13 @@ impl DomainPattern {
     /// Whether the domain is covered. Compares whole labels.
     #[must_use]
     pub fn matches(&self, domain: &EmailDomain) -> bool {
-        if self.below {
-            domain.as_str().strip_suffix(self.domain.as_str()).is_some_and(|front| front.ends_with('.'))
-        } else {
-            self.domain == *domain
-        }
+        if self.below { domain.is_below(&self.domain) } else { self.domain == *domain }
+    }
+
+    /// Whether a denial of the pattern concerns the domain: also one below a denied domain, because the owner of a domain
+    /// owns all names below it.
+    fn denies(&self, domain: &EmailDomain) -> bool {
+        self.matches(domain) || domain.is_below(&self.domain)
     }
 
     /// Whether anyone can register names under it: `co.uk`, `*.github.io`.
@@ -97,7 +99,7 @@ pub struct DomainPatterns(DomainList);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DomainAllowlist(DomainList);
 
-/// The domains that may neither sign up nor receive a message.
+/// The domains that may neither sign up nor receive a message, with all domains below them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DomainDenylist(DomainList);
 
@@ -161,11 +163,21 @@ impl DomainAllowlist {
     /// # Errors
     /// One sentence for each entry that is not a valid pattern or covers domains of other owners, with its position.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        // The list of public suffixes has 1 MB, so only the function with an allowlist links it.
         let accept = |pattern: &DomainPattern| {
             if pattern.is_public_suffix() { Err(PatternError::PublicSuffix) } else { Ok(()) }
         };
         DomainList::parse(text, accept).map(Self)
+    }
+
+    /// Reads a list that [`Self::parse`] accepts, without checking whether it covers domains of other people.
+    ///
+    /// The list of public suffixes has 1 MB, so only pre-sign-up links it. With a list that it rejects, it doesn't
+    /// start, and no user signs up.
+    ///
+    /// # Errors
+    /// One sentence for each entry that is no valid pattern, with its position.
+    pub fn parse_unchecked(text: &str) -> Result<Self, Vec<String>> {
+        DomainList::parse(text, |_| Ok(())).map(Self)
     }
 
     /// The pattern that trusts this address, if it is one plain address in a listed domain.
@@ -179,7 +191,11 @@ impl DomainAllowlist {
         if !address.has_dot_atom() {
             return None;
         }
-        self.0.find(address.domain())
+        let domain = address.domain();
+        self.0.0.iter().find(|pattern| {
+            // An exact entry is the operator's own spelling. Below a wildcard, a label of symbols can be read in two ways.
+            pattern.matches(domain) && (!pattern.below || domain.is_idna_2008())
+        })
     }
 
     /// Whether no domain is trusted at all.
@@ -245,7 +261,9 @@ impl DomainDenylist {
             return None;
         }
         match domains_of(address) {
-            Some(mut domains) => domains.find_map(|domain| self.0.find(&domain)).map(Denial::Listed),
+            Some(mut domains) => domains
+                .find_map(|domain| self.0.0.iter().find(|pattern| pattern.denies(&domain)))
+                .map(Denial::Listed),
             None => Some(Denial::Unreadable),
         }
     }
@@ -505,6 +523,42 @@ mod tests {
             let list = DomainDenylist::parse(entry).unwrap();
             assert!(matches!(list.denies(address), Some(Denial::Listed(_))), "{address} with {entry}");
         }
+    }
+
+    #[test]
+    fn a_wildcard_trusts_no_label_that_only_uts_46_admits() {
+        for domain in
+            ["evil.com≠.example.com", "xn--evil-9q7b.example.com", "i❤.example.com", "a√.b.example.com"]
+        {
+            check("*.example.com", &format!("ann@{domain}"), false);
+            assert!(
+                DomainDenylist::parse("*.example.com").unwrap().denies(&format!("ann@{domain}")).is_some()
+            );
+        }
+        // As the operator spells it, and as people write their languages.
+        check("i❤.example.com", "ann@i❤.example.com", true);
+        for label in ["bücher", "straße", "दिल्ली", "ไทยแลนด์", "中國", "مثال", "παράδειγμα", "l·l", "a-1"]
+        {
+            check("*.example.com", &format!("ann@{label}.example.com"), true);
+        }
+    }
+
+    #[test]
+    fn a_denied_domain_is_denied_with_all_domains_below_it() {
+        let denied =
+            |list: &str, address: &str| DomainDenylist::parse(list).unwrap().denies(address).is_some();
+        for address in
+            ["ann@evil.example", "ann@mail.evil.example", "ann@a.b.evil.example", "ann@m．evil.example."]
+        {
+            assert!(denied("evil.example", address), "{address}");
+        }
+        for address in ["ann@notevil.example", "ann@evil.example.com", "ann@example.com"] {
+            assert!(!denied("evil.example", address), "{address}");
+        }
+        assert!(denied("straße.example", "ann@mail.strasse.example"));
+        assert!(!denied("*.evil.example", "ann@evil.example"), "a wildcard is what is below only");
+        assert!(denied("co.uk", "ann@example.co.uk"));
+        check("example.com", "ann@mail.example.com", false);
     }
 
     #[test]

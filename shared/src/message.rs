@@ -7,9 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::io;
+use std::mem::take;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::{AutoEscape, Environment, ErrorKind, HtmlEscape, UndefinedBehavior, Value, context};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::locale::Locale;
 use crate::secret::Code;
@@ -171,15 +173,22 @@ impl Form {
         self.pieces.iter().filter(|(_, found)| *found == Some(slot)).count()
     }
 
-    fn fill(&self, content: &Content<'_>) -> String {
-        let mut text = String::new();
+    /// The longest text that these values can make, in bytes. No escaped character is longer than 6.
+    fn room(&self, content: &Content<'_>) -> usize {
+        let values = content.inserts().map(|(slot, insert)| 6 * insert.text().len() * self.count(slot));
+        self.pieces.iter().map(|(piece, _)| piece.len()).chain(values).sum()
+    }
+
+    /// The text with its values. It has room for all of it, because a text that grows leaves copies of the code behind.
+    fn fill(&self, content: &Content<'_>) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(self.room(content)));
         for (piece, slot) in &self.pieces {
             text.push_str(piece);
             for (_, insert) in content.inserts().filter(|(wanted, _)| Some(*wanted) == *slot) {
                 match insert {
                     Insert::Placeholder(verbatim) => text.push_str(verbatim),
                     // Writing to a string can't fail.
-                    other if self.html => drop(write!(text, "{}", HtmlEscape(other.text()))),
+                    other if self.html => drop(write!(*text, "{}", HtmlEscape(other.text()))),
                     other => text.push_str(other.text()),
                 }
             }
@@ -188,7 +197,7 @@ impl Form {
     }
 }
 
-/// A complete email. Its `Debug` is a mask, because the bodies contain the code.
+/// A complete email. Its `Debug` is a mask, and its bodies are zeroed on drop, because they contain the code.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email {
     /// One line without a code.
@@ -199,17 +208,30 @@ pub struct Email {
     pub html: String,
 }
 
+impl Drop for Email {
+    fn drop(&mut self) {
+        self.text.zeroize();
+        self.html.zeroize();
+    }
+}
+
 impl fmt::Debug for Email {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Email(******)")
     }
 }
 
-/// A complete SMS text. Its `Debug` is a mask.
+/// A complete SMS text. Its `Debug` is a mask, and it is zeroed on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sms {
     /// The text as it is sent.
     pub text: String,
+}
+
+impl Drop for Sms {
+    fn drop(&mut self) {
+        self.text.zeroize();
+    }
 }
 
 impl fmt::Debug for Sms {
@@ -369,9 +391,9 @@ impl Messages {
     ) -> Result<(Email, Option<RenderError>), RenderError> {
         self.with_fallback(|set| {
             let subject = self.part(set, kind, locale, Part::Subject, content)?;
-            let text = self.part(set, kind, locale, content.text_part(), content)?;
-            let html = self.part(set, kind, locale, content.html_part(), content)?;
-            Ok(Email { subject: single_line(&subject), text, html })
+            let mut text = self.part(set, kind, locale, content.text_part(), content)?;
+            let mut html = self.part(set, kind, locale, content.html_part(), content)?;
+            Ok(Email { subject: single_line(&subject), text: take(&mut text), html: take(&mut html) })
         })
     }
 
@@ -387,8 +409,8 @@ impl Messages {
     ) -> Result<(Email, Option<RenderError>), RenderError> {
         self.with_fallback(|set| {
             let subject = self.part(set, kind, locale, Part::Subject, content)?;
-            let html = self.part(set, kind, locale, content.html_part(), content)?;
-            Ok(Email { subject: single_line(&subject), text: String::new(), html })
+            let mut html = self.part(set, kind, locale, content.html_part(), content)?;
+            Ok(Email { subject: single_line(&subject), text: String::new(), html: take(&mut html) })
         })
     }
 
@@ -402,7 +424,10 @@ impl Messages {
         locale: Locale,
         content: Content<'_>,
     ) -> Result<(Sms, Option<RenderError>), RenderError> {
-        self.with_fallback(|set| Ok(Sms { text: self.part(set, kind, locale, Part::Sms, content)? }))
+        self.with_fallback(|set| {
+            let mut text = self.part(set, kind, locale, Part::Sms, content)?;
+            Ok(Sms { text: take(&mut text) })
+        })
     }
 
     fn with_fallback<T>(
@@ -424,7 +449,7 @@ impl Messages {
         locale: Locale,
         part: Part,
         content: Content<'_>,
-    ) -> Result<String, RenderError> {
+    ) -> Result<Zeroizing<String>, RenderError> {
         let key = (set, kind, locale, part);
         let known = self.forms.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         let form = if let Some(form) = known {
@@ -560,7 +585,6 @@ fn file_name(kind: MessageKind, locale: Locale, part: Part) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use zeroize::Zeroizing;
 
     use super::*;
     use crate::segments::{Encoding, segments};
@@ -592,6 +616,16 @@ mod tests {
 
     fn all() -> impl Iterator<Item = (MessageKind, Locale)> {
         MessageKind::ALL.into_iter().flat_map(|kind| Locale::all().map(move |locale| (kind, locale)))
+    }
+
+    #[test]
+    fn a_text_with_a_code_never_grows_and_is_zeroed() {
+        let form = Form::new("Your code \u{e000}, again \u{e000}", true);
+        let code = Code::new(Zeroizing::new("<\"&'".repeat(60)));
+        let content = Content::Code(Insert::Secret(&code));
+        let filled: Zeroizing<String> = form.fill(&content);
+        assert!(filled.len() > 1_000 && filled.len() <= form.room(&content));
+        assert_eq!(filled.capacity(), form.room(&content), "a text that grows leaves copies behind");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::fmt;
 
 /// Each variable that template parameters set, with those parameters, in the order of docs/configuration.md.
 ///
-/// The template itself sets `DELIVERY_TABLE`, `METRICS_NAMESPACE` and `RECIPIENT_HASH_KEY`, Lambda sets `AWS_…`.
+/// The template itself sets `DELIVERY_TABLE`, `METRICS_NAMESPACE`, `RECIPIENT_HASH_KEY`, `STACK_ID` and
+/// `PHYSICAL_ID_KEY`, Lambda sets `AWS_…`.
 pub const PARAMETERS: &[(&str, &[&str])] = &[
     ("BRAND_NAME", &["BrandName"]),
     ("SUPPORT_CONTACT", &["SupportContact"]),
@@ -12,6 +13,7 @@ pub const PARAMETERS: &[(&str, &[&str])] = &[
     ("FROM_ADDRESS", &["FromAddress"]),
     ("REPLY_TO_ADDRESS", &["ReplyToAddress"]),
     ("SIGN_UP_MODE", &["SignUpMode"]),
+    ("FEDERATED_SIGN_UP", &["FederatedSignUp"]),
     ("ALLOWED_EMAIL_DOMAINS", &["AllowedEmailDomains"]),
     ("DENIED_EMAIL_DOMAINS", &["DeniedEmailDomains"]),
     ("DENY_DISPOSABLE_EMAIL", &["DenyDisposableEmail"]),
@@ -40,6 +42,7 @@ pub const PARAMETERS: &[(&str, &[&str])] = &[
     ("SMS_DAILY_BUDGET_USD", &["SmsDailyBudgetUsd"]),
     ("SMS_PRICES_USD", &["SmsPricesUsd"]),
     ("TEMPLATES_DIR", &["TemplatesDir"]),
+    ("USER_POOL_ID", &["UserPoolId"]),
     ("CODE_KEY_ARN", &["CodeKeyArn"]),
     ("DELIVERY_RECORDS", &["DeliveryRecords"]),
     ("SIGN_IN_CODE_MINUTES", &["SignInCodeMinutes"]),

@@ -7,7 +7,7 @@ use std::fmt;
 use std::iter;
 use std::str::FromStr;
 
-use crate::phone_table::{BY_DIGITS, KEY_DIGITS, STRETCHES};
+use crate::phone_table::{BY_DIGITS, KEY_DIGITS, LENGTHS, STRETCHES};
 
 /// The minimum number of digits, calling code included: the shortest subscriber numbers in use have 7.
 const SHORTEST: usize = 7;
@@ -40,6 +40,21 @@ impl PhoneNumber {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Whether numbers of its calling code can have this many digits.
+    ///
+    /// A provider rejects all other numbers, but only after the limits counted them.
+    #[must_use]
+    pub fn has_possible_length(&self) -> bool {
+        let digits = self.0.trim_start_matches('+');
+        let lengths = (1..=3).find_map(|len| {
+            let code = digits.get(..len)?.parse().ok()?;
+            let index = LENGTHS.binary_search_by_key(&code, |(code, _)| *code).ok()?;
+            LENGTHS.get(index).map(|(_, lengths)| *lengths)
+        });
+        // An unassigned calling code has no territory either.
+        lengths.is_none_or(|lengths| lengths & (1 << digits.len()) != 0)
     }
 
     /// The territory that the number's first digits belong to. Takes much less than a microsecond.
@@ -177,7 +192,13 @@ impl CountryAllowlist {
     #[must_use]
     pub fn decide(&self, number: &PhoneNumber) -> SmsPermission {
         match number.territory() {
-            Territory::Country(country) if self.0.contains(&country) => SmsPermission::Allowed(country),
+            Territory::Country(country) if self.0.contains(&country) => {
+                if number.has_possible_length() {
+                    SmsPermission::Allowed(country)
+                } else {
+                    SmsPermission::Refused(SmsRefusal::ImpossibleLength(country))
+                }
+            }
             Territory::Country(country) => SmsPermission::Refused(SmsRefusal::NotListed(country)),
             Territory::Never(reason) => SmsPermission::Refused(SmsRefusal::Never(reason)),
             Territory::Unknown => SmsPermission::Refused(SmsRefusal::UnknownTerritory),
@@ -244,6 +265,9 @@ pub enum SmsRefusal {
     /// The number's country is not listed.
     #[error("the number is in {0}, which is not in SMS_ALLOWED_COUNTRIES (parameter SmsAllowedCountries)")]
     NotListed(Country),
+    /// No number of this country has so many digits.
+    #[error("the number has more or fewer digits than any number in {0}")]
+    ImpossibleLength(Country),
     /// The number is in a range that never gets an SMS.
     #[error("the number is in a {0} range, which never gets an SMS")]
     Never(NeverReason),
@@ -317,6 +341,28 @@ mod tests {
             SmsPermission::Refused(refusal) => refusal.to_string(),
         };
         assert_eq!(decision, expected, "{number}");
+    }
+
+    #[test]
+    fn a_number_that_cannot_exist_gets_no_sms() {
+        check_permission("US", "+12065550100", "allowed in US");
+        for number in ["+120655501000", "+1206555010000", "+12065550100000", "+1206555010"] {
+            check_permission("US", number, "the number has more or fewer digits than any number in US");
+        }
+        check_permission("GB", "+447400123456", "allowed in GB");
+        check_permission("GB", "+4474001234567", "the number has more or fewer digits than any number in GB");
+        // Numbers in Germany have no fixed length.
+        check_permission("DE", "+4915112345678", "allowed in DE");
+        check_permission("DE", "+4930123456", "allowed in DE");
+    }
+
+    #[test]
+    fn every_number_of_the_vectors_has_a_possible_length() {
+        let vectors: BTreeMap<String, String> =
+            serde_json::from_str(include_str!("../fixtures/phone/territories.json")).unwrap();
+        for number in vectors.keys() {
+            assert!(number.parse::<PhoneNumber>().unwrap().has_possible_length(), "{number}");
+        }
     }
 
     #[track_caller]

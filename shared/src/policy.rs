@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::disposable::list_date;
 use crate::domain::{BlockedDomains, Denial, DomainAllowlist};
-use crate::trigger::SignUpSource;
+use crate::trigger::{MessageKind, SignUpSource};
 
 /// Who may sign up, and who is confirmed without a code.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct SignUpPolicy {
     pub denied: BlockedDomains,
     /// What happens to all other users.
     pub mode: SignUpMode,
+    /// What happens to them in a closed pool if they come from an identity provider.
+    pub federated: FederatedSignUp,
     /// Whether users of `allowed` are confirmed at once. Otherwise they prove their mailbox like all other users, and
     /// the list only lets them sign up to a closed pool.
     pub confirm_trusted_users: bool,
@@ -36,6 +38,28 @@ pub enum SignUpMode {
     Closed,
     /// No user is confirmed automatically: an administrator reviews every user.
     Review,
+}
+
+/// Who may come to a closed pool from an identity provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FederatedSignUp {
+    /// Users of listed domains.
+    #[default]
+    Listed,
+    /// All users whom the provider lets in, except those of denied domains.
+    Allowed,
+}
+
+impl FromStr for FederatedSignUp {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "listed" => Ok(Self::Listed),
+            "allowed" => Ok(Self::Allowed),
+            _ => Err("must be `listed` or `allowed`"),
+        }
+    }
 }
 
 impl FromStr for SignUpMode {
@@ -115,9 +139,9 @@ impl SignUpPolicy {
     pub fn decide(&self, source: SignUpSource, contacts: Contacts<'_>) -> Decision {
         match source {
             SignUpSource::Administrator => Decision::PassThrough(PassReason::Administrator),
-            SignUpSource::ExternalProvider => self
-                .refusal(contacts)
-                .map_or(Decision::PassThrough(PassReason::ExternalProvider), Decision::Refuse),
+            SignUpSource::ExternalProvider => {
+                self.refusal(contacts).map_or_else(|| self.federated_sign_up(contacts), Decision::Refuse)
+            }
             SignUpSource::SelfSignUp => {
                 self.refusal(contacts).map_or_else(|| self.self_sign_up(contacts), Decision::Refuse)
             }
@@ -134,6 +158,15 @@ impl SignUpPolicy {
             Denial::Disposable => RefuseReason::Disposable,
             Denial::Unreadable => RefuseReason::Unreadable,
         })
+    }
+
+    fn federated_sign_up(&self, contacts: Contacts<'_>) -> Decision {
+        let listed = || contacts.email.is_some_and(|email| self.allowed.trusts(email).is_some());
+        if self.mode == SignUpMode::Closed && self.federated == FederatedSignUp::Listed && !listed() {
+            Decision::Refuse(RefuseReason::Closed)
+        } else {
+            Decision::PassThrough(PassReason::ExternalProvider)
+        }
     }
 
     fn self_sign_up(&self, contacts: Contacts<'_>) -> Decision {
@@ -159,6 +192,36 @@ impl SignUpPolicy {
     }
 }
 
+/// Which email addresses the senders send codes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecipientPolicy {
+    /// Domains that get no message.
+    pub denied: BlockedDomains,
+    /// In a closed pool, the domains that an address may be changed to.
+    pub closed_to: Option<DomainAllowlist>,
+}
+
+impl RecipientPolicy {
+    /// Why a user with this email address gets no message of this kind, if so.
+    ///
+    /// A change of an address never passes pre-sign-up, so the senders ask the lists again. In a closed pool, a code for
+    /// an attribute proves an address of a listed domain only. All other codes go out, because they need a user whom
+    /// pre-sign-up, an administrator or an identity provider let in.
+    #[must_use]
+    pub fn refusal(&self, kind: MessageKind, address: &str) -> Option<&'static str> {
+        // An address that can't be parsed is not denied here: the email sender rejects it, and an SMS goes elsewhere.
+        let denial = self.denied.denies(address).filter(|denial| *denial != Denial::Unreadable);
+        if let Some(denial) = denial {
+            return Some(denial.explain());
+        }
+        let changes = matches!(kind, MessageKind::UpdateUserAttribute | MessageKind::VerifyUserAttribute);
+        let listed = |list: &DomainAllowlist| list.trusts(address).is_some();
+        (changes && self.closed_to.as_ref().is_some_and(|list| !listed(list))).then_some(
+            "SIGN_UP_MODE is closed and the email domain is not on ALLOWED_EMAIL_DOMAINS, so the address can't be verified",
+        )
+    }
+}
+
 impl Decision {
     /// The reason in one line, without personal data.
     #[must_use]
@@ -173,7 +236,7 @@ impl Decision {
                     "unchanged: an administrator creates this user, so the sign-up policy does not apply"
                 }
                 PassReason::ExternalProvider => {
-                    "unchanged: the user comes from an identity provider, and the email domain is not denied"
+                    "unchanged: the user comes from an identity provider, and the lists permit the domain"
                 }
                 PassReason::Review => {
                     "unchanged: SIGN_UP_MODE is review, so an administrator confirms every user"
@@ -240,6 +303,7 @@ mod tests {
                 disposable: DisposableDomains::default(),
             },
             mode: SignUpMode::Open,
+            federated: FederatedSignUp::Listed,
             confirm_trusted_users: true,
             auto_verify_phone: false,
             email_is_username: true,
@@ -297,6 +361,54 @@ mod tests {
         check(&phone, SelfSignUp, "ann@example.com", "", Confirm { phone: false });
     }
 
+    #[test]
+    fn a_closed_pool_lets_an_identity_provider_in_only_with_listed_domains_or_the_setting() {
+        use Decision::{PassThrough, Refuse};
+        use SignUpSource::{Administrator, ExternalProvider};
+        let closed = SignUpPolicy { mode: SignUpMode::Closed, ..policy() };
+        let let_in = SignUpPolicy { federated: FederatedSignUp::Allowed, ..closed.clone() };
+        let passes = PassThrough(PassReason::ExternalProvider);
+        for (email, listed) in
+            [("ann@example.com", true), ("ann@example.org", false), ("no address", false), ("", false)]
+        {
+            let unreadable = email == "no address";
+            let refused = Refuse(if unreadable { RefuseReason::Unreadable } else { RefuseReason::Closed });
+            check(&closed, ExternalProvider, email, "", if listed { passes } else { refused });
+            check(&let_in, ExternalProvider, email, "", if unreadable { refused } else { passes });
+            if !unreadable {
+                check(&policy(), ExternalProvider, email, "", passes);
+            }
+        }
+        for policy in [&closed, &let_in] {
+            check(policy, ExternalProvider, "ann@evil.example", "", Refuse(RefuseReason::Denied));
+            check(policy, Administrator, "ann@example.org", "", PassThrough(PassReason::Administrator));
+        }
+        // The provider's name of the user may be another address.
+        let contacts = Contacts {
+            email: Some("ann@example.com"),
+            user_name: Some("saml_a@idp.example"),
+            phone_number: None,
+        };
+        assert_eq!(closed.decide(ExternalProvider, contacts), passes);
+    }
+
+    #[test]
+    fn a_closed_pool_sends_no_code_that_verifies_an_address_of_another_domain() {
+        let closed_to = Some(DomainAllowlist::parse("example.com").unwrap());
+        let closed = RecipientPolicy { denied: policy().denied, closed_to };
+        let open = RecipientPolicy { closed_to: None, ..closed.clone() };
+        for kind in MessageKind::ALL {
+            let changes = matches!(kind, MessageKind::UpdateUserAttribute | MessageKind::VerifyUserAttribute);
+            for address in ["ann@example.org", "ann@mail.example.com", "ann@ｅxample.com", "no address"] {
+                assert_eq!(closed.refusal(kind, address).is_some(), changes, "{kind:?} {address}");
+                assert_eq!(open.refusal(kind, address), None, "{kind:?} {address}");
+            }
+            assert_eq!(closed.refusal(kind, "Ann@Example.com"), None, "{kind:?}");
+            assert!(closed.refusal(kind, "ann@evil.example").is_some(), "{kind:?}");
+            assert!(open.refusal(kind, "ann@mail.evil.example").is_some(), "{kind:?}");
+        }
+    }
+
     #[track_caller]
     fn check_user_name(user_name: &str, email: Option<&str>, expected: Decision) {
         let contacts = Contacts { user_name: Some(user_name), email, ..Contacts::default() };
@@ -346,7 +458,8 @@ mod tests {
     #[test]
     fn administrators_decide_themselves_and_providers_are_only_refused() {
         use Decision::{PassThrough, Refuse};
-        let closed = SignUpPolicy { mode: SignUpMode::Closed, ..policy() };
+        let closed =
+            SignUpPolicy { mode: SignUpMode::Closed, federated: FederatedSignUp::Allowed, ..policy() };
         for policy in [policy(), closed] {
             for email in ["ann@example.com", "ann@evil.example", "no address", ""] {
                 check(

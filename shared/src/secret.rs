@@ -4,6 +4,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use crate::text::is_forbidden;
+
 /// A confirmation code or a temporary password in clear text.
 ///
 /// It has no `Display` and no `Serialize`, its `Debug` is a mask, and its memory is zeroed on drop.
@@ -21,6 +23,23 @@ impl Code {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is a code that Cognito generates: 6 digits, and 8 for some sign-ins.
+    ///
+    /// Source: "Custom email sender Lambda trigger", Amazon Cognito developer guide, whose example masks 6 to 8 digits.
+    #[must_use]
+    pub fn is_digits(&self) -> bool {
+        (6..=8).contains(&self.0.len()) && self.0.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
+    /// Whether it can be a temporary password: at most 256 characters, none of them invisible.
+    ///
+    /// Source: "`AdminCreateUser`", Amazon Cognito API reference.
+    #[must_use]
+    pub fn is_password(&self) -> bool {
+        let invisible = |character: char| character.is_control() || is_forbidden(character);
+        (1..=256).contains(&self.0.chars().count()) && !self.0.contains(invisible)
     }
 
     /// The password as it was before Cognito HTML-escaped it.
@@ -79,6 +98,26 @@ mod tests {
         check("&amp;lt;", "&lt;");
         check("&amp;amp;", "&amp;");
         check("a&b&nbsp;&", "a&b&nbsp;&");
+    }
+
+    #[test]
+    fn a_generated_code_has_six_to_eight_digits() {
+        let is_digits = |text: &str| Code::new(Zeroizing::new(text.to_owned())).is_digits();
+        assert!(["123456", "1234567", "00000000"].into_iter().all(is_digits));
+        for other in ["", "12345", "123456789", "12345a", "123 456", "123456\n", "１２３４５６", "Pa$$w0rd"]
+        {
+            assert!(!is_digits(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_password_has_no_invisible_character_and_no_text_of_any_length() {
+        let is_password = |text: &str| Code::new(Zeroizing::new(text.to_owned())).is_password();
+        assert!(["Pa$$ w0rd", "パスワード1", "a<b>&\"'", &"x".repeat(256)].into_iter().all(is_password));
+        let escape = "12\u{1b}]0;x\u{7}";
+        for other in ["", "a\0", "a\nb", "12\u{202e}34", "a\u{200b}", "a\u{2028}", escape, &"x".repeat(257)] {
+            assert!(!is_password(other), "{}", other.escape_debug());
+        }
     }
 
     #[test]

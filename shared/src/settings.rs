@@ -20,7 +20,11 @@ use crate::address::AT_SIGNS;
 use crate::domain::{BlockedDomains, DisposableDomains, DomainAllowlist, DomainDenylist, DomainPatterns};
 use crate::parameter::Variable;
 use crate::phone::CountryAllowlist;
+use crate::policy::{RecipientPolicy, SignUpMode};
 use crate::recipient::RecipientHasher;
+
+const ALLOWED_EMAIL_DOMAINS: &str = "ALLOWED_EMAIL_DOMAINS";
+const SIGN_UP_MODE: &str = "SIGN_UP_MODE";
 
 /// The settings of one function, and the problems that its readers found so far.
 ///
@@ -289,7 +293,7 @@ impl<'a> Settings<'a> {
     /// # Errors
     /// If an entry is invalid, or covers domains of other people.
     pub fn allowed_domains(&self) -> Result<DomainAllowlist, Noted> {
-        self.domains("ALLOWED_EMAIL_DOMAINS", DomainAllowlist::parse)
+        self.domains(ALLOWED_EMAIL_DOMAINS, DomainAllowlist::parse)
     }
 
     /// `DENIED_EMAIL_DOMAINS`.
@@ -317,6 +321,38 @@ impl<'a> Settings<'a> {
             return Err(self.problem(EXCEPTIONS, text));
         }
         Ok(BlockedDomains { denied: denied?, disposable: DisposableDomains::new(enabled, exceptions) })
+    }
+
+    /// `SIGN_UP_MODE`.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn sign_up_mode(&self) -> Result<SignUpMode, Noted> {
+        Ok(self.optional(SIGN_UP_MODE, str::parse::<SignUpMode>)?.unwrap_or_default())
+    }
+
+    /// The problem of a closed pool without a list.
+    fn closed_to_all(&self) -> Noted {
+        let list = Variable(ALLOWED_EMAIL_DOMAINS);
+        self.problem(SIGN_UP_MODE, format!("is `closed`, but {list} is empty: no user could sign up"))
+    }
+
+    /// Which addresses the senders send codes to. `ALLOWED_EMAIL_DOMAINS` matters only in a closed pool.
+    ///
+    /// # Errors
+    /// If a list is invalid, or the pool is closed to all users.
+    pub fn recipient_policy(&self) -> Result<RecipientPolicy, Noted> {
+        let denied = self.blocked_domains();
+        let mode = self.sign_up_mode();
+        let has_list = self.text(ALLOWED_EMAIL_DOMAINS).is_some();
+        let closed_to = match mode? {
+            SignUpMode::Open | SignUpMode::Review => None,
+            SignUpMode::Closed if !has_list => return Err(self.closed_to_all()),
+            SignUpMode::Closed => {
+                Some(self.domains(ALLOWED_EMAIL_DOMAINS, DomainAllowlist::parse_unchecked)?)
+            }
+        };
+        Ok(RecipientPolicy { denied: denied?, closed_to })
     }
 
     fn domains<T>(&self, variable: &str, parse: impl Fn(&str) -> Result<T, Vec<String>>) -> Result<T, Noted> {

@@ -11,6 +11,7 @@ use std::str::FromStr;
 use crate::parameter::Variable;
 use crate::phone::{Country, CountryAllowlist, PhoneNumber};
 use crate::recipient::RecipientHasher;
+use crate::trigger::MessageKind;
 
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
@@ -46,6 +47,41 @@ pub(crate) struct UsdBudget {
     pub(crate) prices: BTreeMap<Country, Usd>,
     /// The maximum price of a message, for countries without a price.
     pub(crate) otherwise: Option<Usd>,
+}
+
+/// Who can cause an SMS. Each class has counters of its own under the same limits, so that sign-ups, which an attacker can
+/// repeat without end, use up nothing of what the users of a pool need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SmsClass {
+    /// Anyone who can sign up or set a phone number, with any number.
+    Open,
+    /// The user of an existing account, with the number of that account.
+    Account,
+}
+
+impl SmsClass {
+    /// The class of a message to a number that Cognito shows as verified or not.
+    #[must_use]
+    pub fn of(kind: MessageKind, number_is_verified: bool) -> Self {
+        match kind {
+            MessageKind::Authentication => Self::Account,
+            MessageKind::ForgotPassword | MessageKind::ResendCode if number_is_verified => Self::Account,
+            MessageKind::SignUp
+            | MessageKind::ResendCode
+            | MessageKind::ForgotPassword
+            | MessageKind::UpdateUserAttribute
+            | MessageKind::VerifyUserAttribute
+            | MessageKind::AdminCreateUser => Self::Open,
+        }
+    }
+
+    /// What tells its counters from those of the other class.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Open => "sms",
+            Self::Account => "sms-account",
+        }
+    }
 }
 
 /// One limit, in the order from the narrowest to the widest.
@@ -130,11 +166,11 @@ impl SmsLimit {
         }
     }
 
-    fn counter(self, value: &str, now: u64, amount: u64, limit: u64) -> Counter {
+    fn counter(self, class: SmsClass, value: &str, now: u64, amount: u64, limit: u64) -> Counter {
         let start = now - now % self.window();
         Counter {
             limit: self,
-            key: format!("sms#{}#{value}#{start}", self.name()),
+            key: format!("{}#{}#{value}#{start}", class.prefix(), self.name()),
             amount,
             room: limit.checked_sub(amount),
             expires_at: start.saturating_add(self.window()).saturating_add(KEPT_AFTER),
@@ -179,6 +215,7 @@ impl SmsLimits {
     #[must_use]
     pub fn counters(
         &self,
+        class: SmsClass,
         number: &PhoneNumber,
         country: Country,
         parts: usize,
@@ -188,13 +225,13 @@ impl SmsLimits {
         let parts = u64::try_from(parts).unwrap_or(u64::MAX);
         let hash = |text: &str| hasher.hash(text).to_string();
         let counter = |name: SmsLimit, limit: Option<u64>, value: &dyn Fn() -> String| {
-            limit.map(|limit| name.counter(&value(), now, parts, limit))
+            limit.map(|limit| name.counter(class, &value(), now, parts, limit))
         };
         let all = "all".to_owned();
         let usd = self.daily_usd.limit.map(|Usd(limit)| {
             // Start-up checks that there is a price. Without one, the amount exceeds every limit.
             let Usd(price) = self.daily_usd.price(country).unwrap_or(Usd(u64::MAX));
-            SmsLimit::DailyUsd.counter(&all, now, price.saturating_mul(parts), limit)
+            SmsLimit::DailyUsd.counter(class, &all, now, price.saturating_mul(parts), limit)
         });
         [
             counter(SmsLimit::NumberHourly, self.number_hourly, &|| hash(number.expose())),
@@ -345,7 +382,8 @@ mod tests {
     }
 
     fn counters(limits: &SmsLimits, to: &str, country: &str, parts: usize, now: u64) -> Vec<Counter> {
-        limits.counters(&number(to), country.parse().unwrap(), parts, now, &RecipientHasher::new(b"key"))
+        let hasher = RecipientHasher::new(b"key");
+        limits.counters(SmsClass::Open, &number(to), country.parse().unwrap(), parts, now, &hasher)
     }
 
     fn default_counters(to: &str, parts: usize, now: u64) -> Vec<Counter> {
@@ -370,6 +408,27 @@ mod tests {
         ];
         assert_eq!(table, expected);
         assert_eq!(counters.iter().map(|counter| counter.limit).collect::<Vec<_>>(), SmsLimit::ALL);
+    }
+
+    #[test]
+    fn the_users_of_a_pool_have_counters_that_no_sign_up_touches() {
+        let limits = read(&[("SMS_DAILY_BUDGET_USD", "1"), ("SMS_PRICES_USD", "US=0.00581")], "US").unwrap();
+        let hasher = RecipientHasher::new(b"key");
+        let (to, country) = (number("+12065550100"), "US".parse().unwrap());
+        let [open, account] = [SmsClass::Open, SmsClass::Account]
+            .map(|class| limits.counters(class, &to, country, 1, NOW, &hasher));
+        assert_eq!(open.len(), 5);
+        for (open, account) in open.iter().zip(&account) {
+            assert_eq!(account.key, open.key.replacen("sms#", "sms-account#", 1));
+            assert_eq!(Counter { key: open.key.clone(), ..account.clone() }, *open, "the same limit");
+        }
+        for kind in MessageKind::ALL {
+            use MessageKind::{Authentication, ForgotPassword, ResendCode};
+            let verified = matches!(kind, Authentication | ForgotPassword | ResendCode);
+            let class = |account| if account { SmsClass::Account } else { SmsClass::Open };
+            assert_eq!(SmsClass::of(kind, true), class(verified), "{kind:?}");
+            assert_eq!(SmsClass::of(kind, false), class(kind == Authentication), "{kind:?}");
+        }
     }
 
     #[test]

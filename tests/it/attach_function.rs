@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use attach::memory::{IdKey, Memory};
+use pool::triggers::Triggers;
 use serde_json::{Value, json};
 use shared::outcome::ErrorType;
 use tests::function::{Function, Init, Invocation};
@@ -12,6 +14,8 @@ use tests::mock_aws::{
 use tests::presigned::{Presigned, SIGNATURE};
 use tests::service::Reply;
 use tests::tls::Tls;
+
+use crate::fixtures::{PHYSICAL_ID_KEY, STACK_ID, settings};
 
 const DESCRIBE: &str = "cognito-idp:DescribeUserPool";
 const UPDATE: &str = "cognito-idp:UpdateUserPool";
@@ -112,8 +116,9 @@ impl Stage {
 }
 
 async fn start(world: &MockAws, more: &[(&str, &str)]) -> Function {
-    let endpoint = [("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", world.url())];
-    let function = Function::start("attach", &[&endpoint, more].concat());
+    let endpoint = ("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", world.url());
+    let environment = settings("attach").into_iter().chain([endpoint]).chain(more.iter().copied());
+    let function = Function::start("attach", &environment.collect::<Vec<_>>());
     assert_eq!(function.init_outcome().await, Init::Ready, "{}", function.stdout());
     function
 }
@@ -154,7 +159,7 @@ fn request(kind: &str, properties: &Value) -> Value {
         "RequestType": kind,
         // Equal for equal requests only.
         "RequestId": format!("{kind} {properties}"),
-        "StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/triggers/0a1b2c3d",
+        "StackId": STACK_ID,
         "ResourceType": "Custom::CognitoTriggers",
         "LogicalResourceId": "AttachedTriggers",
         "ResourceProperties": properties,
@@ -202,8 +207,18 @@ fn theirs() -> Value {
     })
 }
 
+/// The id with which the function stores what was attached before.
+fn id(memory: &Memory) -> String {
+    PHYSICAL_ID_KEY.parse::<IdKey>().expect("a key").write(memory).expect("a short memory")
+}
+
+/// A memory of this pool, in which these functions were attached before.
+fn memory(pool: &str, before: &Value) -> Memory {
+    Memory { before: Triggers::from_lambda_config(before), ..Memory::new(pool.to_owned()) }
+}
+
 /// The pool without the settings that no request sets.
-pub(crate) fn settings(mut pool: Value) -> Value {
+pub(crate) fn settable(mut pool: Value) -> Value {
     let members = pool.as_object_mut().expect("a pool");
     members.remove("LastModifiedDate");
     // The old name of a password setting: Cognito returns it and doesn't accept it.
@@ -216,15 +231,15 @@ pub(crate) fn settings(mut pool: Value) -> Value {
 #[tokio::test]
 async fn attaching_and_detaching_changes_nothing_else_in_the_pool() {
     let stage = Stage::start().await;
-    let before = settings(stage.world.pool());
+    let before = settable(stage.world.pool());
     let id = stage.create(&properties()).await;
-    assert_eq!(id, format!(r#"{{"pool":"{POOL}","before":{{}}}}"#));
+    assert_eq!(id, self::id(&memory(POOL, &json!({}))));
     assert_eq!(stage.config(), ours());
-    let mut after = settings(stage.world.pool());
+    let mut after = settable(stage.world.pool());
     after.as_object_mut().expect("a pool").remove("LambdaConfig");
     assert_eq!(after, before);
     stage.delete(&id, &properties()).await;
-    assert_eq!(settings(stage.world.pool()), before);
+    assert_eq!(settable(stage.world.pool()), before);
     assert_eq!(stage.writes(), 2);
 }
 
@@ -251,7 +266,7 @@ async fn other_functions_stay_attached_and_are_named_with_the_remedy() {
 async fn replaced_triggers_are_restored_when_the_stack_is_deleted() {
     let stage = Stage::start().await;
     stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
-    let before = settings(stage.world.pool());
+    let before = settable(stage.world.pool());
     let replacing = with("ReplaceTriggers", "true");
     let id = stage.create(&replacing).await;
     let mut expected = ours();
@@ -259,7 +274,7 @@ async fn replaced_triggers_are_restored_when_the_stack_is_deleted() {
     assert_eq!(stage.config(), expected);
     stage.update(&id, &with("ReplaceTriggers", "false"), &replacing).await;
     stage.delete(&id, &properties()).await;
-    assert_eq!(settings(stage.world.pool()), before);
+    assert_eq!(settable(stage.world.pool()), before);
 }
 
 #[tokio::test]
@@ -285,7 +300,7 @@ async fn a_request_that_is_delivered_twice_gets_the_same_response() {
     // Another process doesn't know the previous triggers, but it knows that they were not the stack's.
     stage.function = start(&stage.world, &[]).await;
     let id = Stage::done(&stage.ask(&request).await).to_owned();
-    assert_eq!(id, format!(r#"{{"pool":"{POOL}","before":{{}}}}"#));
+    assert_eq!(id, self::id(&memory(POOL, &json!({}))));
     assert_eq!(stage.writes(), 1);
     // The first process remembers them.
     stage.delete(&id, &properties()).await;
@@ -296,13 +311,13 @@ async fn a_request_that_is_delivered_twice_gets_the_same_response() {
 async fn a_write_whose_answer_is_lost_is_found_by_reading_again() {
     let stage = Stage::start().await;
     stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
-    let before = settings(stage.world.pool());
+    let before = settable(stage.world.pool());
     let replacing = with("ReplaceTriggers", "true");
     stage.world.script(UPDATE, [Reply::ResetAfter]);
     let id = stage.create(&replacing).await;
     assert_eq!(stage.writes(), 1, "it was done already");
     stage.delete(&id, &replacing).await;
-    assert_eq!(settings(stage.world.pool()), before);
+    assert_eq!(settable(stage.world.pool()), before);
 }
 
 #[tokio::test]
@@ -398,11 +413,11 @@ async fn an_update_replaces_only_triggers_that_it_can_restore() {
 #[tokio::test]
 async fn another_pool_is_another_resource() {
     let stage = Stage::start().await;
-    let former = r#"{"pool":"eu-central-1_Former01","before":{}}"#;
+    let former = memory("eu-central-1_Former01", &json!({}));
     let old = with("UserPoolId", "eu-central-1_Former01");
-    let answer = stage.ask(&update(former, &properties(), &old)).await;
+    let answer = stage.ask(&update(&id(&former), &properties(), &old)).await;
     let id = Stage::done(&answer).to_owned();
-    assert_eq!(id, format!(r#"{{"pool":"{POOL}","before":{{}},"from":{former}}}"#));
+    assert_eq!(id, self::id(&former.moved(POOL)));
     assert_eq!(stage.config(), ours());
     // The rollback, with the ID of the pool that it returns to.
     stage.update(&id, &properties(), &old).await;
@@ -416,7 +431,7 @@ async fn a_failed_move_to_another_pool_attaches_nothing_there() {
             answer["UserPool"]["MfaConfiguration"] = json!("OFF");
         }
     });
-    let former = r#"{"pool":"eu-central-1_Former01","before":{}}"#;
+    let former = &id(&memory("eu-central-1_Former01", &json!({})));
     let old = with("UserPoolId", "eu-central-1_Former01");
     let answer = stage.ask(&update(former, &properties(), &old)).await;
     assert_eq!((&answer["Status"], &answer["PhysicalResourceId"]), (&json!("FAILED"), &json!(former)));
@@ -429,7 +444,9 @@ async fn a_move_that_is_rolled_back_restores_the_triggers_of_the_former_pool() {
     stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
     let id = stage.create(&with("ReplaceTriggers", "true")).await;
     // The stack moved to another pool, and returns because another resource failed.
-    let moved = format!(r#"{{"pool":"eu-central-1_Other0001","before":{{}},"from":{id}}}"#);
+    let mut of_triggers = theirs();
+    of_triggers.as_object_mut().expect("an object").remove("PostConfirmation");
+    let moved = self::id(&memory(POOL, &of_triggers).moved("eu-central-1_Other0001"));
     let other = with("UserPoolId", "eu-central-1_Other0001");
     let answer = stage.ask(&update(&moved, &properties(), &other)).await;
     assert_eq!(Stage::done(&answer), id);
@@ -442,7 +459,7 @@ async fn a_move_to_another_pool_leaves_time_for_a_rollback() {
     let stage = Stage::start().await;
     // The write succeeds, and its answer takes all the time of the move. The next write fails once.
     stage.world.script(UPDATE, [Reply::HangAfter, Reply::error(400, "ConcurrentModificationException")]);
-    let former = r#"{"pool":"eu-central-1_Former01","before":{}}"#;
+    let former = &id(&memory("eu-central-1_Former01", &json!({})));
     let old = with("UserPoolId", "eu-central-1_Former01");
     // Three quarters of the time are for the work. All of that except three seconds is for the rollback.
     let answer = stage.ask_within(Duration::from_secs(24), &update(former, &properties(), &old)).await;
@@ -498,9 +515,11 @@ async fn a_key_that_was_set_before_the_stack_stays() {
 #[tokio::test]
 async fn detaching_from_a_deleted_pool_succeeds() {
     let stage = Stage::start().await;
+    // The former pool of a stack that moved to another one.
     let gone = with("UserPoolId", "eu-central-1_Gone00001");
-    stage.delete(r#"{"pool":"eu-central-1_Gone00001","before":{}}"#, &gone).await;
-    let reason = stage.refused(&create(&gone)).await;
+    stage.delete(&id(&memory("eu-central-1_Gone00001", &json!({}))), &gone).await;
+    stage.world.refuse(DESCRIBE, 400, "ResourceNotFoundException");
+    let reason = stage.refused(&create(&properties())).await;
     assert!(reason.contains("UserPoolId must name a user pool in the account and Region"), "{reason}");
 }
 
@@ -510,6 +529,64 @@ async fn a_stack_whose_creation_got_no_response_can_be_deleted() {
     let _ = stage.create(&properties()).await;
     stage.delete("triggers-AttachedTriggers-1A2B3C4D5E6F", &properties()).await;
     assert_eq!(stage.config(), json!({}));
+}
+
+#[tokio::test]
+async fn a_forged_request_attaches_no_function_of_the_attacker_and_restores_none() {
+    const EVIL: &str = "arn:aws:lambda:us-east-1:999999999999:function:evil";
+    let stage = Stage::start().await;
+    stage.world.change_pool(|pool| pool["LambdaConfig"] = theirs());
+    let replacing = with("ReplaceTriggers", "true");
+    let evil = |mut properties: Value, function: &str| {
+        properties["PreSignUp"] = json!(function);
+        properties
+    };
+    for function in [EVIL, "x; rm -rf /"] {
+        let reason = stage.refused(&create(&evil(replacing.clone(), function))).await;
+        assert!(reason.contains("the functions must be those of this stack"), "{reason}");
+    }
+    let reason = stage.refused(&create(&with("UserPoolId", "eu-central-1_Another01"))).await;
+    assert!(reason.contains("UserPoolId must be the user pool of this stack"), "{reason}");
+    let reason = stage.refused(&create(&with("KMSKeyID", THEIR_KEY))).await;
+    assert!(reason.contains("KMSKeyID must be the key of this stack"), "{reason}");
+    let mut other_stack = create(&replacing);
+    other_stack["StackId"] = json!(STACK_ID.replace("triggers", "another"));
+    let reason = stage.refused(&other_stack).await;
+    assert!(reason.contains("StackId must be the stack of this function"), "{reason}");
+    // Former properties that name the other function don't make it this stack's.
+    let former = evil(properties(), THEIRS);
+    let _ = stage.ask(&update("triggers-AttachedTriggers-1A2B3C4D5E6F", &properties(), &former)).await;
+    assert_eq!(stage.config(), theirs());
+    // An id of the attacker is not restored, not even a genuine one with another function.
+    let id = stage.create(&replacing).await;
+    let config = json!({ "PreSignUp": EVIL, "CustomEmailSender": sender(EVIL) });
+    let forged = memory(POOL, &config).text().expect("a short memory");
+    for forged in [forged.clone(), format!("{}{forged}", &id[..32]), id.replace("theirs", "evilly")] {
+        let mut request = delete(&forged, &replacing);
+        request["RequestId"] = json!(forged);
+        let _ = stage.ask(&request).await;
+        let config = stage.config().to_string();
+        assert!(!config.contains("evil"), "{config}");
+        stage.world.change_pool(|pool| pool["LambdaConfig"] = ours());
+    }
+    stage.delete(&id, &replacing).await;
+    assert_eq!(stage.config()["PreSignUp"], THEIRS, "the genuine id still restores");
+}
+
+#[tokio::test]
+async fn a_response_goes_to_cloudformation_only() {
+    let world = MockAws::start();
+    world.existing_pool();
+    let listener = Presigned::start(None);
+    let function = Function::start("attach", &settings("attach"));
+    assert_eq!(function.init_outcome().await, Init::Ready, "{}", function.stdout());
+    for url in [listener.url().to_owned(), listener.url().replace("127.0.0.1", "localhost")] {
+        let mut request = create(&properties());
+        request["ResponseURL"] = json!(url);
+        let ended = function.invoke_within(LONG, request.to_string()).await;
+        assert!(ended.error_message().contains("no ResponseURL of CloudFormation"), "{ended:?}");
+    }
+    assert_eq!(listener.attempts(), 0);
 }
 
 #[tokio::test]
@@ -531,11 +608,7 @@ async fn email_is_trusted_only_if_it_is_the_only_sign_in_attribute() {
         stage.world.change_pool(change);
         for request in [
             create(&with("EmailIsUsername", "true")),
-            update(
-                r#"{"pool":"eu-central-1_Example01","before":{}}"#,
-                &with("EmailIsUsername", "true"),
-                &properties(),
-            ),
+            update(&id(&memory(POOL, &json!({}))), &with("EmailIsUsername", "true"), &properties()),
         ] {
             let reason = stage.refused(&request).await;
             assert!(reason.contains(word) && reason.contains("EmailIsUsername=false"), "{reason}");
@@ -659,7 +732,7 @@ async fn a_pool_that_changed_during_the_write_is_reported() {
     assert!(reason.contains("MfaConfiguration"), "{reason}");
     // The rollback detaches the triggers.
     let id = answer["PhysicalResourceId"].as_str().expect("an id");
-    assert_eq!(id, format!(r#"{{"pool":"{POOL}","before":{{}}}}"#));
+    assert_eq!(id, self::id(&memory(POOL, &json!({}))));
     let _ = stage.ask(&delete(id, &properties())).await;
     assert_eq!(stage.config(), json!({}));
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use shared::settings::sender::ALLOW_CODES_WITHOUT_POOL;
 use shared::settings::{InLayer, Settings};
 
 fn root() -> PathBuf {
@@ -90,7 +91,10 @@ fn the_template_sets_exactly_the_variables_that_each_function_reads() {
     for (function, asked) in settings_of_all_functions() {
         let (mut set, left_out) = variables(block(&template, function, 2));
         set.extend(everywhere.difference(&left_out).cloned());
-        let missing: Vec<_> = asked.difference(&set).collect();
+        // For emulators, and too dangerous for a template.
+        assert!(!template.contains(ALLOW_CODES_WITHOUT_POOL));
+        let missing: Vec<_> =
+            asked.difference(&set).filter(|name| *name != ALLOW_CODES_WITHOUT_POOL).collect();
         assert_eq!(missing, Vec::<&String>::new(), "{function} reads what the template does not set");
         let unread: Vec<_> = set.difference(&asked).collect();
         assert_eq!(unread, Vec::<&String>::new(), "the template sets what {function} does not read");
@@ -195,6 +199,28 @@ fn dependencies_point_in_one_direction_and_each_package_calls_only_its_services(
         (package.to_owned(), (set(own), set(sdks)))
     });
     assert_eq!(dependencies, BTreeMap::from(expected));
+}
+
+#[test]
+fn the_lock_file_is_checked_before_sam_builds_what_is_deployed() {
+    // SAM runs `cargo lambda build` without `--locked`.
+    for (file, comment) in [("Makefile", "#"), ("samconfig.toml", "|")] {
+        let text = read(file);
+        let lines: Vec<_> = text.lines().filter(|line| !line.starts_with(comment)).collect();
+        let builds = lines.iter().enumerate().filter(|(_, line)| {
+            let line = line.trim_start_matches(['#', ' ', '\t']);
+            line.starts_with("sam build") || line.contains("-- sam build") || line.contains("&& sam build")
+        });
+        let mut found = 0;
+        for (index, line) in builds {
+            let checked = |line: &&str| line.contains("cargo fetch --locked");
+            assert!(checked(line) || checked(&lines[index - 1]), "{file}: {line}");
+            found += 1;
+        }
+        assert!(found > 0, "{file} builds");
+    }
+    let workflow = read(".github/workflows/advisories.yml");
+    assert!(workflow.contains("schedule:") && workflow.contains("run: make advisories"));
 }
 
 #[test]

@@ -335,6 +335,74 @@ async fn every_sms_limit_blocks_sms_and_records_it() {
     }
 }
 
+/// What the counters of the table hold, without those that are back at zero.
+fn counted(table: &DynamoDb) -> Vec<(String, String)> {
+    let items =
+        table.items().into_iter().filter(|item| item["amount"]["N"].as_str().is_some_and(|n| n != "0"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    items.map(|item| (text(&item["id"]["S"]), text(&item["amount"]["N"]))).collect()
+}
+
+#[tokio::test]
+async fn sign_ups_stop_no_code_of_a_user() {
+    let user = |case: &str, verified: bool| {
+        let template = fixture(&format!("custom-sms-sender-{case}"));
+        let mut event = sealed_event(&template, "123456", POOL, SealSuite::Signed0378);
+        event["request"]["userAttributes"]["phone_number"] = json!("+12065550123");
+        event["request"]["userAttributes"]["phone_number_verified"] = json!(verified.to_string());
+        event
+    };
+    for (setting, value) in [
+        ("SMS_MAX_PER_NUMBER_HOURLY", "3"),
+        ("SMS_MAX_PER_PREFIX_HOURLY", "3"),
+        ("SMS_MAX_PER_COUNTRY_DAILY", "3"),
+        ("SMS_DAILY_BUDGET_MESSAGES", "3"),
+        // 0.50 USD is the most that one part may cost in the settings of the fixtures.
+        ("SMS_DAILY_BUDGET_USD", "1.50"),
+    ] {
+        let (_table, stage) = sms_stage(&[(setting, value)]);
+        for _ in 0..5 {
+            // Anyone can set a number and have it verified.
+            assert!(ends_well(&stage.function, &user("verify-user-attribute", false)).await);
+        }
+        assert_eq!(stage.provider.accepted().len(), 3, "{setting}");
+        for (case, verified, sent) in [
+            ("sign-up", false, 3),
+            ("forgot-password", false, 3),
+            ("authentication", false, 4),
+            ("forgot-password", true, 5),
+            ("resend-code", true, 6),
+            ("authentication", true, 6),
+        ] {
+            assert!(ends_well(&stage.function, &user(case, verified)).await);
+            assert_eq!(stage.provider.accepted().len(), sent, "{setting}: {case}, verified: {verified}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_limit_stops_or_the_provider_rejects_uses_up_no_counter() {
+    let (table, stage) = sms_stage(&[("SMS_MAX_PER_COUNTRY_DAILY", "1")]);
+    assert!(ends_well(&stage.function, &sms_event("+12065550123")).await);
+    let before = counted(&table);
+    assert_eq!(before.len(), 4);
+    for _ in 0..3 {
+        assert!(ends_well(&stage.function, &sms_event("+13035550123")).await);
+    }
+    assert_eq!((counted(&table), stage.provider.accepted().len()), (before, 1));
+
+    let (table, stage) = sms_stage(&[]);
+    let body = "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidParameter</Code><Message>Invalid parameter: \
+                PhoneNumber Reason: +12065550123 is not valid</Message></Error><RequestId>1</RequestId></ErrorResponse>";
+    stage.provider.script([Reply::Status { code: 400, aws_error_code: None, body: body.to_owned() }]);
+    assert!(ends_well(&stage.function, &sms_event("+12065550123")).await);
+    assert_eq!(counted(&table), []);
+    // No number of the United States has so many digits, and it isn't even counted.
+    let calls = table.attempts();
+    assert!(ends_well(&stage.function, &sms_event("+1206555012300")).await);
+    assert_eq!((table.attempts(), stage.provider.attempts()), (calls, 1));
+}
+
 #[tokio::test]
 async fn a_retried_sms_counts_once() {
     let (_table, stage) = sms_stage(&[("SMS_MAX_PER_NUMBER_HOURLY", "1")]);

@@ -5,6 +5,7 @@ use sender::envelope::{
     EncryptedDataKey, Envelope, EnvelopeError, MAX_CONTEXT_PAIRS, MAX_ENCRYPTED_DATA_KEYS, Suite,
 };
 use tests::envelope_writer::{SealSuite, SealedDataKey, Writer, seal};
+use tests::event::with_twin_signature;
 
 const SUITES: [(SealSuite, Suite); 2] = [
     (SealSuite::Signed0378, Suite::Signed0378),
@@ -71,6 +72,19 @@ fn an_envelope_beyond_the_limits_is_rejected() {
 
         let message = seal(suite, &[], &DATA_KEY, &one_data_key(), &vec![0; 65_000]);
         assert_eq!(Envelope::parse(message).unwrap_err(), EnvelopeError::TooLarge);
+    }
+}
+
+/// So the signature doesn't identify a message: the delivery record leaves it out of its key.
+#[test]
+fn the_twin_of_a_signature_opens_to_the_same_clear_text() {
+    for (suite, _) in SUITES {
+        for _ in 0..20 {
+            let message = seal(suite, &[], &DATA_KEY, &one_data_key(), b"123456");
+            let twin = Envelope::parse(with_twin_signature(&message)).unwrap();
+            assert_eq!(**twin.open(&DATA_KEY).unwrap(), *b"123456");
+            assert_eq!(twin.signed(), Envelope::parse(message).unwrap().signed());
+        }
     }
 }
 

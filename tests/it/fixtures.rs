@@ -4,6 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+/// The stack of the attach function.
+pub(crate) const STACK_ID: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/triggers/0a1b2c3d";
+/// What proves that the attach function wrote an id.
+pub(crate) const PHYSICAL_ID_KEY: &str = "a key of the tests, long enough for ids";
+
 /// Settings of each function under which its event files are played.
 pub(crate) fn settings(function: &str) -> Vec<(&'static str, &'static str)> {
     let mut settings = vec![("RECIPIENT_HASH_KEY", "a key for tests")];
@@ -31,7 +36,12 @@ pub(crate) fn settings(function: &str) -> Vec<(&'static str, &'static str)> {
             ("SMS_ORIGINATION_NUMBER", "+12065550100"),
             ("SMS_MAX_PRICE_USD", "0.50"),
         ],
-        "attach" => vec![],
+        "attach" => vec![
+            ("STACK_ID", STACK_ID),
+            ("USER_POOL_ID", tests::mock_aws::POOL),
+            ("CODE_KEY_ARN", tests::kms::KEY_ARN),
+            ("PHYSICAL_ID_KEY", PHYSICAL_ID_KEY),
+        ],
         other => panic!("no settings for {other}"),
     });
     settings

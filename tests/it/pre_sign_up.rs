@@ -186,6 +186,38 @@ async fn odd_but_harmless_events_are_answered() {
 }
 
 #[tokio::test]
+async fn a_flag_that_arrives_as_true_does_not_come_back_for_a_user_who_is_not_trusted() {
+    let flags =
+        |flag: bool| json!({ "autoConfirmUser": flag, "autoVerifyEmail": flag, "autoVerifyPhone": flag });
+    for settings in [&[][..], &[("ALLOWED_EMAIL_DOMAINS", "")], &[("SIGN_UP_MODE", "review")]] {
+        let function = function(settings);
+        for response in [flags(true), json!({}), Value::Null] {
+            let mut event = fixture("pre-sign-up-sign-up");
+            event["response"] = response;
+            assert_eq!(
+                function.invoke(event.to_string()).await.json()["response"],
+                flags(false),
+                "{settings:?}"
+            );
+        }
+    }
+    let function = function(&[]);
+    let mut event = fixture("pre-sign-up-trusted");
+    event["response"] = flags(true);
+    event["request"]["userAttributes"].as_object_mut().expect("attributes").remove("phone_number");
+    let answer = function.invoke(event.to_string()).await.json();
+    assert_eq!(answer["response"]["autoVerifyPhone"], json!(false), "a user without a number");
+    event["request"]["userAttributes"]["email"] = json!("ann@denied.example");
+    let _ = function.invoke(event.to_string()).await.error_message();
+    // The administrator and the identity provider decide themselves, and Cognito ignores the flags.
+    for name in ["pre-sign-up-admin-create-user", "pre-sign-up-external-provider"] {
+        let mut event = fixture(name);
+        event["response"] = flags(true);
+        assert_eq!(function.invoke(event.to_string()).await.json(), event);
+    }
+}
+
+#[tokio::test]
 async fn an_event_of_six_megabytes_is_returned_whole() {
     let function = function(&[]);
     let mut event = fixture("pre-sign-up-sign-up");

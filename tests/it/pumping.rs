@@ -10,7 +10,7 @@ use std::path::Path;
 use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
 use shared::recipient::RecipientHasher;
 use shared::settings::{InLayer, Settings};
-use shared::sms_limits::{SmsLimit, SmsLimits};
+use shared::sms_limits::{SmsClass, SmsLimit, SmsLimits};
 
 use crate::docs;
 
@@ -63,10 +63,23 @@ fn index(number: u64) -> usize {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sender {
-    Person,
-    /// One of a company whose telephones have one block of numbers.
+    /// A person who signs up.
+    SignUp,
+    /// A user with an account who signs in.
+    User,
+    /// A user with an account, one of a company whose telephones have one block of numbers.
     Employee,
+    /// An attacker, who signs up.
     Attacker,
+}
+
+impl Sender {
+    fn class(self) -> SmsClass {
+        match self {
+            Self::SignUp | Self::Attacker => SmsClass::Open,
+            Self::User | Self::Employee => SmsClass::Account,
+        }
+    }
 }
 
 struct Request {
@@ -95,7 +108,8 @@ fn ordinary_day(sign_ups: u64, sign_ins: u64, employees: u64) -> Vec<Request> {
             at += MINUTE + random.below(2 * MINUTE);
         }
     };
-    for _ in 0..sign_ups + sign_ins - employees {
+    for person in 0..sign_ups + sign_ins - employees {
+        let sender = if person < sign_ups { Sender::SignUp } else { Sender::User };
         let country = match random.below(10) {
             0..5 => "US",
             5..8 => "DE",
@@ -106,7 +120,7 @@ fn ordinary_day(sign_ups: u64, sign_ins: u64, employees: u64) -> Vec<Request> {
             hours.iter().position(|weight| place.checked_sub(*weight).map(|rest| place = rest).is_none());
         let at = hour.expect("an hour") as u64 * HOUR + random.below(HOUR);
         let number = random.number(country);
-        ask(random, at, &number, Sender::Person);
+        ask(random, at, &number, sender);
     }
     let block = random.block("DE");
     for employee in 0..employees {
@@ -210,6 +224,28 @@ impl Attack {
     }
 }
 
+/// Attacks that aim at the users of a pool, whose numbers the attacker knows: the attacker signs up with them.
+fn aimed(ordinary: &[Request]) -> [(&'static str, Vec<Request>); 2] {
+    let users = || ordinary.iter().filter(|request| request.sender.class() == SmsClass::Account);
+    let before_each = |times: u64, number_of: &dyn Fn(&str, u64) -> String| {
+        let attack = |user: &Request, time| Request {
+            at: user.at - 1,
+            number: number_of(&user.number, time),
+            sender: Sender::Attacker,
+        };
+        users().flat_map(|user| (0..times).map(move |time| attack(user, time))).collect::<Vec<_>>()
+    };
+    let itself = |number: &str, _| number.to_owned();
+    let neighbor = |number: &str, time: u64| format!("{}{:04}", &number[..number.len() - 4], 7_000 + time);
+    [
+        ("aimed at persons: before each code of a user, 7 messages to that number", before_each(7, &itself)),
+        (
+            "aimed at blocks: before each code of a user, 21 messages to numbers next to it",
+            before_each(21, &neighbor),
+        ),
+    ]
+}
+
 fn countries() -> CountryAllowlist {
     COUNTRIES.parse().expect("countries")
 }
@@ -239,6 +275,10 @@ impl Tally {
         format!("{}.{} %", tenths / 10, tenths % 10)
     }
 
+    fn lost(&self) -> u64 {
+        self.asked - self.sent
+    }
+
     /// Of ordinary traffic, rounded up.
     fn harmed(&self) -> String {
         let tenths = ((self.asked - self.sent) * 1_000).div_ceil(self.asked);
@@ -246,8 +286,10 @@ impl Tally {
     }
 }
 
+#[derive(Default)]
 struct Day {
-    people: Tally,
+    sign_ups: Tally,
+    users: Tally,
     employees: Tally,
     attackers: Tally,
 }
@@ -258,11 +300,12 @@ fn play(limits: &SmsLimits, requests: &[&[Request]]) -> Day {
     let mut requests: Vec<_> = requests.iter().copied().flatten().collect();
     requests.sort_by_key(|request| request.at);
     let mut store: HashMap<String, u64> = HashMap::new();
-    let mut day = Day { people: Tally::default(), employees: Tally::default(), attackers: Tally::default() };
+    let mut day = Day::default();
     for request in requests {
         let (number, country) = place(&countries, &request.number);
         let tally = match request.sender {
-            Sender::Person => &mut day.people,
+            Sender::SignUp => &mut day.sign_ups,
+            Sender::User => &mut day.users,
             Sender::Employee => &mut day.employees,
             Sender::Attacker => &mut day.attackers,
         };
@@ -270,15 +313,16 @@ fn play(limits: &SmsLimits, requests: &[&[Request]]) -> Day {
         let (_, price) = PRICES.iter().find(|(name, _)| *name == code).expect("a price");
         tally.asked += 1;
         tally.cost_asked += price;
-        let passed = limits.counters(&number, country, 1, request.at, &hasher).into_iter().all(|counter| {
-            let counted = store.entry(counter.key).or_default();
-            let passed = counter.room.is_some_and(|room| *counted <= room);
-            if passed {
-                *counted += counter.amount;
+        let counters = limits.counters(request.sender.class(), &number, country, 1, request.at, &hasher);
+        let fits = |store: &HashMap<String, u64>| {
+            let counted = |key| store.get(key).copied().unwrap_or_default();
+            counters.iter().all(|counter| counter.room.is_some_and(|room| counted(&counter.key) <= room))
+        };
+        // What a wider limit stops is given back to the narrower ones.
+        if fits(&store) {
+            for counter in counters {
+                *store.entry(counter.key).or_default() += counter.amount;
             }
-            passed
-        });
-        if passed {
             tally.sent += 1;
             tally.cost_sent += price;
         }
@@ -300,7 +344,7 @@ fn chosen_limits(ordinary: &[Request]) -> Vec<(SmsLimit, String)> {
     let mut counts: BTreeMap<(SmsLimit, String), u64> = BTreeMap::new();
     for request in ordinary {
         let (number, country) = place(&countries, &request.number);
-        for counter in all.counters(&number, country, 1, request.at, &hasher) {
+        for counter in all.counters(request.sender.class(), &number, country, 1, request.at, &hasher) {
             *counts.entry((counter.limit, counter.key)).or_default() += 1;
         }
     }
@@ -313,6 +357,11 @@ fn chosen_limits(ordinary: &[Request]) -> Vec<(SmsLimit, String)> {
         .collect()
 }
 
+/// All attacks on a pool with this traffic.
+fn attacks(ordinary: &[Request]) -> impl Iterator<Item = (&'static str, Vec<Request>)> {
+    ATTACKS.iter().map(|attack| (attack.what, attack.requests())).chain(aimed(ordinary))
+}
+
 fn usd(thousandths: u64) -> u64 {
     thousandths.div_ceil(1_000)
 }
@@ -320,26 +369,26 @@ fn usd(thousandths: u64) -> u64 {
 fn table(ordinary: &[Request], limits: &SmsLimits) -> String {
     let company = ordinary.iter().any(|request| request.sender == Sender::Employee);
     let mut text = String::from(
-        "| Attack | Asked for | Sent | Stopped | USD without the guard | USD with it | Ordinary messages stopped |",
+        "| Attack | Asked for | Sent | Stopped | USD without the guard | USD with it | Ordinary sign-ups stopped | Codes of users lost |",
     );
     text += if company {
-        " Of the company |\n|---|---|---|---|---|---|---|---|\n"
+        " Of the company |\n|---|---|---|---|---|---|---|---|---|\n"
     } else {
-        "\n|---|---|---|---|---|---|---|\n"
+        "\n|---|---|---|---|---|---|---|---|\n"
     };
     let ordinary_cells = |day: &Day| {
         let company = if company { format!(" {} |", day.employees.harmed()) } else { String::new() };
-        format!(" {} |{company}", day.people.harmed())
+        format!(" {} | {} |{company}", day.sign_ups.harmed(), day.users.lost())
     };
     let alone = play(limits, &[ordinary]);
     let _ = writeln!(text, "| none | – | – | – | – | – |{}", ordinary_cells(&alone));
-    for attack in &ATTACKS {
-        let day = play(limits, &[ordinary, &attack.requests()]);
+    for (what, requests) in attacks(ordinary) {
+        let day = play(limits, &[ordinary, &requests]);
         let attackers = &day.attackers;
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} |{}",
-            attack.what,
+            what,
             attackers.asked,
             attackers.sent,
             attackers.stopped(),
@@ -401,14 +450,32 @@ fn the_page_names_each_limit_with_its_default() {
 #[test]
 fn the_default_limits_block_no_message_on_an_ordinary_day() {
     let day = play(&limits(&[]), &[&ordinary_day(120, 180, 0)]);
-    assert_eq!(day.people.sent, day.people.asked);
+    assert_eq!((day.sign_ups.lost(), day.users.lost()), (0, 0));
+}
+
+#[test]
+fn no_attack_costs_a_user_a_code() {
+    let ordinary = ordinary_day(120, 180, 0);
+    for (what, requests) in attacks(&ordinary) {
+        let day = play(&limits(&[]), &[&ordinary, &requests]);
+        assert!(day.users.asked > 200 && day.attackers.lost() > 0, "{what}");
+        assert_eq!(day.users.lost(), 0, "{what}");
+    }
+    // Also in a pool that has outgrown the defaults: what it loses, it loses without an attack.
+    let ordinary = ordinary_day(400, 600, 120);
+    let alone = play(&limits(&[]), &[&ordinary]);
+    for (what, requests) in attacks(&ordinary) {
+        let day = play(&limits(&[]), &[&ordinary, &requests]);
+        assert_eq!(day.users.lost(), alone.users.lost(), "{what}");
+        assert_eq!(day.employees.lost(), alone.employees.lost(), "{what}");
+    }
 }
 
 #[test]
 fn limits_chosen_by_the_page_block_no_message_on_an_ordinary_day() {
     let ordinary = ordinary_day(400, 600, 120);
     let day = play(&limits(&chosen_limits(&ordinary)), &[&ordinary]);
-    assert_eq!((day.people.sent, day.employees.sent), (day.people.asked, day.employees.asked));
+    assert_eq!((day.sign_ups.lost(), day.users.lost(), day.employees.lost()), (0, 0, 0));
 }
 
 #[test]
@@ -426,5 +493,5 @@ fn adjacent_numbers_are_blocked_before_the_country_reaches_its_limit() {
     let [fast, ..] = &ATTACKS;
     let day = play(&limits(&[]), &[&ordinary_day(120, 180, 0), &fast.requests()]);
     assert_eq!(day.attackers.sent, 3 * 20);
-    assert_eq!(day.people.sent, day.people.asked);
+    assert_eq!((day.sign_ups.lost(), day.users.lost()), (0, 0));
 }

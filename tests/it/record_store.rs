@@ -79,7 +79,7 @@ fn the_store_behaves_like_the_model() {
     let number = std::cell::Cell::new(0_u32);
     proptest!(ProptestConfig::with_cases(200), |(steps in steps())| {
         number.set(number.get() + 1);
-        let key = MessageKey::of("email", &number.get().to_be_bytes());
+        let key = MessageKey::of_code(&number.get().to_be_bytes());
         let owners: [Owner; 3] = std::array::from_fn(|index| Owner::new(&index.to_string()));
         let mut model: Option<Record> = None;
         let mut now = 1_000;
@@ -124,7 +124,7 @@ async fn requests_of_the_store() -> Vec<(String, Value)> {
     let table = DynamoDb::start(TABLE, None);
     let store = store(&table);
     let [one, two] = ["one", "two"].map(Owner::new);
-    let key = MessageKey::of("email", b"a message");
+    let key = MessageKey::of_code(b"a message");
     let deadline = Deadline::after(Duration::from_secs(30));
     let lease = Duration::from_millis(100);
     for (owner, now) in [(&one, 1_000), (&two, 1_050), (&one, 1_060), (&two, 1_200)] {
@@ -136,7 +136,7 @@ async fn requests_of_the_store() -> Vec<(String, Value)> {
     store.claim(&key, &one, 1_300, lease, deadline).await.expect("an answer");
     store.settle(&key, FinalState::Sent, "id", 1_310, deadline).await.expect("an answer");
     store.claim(&key, &two, 2_000, lease, deadline).await.expect("an answer");
-    let unclaimed = MessageKey::of("sms", b"another");
+    let unclaimed = MessageKey::of_password(b"another", "sms");
     store.release(&unclaimed, &one, true, deadline).await.expect("an answer");
     store.settle(&unclaimed, FinalState::Sent, "id", 1_310, deadline).await.expect("an answer");
     for (amount, room) in [(1, 2), (2, 2), (1, 2), (1, 3)] {

@@ -48,3 +48,52 @@ pub fn sealed_code(code: &str, context: &[(&str, &str)], suite: SealSuite) -> St
     let data_keys = [("aws-kms", KEY_ARN, Kms::wrap(&data_key))];
     STANDARD.encode(seal(suite, context, &data_key, &data_keys, code.as_bytes()))
 }
+
+/// A message of the AWS Encryption SDK with the other valid signature, which needs no private key: in ECDSA, if
+/// (r, s) is valid, so is (r, n - s), with n the order of the curve.
+///
+/// # Panics
+/// If the message doesn't end with the signature of P-384 in DER.
+#[must_use]
+#[expect(clippy::indexing_slicing, reason = "a message of another form is a mistake of the test")]
+pub fn with_twin_signature(message: &[u8]) -> Vec<u8> {
+    /// The order of P-384. Source: SEC 2, version 2.0, 2.5.1.
+    const ORDER: [u8; 48] = [
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 0xC7, 0x63, 0x4D, 0x81, 0xF4, 0x37, 0x2D, 0xDF, 0x58, 0x1A, 0x0D, 0xB2, 0x48,
+        0xB0, 0xA7, 0x7A, 0xEC, 0xEC, 0x19, 0x6A, 0xCC, 0xC5, 0x29, 0x73,
+    ];
+    let len = |bytes: &[u8]| u8::try_from(bytes.len()).expect("a length that fits one byte");
+    // The footer is the signature after its length in two bytes: a sequence of two integers.
+    let is_footer = |at: &usize| {
+        let footer = &message[*at..];
+        let signature = len(&footer[2..]);
+        footer.starts_with(&[0, signature, 0x30, signature - 2, 2])
+    };
+    let end = message.len();
+    let footer_at = (end - 106..end - 10).find(is_footer).expect("a signature");
+    let (signed, signature) = (&message[..footer_at], &message[footer_at + 2..]);
+    let r_end = 4 + usize::from(signature[3]);
+    let (r, s) = (&signature[2..r_end], &signature[r_end + 2..]);
+    let padded = [vec![0; 49 - s.len()], s.to_vec()].concat();
+    let mut borrow = 0;
+    let mut twin: Vec<u8> = (0..48)
+        .rev()
+        .map(|place| {
+            let digit = i16::from(ORDER[place]) - i16::from(padded[place + 1]) - borrow;
+            borrow = i16::from(digit < 0);
+            u8::try_from(digit.rem_euclid(256)).expect("a digit")
+        })
+        .collect();
+    while twin.last() == Some(&0) {
+        twin.pop();
+    }
+    if *twin.last().expect("a number above zero") > 0x7F {
+        twin.push(0);
+    }
+    twin.reverse();
+    let integers = [r, &[2, len(&twin)], &twin].concat();
+    let twin = [&[0x30, len(&integers)], integers.as_slice()].concat();
+    assert_ne!(twin, signature, "another signature");
+    [signed, &[0, len(&twin)], &twin].concat()
+}

@@ -36,7 +36,8 @@ def expected(parameters):
 def resolved(parameters):
     """The variables of each function as the SAM CLI itself resolves them. It passes an unresolved one as empty."""
     os.environ.setdefault("AWS_REGION", REGION)
-    pseudo = {"AWS::Region": REGION, "AWS::AccountId": ACCOUNT, "AWS::StackName": "demo"}
+    stack_id = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/demo/0a1b2c3d"
+    pseudo = {"AWS::Region": REGION, "AWS::AccountId": ACCOUNT, "AWS::StackName": "demo", "AWS::StackId": stack_id}
     functions = SamBaseProvider.get_template(template(), {**parameters, **pseudo})["Resources"].items()
     found = {}
     for function, resource in functions:

@@ -8,6 +8,8 @@ import subprocess
 import time
 from email.utils import parseaddr
 
+from samcli.yamlhelper import yaml_dump, yaml_parse
+
 from local.aws import LocalAws
 from local.event_files import genuine
 from local.heartbeat import Heartbeat
@@ -97,6 +99,19 @@ class Stage:
         self.outputs = self.outputs_of(STACK)
         self.key_arn = self.outputs["CodeKeyArn"]
 
+    def _template(self):
+        """The built template with a setting for the local pool, which binds no code to itself.
+
+        No parameter sets it, because a deployed sender must reject such codes. The file is in the build's folder, because
+        the template names the functions relative to it.
+        """
+        template = yaml_parse((self.built / "template.yaml").read_text(encoding="utf-8"))
+        for sender in ("CustomEmailSenderFunction", "CustomSmsSenderFunction"):
+            template["Resources"][sender]["Properties"]["Environment"]["Variables"]["ALLOW_CODES_WITHOUT_POOL"] = "true"
+        path = self.built / "demo.yaml"
+        path.write_text(yaml_dump(template), encoding="utf-8")
+        return path
+
     def deploy(self, stack, parameters):
         self.processes.run(
             f"deploy-{stack}",
@@ -104,7 +119,7 @@ class Stage:
                 TOOLS / "venv" / "bin" / "sam",
                 "deploy",
                 "--template-file",
-                self.built / "template.yaml",
+                self._template(),
                 "--stack-name",
                 stack,
                 "--resolve-s3",

@@ -236,21 +236,22 @@ class Attachment(unittest.TestCase):
         email = "email.cognito-idp.amazonaws.com"
         self.assertEqual(email_role["Resource"], f"arn:aws:iam::123456789012:role/aws-service-role/{email}/*")
         self.assertEqual(email_role["Condition"], {"StringEquals": {"iam:AWSServiceName": email}})
-        self.assertEqual((own_key["Resource"], own_key.get("Condition")), ("<CodeKey.Arn>", None))
+        self.assertEqual(own_key["Resource"], "<CodeKey.Arn>")
         self.assertEqual(other_keys["Resource"], "arn:aws:kms:eu-central-1:123456789012:key/*")
-        self.assertEqual(
-            other_keys["Condition"],
-            {"StringEquals": {"kms:EncryptionContext:userpool-id": EXISTING["UserPoolId"]}},
-        )
 
-    def test_it_grants_the_key_that_is_attached_and_none_where_none_is(self):
-        for parameters, keys in [({}, ["<CodeKey.Arn>"]), ({"CodeKeyArn": KEY}, [KEY])]:
-            granted = policies(self.resources(**parameters), "AttachRole")
-            unbound = [s["Resource"] for s in granted if s["Action"] == "kms:CreateGrant" and "Condition" not in s]
-            self.assertEqual(unbound, keys)
-        resources = deployed({"BrandName": "Example", **EXISTING, "EmailDelivery": "cognito"}).section("Resources")
-        granted = [s for s in policies(resources, "AttachRole") if s["Action"] == "kms:CreateGrant"]
-        self.assertTrue(all("Condition" in s for s in granted))
+    def test_it_grants_only_for_this_pool_and_names_the_key_that_is_attached(self):
+        every_key = "arn:aws:kms:eu-central-1:123456789012:key/*"
+        by_cognito = deployed({"BrandName": "Example", **EXISTING, "EmailDelivery": "cognito"}).section("Resources")
+        for resources, keys in [
+            (self.resources(), ["<CodeKey.Arn>", every_key]),
+            (self.resources(CodeKeyArn=KEY), [KEY, every_key]),
+            (by_cognito, [every_key]),
+        ]:
+            granted = [s for s in policies(resources, "AttachRole") if s["Action"] == "kms:CreateGrant"]
+            self.assertEqual([s["Resource"] for s in granted], keys)
+            for statement in granted:
+                condition = {"StringEquals": {"kms:EncryptionContext:userpool-id": EXISTING["UserPoolId"]}}
+                self.assertEqual(statement["Condition"], condition)
 
     def test_its_rights_on_a_former_pool_last_until_that_has_let_go(self):
         # A change of the description replaces the policy, and the old one goes after what depends on it.

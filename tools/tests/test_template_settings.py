@@ -168,7 +168,16 @@ class Environment(unittest.TestCase):
     def test_metrics_go_into_the_namespace_of_the_stack(self):
         for function in TRIGGERS:
             self.assertEqual(self.variables(function, SMS)["METRICS_NAMESPACE"], "demo")
-        self.assertEqual(self.variables("AttachFunction", EXISTING), {"LOG_LEVEL": "info"})
+        self.assertNotIn("METRICS_NAMESPACE", self.variables("AttachFunction", EXISTING))
+
+    def test_the_attach_function_knows_its_stack_pool_and_key_and_proves_what_it_recorded(self):
+        found = self.variables("AttachFunction", EXISTING)
+        self.assertEqual(found["STACK_ID"], "arn:aws:cloudformation:eu-central-1:123456789012:stack/demo/0a1b2c3d")
+        self.assertEqual(found["USER_POOL_ID"], EXISTING["UserPoolId"])
+        self.assertEqual(found["CODE_KEY_ARN"], "<CodeKey.Arn>")
+        self.assertEqual(found["PHYSICAL_ID_KEY"], "{{resolve:secretsmanager:<PhysicalIdKey.Ref>}}")
+        self.assertEqual(self.variables("AttachFunction", {**EXISTING, "CodeKeyArn": KEY})["CODE_KEY_ARN"], KEY)
+        self.assertEqual(self.variables("AttachFunction", {**EXISTING, **COGNITO})["CODE_KEY_ARN"], "")
 
     def test_the_longest_settings_fit_into_lambdas_4_kb(self):
         declared = template()["Parameters"]
@@ -177,6 +186,8 @@ class Environment(unittest.TestCase):
         worked_out = {
             "METRICS_NAMESPACE": 128,
             "RECIPIENT_HASH_KEY": 64,
+            "PHYSICAL_ID_KEY": 64,
+            "STACK_ID": 100 + 128,
             "CODE_KEY_ARN": 100,
             "DELIVERY_TABLE": 128 + len("-DeliveryTable-") + 13,
             "EMAIL_IS_USERNAME": 5,

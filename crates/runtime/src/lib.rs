@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::tower::util::MapRequestLayer;
+use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use serde_json::value::RawValue;
 use shared::message::Messages;
 use shared::outcome::{ErrorType, Outcome};
@@ -86,7 +88,8 @@ where
         served.set(true);
         handler(Invocation { event: event.payload, request_id: event.context.request_id, time_left })
     });
-    match lambda_runtime::run(service).await {
+    let runtime = Runtime::new(service).layer(MapRequestLayer::new(only_whole_documents));
+    match runtime.layer(TracingLayer::new()).run().await {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) if served.get() && error.is::<hyper_util::client::legacy::Error>() => {
             tracing::info!("the Lambda Runtime API closed the connection: the function ends");
@@ -97,6 +100,15 @@ where
             std::process::ExitCode::FAILURE
         }
     }
+}
+
+/// Empties a body that isn't exactly one JSON document, so that the runtime crate rejects it: the crate itself reads the
+/// first document and ignores what follows.
+fn only_whole_documents(mut invocation: LambdaInvocation) -> LambdaInvocation {
+    if serde_json::from_slice::<&RawValue>(&invocation.body).is_err() {
+        invocation.body.clear();
+    }
+    invocation
 }
 
 /// Logs the template overrides that can't be rendered. Messages are sent without them.

@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use client::aws::Service;
 use client::time::Deadline;
-use shared::domain::{BlockedDomains, Denial};
 use shared::dry_run::Preview;
 use shared::event::EventError;
 use shared::message::{Content, Messages, RenderError};
 use shared::outcome::FailureClass;
 use shared::phone::Country;
+use shared::policy::RecipientPolicy;
 use shared::sms_limits::SmsLimit;
-use shared::trigger::Trigger;
+use shared::trigger::{MessageKind, Trigger};
 
 use crate::errors::ServiceError;
 use crate::job::Job;
+use crate::record::Millis;
 use crate::retry::{RetryPolicy, random};
 
 /// Where messages go. The methods are called in this order, each at most once per event.
@@ -28,7 +29,7 @@ pub trait Channel {
     /// A finished message with its recipient.
     type Message;
 
-    /// The channel's name in the keys of delivery records.
+    /// The channel's name in the keys of the delivery records of invitations.
     const NAME: &'static str;
 
     /// The noun for one message in the log: "an SMS".
@@ -66,9 +67,25 @@ pub trait Channel {
     /// The preview of the message for a dry run, without code and recipient.
     fn preview(&self, message: &Self::Message) -> Preview;
 
-    /// Counts the message against the channel's limits. Not called again for a message that was admitted before.
-    fn admit(&self, _message: &Self::Message, _deadline: Deadline) -> impl Future<Output = Admission> {
+    /// Counts the message against the channel's limits, at this time. Not called again for a message that was admitted
+    /// before.
+    fn admit(
+        &self,
+        _message: &Self::Message,
+        _at: Millis,
+        _deadline: Deadline,
+    ) -> impl Future<Output = Admission> {
         std::future::ready(Admission::Admitted)
+    }
+
+    /// Takes back what [`Self::admit`] counted at that time, because the provider rejected the recipient.
+    fn withdraw(
+        &self,
+        _message: &Self::Message,
+        _at: Millis,
+        _deadline: Deadline,
+    ) -> impl Future<Output = ()> {
+        std::future::ready(())
     }
 
     /// Sends the message, usually with [`send_with_fallback`].
@@ -89,19 +106,12 @@ pub enum Rejected {
 }
 
 impl Rejected {
-    /// Checks that the domain of an email address is neither denied nor disposable.
-    ///
-    /// An address that can't be parsed passes.
+    /// Checks that a user with this email address may get a message of this kind.
     ///
     /// # Errors
-    /// If the domain is denied.
-    pub fn check_domain(blocked: &BlockedDomains, address: &str) -> Result<(), Self> {
-        match blocked.denies(address) {
-            Some(denial @ (Denial::Listed(_) | Denial::Disposable)) => {
-                Err(Self::Blocked(denial.explain().to_owned()))
-            }
-            _ => Ok(()),
-        }
+    /// If not.
+    pub fn check_address(policy: &RecipientPolicy, kind: MessageKind, address: &str) -> Result<(), Self> {
+        policy.refusal(kind, address).map_or(Ok(()), |reason| Err(Self::Blocked(reason.to_owned())))
     }
 }
 

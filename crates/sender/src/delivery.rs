@@ -1,9 +1,11 @@
 //! The path of a message from its event to the service, the same for every channel.
 //!
-//! ```text read ─► recipient ─► claim ∥ decrypt ─► expired? ─► render ─► admit ─► send ─► settle or release ─► log,
-//! metrics ``` The record is claimed while KMS decrypts. If the record fails, the message is sent anyway: a duplicate
-//! is better than a lost message. No message is knowingly sent twice, and an invocation succeeds only if the message
-//! is settled or can't be sent.
+//! ```text
+//! read ─► recipient ─► claim ∥ decrypt ─► expired? ─► render ─► admit ─► send ─► settle or release ─► log, metrics
+//! ```
+//! The record is claimed while KMS decrypts, except for an invitation, whose record depends on its password. If the
+//! record fails, the message is sent anyway: a duplicate is better than a lost message. No message is knowingly sent
+//! twice, and an invocation succeeds only if the message is settled or can't be sent.
 
 use std::time::Instant;
 
@@ -17,6 +19,7 @@ use shared::message::Messages;
 use shared::outcome::FailureClass;
 use shared::recipient::RecipientHasher;
 use shared::settings::sender::Validity;
+use shared::trigger::MessageKind;
 use tokio::join;
 
 use crate::channel::{Accepted, Admission, Channel};
@@ -115,44 +118,50 @@ impl<C: Channel> Delivery<C> {
         };
 
         // The claim, while KMS decrypts.
-        let ciphertext = match job.ciphertext() {
-            Ok(ciphertext) => ciphertext,
+        let envelope = match job.envelope() {
+            Ok(envelope) => envelope,
             Err(error) => return facts.ended(DeliveryOutcome::decryption(&error)),
         };
         let records = self.records.as_ref().filter(|_| !facts.dry_run);
-        let claim = records.map(|store| Claim {
-            store,
-            key: MessageKey::of(C::NAME, &ciphertext),
-            owner: Owner::new(&invocation.request_id),
-        });
-        let start = Instant::now();
-        let claiming = async {
-            let claim = claim.as_ref()?;
-            Some(claim.store.claim(&claim.key, &claim.owner, now(), lease(time_left), deadline).await)
+        let claim = async |key| {
+            let claim = Claim { store: records?, key, owner: Owner::new(&invocation.request_id) };
+            let result = claim.store.claim(&claim.key, &claim.owner, now(), lease(time_left), deadline).await;
+            Some((claim, result))
         };
+        let start = Instant::now();
         let decrypting = async {
             let until = deadline.before(SEND_RESERVE);
-            let code = self.decryptor.decrypt(ciphertext, &job.user_pool_id, until).await;
+            let code = self.decryptor.decrypt(&envelope, &job.user_pool_id, until).await;
             (code, start.elapsed())
         };
-        let (claimed, (code, decrypt_time)) = join!(claiming, decrypting);
+        let (claimed, (code, decrypt_time)) = if job.kind == MessageKind::AdminCreateUser {
+            let (code, decrypt_time) = decrypting.await;
+            let key = match &code {
+                // It may be a code that was sent: an attacker can have changed the trigger source to an invitation.
+                Ok(code) if code.is_digits() => MessageKey::of_code(envelope.signed()),
+                _ => MessageKey::of_password(envelope.signed(), C::NAME),
+            };
+            (claim(key).await, (code, decrypt_time))
+        } else {
+            join!(claim(MessageKey::of_code(envelope.signed())), decrypting)
+        };
         facts.decrypt_time = Some(decrypt_time);
         // A message that was admitted once is not counted again on a retry: at the limit, it would block itself and
         // be lost.
         let mut admitted = false;
         let mut age = 0;
-        match claimed {
+        match &claimed {
             None => {}
-            Some(Ok(ClaimResult::Done)) => return facts.ended(DeliveryOutcome::Duplicate),
-            Some(Ok(ClaimResult::Busy)) => return facts.ended(DeliveryOutcome::InProgress),
-            Some(Ok(ClaimResult::Held { before, first_claimed })) => {
+            Some((_, Ok(ClaimResult::Done))) => return facts.ended(DeliveryOutcome::Duplicate),
+            Some((_, Ok(ClaimResult::Busy))) => return facts.ended(DeliveryOutcome::InProgress),
+            Some((_, Ok(ClaimResult::Held { before, first_claimed }))) => {
                 admitted = matches!(before, PriorAttempt::Released | PriorAttempt::Unknown);
-                age = now().saturating_sub(first_claimed);
-                facts.record = Record::Held(before);
+                age = now().saturating_sub(*first_claimed);
+                facts.record = Record::Held(*before);
             }
-            Some(Err(error)) => {
+            Some((_, Err(error))) => {
                 facts.record = Record::Unavailable;
-                facts.record_error = Some(error);
+                facts.record_error = Some(error.clone());
             }
         }
 
@@ -160,8 +169,8 @@ impl<C: Channel> Delivery<C> {
             if self.validity.of(job.kind).is_some_and(|validity| age > millis(validity)) {
                 break 'outcome DeliveryOutcome::Expired;
             }
-            let code = match code {
-                Ok(code) => job.clear_code(code),
+            let code = match code.and_then(|code| job.clear_code(code)) {
+                Ok(code) => code,
                 Err(error) => break 'outcome DeliveryOutcome::decryption(&error),
             };
 
@@ -184,9 +193,11 @@ impl<C: Channel> Delivery<C> {
             }
 
             // The limits.
+            let mut counted_at = None;
             if !admitted {
-                match self.channel.admit(&message, deadline.before(SEND_RESERVE)).await {
-                    Admission::Admitted => {}
+                let at = now();
+                match self.channel.admit(&message, at, deadline.before(SEND_RESERVE)).await {
+                    Admission::Admitted => counted_at = Some(at),
                     Admission::Uncounted(error) => facts.counter_error = Some(error),
                     Admission::Blocked(limit) => break 'outcome DeliveryOutcome::SmsLimit(limit),
                     Admission::CapReached(error) => {
@@ -206,12 +217,17 @@ impl<C: Channel> Delivery<C> {
                     facts.fallback = fallback;
                     DeliveryOutcome::Sent { message_id: shown_id(message_id) }
                 }
-                Err(error) if error.class == FailureClass::Recipient => DeliveryOutcome::Recipient(error),
+                Err(error) if error.class == FailureClass::Recipient => {
+                    if let Some(at) = counted_at {
+                        self.channel.withdraw(&message, at, deadline).await;
+                    }
+                    DeliveryOutcome::Recipient(error)
+                }
                 Err(error) => DeliveryOutcome::sending(&error),
             }
         };
 
-        if let Some(claim) = claim {
+        if let Some((claim, _)) = claimed {
             let confirmed = matches!(facts.record, Record::Held(_));
             if let Err(error) = claim.close(&outcome, confirmed, admitted, end.before(LOG_RESERVE)).await {
                 facts.record_error.get_or_insert(error);

@@ -6,8 +6,10 @@ use shared::event::{Event, EventError, Request};
 use shared::locale::{Locale, LocaleReason};
 use shared::message::{Content, Insert};
 use shared::secret::Code;
+use shared::text::is_forbidden;
 use shared::trigger::{MessageKind, Request as Wanted, Trigger};
 
+use crate::envelope::{Envelope, looks_like_direct_kms_ciphertext};
 use crate::kms::DecryptError;
 
 /// One message to write and send.
@@ -113,18 +115,31 @@ impl Job {
         self.request.attribute(attribute)?.ok_or_else(missing)
     }
 
-    /// The encrypted code.
+    /// The encrypted code, parsed but not yet authenticated.
     ///
     /// # Errors
-    /// If it is not base64.
-    pub fn ciphertext(&self) -> Result<Vec<u8>, DecryptError> {
-        STANDARD.decode(self.code.trim()).map_err(|_| DecryptError::NotBase64)
+    /// If it is not a message of the AWS Encryption SDK in base64.
+    pub fn envelope(&self) -> Result<Envelope, DecryptError> {
+        let bytes = STANDARD.decode(self.code.trim()).map_err(|_| DecryptError::NotBase64)?;
+        if looks_like_direct_kms_ciphertext(&bytes) {
+            return Err(DecryptError::DirectKms);
+        }
+        Ok(Envelope::parse(bytes)?)
     }
 
     /// The decrypted code for the user. Cognito HTML-escapes only temporary passwords.
-    #[must_use]
-    pub fn clear_code(&self, code: Code) -> Code {
-        if self.kind == MessageKind::AdminCreateUser { code.html_unescaped() } else { code }
+    ///
+    /// # Errors
+    /// If it is neither a code of Cognito nor a temporary password in an invitation.
+    pub fn clear_code(&self, code: Code) -> Result<Code, DecryptError> {
+        match self.kind {
+            MessageKind::AdminCreateUser => {
+                let password = code.html_unescaped();
+                if password.is_password() { Ok(password) } else { Err(DecryptError::NotAPassword) }
+            }
+            _ if code.is_digits() => Ok(code),
+            _ => Err(DecryptError::NotACode),
+        }
     }
 
     /// The content of the message: the code, or username and temporary password.
@@ -146,7 +161,8 @@ impl Job {
         let sub = self.request.attribute("sub").ok().flatten();
         match &self.user_name {
             Some(name) if sub.as_ref() != Some(name) => {
-                name.chars().filter(|character| !character.is_control()).take(MAX_USER_NAME).collect()
+                let visible = |character: &char| !character.is_control() && !is_forbidden(*character);
+                name.chars().filter(visible).take(MAX_USER_NAME).collect()
             }
             _ => contact.to_owned(),
         }

@@ -12,11 +12,12 @@ use aws_types::SdkConfig;
 use shared::arn::KeyArn;
 use shared::outcome::FailureClass;
 use shared::secret::Code;
+use shared::settings::sender::{ALLOW_CODES_WITHOUT_POOL, CodeSettings};
 use tokio::task::yield_now;
 use tokio::try_join;
 use zeroize::Zeroizing;
 
-use crate::envelope::{Envelope, EnvelopeError, Suite, looks_like_direct_kms_ciphertext};
+use crate::envelope::{Envelope, EnvelopeError};
 use crate::errors::ServiceError;
 use crate::retry::{RetryPolicy, random};
 use client::aws::Service;
@@ -48,9 +49,20 @@ pub enum DecryptError {
     /// The message belongs to another user pool.
     #[error("the code was encrypted for another user pool than the event's `userPoolId`")]
     OtherPool,
-    /// A message in the newer format without a user pool.
-    #[error("the code's encryption context names no user pool")]
+    /// The message names no user pool.
+    #[error(
+        "the code's encryption context names no user pool, so Cognito did not encrypt it; only tests with an emulator \
+         set {ALLOW_CODES_WITHOUT_POOL}=true"
+    )]
     NoPool,
+    /// The clear text is not what the event says it is.
+    #[error(
+        "the decrypted text is not a code of 6 to 8 digits, so Cognito did not encrypt it for this message"
+    )]
+    NotACode,
+    /// The clear text of an invitation can't be a password.
+    #[error("the decrypted text is too long for a temporary password, or has invisible characters")]
+    NotAPassword,
     /// KMS used another key than the call named.
     #[error("KMS decrypted with another key than CODE_KEY_ARN")]
     WrongKeyUsed,
@@ -74,6 +86,8 @@ impl DecryptError {
             | Self::OtherKey
             | Self::OtherPool
             | Self::NoPool
+            | Self::NotACode
+            | Self::NotAPassword
             | Self::WrongKeyUsed => FailureClass::Configuration,
         }
     }
@@ -87,11 +101,11 @@ pub const RETRY: RetryPolicy = RetryPolicy {
     idempotent: true,
 };
 
-/// Decrypts codes with one key.
+/// Decrypts codes as its settings allow.
 #[derive(Debug, Clone)]
 pub struct Decryptor {
     client: Client,
-    key: KeyArn,
+    settings: CodeSettings,
 }
 
 /// The key of the encryption context that holds the user pool's id.
@@ -100,37 +114,37 @@ const POOL_CONTEXT: &str = "userpool-id";
 impl Decryptor {
     /// Builds the client, once per process.
     #[must_use]
-    pub fn new(config: &SdkConfig, key: KeyArn) -> Self {
-        Self { client: Client::new(config), key }
+    pub fn new(config: &SdkConfig, settings: CodeSettings) -> Self {
+        if settings.allow_without_pool {
+            tracing::warn!(
+                "{ALLOW_CODES_WITHOUT_POOL} is true: whatever is encrypted under the code key can be sent as a code"
+            );
+        }
+        Self { client: Client::new(config), settings }
     }
 
     /// The key that codes must be encrypted with.
     #[must_use]
     pub fn key(&self) -> &KeyArn {
-        &self.key
+        &self.settings.key
     }
 
-    /// Decrypts the ciphertext of an event from the user pool.
+    /// Decrypts the code of an event from the user pool.
     ///
     /// # Errors
-    /// If the message is malformed, not authentic, or not for this pool or key, or if KMS doesn't decrypt its data
-    /// key in time.
+    /// If the message is not authentic, or not for this pool or key, or if KMS doesn't decrypt its data key in time.
     pub async fn decrypt(
         &self,
-        ciphertext: Vec<u8>,
+        envelope: &Envelope,
         user_pool_id: &str,
         deadline: Deadline,
     ) -> Result<Code, DecryptError> {
-        if looks_like_direct_kms_ciphertext(&ciphertext) {
-            return Err(DecryptError::DirectKms);
-        }
-        let envelope = Envelope::parse(ciphertext)?;
-        match (envelope.context_value(POOL_CONTEXT), envelope.suite()) {
-            (Some(pool), _) if pool == user_pool_id => {}
-            (Some(_), _) => return Err(DecryptError::OtherPool),
-            // User pools always bind the code to themselves. Emulators, which write the newer format, don't.
-            (None, Suite::Signed0378) => return Err(DecryptError::NoPool),
-            (None, Suite::CommittingSigned0578) => {}
+        match envelope.context_value(POOL_CONTEXT) {
+            Some(pool) if pool == user_pool_id => {}
+            Some(_) => return Err(DecryptError::OtherPool),
+            // User pools always bind the code to themselves. Some emulators don't.
+            None if self.settings.allow_without_pool => {}
+            None => return Err(DecryptError::NoPool),
         }
         let verify = async {
             // The request to KMS leaves when this task yields: the signature is checked while KMS works on it.
@@ -138,7 +152,7 @@ impl Decryptor {
             yield_now().await;
             envelope.verify().map_err(DecryptError::from)
         };
-        let (verified, data_key) = try_join!(verify, self.data_key(&envelope, deadline))?;
+        let (verified, data_key) = try_join!(verify, self.data_key(envelope, deadline))?;
         let clear = verified.open(&data_key)?;
         let text = std::str::from_utf8(&clear).map_err(|_| DecryptError::NotText)?;
         Ok(Code::new(Zeroizing::new(text.to_owned())))
@@ -152,7 +166,7 @@ impl Decryptor {
     ) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
         let mut result = Err(DecryptError::OtherKey);
         let ours = envelope.data_keys().iter().filter(|key| {
-            key.provider_id() == "aws-kms" && key.key_arn().is_some_and(|arn| self.key.is_same_key(arn))
+            key.provider_id() == "aws-kms" && key.key_arn().is_some_and(|arn| self.key().is_same_key(arn))
         });
         for key in ours {
             let answer = RETRY
@@ -160,7 +174,7 @@ impl Decryptor {
                     let request = self
                         .client
                         .decrypt()
-                        .key_id(self.key.as_str())
+                        .key_id(self.key().as_str())
                         .ciphertext_blob(Blob::new(key.ciphertext()))
                         .set_encryption_context(Some(
                             envelope
@@ -174,7 +188,7 @@ impl Decryptor {
             match answer {
                 Ok(answer) => {
                     let data_key = Zeroizing::new(answer.plaintext.map(Blob::into_inner).unwrap_or_default());
-                    if !answer.key_id.is_some_and(|used| self.key.is_same_key(&used)) {
+                    if !answer.key_id.is_some_and(|used| self.key().is_same_key(&used)) {
                         return Err(DecryptError::WrongKeyUsed);
                     }
                     return Ok(data_key);

@@ -28,20 +28,27 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// The record's key: the channel and the SHA-256 of a code's ciphertext.
+/// The record's key: the SHA-256 of the bytes of an encrypted code that its signature covers.
 ///
-/// Cognito encrypts every code with its own data key, so two codes never have the same ciphertext, even if they are
-/// equal. Lambda's retries of one event have the same ciphertext. The hash reveals nothing of the code. The channel
-/// is part of the key because an invitation may be sent by email and by SMS, and AWS doesn't document that its
-/// password is encrypted twice.
+/// Cognito encrypts every code with its own data key, so two codes never have the same bytes, even if they are equal.
+/// Lambda's retries of one event have the same bytes. The hash reveals nothing of the code.
+/// The signature isn't part of the key, because anyone can change a valid ECDSA signature into another valid one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageKey(String);
 
 impl MessageKey {
-    /// The key for a ciphertext in a channel, such as `email` or `sms`.
+    /// The key of a code, which goes out once, whatever the channel.
     #[must_use]
-    pub fn of(channel: &str, ciphertext: &[u8]) -> Self {
-        Self(format!("delivery#{channel}#{}", hex::encode(digest(&SHA256, ciphertext))))
+    pub fn of_code(signed: &[u8]) -> Self {
+        Self(format!("delivery#{}", hex::encode(digest(&SHA256, signed))))
+    }
+
+    /// The key of a temporary password in a channel, such as `email` or `sms`.
+    ///
+    /// An invitation may go out by email and by SMS, and AWS doesn't document that its password is encrypted twice.
+    #[must_use]
+    pub fn of_password(signed: &[u8], channel: &str) -> Self {
+        Self(format!("delivery#{channel}#{}", hex::encode(digest(&SHA256, signed))))
     }
 
     /// The key in the table.
@@ -433,11 +440,11 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_the_hash_of_the_ciphertext() {
+    fn the_key_is_the_hash_of_the_signed_bytes_and_only_a_password_has_one_per_channel() {
         // printf ciphertext | sha256sum
-        assert_eq!(
-            MessageKey::of("email", b"ciphertext").as_str(),
-            "delivery#email#305531dcc50ebca31cf1d5b31e9fc76ed51f66b3b6dd5a030c6539ae6532f979"
-        );
+        const HASH: &str = "305531dcc50ebca31cf1d5b31e9fc76ed51f66b3b6dd5a030c6539ae6532f979";
+        assert_eq!(MessageKey::of_code(b"ciphertext").as_str(), format!("delivery#{HASH}"));
+        let password = MessageKey::of_password(b"ciphertext", "email");
+        assert_eq!(password.as_str(), format!("delivery#email#{HASH}"));
     }
 }

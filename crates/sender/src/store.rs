@@ -228,6 +228,22 @@ impl Store {
         Ok(matches!(answer, Update::Done(_)))
     }
 
+    /// Takes back what [`Self::count`] counted.
+    ///
+    /// # Errors
+    /// If the call fails. The counter may then stay too high until its window ends.
+    pub async fn uncount(&self, key: &str, amount: u64, deadline: Deadline) -> Result<(), ServiceError> {
+        self.update(COUNT_RETRY, deadline, || {
+            self.item(key)
+                .update_expression("ADD amount :minus")
+                .condition_expression("amount >= :amount")
+                .expression_attribute_values(":minus", AttributeValue::N(format!("-{amount}")))
+                .expression_attribute_values(":amount", number(amount))
+        })
+        .await
+        .map(|_| ())
+    }
+
     fn item(&self, id: &str) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.table).key("id", text(id))
     }

@@ -4,6 +4,7 @@
 //! CloudFormation invokes this function and waits for a response at a presigned URL until the template's timeout. So
 //! every request ends with a response, and the reason of a failed one names the remedy.
 //!
+//! - [`stack`]: what the function may act on, whatever a request says;
 //! - [`request`]: CloudFormation's request;
 //! - [`memory`]: what was attached before;
 //! - [`plan`]: what to change in the pool, decided without a call;
@@ -15,6 +16,7 @@ pub mod plan;
 pub mod reason;
 pub mod request;
 pub mod response_url;
+pub mod stack;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -38,16 +40,18 @@ use tokio::time::{sleep, timeout};
 use crate::memory::{Memory, NOTHING};
 use crate::reason::RequestError;
 use crate::request::{Action, Caller, Properties};
+use crate::stack::Stack;
 
 /// Sets another endpoint for Cognito only.
 ///
 /// Source: "Service-specific endpoints", AWS SDKs and Tools reference guide.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER";
 
-/// The configuration: only variables of AWS.
+/// The settings of this function.
 #[derive(Debug)]
 pub struct Config {
     aws: Aws,
+    stack: Stack,
 }
 
 impl Config {
@@ -56,13 +60,16 @@ impl Config {
     /// # Errors
     /// If a variable is missing or invalid.
     pub fn read(settings: &Settings<'_>, _random: &[u8; 32]) -> Result<Self, Noted> {
-        Ok(Self { aws: Aws::read_with(settings, &[ENDPOINT_VARIABLE])? })
+        let aws = Aws::read_with(settings, &[ENDPOINT_VARIABLE]);
+        let stack = Stack::read(settings);
+        Ok(Self { aws: aws?, stack: stack? })
     }
 }
 
 /// The function.
 #[derive(Debug)]
 pub struct Attach {
+    stack: Stack,
     clients: Clients,
     connector: SharedHttpConnector,
     /// The last response with the id of its request: a request that is delivered twice gets the same response.
@@ -87,12 +94,12 @@ fn email_is_username(sign_in: EmailSignIn) -> ResourceAttribute {
 impl Attach {
     /// Builds the clients, once per process.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: Config) -> Self {
         let connector = client::http::http_connector();
         let of_sdk = connector.clone();
         let http_client = http_client_fn(move |_, _| of_sdk.clone());
         let clients = Clients::new(&config.aws.config_with(ENDPOINT_VARIABLE, None, &http_client));
-        Self { clients, connector, last: Mutex::default() }
+        Self { stack: config.stack, clients, connector, last: Mutex::default() }
     }
 
     /// Handles a request and sends the response.
@@ -104,11 +111,11 @@ impl Attach {
         // Three quarters for the work. The rest is for the response, without which CloudFormation waits until its timeout.
         let work = deadline.before(invocation.time_left / 4);
         let event: Value = serde_json::from_str(invocation.event.get()).unwrap_or_default();
-        let Some(caller) = Caller::read(&event) else {
+        let Some(caller) = Caller::read(&event, &self.stack) else {
             return Err(failure(
                 logged::Outcome::Malformed,
                 ErrorType::Malformed,
-                "the request has no valid ResponseURL, so CloudFormation gets no response",
+                "the request has no ResponseURL of CloudFormation, so CloudFormation gets no response",
             ));
         };
         let body = match self.last_response(&caller) {
@@ -138,12 +145,13 @@ impl Attach {
     async fn work(&self, event: &Value, caller: &Caller, deadline: Deadline) -> ResourceResult {
         // An update that fails is rolled back and must keep its id.
         let id = if caller.physical_resource_id.is_empty() { NOTHING } else { &caller.physical_resource_id };
-        let outcome = match Action::read(event) {
+        let outcome = match Action::read(event, &self.stack) {
             Err(problem) => {
                 ResourceResult { physical_resource_id: id.to_owned(), result: Err(problem.into()) }
             }
             Ok(action) => {
-                RequestHandler { clients: &self.clients, deadline, id: id.to_owned() }.run(action).await
+                let (stack, clients) = (&self.stack, &self.clients);
+                RequestHandler { stack, clients, deadline, id: id.to_owned() }.run(action).await
             }
         };
         match &outcome.result {
@@ -163,6 +171,7 @@ impl Attach {
 
 /// One request.
 struct RequestHandler<'a> {
+    stack: &'a Stack,
     clients: &'a Clients,
     deadline: Deadline,
     /// The physical id for the response.
@@ -245,7 +254,7 @@ impl RequestHandler<'_> {
     ) -> Result<EmailSignIn, RequestError> {
         let pool = self.read(&wanted.pool).await?;
         let plan = plan::attach(&pool, wanted, memory)?;
-        let untouched = id.replace(memory.to_id().map_err(plan::Rejection::from)?);
+        let untouched = id.replace(self.stack.ids().write(memory).map_err(plan::Rejection::from)?);
         if let Err(problem) = self.write(&plan).await {
             if problem.wrote_nothing() {
                 *id = untouched;

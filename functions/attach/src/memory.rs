@@ -1,14 +1,27 @@
 //! What was attached to the pool before, stored in the resource's physical id.
 //!
-//! CloudFormation sends the id with every later request, and keeps it exactly as long as the resource exists.
+//! CloudFormation sends the id with every later request, and keeps it exactly as long as the resource exists. A keyed hash
+//! in the id proves that this function wrote it, because an attacker who may invoke the function could send another one.
 
+use std::fmt;
+use std::str::FromStr;
+
+use hmac::{Hmac, KeyInit, Mac};
 use pool::triggers::{LambdaConfigMember, Triggers};
 use pool::user_pool::UserPool;
 use serde_json::{Map, Value, json};
+use sha2::Sha256;
 use shared::arn::unqualified;
 
 /// The id of a resource that has nothing to undo: deleting it needs no call, so it cannot fail.
 pub const NOTHING: &str = "nothing-attached";
+
+/// The key that proves that this function wrote an id. The template generates it in Secrets Manager.
+#[derive(Clone)]
+pub struct IdKey(Hmac<Sha256>);
+
+/// 16 bytes of the hash in hexadecimal.
+const TAG_LEN: usize = 32;
 
 /// "can be up to 1 KB in size".
 ///
@@ -64,27 +77,27 @@ impl Memory {
         self.before = Triggers::from_lambda_config(&Value::Object(before));
     }
 
-    /// The physical id.
+    /// The memory as the physical id holds it behind its hash.
     ///
     /// # Errors
-    /// When it is longer than CloudFormation accepts.
-    pub fn to_id(&self) -> Result<String, TooLong> {
-        let mut id = self.to_json();
-        if let (Some(members), Some(from)) = (id.as_object_mut(), &self.from) {
+    /// When the id would be longer than CloudFormation accepts.
+    pub fn text(&self) -> Result<String, TooLong> {
+        let mut memory = self.to_json();
+        if let (Some(members), Some(from)) = (memory.as_object_mut(), &self.from) {
             members.insert("from".to_owned(), from.to_json());
         }
-        let id = id.to_string();
-        if id.len() <= LONGEST_ID { Ok(id) } else { Err(TooLong(id.len())) }
+        let memory = memory.to_string();
+        let len = TAG_LEN + memory.len();
+        if len <= LONGEST_ID { Ok(memory) } else { Err(TooLong(len)) }
     }
 
     fn to_json(&self) -> Value {
         json!({ "pool": self.pool, "before": self.before.to_lambda_config() })
     }
 
-    /// Reads an id, `None` if [`Self::to_id`] did not write it.
-    #[must_use]
-    pub fn read(id: &str) -> Option<Self> {
-        let memory: Value = serde_json::from_str(id).ok()?;
+    /// Reads what [`Self::text`] wrote.
+    fn from_text(text: &str) -> Option<Self> {
+        let memory: Value = serde_json::from_str(text).ok()?;
         let from = memory.get("from").and_then(Self::from_json).map(Box::new);
         Some(Self { from, ..Self::from_json(&memory)? })
     }
@@ -107,6 +120,52 @@ impl Memory {
     }
 }
 
+impl FromStr for IdKey {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const PROBLEM: &str = "must have at least 32 characters";
+        if text.len() < 32 {
+            return Err(PROBLEM);
+        }
+        Hmac::new_from_slice(text.as_bytes()).map(Self).map_err(|_| PROBLEM)
+    }
+}
+
+impl fmt::Debug for IdKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("IdKey(******)")
+    }
+}
+
+impl IdKey {
+    /// The physical id of a memory.
+    ///
+    /// # Errors
+    /// When it is longer than CloudFormation accepts.
+    pub fn write(&self, memory: &Memory) -> Result<String, TooLong> {
+        let text = memory.text()?;
+        let hash: [u8; 32] = self.hash(&text).finalize().into_bytes().into();
+        let tag = hash.first_chunk().map_or(0, |tag| u128::from_be_bytes(*tag));
+        Ok(format!("{tag:032x}{text}"))
+    }
+
+    /// Reads an id, `None` if [`Self::write`] did not write it with this key.
+    #[must_use]
+    pub fn read(&self, id: &str) -> Option<Memory> {
+        let (tag, text) = id.split_at_checked(TAG_LEN)?;
+        let tag = u128::from_str_radix(tag, 16).ok()?.to_be_bytes();
+        self.hash(text).verify_truncated_left(&tag).ok()?;
+        Memory::from_text(text)
+    }
+
+    fn hash(&self, text: &str) -> Hmac<Sha256> {
+        let mut hash = self.0.clone();
+        hash.update(text.as_bytes());
+        hash
+    }
+}
+
 /// Whether both have the same function or key in a member; versions and aliases count as one.
 pub(crate) fn is(member: LambdaConfigMember, one: &Triggers, other: &Triggers) -> bool {
     one.arn(member).zip(other.arn(member)).is_some_and(|(one, other)| unqualified(one) == unqualified(other))
@@ -120,6 +179,10 @@ mod tests {
 
     const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:";
     const KEY: &str = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    fn id_key() -> IdKey {
+        "a key of thirty-two characters or more".parse().unwrap()
+    }
 
     fn all(name: &str, key: &str) -> Triggers {
         LambdaConfigMember::ALL.into_iter().fold(Triggers::default(), |triggers, member| {
@@ -143,12 +206,12 @@ mod tests {
     fn a_memory_is_written_and_read() {
         let memory =
             Memory { before: all("theirs", KEY), ..Memory::new("eu-central-1_Example01".to_owned()) };
-        let id = memory.to_id().unwrap();
+        let id = id_key().write(&memory).unwrap();
         assert!(id.is_ascii() && !id.contains(' '));
-        assert_eq!(Memory::read(&id), Some(memory.clone()));
+        assert_eq!(id_key().read(&id), Some(memory.clone()));
         let moved = memory.clone().moved("eu-central-1_Example02");
-        let id = moved.to_id().unwrap();
-        assert_eq!(Memory::read(&id), Some(moved.clone()));
+        let id = id_key().write(&moved).unwrap();
+        assert_eq!(id_key().read(&id), Some(moved.clone()));
         assert_eq!(moved.clone().moved("eu-central-1_Example01"), memory, "back again");
         let third = moved.moved("eu-central-1_Example03");
         assert_eq!(third.from.unwrap().from, None, "one step, because CloudFormation rolls back only one");
@@ -161,8 +224,21 @@ mod tests {
             ..Memory::new("eu-central-1_Example01".to_owned())
         };
         // A function made by CloudFormation: stack, logical id, 12 characters.
-        assert!(before("a-stack-of-some-name-CustomEmailSenderFunction-1A2B3C4D5E6F").to_id().is_ok());
-        assert!(before(&"f".repeat(140)).to_id().is_err());
+        assert!(before("a-stack-of-some-name-CustomEmailSenderFunction-1A2B3C4D5E6F").text().is_ok());
+        assert!(before(&"f".repeat(140)).text().is_err());
+    }
+
+    #[test]
+    fn an_id_that_this_stack_did_not_write_is_not_read() {
+        let memory =
+            Memory { before: all("theirs", KEY), ..Memory::new("eu-central-1_Example01".to_owned()) };
+        let id = id_key().write(&memory).unwrap();
+        let other: IdKey = "another key of at least 32 characters".parse().unwrap();
+        assert_eq!(other.read(&id), None);
+        assert_eq!(id_key().read(&id.replace("theirs", "evil!!")), None);
+        assert_eq!(id_key().read(&memory.text().unwrap()), None, "without a hash");
+        assert_eq!(id_key().read(&format!("{:032x}{}", 0, memory.text().unwrap())), None);
+        assert!("short".parse::<IdKey>().is_err());
     }
 
     #[test]
@@ -195,7 +271,7 @@ mod tests {
     proptest! {
         #[test]
         fn another_id_is_not_a_memory_and_never_panics(id in ".*") {
-            prop_assert!(Memory::read(&id).is_none_or(|memory| memory.to_id().is_ok()));
+            prop_assert_eq!(id_key().read(&id), None);
         }
     }
 }

@@ -80,7 +80,7 @@ fn check_if_set(pool: &UserPool, wanted: &Properties) -> Result<(), Rejection> {
 pub fn attach(pool: &UserPool, wanted: &Properties, memory: &mut Memory) -> Result<Plan, Rejection> {
     check_if_set(pool, wanted)?;
     memory.record(pool, &wanted.triggers);
-    memory.to_id()?;
+    memory.text()?;
     let on_conflict = if wanted.replace { OnConflict::Replace } else { OnConflict::Refuse };
     feasible(Plan::attach(pool, &wanted.triggers, &Triggers::default(), on_conflict))
 }

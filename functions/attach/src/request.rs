@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::memory::{Memory, NOTHING};
 use crate::response_url::ResponseUrl;
+use crate::stack::Stack;
 
 /// Where the response goes, and the members that it must repeat.
 #[derive(Clone, Debug)]
@@ -84,11 +85,11 @@ const NO_POOL: Malformed = Malformed("UserPoolId must be set");
 const NO_EMAIL_IS_USERNAME: Malformed = Malformed("EmailIsUsername must be `true` or `false`");
 
 impl Caller {
-    /// Reads the members that exist, `None` if there is no valid `ResponseURL`.
+    /// Reads the members that exist, `None` unless `ResponseURL` is where CloudFormation waits for a response.
     #[must_use]
-    pub fn read(event: &Value) -> Option<Self> {
+    pub fn read(event: &Value, stack: &Stack) -> Option<Self> {
         Some(Self {
-            response_url: text(event, "ResponseURL")?.parse().ok()?,
+            response_url: ResponseUrl::read(&text(event, "ResponseURL")?, stack)?,
             stack_id: text(event, "StackId").unwrap_or_default(),
             request_id: text(event, "RequestId").unwrap_or_default(),
             logical_resource_id: text(event, "LogicalResourceId").unwrap_or_default(),
@@ -101,56 +102,72 @@ impl Action {
     /// Reads the request.
     ///
     /// # Errors
-    /// When a member is missing or wrong. A request to delete a resource that was never created is always valid, because
-    /// the stack could otherwise never be deleted.
-    pub fn read(event: &Value) -> Result<Self, Malformed> {
+    /// When a member is missing or wrong, or names something that isn't this stack's. A request of this stack to delete
+    /// a resource is always valid, because the stack could otherwise never be deleted.
+    pub fn read(event: &Value, stack: &Stack) -> Result<Self, Malformed> {
+        if text(event, "StackId").as_deref() != Some(stack.id()) {
+            return Err(Malformed("StackId must be the stack of this function"));
+        }
         let id = text(event, "PhysicalResourceId").unwrap_or_default();
         let properties = event.get("ResourceProperties").unwrap_or(&Value::Null);
         match text(event, "RequestType").as_deref() {
             Some("Create" | "Update") if flag(properties, "CheckOnly") == Some(true) => Ok(Self::Check {
-                pool: text(properties, "UserPoolId").ok_or(NO_POOL)?,
+                pool: pool(properties, stack)?,
                 email_is_username: flag(properties, "EmailIsUsername").ok_or(NO_EMAIL_IS_USERNAME)?,
             }),
             Some("Create") => {
-                let wanted = Properties::read(properties)?;
+                let wanted = Properties::read(properties, stack)?;
                 Ok(Self::Attach { memory: Memory::new(wanted.pool.clone()), wanted })
             }
             Some("Update") => {
                 let old = event.get("OldResourceProperties").unwrap_or(&Value::Null);
-                Ok(Self::update(&id, Properties::read(properties)?, old))
+                Ok(Self::update(stack.ids().read(&id), Properties::read(properties, stack)?, old, stack))
             }
             Some("Delete") if id == NOTHING => Ok(Self::Nothing),
-            Some("Delete") => Ok(Self::Detach {
-                pool: text(properties, "UserPoolId").ok_or(NO_POOL)?,
-                ours: triggers(properties),
-                before: Memory::read(&id).map(|memory| memory.before).unwrap_or_default(),
-            }),
+            Some("Delete") => {
+                let ours = own_triggers(properties, stack);
+                Ok(match stack.ids().read(&id) {
+                    // The stack's pool, or the one that it moved away from.
+                    Some(Memory { pool, before, .. }) => Self::Detach { pool, ours, before },
+                    // CloudFormation generated the id because it got no response, so nothing was recorded.
+                    None if pool(properties, stack).is_ok() => {
+                        Self::Detach { pool: stack.pool().to_owned(), ours, before: Triggers::default() }
+                    }
+                    None => Self::Nothing,
+                })
+            }
             _ => Err(Malformed("RequestType must be `Create`, `Update` or `Delete`")),
         }
     }
 
     /// An update may name another pool. The memory names the pool that this resource belongs to: when a move to
     /// another pool is rolled back, the old properties name that other pool.
-    fn update(id: &str, wanted: Properties, old: &Value) -> Self {
+    fn update(memory: Option<Memory>, wanted: Properties, old: &Value, stack: &Stack) -> Self {
         let old_pool = text(old, "UserPoolId");
-        let memory = Memory::read(id).unwrap_or_else(|| Memory::new(old_pool.clone().unwrap_or_default()));
+        let memory = memory.unwrap_or_else(|| Memory::new(old_pool.clone().unwrap_or_default()));
         if memory.pool != wanted.pool {
             return Self::Attach { memory: memory.moved(&wanted.pool), wanted };
         }
-        let former =
-            if old_pool.is_some_and(|old| old == wanted.pool) { triggers(old) } else { Triggers::default() };
+        let same_pool = old_pool.is_some_and(|old| old == wanted.pool);
+        let former = if same_pool { own_triggers(old, stack) } else { Triggers::default() };
         Self::AttachAgain { wanted, former, before: memory.before }
     }
 }
 
 impl Properties {
-    fn read(properties: &Value) -> Result<Self, Malformed> {
-        let triggers = triggers(properties);
+    fn read(properties: &Value, stack: &Stack) -> Result<Self, Malformed> {
+        let triggers = triggers(properties, |_, _| true);
         if triggers.functions().next().is_none() {
             return Err(Malformed("the ARN of at least one function must be set"));
         }
+        if own_triggers(properties, stack) != triggers {
+            return Err(Malformed("the functions must be those of this stack"));
+        }
+        if triggers.arn(LambdaConfigMember::Key).is_some_and(|key| !stack.has_key(key)) {
+            return Err(Malformed("KMSKeyID must be the key of this stack"));
+        }
         Ok(Self {
-            pool: text(properties, "UserPoolId").ok_or(NO_POOL)?,
+            pool: pool(properties, stack)?,
             triggers,
             replace: flag(properties, "ReplaceTriggers")
                 .ok_or(Malformed("ReplaceTriggers must be `true` or `false`"))?,
@@ -159,10 +176,28 @@ impl Properties {
     }
 }
 
-fn triggers(properties: &Value) -> Triggers {
+/// The pool that the template names.
+fn pool(properties: &Value, stack: &Stack) -> Result<String, Malformed> {
+    let pool = text(properties, "UserPoolId").ok_or(NO_POOL)?;
+    if pool == stack.pool() {
+        Ok(pool)
+    } else {
+        Err(Malformed("UserPoolId must be the user pool of this stack"))
+    }
+}
+
+fn triggers(properties: &Value, keep: impl Fn(LambdaConfigMember, &str) -> bool) -> Triggers {
     LambdaConfigMember::ALL.into_iter().fold(Triggers::default(), |triggers, member| {
-        triggers.with(member, &text(properties, member.name()).unwrap_or_default())
+        match text(properties, member.name()) {
+            Some(arn) if keep(member, &arn) => triggers.with(member, &arn),
+            _ => triggers,
+        }
     })
+}
+
+/// The functions of this stack, and the key. The key may be a former one.
+fn own_triggers(properties: &Value, stack: &Stack) -> Triggers {
+    triggers(properties, |member, arn| member == LambdaConfigMember::Key || stack.has_function(arn))
 }
 
 /// CloudFormation sends every value as a string.
@@ -182,6 +217,7 @@ mod tests {
     use shared::trigger::Trigger;
 
     use super::*;
+    use crate::stack::tests::{ID, KEY, stack};
 
     const OURS: &str = "arn:aws:lambda:eu-central-1:123456789012:function:triggers-pre-sign-up";
     const THEIRS: &str = "arn:aws:lambda:eu-central-1:123456789012:function:theirs";
@@ -204,12 +240,18 @@ mod tests {
 
     fn id(pool: &str) -> String {
         let before = Triggers::default().with(LambdaConfigMember::Function(Trigger::PreSignUp), THEIRS);
-        Memory { before, ..Memory::new(pool.to_owned()) }.to_id().expect("a short one")
+        id_of(&Memory { before, ..Memory::new(pool.to_owned()) })
+    }
+
+    fn id_of(memory: &Memory) -> String {
+        stack(ID, "").ids().write(memory).expect("a short one")
     }
 
     #[track_caller]
     fn check(event: &Value, expected: &Result<Action, Malformed>) {
-        assert_eq!(Action::read(event), *expected, "{event}");
+        let mut event = event.clone();
+        event["StackId"] = json!(ID);
+        assert_eq!(Action::read(&event, &stack(ID, "")), *expected, "{event}");
     }
 
     #[test]
@@ -239,16 +281,73 @@ mod tests {
         let moved = Memory { from, ..Memory::new("a_1".to_owned()) };
         check(&update(&id("b_2"), "b_2", "a_1"), &Ok(attach(moved)));
         // The move to another pool succeeded, and is rolled back because of another resource.
-        let moved = memory("a_1").moved("b_2").to_id().expect("a short one");
+        let moved = id_of(&memory("a_1").moved("b_2"));
         check(&update(&moved, "b_2", "a_1"), &Ok(attach(memory("a_1"))));
         // The move to another pool failed, and is rolled back.
         check(&update(&id("a_1"), "b_2", "a_1"), &Ok(again(&Triggers::default(), &before)));
         let delete = |id: &str| json!({ "RequestType": "Delete", "PhysicalResourceId": id, "ResourceProperties": properties("a_1") });
         let detach = |before: Triggers| Action::Detach { pool: "a_1".to_owned(), ours: ours.clone(), before };
-        check(&delete(&id("a_1")), &Ok(detach(before)));
+        let before_moving = before.clone();
+        check(&delete(&id("a_1")), &Ok(detach(before.clone())));
         // CloudFormation generated this id because it got no response.
         check(&delete("triggers-AttachedTriggers-1A2B3C4D5E6F"), &Ok(detach(Triggers::default())));
         check(&delete(NOTHING), &Ok(Action::Nothing));
+        // The stack moved away from a pool. Only an id that this stack wrote names it.
+        let former = Action::Detach { pool: "b_2".to_owned(), ours: ours.clone(), before: before_moving };
+        let mut request = delete(&id("b_2"));
+        request["ResourceProperties"] = properties("b_2");
+        check(&request, &Ok(former));
+        request["PhysicalResourceId"] = json!(memory("b_2").text().expect("a short one"));
+        check(&request, &Ok(Action::Nothing));
+    }
+
+    #[test]
+    fn a_request_acts_on_nothing_that_is_not_this_stacks() {
+        let evil = "arn:aws:lambda:us-east-1:999999999999:function:triggers-evil";
+        for (name, value, problem) in [
+            ("UserPoolId", "b_2", "UserPoolId must be the user pool of this stack"),
+            ("PreSignUp", evil, "the functions must be those of this stack"),
+            ("CustomMessage", THEIRS, "the functions must be those of this stack"),
+            ("PreSignUp", "x; rm -rf /", "the functions must be those of this stack"),
+            ("KMSKeyID", &KEY.replace("1234abcd", "9999abcd"), "KMSKeyID must be the key of this stack"),
+        ] {
+            let mut properties = properties("a_1");
+            properties[name] = json!(value);
+            for kind in ["Create", "Update"] {
+                let event = json!({ "RequestType": kind, "ResourceProperties": properties });
+                check(&event, &Err(Malformed(problem)));
+            }
+        }
+        let create = json!({ "RequestType": "Create", "ResourceProperties": properties("a_1") });
+        let other = ID.replace("0a1b2c3d", "99999999");
+        for id in [json!(other), json!(""), Value::Null] {
+            let mut create = create.clone();
+            create["StackId"] = id;
+            let problem = Malformed("StackId must be the stack of this function");
+            assert_eq!(Action::read(&create, &stack(ID, "")), Err(problem));
+        }
+        // Functions that are not this stack's are not replaced as its former ones, and an id without a hash restores nothing.
+        let memory = Memory {
+            before: Triggers::default().with(LambdaConfigMember::Function(Trigger::PreSignUp), evil),
+            ..Memory::new("a_1".to_owned())
+        };
+        let mut old = properties("a_1");
+        old["PreSignUp"] = json!(THEIRS);
+        let forged = json!({
+            "RequestType": "Update",
+            "PhysicalResourceId": memory.text().expect("a short one"),
+            "ResourceProperties": properties("a_1"),
+            "OldResourceProperties": old,
+        });
+        let (former, before) = (Triggers::default(), Triggers::default());
+        check(&forged, &Ok(Action::AttachAgain { wanted: wanted("a_1"), former, before }));
+        let forged = json!({
+            "RequestType": "Delete",
+            "PhysicalResourceId": memory.text().expect("a short one"),
+            "ResourceProperties": old,
+        });
+        let (ours, before) = (Triggers::default(), Triggers::default());
+        check(&forged, &Ok(Action::Detach { pool: "a_1".to_owned(), ours, before }));
     }
 
     #[test]
@@ -282,7 +381,6 @@ mod tests {
         };
         for (event, problem) in [
             (json!({}), "RequestType must be `Create`, `Update` or `Delete`"),
-            (json!([]), "RequestType must be `Create`, `Update` or `Delete`"),
             (json!({ "RequestType": "Create" }), "the ARN of at least one function must be set"),
             (create("UserPoolId", json!("")), "UserPoolId must be set"),
             (create("UserPoolId", json!(7)), "UserPoolId must be set"),
@@ -296,9 +394,11 @@ mod tests {
 
     #[test]
     fn a_response_needs_an_address_and_repeats_only_the_members_that_exist() {
-        assert!(Caller::read(&json!({ "StackId": "stack" })).is_none());
-        assert!(Caller::read(&json!({ "ResponseURL": "ftp://example.com/" })).is_none());
-        let caller = Caller::read(&json!({ "ResponseURL": "https://example.com/", "RequestId": 7 })).unwrap();
+        let read = |event| Caller::read(&event, &stack(ID, ""));
+        assert!(read(json!({ "StackId": "stack" })).is_none());
+        assert!(read(json!({ "ResponseURL": "https://example.com/" })).is_none());
+        let url = "https://cloudformation-custom-resource-response-eucentral1.s3.amazonaws.com/a";
+        let caller = read(json!({ "ResponseURL": url, "RequestId": 7 })).unwrap();
         assert_eq!((caller.stack_id.as_str(), caller.request_id.as_str()), ("", ""));
     }
 }

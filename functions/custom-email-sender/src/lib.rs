@@ -16,9 +16,9 @@ use sender::job::Job;
 use sender::kms::Decryptor;
 use sender::store::Store;
 use shared::address::EmailAddress;
-use shared::domain::BlockedDomains;
 use shared::dry_run::{EmailPreview, Preview};
 use shared::message::{Content, Email, Messages, RenderError};
+use shared::policy::RecipientPolicy;
 use shared::recipient::RecipientHasher;
 use shared::settings::email::EmailSettings;
 use shared::settings::{Noted, Settings};
@@ -61,12 +61,12 @@ pub fn new(config: Config) -> Delivery<EmailChannel> {
         &from,
         reply_to.as_ref(),
     );
-    let kms = aws(Service::Kms, Some(sender.key.region()));
+    let kms = aws(Service::Kms, Some(sender.codes.key.region()));
     let records = sender.tables.records.map(|table| Store::new(&aws(Service::DynamoDb, None), table));
     Delivery {
-        channel: EmailChannel { ses, blocked: sender.blocked },
+        channel: EmailChannel { ses, recipients: sender.recipients },
         messages,
-        decryptor: Decryptor::new(&kms, sender.key),
+        decryptor: Decryptor::new(&kms, sender.codes),
         records,
         validity: sender.validity,
         hasher: config.hasher,
@@ -78,7 +78,7 @@ pub fn new(config: Config) -> Delivery<EmailChannel> {
 #[derive(Debug)]
 pub struct EmailChannel {
     ses: Ses,
-    blocked: BlockedDomains,
+    recipients: RecipientPolicy,
 }
 
 /// An email to one address.
@@ -98,8 +98,8 @@ impl Channel for EmailChannel {
     const TRIGGER: Trigger = Trigger::CustomEmailSender;
     const ATTRIBUTE: &'static str = "email";
 
-    fn recipient(&self, _job: &Job, address: &str) -> Result<EmailAddress, Rejected> {
-        Rejected::check_domain(&self.blocked, address)?;
+    fn recipient(&self, job: &Job, address: &str) -> Result<EmailAddress, Rejected> {
+        Rejected::check_address(&self.recipients, job.kind, address)?;
         address.parse().map_err(|_| {
             Rejected::Blocked("the attribute `email` is not one plain address that SES accepts".to_owned())
         })

@@ -3,6 +3,8 @@
 //! The function never returns an error, because an error would block the user's sign-up or password reset. If it can't
 //! write a text, it leaves the field null and logs the reason; Cognito then sends the user pool's own text.
 
+use std::mem::take;
+
 use runtime::Invocation;
 use runtime::metrics::Metrics;
 use serde_json::value::{RawValue, to_raw_value};
@@ -128,9 +130,9 @@ fn answer(
         let email = problems.note(Placeholders::read(&request, kind, link)).and_then(|placeholders| {
             problems.note_fallback(config.messages.html_email(kind, locale, placeholders.content()))
         });
-        if let Some(email) = email {
-            fields.push((MessageField::EmailSubject, email.subject));
-            fields.push((MessageField::EmailMessage, email.html));
+        if let Some(mut email) = email {
+            fields.push((MessageField::EmailSubject, take(&mut email.subject)));
+            fields.push((MessageField::EmailMessage, take(&mut email.html)));
         }
     }
     if config.channels.sms {

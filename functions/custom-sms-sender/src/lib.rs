@@ -18,17 +18,19 @@ use sender::delivery::Delivery;
 use sender::errors::ServiceError;
 use sender::job::Job;
 use sender::kms::Decryptor;
+use sender::record::Millis;
 use sender::store::Store;
-use shared::domain::BlockedDomains;
 use shared::dry_run::{Preview, SmsPreview};
 use shared::message::{Content, Insert, Messages, RenderError, Sms};
 use shared::parameter::Variable;
 use shared::phone::{Country, CountryAllowlist, PhoneNumber, SmsPermission};
+use shared::policy::RecipientPolicy;
 use shared::recipient::RecipientHasher;
 use shared::segments::segments;
 use shared::settings::sender::Validity;
 use shared::settings::sms::{SmsProvider, SmsSettings};
 use shared::settings::{Noted, Settings};
+use shared::sms_limits::SmsClass;
 use shared::trigger::{MessageKind, Trigger};
 
 use crate::end_user_messaging::EndUserMessaging;
@@ -116,7 +118,7 @@ pub fn new(config: Config) -> Delivery<SmsChannel> {
     let http_client = http_client();
     let aws = |service, region: Option<&str>| config.aws.config(service, region, &http_client);
     let SmsSettings { sender, messages, countries, provider, limits } = config.settings;
-    let kms = aws(Service::Kms, Some(sender.key.region()));
+    let kms = aws(Service::Kms, Some(sender.codes.key.region()));
     let counters = sender.tables.counters.map(|table| Store::new(&aws(Service::DynamoDb, None), table));
     // Both are in the same table.
     let records = counters.clone().filter(|_| sender.tables.records.is_some());
@@ -130,14 +132,14 @@ pub fn new(config: Config) -> Delivery<SmsChannel> {
     let channel = SmsChannel {
         provider,
         limiter: SmsLimiter::new(limits, counters, config.hasher.clone()),
-        blocked: sender.blocked,
+        recipients: sender.recipients,
         countries,
         validity: sender.validity,
     };
     Delivery {
         channel,
         messages,
-        decryptor: Decryptor::new(&kms, sender.key),
+        decryptor: Decryptor::new(&kms, sender.codes),
         records,
         validity: sender.validity,
         hasher: config.hasher,
@@ -150,7 +152,7 @@ pub fn new(config: Config) -> Delivery<SmsChannel> {
 pub struct SmsChannel {
     provider: Provider,
     limiter: SmsLimiter,
-    blocked: BlockedDomains,
+    recipients: RecipientPolicy,
     countries: CountryAllowlist,
     validity: Validity,
 }
@@ -168,6 +170,7 @@ pub struct Text {
     to: SmsRecipient,
     sms: Sms,
     parts: usize,
+    class: SmsClass,
     /// How long its code is valid.
     validity: Option<Duration>,
 }
@@ -181,9 +184,8 @@ impl Channel for SmsChannel {
     const ATTRIBUTE: &'static str = "phone_number";
 
     fn recipient(&self, job: &Job, number: &str) -> Result<SmsRecipient, Rejected> {
-        // A malformed email address does not block an SMS, because the message doesn't go there.
         if let Some(email) = job.request.attribute("email").map_err(Rejected::Malformed)? {
-            Rejected::check_domain(&self.blocked, &email)?;
+            Rejected::check_address(&self.recipients, job.kind, &email)?;
         }
         let number: PhoneNumber = number.parse().map_err(|_| {
             Rejected::Blocked("the attribute `phone_number` is not a number in E.164 format".to_owned())
@@ -204,7 +206,10 @@ impl Channel for SmsChannel {
         let (locale, _) = job.locale;
         let (sms, problem) = messages.sms(job.kind, locale, content)?;
         let parts = segments(&sms.text).parts;
-        Ok((Text { to, sms, parts, validity: self.validity.of(job.kind) }, problem))
+        // Cognito writes `true` and `false` as texts.
+        let verified = job.request.attribute("phone_number_verified").ok().flatten();
+        let class = SmsClass::of(job.kind, verified.as_deref() == Some("true"));
+        Ok((Text { to, sms, parts, class, validity: self.validity.of(job.kind) }, problem))
     }
 
     fn describe(&self, text: &Text) -> MessageFacts {
@@ -225,8 +230,12 @@ impl Channel for SmsChannel {
         })
     }
 
-    async fn admit(&self, text: &Text, deadline: Deadline) -> Admission {
-        self.limiter.admit(&text.to.number, text.to.country, text.parts, deadline).await
+    async fn admit(&self, text: &Text, at: Millis, deadline: Deadline) -> Admission {
+        self.limiter.admit(text, at, deadline).await
+    }
+
+    async fn withdraw(&self, text: &Text, at: Millis, deadline: Deadline) {
+        self.limiter.withdraw(text, at, deadline).await;
     }
 
     async fn send(&self, text: &Text, deadline: Deadline) -> Result<Accepted, ServiceError> {

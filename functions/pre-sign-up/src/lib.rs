@@ -118,17 +118,18 @@ pub fn handle(config: &Config, invocation: &Invocation) -> Result<Box<RawValue>,
         Decision::Refuse(_) => (Metric::SignUpRefused, Outcome::SignUpRefused),
     };
     let error_type = matches!(decision, Decision::Refuse(_)).then_some(ErrorType::SignUpRefused);
+    let mut respond = |confirm, phone| {
+        // All three, whatever came in: a flag that arrived as `true` must not come back for a user who isn't trusted.
+        let flags = [("autoConfirmUser", confirm), ("autoVerifyEmail", confirm), ("autoVerifyPhone", phone)];
+        event.respond(&flags.map(|(name, flag)| (name, ResponseValue::Flag(flag))))?;
+        to_raw_value(&event).map_err(|_| EventError::NotAnObject)
+    };
     let answer = match decision {
-        Decision::Confirm { phone } => {
-            event
-                .respond(&[
-                    ("autoConfirmUser", ResponseValue::Flag(true)),
-                    ("autoVerifyEmail", ResponseValue::Flag(true)),
-                    ("autoVerifyPhone", ResponseValue::Flag(phone)),
-                ])
-                .map_err(|error| malformed(&error))?;
-            Ok(to_raw_value(&event).map_err(|_| malformed(&EventError::NotAnObject))?)
+        Decision::Confirm { phone } => Ok(respond(true, phone).map_err(|error| malformed(&error))?),
+        Decision::PassThrough(_) if source == SignUpSource::SelfSignUp => {
+            Ok(respond(false, false).map_err(|error| malformed(&error))?)
         }
+        // Cognito ignores the flags of a user whom an administrator creates or an identity provider names.
         Decision::PassThrough(_) => Ok(invocation.event.clone()),
         Decision::Refuse(_) => {
             Err(Failure { error_type: ErrorType::SignUpRefused, message: config.refusal_message.clone() })

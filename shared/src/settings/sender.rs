@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::{Noted, Settings};
 use crate::arn::KeyArn;
-use crate::domain::BlockedDomains;
 use crate::parameter::Variable;
+use crate::policy::RecipientPolicy;
 use crate::trigger::MessageKind;
 
 /// The settings that both senders have.
 #[derive(Debug)]
 pub struct SenderSettings {
-    /// The key that Cognito encrypts codes with.
-    pub key: KeyArn,
-    /// Domains that get no message.
-    pub blocked: BlockedDomains,
+    /// Which codes are decrypted.
+    pub codes: CodeSettings,
+    /// Which email addresses get a message.
+    pub recipients: RecipientPolicy,
     /// The DynamoDB table.
     pub tables: Tables,
     /// The validity of codes.
@@ -27,11 +27,36 @@ impl SenderSettings {
     /// # Errors
     /// If one of them is invalid.
     pub fn read(settings: &Settings<'_>) -> Result<Self, Noted> {
-        let key = settings.required("CODE_KEY_ARN", str::parse::<KeyArn>);
-        let blocked = settings.blocked_domains();
+        let codes = CodeSettings::read(settings);
+        let recipients = settings.recipient_policy();
         let tables = Tables::read(settings);
         let validity = Validity::read(settings);
-        Ok(Self { key: key?, blocked: blocked?, tables: tables?, validity: validity? })
+        Ok(Self { codes: codes?, recipients: recipients?, tables: tables?, validity: validity? })
+    }
+}
+
+/// Which codes are decrypted.
+#[derive(Clone, Debug)]
+pub struct CodeSettings {
+    /// The key that Cognito encrypts codes with.
+    pub key: KeyArn,
+    /// Whether a message may name no user pool. Then the function decrypts and sends whatever is encrypted under the
+    /// key, so this is for tests with an emulator that binds no code to its pool.
+    pub allow_without_pool: bool,
+}
+
+/// The variable that allows codes without a user pool. No template parameter sets it.
+pub const ALLOW_CODES_WITHOUT_POOL: &str = "ALLOW_CODES_WITHOUT_POOL";
+
+impl CodeSettings {
+    /// Reads `CODE_KEY_ARN` and [`ALLOW_CODES_WITHOUT_POOL`].
+    ///
+    /// # Errors
+    /// If one of them is invalid.
+    pub fn read(settings: &Settings<'_>) -> Result<Self, Noted> {
+        let key = settings.required("CODE_KEY_ARN", str::parse::<KeyArn>);
+        let allow_without_pool = settings.flag(ALLOW_CODES_WITHOUT_POOL, false);
+        Ok(Self { key: key?, allow_without_pool: allow_without_pool? })
     }
 }
 

@@ -1,8 +1,7 @@
 //! The settings that pre-sign-up reads.
 
 use super::{Noted, Settings};
-use crate::parameter::Variable;
-use crate::policy::{SignUpMode, SignUpPolicy};
+use crate::policy::{FederatedSignUp, SignUpMode, SignUpPolicy};
 
 /// The settings of pre-sign-up.
 #[derive(Clone, Debug)]
@@ -23,10 +22,10 @@ impl SignUpSettings {
     /// # Errors
     /// If one of them is invalid, or the sign-up is closed for all users.
     pub fn read(settings: &Settings<'_>) -> Result<Self, Noted> {
-        const MODE: &str = "SIGN_UP_MODE";
         let allowed = settings.allowed_domains();
         let denied = settings.blocked_domains();
-        let mode = settings.optional(MODE, str::parse::<SignUpMode>);
+        let mode = settings.sign_up_mode();
+        let federated = settings.optional("FEDERATED_SIGN_UP", str::parse::<FederatedSignUp>);
         let confirm_trusted_users = settings.flag("CONFIRM_TRUSTED_USERS", true);
         let auto_verify_phone = settings.flag("AUTO_VERIFY_PHONE", false);
         let email_is_username = settings.flag("EMAIL_IS_USERNAME", false);
@@ -37,18 +36,16 @@ impl SignUpSettings {
                 Ok(text.to_owned())
             }
         });
-        let (allowed, mode) = (allowed?, mode?.unwrap_or_default());
+        let (allowed, mode) = (allowed?, mode?);
         if mode == SignUpMode::Closed && allowed.is_empty() {
-            let list = Variable("ALLOWED_EMAIL_DOMAINS");
-            return Err(
-                settings.problem(MODE, format!("is `closed`, but {list} is empty: no user could sign up"))
-            );
+            return Err(settings.closed_to_all());
         }
         Ok(Self {
             policy: SignUpPolicy {
                 allowed,
                 denied: denied?,
                 mode,
+                federated: federated?.unwrap_or_default(),
                 confirm_trusted_users: confirm_trusted_users?,
                 auto_verify_phone: auto_verify_phone?,
                 email_is_username: email_is_username?,

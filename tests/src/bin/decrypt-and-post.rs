@@ -29,7 +29,7 @@ async fn main() -> Result<(), Error> {
     let store = &store()?;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         // With a table, the two round trips of a delivery record and nothing else that belongs to one.
-        let key = MessageKey::of("email", event.context.request_id.as_bytes());
+        let key = MessageKey::of_code(event.context.request_id.as_bytes());
         let owner = Owner::new(&event.context.request_id);
         let deadline = Deadline::after(Duration::from_secs(5));
         if let Some(store) = store {

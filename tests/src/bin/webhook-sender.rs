@@ -16,13 +16,13 @@ use sender::delivery::Delivery;
 use sender::errors::ServiceError;
 use sender::job::Job;
 use sender::kms::Decryptor;
-use sender::store::{Store, now};
+use sender::record::Millis;
+use sender::store::Store;
 use serde_json::json;
-use shared::arn::KeyArn;
 use shared::dry_run::Preview;
 use shared::message::{Content, Messages, RenderError};
 use shared::outcome::FailureClass;
-use shared::settings::sender::{Tables, Validity};
+use shared::settings::sender::{CodeSettings, Tables, Validity};
 use shared::settings::{Noted, Settings};
 use shared::sms_limits::SmsLimit;
 use shared::trigger::Trigger;
@@ -63,16 +63,16 @@ impl Channel for Webhook {
         to: String,
         content: Content<'_>,
     ) -> Result<(Post, Option<RenderError>), RenderError> {
-        let (email, problem) = messages.email(job.kind, job.locale.0, content)?;
-        Ok((Post { to, text: email.text }, problem))
+        let (mut email, problem) = messages.email(job.kind, job.locale.0, content)?;
+        Ok((Post { to, text: std::mem::take(&mut email.text) }, problem))
     }
 
     fn preview(&self, post: &Post) -> Preview {
         Preview::Other(json!({ "characters": post.text.chars().count() }))
     }
 
-    async fn admit(&self, _: &Post, deadline: Deadline) -> Admission {
-        let day = now() / 86_400_000;
+    async fn admit(&self, _: &Post, at: Millis, deadline: Deadline) -> Admission {
+        let day = at / 86_400_000;
         let Some(room) = self.limit.checked_sub(1) else {
             return Admission::Blocked(SmsLimit::DailyMessages);
         };
@@ -120,20 +120,20 @@ fn read(settings: &Settings<'_>, random: &[u8; 32]) -> Result<Delivery<Webhook>,
     let hasher = settings.recipient_hasher(random);
     let metrics = Metrics::read(settings, "webhook-sender");
     let aws = Aws::read(settings);
-    let key = settings.required("CODE_KEY_ARN", str::parse::<KeyArn>);
+    let codes = CodeSettings::read(settings);
     let messages = Messages::read(settings);
     let tables = Tables::read(settings);
     let validity = Validity::read(settings);
     let url = settings.required("WEBHOOK_URL", str::parse::<String>);
     let limit = settings.required("WEBHOOK_DAILY_LIMIT", str::parse::<u64>);
-    let (aws, key, tables) = (aws?, key?, tables?);
+    let (aws, codes, tables) = (aws?, codes?, tables?);
     let http_client = http_client();
     let table = tables.counters.ok_or_else(|| settings.problem("DELIVERY_TABLE", "is not set"))?;
     let store = Store::new(&aws.config(Service::DynamoDb, None, &http_client), table);
     Ok(Delivery {
         channel: Webhook { connector: http_connector(), url: url?, counters: store.clone(), limit: limit? },
         messages: messages?,
-        decryptor: Decryptor::new(&aws.config(Service::Kms, Some(key.region()), &http_client), key),
+        decryptor: Decryptor::new(&aws.config(Service::Kms, Some(codes.key.region()), &http_client), codes),
         records: tables.records.map(|_| store),
         validity: validity?,
         hasher,

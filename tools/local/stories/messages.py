@@ -118,10 +118,11 @@ def repeated_event(stage):
             step.check(error is None, "succeeded", f"error: {error}")
         address = event["request"]["userAttributes"]["email"]
         stage.new_mails(step, address)
-        ciphertext = base64.b64decode(event["request"]["code"])
+        # Without the footer, a signature of always 103 bytes after its length in two bytes.
+        signed = base64.b64decode(event["request"]["code"])[:-105]
         record = stage.aws.client("dynamodb").get_item(
             TableName=stage.resources["DeliveryTable"],
-            Key={"id": {"S": f"delivery#email#{hashlib.sha256(ciphertext).hexdigest()}"}},
+            Key={"id": {"S": f"delivery#{hashlib.sha256(signed).hexdigest()}"}},
         )["Item"]
         state = (record["state"]["S"], record["outcome"]["S"])
         step.check(state == ("done", "sent"), "recorded as sent", f"recorded as {state}")

@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Result, Write as _};
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use shared::text::is_forbidden;
 
 use crate::common::Format;
 
@@ -177,15 +178,16 @@ fn wrap(text: &str, hanging: usize) -> Vec<String> {
     lines
 }
 
-/// A text from outside, made safe for a terminal: one line without control characters, at most 300 characters long.
+/// A text from outside, made safe for a terminal: one line without invisible characters, at most 300 characters long.
 pub(crate) fn plain(text: &str) -> String {
     harmless(text).chars().take(300).collect()
 }
 
-/// Removes control characters. Users choose their attributes, and these must not control an operator's terminal, not
-/// even inside a command that the operator copies.
+/// Removes control characters, and characters that invisibly change the direction or the spelling of a text. Users
+/// choose their attributes, and these must not control an operator's terminal, not even inside a command that the
+/// operator copies.
 fn harmless(text: &str) -> String {
-    text.replace(char::is_control, " ")
+    text.replace(|character: char| character.is_control() || is_forbidden(character), " ")
 }
 
 #[cfg(test)]
@@ -213,6 +215,7 @@ mod tests {
         check("  aws '\u{1b}]0;x\u{7}\n'", 2, &["  aws ' ]0;x  '"]);
         assert_eq!(harmless("a\u{1b}[2Jb\u{9b}c"), "a [2Jb c");
         assert_eq!(plain("a\u{1b}[2Jb\nc"), "a [2Jb c");
+        assert_eq!(plain("ann\u{202e}nimda\u{2028}x\u{200b}"), "ann nimda x ");
         assert_eq!(plain(&"é".repeat(400)).chars().count(), 300);
     }
 }

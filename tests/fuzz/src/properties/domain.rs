@@ -5,7 +5,7 @@
 use shared::address::EmailAddress;
 use shared::address::EmailDomain;
 use shared::domain::{BlockedDomains, Denial, DomainAllowlist, DomainDenylist, DomainPattern};
-use shared::policy::{Contacts, Decision, SignUpMode, SignUpPolicy};
+use shared::policy::{Contacts, Decision, FederatedSignUp, SignUpMode, SignUpPolicy};
 use shared::trigger::SignUpSource;
 
 /// Checks one list with one address.
@@ -86,6 +86,7 @@ fn check_trust(list: &str, allowed: &DomainAllowlist, denied: &DomainDenylist, a
             allowed: allowed.clone(),
             denied: BlockedDomains { denied: denied.clone(), ..BlockedDomains::default() },
             mode: SignUpMode::Open,
+            federated: FederatedSignUp::Listed,
             confirm_trusted_users: true,
             auto_verify_phone: false,
             email_is_username: true,
@@ -102,8 +103,13 @@ fn check_denial(denied: &DomainDenylist, address: &str, spelling: &str) {
     if let Ok(address) = address.parse::<EmailAddress>()
         && listed(&address.expose())
     {
-        let odd = format!("ann@{}", spelt_oddly(&address.domain().to_string(), spelling));
+        let domain = address.domain().to_string();
+        let odd = format!("ann@{}", spelt_oddly(&domain, spelling));
         assert!(listed(&odd), "another spelling of a denied domain is denied: {odd:?}");
+        assert!(
+            denied.denies(&format!("ann@x.{domain}")).is_some(),
+            "what is below a denied domain is denied"
+        );
     }
 }
 

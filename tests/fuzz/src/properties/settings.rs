@@ -8,7 +8,7 @@ use shared::message::MessageSettings;
 use shared::phone::{CountryAllowlist, PhoneNumber, SmsPermission};
 use shared::recipient::RecipientHasher;
 use shared::settings::{FileError, Files, Settings};
-use shared::sms_limits::{SmsLimit, SmsLimits};
+use shared::sms_limits::{SmsClass, SmsLimit, SmsLimits};
 
 const NUMBER: &str = "+12065550100";
 
@@ -70,7 +70,7 @@ fn check_limits(limits: &SmsLimits, countries: &CountryAllowlist, variables: &BT
     let hasher = RecipientHasher::new(b"key");
     let SmsPermission::Allowed(country) = countries.decide(&number) else { return };
     for (parts, now) in [(1, 0), (2, 1_700_000_000), (usize::MAX, u64::MAX)] {
-        let counters = limits.counters(&number, country, parts, now, &hasher);
+        let counters = limits.counters(SmsClass::Open, &number, country, parts, now, &hasher);
         assert!(
             counters.is_sorted_by(|one, other| one.limit < other.limit),
             "the narrowest first, each once"
