@@ -73,8 +73,9 @@ generated: tools
 	$(PYTHON) tools/fixtures/make_events.py --check
 
 template: tools
-	cfn-lint template.yaml
+	cfn-lint template.yaml observability.yaml examples/user-pool/template.yaml
 	sam validate --lint --region eu-central-1
+	$(PYTHON) tools/guard.py
 	$(PYTHON) -m unittest discover --start-directory tools/tests --top-level-directory tools
 
 # The advisories' check needs a database from the network; the others need the crates only.

@@ -21,28 +21,16 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Every environment variable of every function, and the template parameter that it comes from; None where the
+# Every environment variable that the template sets in each function, and the parameter that it comes from; None if the
 # template works the value out by itself. The functions' own lists of settings are compared with this one.
-_COMMON = {"LOG_LEVEL": "LogLevel", "METRICS_NAMESPACE": None}
-_DENIED = {
-    "DENIED_EMAIL_DOMAINS": "DeniedEmailDomains",
-    "DENY_DISPOSABLE_EMAIL": "DenyDisposableEmail",
-    "DISPOSABLE_EMAIL_EXCEPTIONS": "DisposableEmailExceptions",
-}
-_MESSAGES = {
-    "BRAND_NAME": "BrandName",
-    "SUPPORT_CONTACT": "SupportContact",
-    "DEFAULT_LOCALE": "DefaultLocale",
-    "TEMPLATES_DIR": "TemplatesDir",
-}
+_COMMON = {"METRICS_NAMESPACE": None, "OBSERVABILITY": "Observability", "MORE_SETTINGS": "MoreSettings"}
 _SENDER = {
-    "RECIPIENT_HASH_KEY": None,
+    "BRAND_NAME": "BrandName",
+    "DENIED_EMAIL_DOMAINS": "DeniedEmailDomains",
     "CODE_KEY_ARN": None,
-    **_DENIED,
+    "RECIPIENT_HASH_KEY": None,
     "SIGN_UP_MODE": "SignUpMode",
     "ALLOWED_EMAIL_DOMAINS": "AllowedEmailDomains",
-    "SIGN_IN_CODE_MINUTES": "SignInCodeMinutes",
-    "DELIVERY_RECORDS": "DeliveryRecords",
     "DELIVERY_TABLE": None,
 }
 ENVIRONMENT = {
@@ -50,55 +38,31 @@ ENVIRONMENT = {
         **_COMMON,
         "RECIPIENT_HASH_KEY": None,
         "ALLOWED_EMAIL_DOMAINS": "AllowedEmailDomains",
-        **_DENIED,
+        "DENIED_EMAIL_DOMAINS": "DeniedEmailDomains",
         "SIGN_UP_MODE": "SignUpMode",
-        "FEDERATED_SIGN_UP": "FederatedSignUp",
-        "CONFIRM_TRUSTED_USERS": "ConfirmTrustedUsers",
-        "AUTO_VERIFY_PHONE": "AutoVerifyPhone",
         "EMAIL_IS_USERNAME": None,
-        "REFUSAL_MESSAGE": "RefusalMessage",
     },
     "AttachFunction": {
-        "LOG_LEVEL": "LogLevel",
         "STACK_ID": None,
         "USER_POOL_ID": "UserPoolId",
         "CODE_KEY_ARN": None,
         "PHYSICAL_ID_KEY": None,
     },
-    "CustomMessageFunction": {
-        **_COMMON,
-        **_MESSAGES,
-        "EMAIL_CONFIRMATION": "EmailConfirmation",
-        "CUSTOM_MESSAGE_CHANNELS": None,
-    },
+    "CustomMessageFunction": {**_COMMON, "BRAND_NAME": "BrandName", "CUSTOM_MESSAGE_CHANNELS": None},
     "CustomEmailSenderFunction": {
         **_COMMON,
-        **_MESSAGES,
         **_SENDER,
         "FROM_ADDRESS": "FromAddress",
-        "REPLY_TO_ADDRESS": "ReplyToAddress",
-        "SES_CONFIGURATION_SET": "SesConfigurationSet",
+        "SES_IDENTITY_ARN": "SesIdentityArn",
         "SES_REGION": "SesRegion",
         "SES_FALLBACK_REGION": "SesFallbackRegion",
-        "SES_FALLBACK_CONFIGURATION_SET": "SesFallbackConfigurationSet",
     },
     "CustomSmsSenderFunction": {
         **_COMMON,
-        **_MESSAGES,
         **_SENDER,
         "SMS_ALLOWED_COUNTRIES": "SmsAllowedCountries",
-        "SMS_PROVIDER": "SmsProvider",
-        "SMS_SENDER_ID": "SmsSenderId",
-        "SMS_ORIGINATION_NUMBER": "SmsOriginationNumber",
+        "SMS_PROVIDER": None,
         "SMS_ORIGINATION_IDENTITY": "SmsOriginationIdentity",
-        "SMS_CONFIGURATION_SET": "SmsConfigurationSet",
-        "SMS_MAX_PRICE_USD": "SmsMaxPriceUsd",
-        "SMS_MAX_PER_NUMBER_HOURLY": "SmsMaxPerNumberHourly",
-        "SMS_MAX_PER_PREFIX_HOURLY": "SmsMaxPerPrefixHourly",
-        "SMS_MAX_PER_COUNTRY_DAILY": "SmsMaxPerCountryDaily",
-        "SMS_DAILY_BUDGET_MESSAGES": "SmsDailyBudgetMessages",
-        "SMS_DAILY_BUDGET_USD": "SmsDailyBudgetUsd",
-        "SMS_PRICES_USD": "SmsPricesUsd",
     },
 }
 TRIGGERS = {
@@ -114,12 +78,16 @@ SENDERS = {"CustomEmailSenderFunction", "CustomSmsSenderFunction"}
 
 # What each role can do with all parameters. ACTIONS_WHERE has what depends on them.
 _LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
-_SENDING = {*_LOG, "sqs:SendMessage", "kms:GenerateDataKey", "kms:Decrypt"}
+_SENDING = {*_LOG, "sqs:SendMessage", "kms:GenerateDataKey", "kms:Decrypt", "dynamodb:UpdateItem"}
+_OF_THE_POOLS_KEY = {
+    *("kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"),
+    *("kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+}
 ACTIONS = {
     "PreSignUpRole": _LOG,
     "CustomMessageRole": _LOG,
     "CustomEmailSenderRole": {*_SENDING, "ses:SendEmail"},
-    "CustomSmsSenderRole": {*_SENDING, "dynamodb:UpdateItem"},
+    "CustomSmsSenderRole": _SENDING,
     "RedriveRole": {
         "sqs:ReceiveMessage",
         "sqs:DeleteMessage",
@@ -128,22 +96,24 @@ ACTIONS = {
         "kms:Decrypt",
         "lambda:InvokeFunction",
     },
-    "UserPoolSmsRole": {"sns:Publish"},
-    "AttachRole": {
-        *_LOG,
-        "cognito-idp:DescribeUserPool",
-        "cognito-idp:UpdateUserPool",
-        "iam:PassRole",
-        "iam:CreateServiceLinkedRole",
-        "kms:CreateGrant",
-    },
+    "AttachRole": {*_LOG, *_OF_THE_POOLS_KEY, "cognito-idp:DescribeUserPool"},
 }
+_ROLES_OF_FUNCTIONS = [function.replace("Function", "Role") for function in BINARIES]
 _TRACES = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+_NETWORK = {
+    *("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces"),
+    *("ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
+}
+_ATTACHING = {"cognito-idp:UpdateUserPool", "iam:CreateServiceLinkedRole", "lambda:GetPolicy"}
+# A condition on the parameters, and what each role may do then.
 ACTIONS_WHERE = [
-    ("DeliveryRecords", "true", {"CustomEmailSenderRole": {"dynamodb:UpdateItem"}}),
-    ("SmsProvider", "sns", {"CustomSmsSenderRole": {"sns:Publish"}}),
-    ("SmsProvider", "end-user-messaging", {"CustomSmsSenderRole": {"sms-voice:SendTextMessage"}}),
-    ("Tracing", "Active", {function.replace("Function", "Role"): _TRACES for function in BINARIES}),
+    (lambda p: not p["SmsOriginationIdentity"], {"CustomSmsSenderRole": {"sns:Publish"}}),
+    (lambda p: p["SmsOriginationIdentity"], {"CustomSmsSenderRole": {"sms-voice:SendTextMessage"}}),
+    (lambda p: p["AttachTriggers"] != "false", {"AttachRole": _ATTACHING}),
+    (lambda p: p["PoolSmsRoleArn"], {"AttachRole": {"iam:PassRole"}}),
+    (lambda p: p["Observability"] == "full-with-traces", dict.fromkeys(_ROLES_OF_FUNCTIONS, _TRACES)),
+    (lambda p: p["VpcSubnetIds"], dict.fromkeys(_ROLES_OF_FUNCTIONS, _NETWORK)),
+    (lambda p: p["DataKeyArn"], dict.fromkeys(_ROLES_OF_FUNCTIONS, {"kms:Decrypt"})),
 ]
 
 # The metrics that the functions write (dimension Function), and those of AWS that alarms and the dashboard use, with
@@ -159,8 +129,15 @@ METRICS = {
     "custom-email-sender": _SENDER_METRICS | {"FallbackUsed"},
     "custom-sms-sender": _SENDER_METRICS | {"PumpingBlocked"},
 }
+# Those that CloudWatch receives with Observability=minimal.
+MINIMAL = {
+    "pre-sign-up": {"SignUpPassedOn", "SignUpRefused"},
+    "custom-email-sender": {"Sent"},
+    "custom-sms-sender": {"Sent", "PumpingBlocked"},
+}
 AWS_METRICS = {
     ("AWS/Lambda", "Errors"): ["FunctionName"],
+    ("AWS/Lambda", "Throttles"): ["FunctionName"],
     ("AWS/Lambda", "Duration"): ["FunctionName"],
     ("AWS/Lambda", "AsyncEventsDropped"): ["FunctionName"],
     ("AWS/Lambda", "DestinationDeliveryFailures"): ["FunctionName"],
@@ -175,188 +152,131 @@ AWS_METRICS = {
 
 # What a stranger gives at the first deployment.
 FIRST = {"BrandName": "Example", "FromAddress": "Example <no-reply@example.com>"}
-IDENTITY = {"SesIdentityArn": "arn:aws:ses:eu-central-1:123456789012:identity/example.com"}
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 LAYER = "arn:aws:lambda:eu-central-1:123456789012:layer:templates:3"
+FULL = {"Observability": "full"}
 SMS = {"SmsDelivery": "sender", "SmsAllowedCountries": "DE,AT"}
 POOL_OF_NUMBERS = "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-0123456789abcdef0123456789abcdef"
-END_USER_MESSAGING = {**SMS, "SmsProvider": "end-user-messaging", "SmsOriginationIdentity": POOL_OF_NUMBERS}
-EXISTING = {"UserPoolId": "eu-central-1_AbCdEfGhI"}
-BY_HAND = {**EXISTING, "AttachTriggers": "false"}
+END_USER_MESSAGING = {**SMS, "SmsOriginationIdentity": POOL_OF_NUMBERS}
+POOL = {"UserPoolId": "eu-central-1_AbCdEfGhI"}
+BY_HAND = {**POOL, "AttachTriggers": "false"}
 POOL_ARN = "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_AbCdEfGhI"
-COGNITO = {"EmailDelivery": "cognito", **IDENTITY}
+COGNITO = {"EmailDelivery": "cognito"}
+IDENTITY = "arn:aws:ses:eu-west-1:210987654321:identity/example.com"
+SMS_ROLE = "arn:aws:iam::123456789012:role/pool/sms"
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+VPC = {"VpcSubnetIds": "subnet-0a,subnet-0b", "VpcSecurityGroupIds": "sg-0c"}
 
 GOOD = {
     "the first deployment": FIRST,
-    "the first deployment with an identity": {**FIRST, **IDENTITY},
     "all four functions": {**FIRST, **SMS},
-    "SMS over End User Messaging": {**FIRST, **END_USER_MESSAGING, "SmsConfigurationSet": "codes"},
-    "no records": {**FIRST, "DeliveryRecords": "false"},
-    "no records, all four functions": {**FIRST, **SMS, "DeliveryRecords": "false"},
+    "SMS over End User Messaging": {**FIRST, **END_USER_MESSAGING, "MoreSettings": "SmsConfigurationSet=codes"},
     "a fallback in another Region": {**FIRST, "SesFallbackRegion": "eu-west-1"},
-    "a fallback with another configuration set": {**FIRST, "SesFallbackConfigurationSet": "spare"},
     "emails from another Region": {**FIRST, "SesRegion": "eu-west-1", "SesFallbackRegion": "eu-central-1"},
+    "emails of another account": {**FIRST, "SesRegion": "eu-west-1", "SesIdentityArn": IDENTITY},
     "other SMS limits": {
         **FIRST,
         **SMS,
-        "SmsMaxPerNumberHourly": "3",
-        "SmsMaxPerPrefixHourly": "none",
-        "SmsMaxPerCountryDaily": "100",
-        "SmsDailyBudgetMessages": "none",
-        "SmsDailyBudgetUsd": "20",
-        "SmsMaxPriceUsd": "0.15",
+        "MoreSettings": "SmsMaxPerNumberHourly=3; SmsMaxPerPrefixHourly=none; SmsDailyBudgetUsd=20; SmsMaxPriceUsd=0.15",
         "SmsSpendAlarmUsd": "400",
     },
     "all by Cognito": {**FIRST, **COGNITO, "SmsDelivery": "cognito"},
     "email by Cognito, SMS by the sender": {**FIRST, **COGNITO, **SMS},
     "email by the sender, SMS by Cognito": {**FIRST, "SmsDelivery": "cognito"},
-    "confirmation links": {
+    "a pool": {**FIRST, **POOL},
+    "a pool, all four functions": {**FIRST, **POOL, **SMS, "PoolSmsRoleArn": SMS_ROLE},
+    "a pool, attached by hand": {**FIRST, **BY_HAND},
+    "a pool, attached by hand, with trusted users": {**FIRST, **BY_HAND, "EmailIsUsername": "true"},
+    "a pool with triggers of other functions": {**FIRST, **POOL, "AttachTriggers": "replace"},
+    "a pool, attached with a given key": {**FIRST, **POOL, "CodeKeyArn": KEY},
+    "a pool with email as the sign-in attribute": {
         **FIRST,
-        **COGNITO,
-        "EmailConfirmation": "link",
-        "UserPoolDomainPrefix": "example-sign-in",
-    },
-    "an existing pool": {**FIRST, **EXISTING},
-    "an existing pool, all four functions": {**FIRST, **EXISTING, **SMS, "DecryptForUserPoolOnly": "true"},
-    "an existing pool, attached by hand": {**FIRST, **BY_HAND},
-    "an existing pool with triggers of other functions": {**FIRST, **EXISTING, "ReplaceTriggers": "true"},
-    "an existing pool, attached with a given key": {**FIRST, **EXISTING, "CodeKeyArn": KEY},
-    "an existing pool with email as the sign-in attribute": {
-        **FIRST,
-        **EXISTING,
+        **POOL,
         "EmailIsUsername": "true",
         "AllowedEmailDomains": "example.com",
-        "AutoVerifyPhone": "true",
+        "MoreSettings": "AutoVerifyPhone=true",
     },
-    "an existing pool that sends its own emails": {
+    "a pool that sends its own emails": {
         "BrandName": "Example",
-        **EXISTING,
-        "EmailDelivery": "cognito",
-        "EmailConfirmation": "link",
+        **POOL,
+        **COGNITO,
+        "MoreSettings": "EmailConfirmation=link",
     },
     "a given key": {**FIRST, **SMS, "CodeKeyArn": KEY},
     "a given key and nothing to encrypt": {**FIRST, **COGNITO, "CodeKeyArn": KEY},
-    "decryption bound to the own pool": {**FIRST, **SMS, "DecryptForUserPoolOnly": "true"},
     "closed sign-up": {**FIRST, "SignUpMode": "closed", "AllowedEmailDomains": "example.com, *.example.org"},
     "review": {**FIRST, "SignUpMode": "review"},
-    "trusted phone numbers": {**FIRST, "AllowedEmailDomains": "example.com", "AutoVerifyPhone": "true"},
+    "an organization with rules": {
+        **FIRST,
+        **SMS,
+        **POOL,
+        **VPC,
+        "DataKeyArn": KEY,
+        "PermissionsBoundaryArn": BOUNDARY,
+        "RolePath": "/applications/",
+    },
     "every optional setting": {
         **FIRST,
-        **IDENTITY,
         **SMS,
-        "SupportContact": "https://example.com/help",
-        "ReplyToAddress": "help@example.com",
-        "DefaultLocale": "ja",
-        "AllowedEmailDomains": "bücher.example",
+        "AllowedEmailDomains": "xn--bcher-kva.example",
         "DeniedEmailDomains": "file:/opt/denied.txt",
-        "DenyDisposableEmail": "true",
-        "DisposableEmailExceptions": "*.example.net",
-        "RefusalMessage": "This address cannot be used here",
-        "SesConfigurationSet": "codes",
         "SesRegion": "eu-west-1",
         "SesFallbackRegion": "eu-north-1",
-        "SesFallbackConfigurationSet": "spare",
-        "SmsSenderId": "EXAMPLE",
-        "SmsOriginationNumber": "+15550100",
-        "SmsMaxPriceUsd": "0.15",
-        "SmsDailyBudgetUsd": "7.50",
-        "SmsPricesUsd": "DE=0.0981,AT=0.0871",
-        "SignInCodeMinutes": "3",
-        "Tracing": "Active",
+        "MoreSettings": "; ".join(
+            (
+                "SupportContact=https://example.com/help?a=b",
+                "ReplyToAddress=help@example.com",
+                "DefaultLocale=ja",
+                "DenyDisposableEmail=true",
+                "DisposableEmailExceptions=*.example.net",
+                "RefusalMessage=This address cannot be used here",
+                "SesConfigurationSet=codes",
+                "SesFallbackConfigurationSet=spare",
+                "SmsSenderId=EXAMPLE",
+                "SmsOriginationNumber=+15550100",
+                "SmsMaxPriceUsd=0.15",
+                "SmsDailyBudgetUsd=7.50",
+                "SmsPricesUsd=DE=0.0981,AT=0.0871",
+                "FederatedSignUp=allowed",
+                "SignInCodeMinutes=3",
+                "TemplatesDir=/opt/templates",
+                "LogLevel=debug",
+                "DeliveryRecords=false",
+            )
+        ),
+        "Observability": "full-with-traces",
         "SilenceAlarm": "false",
-        "Dashboard": "false",
         "TemplatesLayerArn": LAYER,
-        "TemplatesDir": "/opt/templates",
         "ReservedConcurrency": "10",
         "AlarmTopicArn": "arn:aws:sns:eu-central-1:123456789012:alarms",
-        "DeletionProtection": "INACTIVE",
     },
 }
 
-# Contradictions, each with a word that the refusal must contain.
+# Sets that can't work, each with a word that the error must contain.
 BAD = [
     ({"BrandName": "Example"}, "FromAddress"),
-    ({**FIRST, "AttachTriggers": "false"}, "UserPoolId"),
-    ({**FIRST, "ReplaceTriggers": "true"}, "UserPoolId"),
     ({**FIRST, "EmailIsUsername": "true"}, "UserPoolId"),
-    ({**FIRST, **BY_HAND, "ReplaceTriggers": "true"}, "AttachTriggers=false"),
-    ({**FIRST, **EXISTING, **IDENTITY}, "SesIdentityArn"),
-    ({**FIRST, **EXISTING, "UserPoolDomainPrefix": "example"}, "UserPoolDomainPrefix"),
-    (
-        {**FIRST, **EXISTING, "AllowedEmailDomains": "example.com", "AutoVerifyPhone": "true"},
-        "EmailIsUsername=true",
-    ),
-    ({**FIRST, "EmailDelivery": "cognito"}, "SesIdentityArn"),
-    ({"BrandName": "Example", **COGNITO}, "FromAddress"),
-    ({**FIRST, **COGNITO, "SesRegion": "eu-west-1"}, "SesRegion"),
-    ({**FIRST, "EmailConfirmation": "link", "UserPoolDomainPrefix": "example"}, "EmailDelivery=cognito"),
-    ({**FIRST, **COGNITO, "EmailConfirmation": "link"}, "UserPoolDomainPrefix"),
-    (
-        {**GOOD["confirmation links"], "SignUpMode": "review"},
-        "SignUpMode=review",
-    ),
     ({**FIRST, "SmsDelivery": "sender"}, "SmsAllowedCountries"),
-    ({**FIRST, "SmsAllowedCountries": "DE"}, "SmsDelivery=sender"),
-    ({**FIRST, "SmsDelivery": "cognito", "SmsAllowedCountries": "DE"}, "SmsDelivery=sender"),
-    ({**FIRST, "SmsSenderId": "EXAMPLE"}, "SmsSenderId"),
-    ({**FIRST, "SmsOriginationNumber": "15550100"}, "SmsOriginationNumber"),
-    ({**FIRST, "SmsMaxPriceUsd": "0.15"}, "SmsMaxPriceUsd"),
-    ({**FIRST, "SmsProvider": "end-user-messaging"}, "SmsDelivery=sender"),
-    ({**FIRST, "SmsOriginationIdentity": POOL_OF_NUMBERS}, "SmsDelivery=sender"),
-    ({**FIRST, "SmsConfigurationSet": "codes"}, "SmsDelivery=sender"),
-    ({**FIRST, **SMS, "SmsProvider": "end-user-messaging"}, "SmsOriginationIdentity"),
-    ({**FIRST, **SMS, "SmsOriginationIdentity": POOL_OF_NUMBERS}, "SmsProvider=end-user-messaging"),
-    ({**FIRST, **SMS, "SmsConfigurationSet": "codes"}, "SmsProvider=end-user-messaging"),
-    ({**FIRST, **END_USER_MESSAGING, "SmsSenderId": "EXAMPLE"}, "SmsSenderId"),
-    ({**FIRST, **END_USER_MESSAGING, "SmsOriginationNumber": "15550100"}, "SmsOriginationNumber"),
-    ({**FIRST, "SmsMaxPerNumberHourly": "7"}, "SmsDelivery=sender"),
-    ({**FIRST, "SmsMaxPerPrefixHourly": "none"}, "SmsDelivery=sender"),
-    ({**FIRST, "SmsDelivery": "cognito", "SmsMaxPerCountryDaily": "7"}, "SmsDelivery=sender"),
-    ({**FIRST, "SmsDelivery": "cognito", "SmsDailyBudgetMessages": "7"}, "SmsDelivery=sender"),
-    ({**FIRST, "SmsDailyBudgetUsd": "7"}, "SmsDelivery=sender"),
-    ({**FIRST, "SmsPricesUsd": "DE=0.1"}, "SmsDelivery=sender"),
-    ({**FIRST, **SMS, "SmsDailyBudgetUsd": "7"}, "SmsPricesUsd or SmsMaxPriceUsd"),
-    ({**FIRST, **SMS, "SmsPricesUsd": "DE=0.1"}, "SmsDailyBudgetUsd"),
-    ({**FIRST, "SmsSpendAlarmUsd": "400"}, "SmsSpendAlarmUsd"),
-    ({**FIRST, **END_USER_MESSAGING, "SmsSpendAlarmUsd": "400"}, "SmsSpendAlarmUsd"),
-    ({**FIRST, **COGNITO, "SesFallbackRegion": "eu-west-1"}, "EmailDelivery=sender"),
-    ({**FIRST, **COGNITO, "SesFallbackConfigurationSet": "spare"}, "EmailDelivery=sender"),
-    (
-        {**FIRST, "SesRegion": "eu-west-1", "SesFallbackRegion": "eu-west-1"},
-        "another Region or another configuration set",
-    ),
-    (
-        {**FIRST, "SesConfigurationSet": "codes", "SesFallbackConfigurationSet": "codes"},
-        "another Region or another configuration set",
-    ),
-    ({**FIRST, "DisposableEmailExceptions": "example.com"}, "DenyDisposableEmail=true"),
     ({**FIRST, "SignUpMode": "closed"}, "AllowedEmailDomains"),
-    (
-        {
-            **FIRST,
-            "AllowedEmailDomains": "example.com",
-            "AutoVerifyPhone": "true",
-            "ConfirmTrustedUsers": "false",
-        },
-        "ConfirmTrustedUsers",
-    ),
-    ({**FIRST, "AutoVerifyPhone": "true"}, "AllowedEmailDomains"),
-    (
-        {**FIRST, "AllowedEmailDomains": "example.com", "AutoVerifyPhone": "true", "SignUpMode": "review"},
-        "SignUpMode=review",
-    ),
-    ({**FIRST, "TemplatesDir": "/opt/templates"}, "TemplatesLayerArn"),
+    ({**FIRST, "VpcSubnetIds": "subnet-0a"}, "VpcSecurityGroupIds"),
 ]
 
-# Values that a parameter's own pattern takes, and values that it refuses.
+_DOMAINS = (
+    ["example.com", "*.example.com", "example.com,*.example.org", "a.example , b.example", "file:/opt/a.txt"],
+    [
+        "user@example.com",
+        "a.example,,b.example",
+        "a.example,",
+        "a.example b.example",
+        "https://example.com",
+        "b\u00fccher.example",
+    ],
+)
+# Values that each parameter accepts and rejects.
 VALUES = {
     "BrandName": (
         ["E", "Example Shop", "Bücher & Söhne", "例え"],
         ["", " Example", "a\nb", "<b>", "{brand}", "a\u00a0b", "a\u200bb", "株式会社\u3000例"],
-    ),
-    "SupportContact": (
-        ["help@example.com", "https://example.com/x?y=1"],
-        ["http://example.com", "javascript:1", "a b", "https://example.com/\u200b"],
     ),
     "FromAddress": (
         [
@@ -379,36 +299,44 @@ VALUES = {
             "Exam\u200bple <a@example.com>",
         ],
     ),
-    "ReplyToAddress": (["help@example.com"], ["Help <help@example.com>", "a b@example.com"]),
-    "AllowedEmailDomains": (
+    "AllowedEmailDomains": _DOMAINS,
+    "DeniedEmailDomains": _DOMAINS,
+    "MoreSettings": (
         [
-            "example.com",
-            "*.example.com",
-            "example.com,*.example.org",
-            "a.example , b.example",
-            "bücher.example",
-            "file:/opt/a.txt",
+            "",
+            GOOD["every optional setting"]["MoreSettings"],
+            "SmsMaxPriceUsd=0.15",
+            "SmsMaxPriceUsd=0.15;",
+            "SmsRegion=ap-northeast-1 ; AwsUseFipsEndpoint=true",
+            "RefusalMessage=Diese Adresse k\u00f6nnen Sie hier nicht verwenden",
+            "SupportContact=help@example.com",
+            "SmsPricesUsd=file:/opt/prices.txt",
+            "DisposableEmailExceptions=file:/opt/exceptions.txt",
+            "file:/opt/settings.txt",
         ],
         [
-            "user@example.com",
-            "a.example,,b.example",
-            "a.example,",
-            "a.example b.example",
-            "https://example.com",
+            "SmsMaxPriceUsd",
+            "SmsMaxPriceUsd=",
+            "SmsMaxPriceUSD=0.15",
+            "FromAddress=a@example.com",
+            "SmsMaxPriceUsd=0",
+            "SmsMaxPriceUsd=0.15, SmsDailyBudgetUsd=1",
+            "SmsMaxPerNumberHourly=0",
+            "DefaultLocale=tlh",
+            "SignInCodeMinutes=16",
+            "DenyDisposableEmail=yes",
+            "SupportContact=http://example.com",
+            "SmsSenderId=a",
+            "TemplatesDir=/opt/../etc",
+            "SmsRegion=Frankfurt",
         ],
     ),
-    "RefusalMessage": (["This address cannot be used here"], ["a\nb", "<a>"]),
     "UserPoolId": (["eu-central-1_AbCdEfGhI", "local_abc123"], ["eu-central-1", "a/b_c", "*"]),
-    "UserPoolDomainPrefix": (["example", "a"], ["-a", "a-", "Example", "a.b"]),
-    "SesIdentityArn": ([IDENTITY["SesIdentityArn"], IDENTITY["SesIdentityArn"] + "/x"], ["example.com", "*"]),
-    "SesConfigurationSet": (["codes_1-a"], ["a b", "*"]),
-    "SesRegion": (["eu-central-1", "us-gov-west-1"], ["eu-central", "EU-CENTRAL-1", "*"]),
+    "PoolSmsRoleArn": ([SMS_ROLE], ["arn:aws:iam::123456789012:user/a", "*"]),
+    "SesIdentityArn": ([IDENTITY, IDENTITY + "/x"], ["example.com", "*"]),
+    "SesRegion": (["eu-central-1", "us-gov-west-1", "eusc-de-east-1"], ["eu-central", "EU-CENTRAL-1", "*"]),
     "SesFallbackRegion": (["eu-central-1", "us-gov-west-1"], ["eu-central", "EU-CENTRAL-1", "*"]),
-    "SesFallbackConfigurationSet": (["spare"], ["a b", "*"]),
     "SmsAllowedCountries": (["DE", "DE,AT, CH", "file:/opt/countries.txt"], ["de", "DEU", "DE,", "*", "all"]),
-    "SmsSenderId": (["EXAMPLE", "A-1", "12a"], ["AB", "123456", "TWELVELETTER", "EX AMPLE"]),
-    "SmsOriginationNumber": (["15550100", "+15550100"], ["1234", "555-0100", "EXAMPLE"]),
-    "SmsMaxPriceUsd": (["0.15", "1", "0.00645"], ["-1", ".5", "1,5", "free", "0", "0.00"]),
     "SmsOriginationIdentity": (
         [
             POOL_OF_NUMBERS,
@@ -417,28 +345,17 @@ VALUES = {
         ],
         ["+12065550100", "*", POOL_OF_NUMBERS + "*", POOL_OF_NUMBERS.replace("pool/", "opt-out-list/")],
     ),
-    "SmsConfigurationSet": (["codes_1-a"], ["a b", "*"]),
-    **{
-        name: (["none", "1", "1000"], ["", "0", "-1", "1.5", "None", "unlimited", "10000000"])
-        for name in (
-            "SmsMaxPerNumberHourly",
-            "SmsMaxPerPrefixHourly",
-            "SmsMaxPerCountryDaily",
-            "SmsDailyBudgetMessages",
-        )
-    },
-    "SmsDailyBudgetUsd": (["20", "7.50"], ["0", "0.0", "-1", "none", "7,50"]),
-    "SmsPricesUsd": (
-        ["DE=0.0981", "DE=0.0981,US=0.00581", "DE=1, US=2", "file:/opt/prices.txt"],
-        ["DE", "DE=", "DE=0", "de=0.1", "DE=0.1,", "DE=0.1;US=0.2", "DE=0.1 US=0.2", "US=0.00,DE=0.1"],
-    ),
     "SmsSpendAlarmUsd": (["0.80", "1", "400"], ["", "0", "0.00", "-1", "1.234"]),
     "TemplatesLayerArn": ([LAYER], [LAYER.rsplit(":", 1)[0], "*"]),
-    "TemplatesDir": (["/opt/templates", "/opt/a/b.c"], ["/tmp", "/opt/../etc", "templates", "/opt"]),
     "CodeKeyArn": (
         [KEY, KEY.replace("key/", "key/mrk-")],
         [KEY.replace(":key/", ":alias/"), "alias/codes", "*"],
     ),
+    "DataKeyArn": ([KEY], [KEY.replace(":key/", ":alias/"), "*"]),
+    "PermissionsBoundaryArn": ([BOUNDARY, "arn:aws:iam::aws:policy/PowerUserAccess"], ["boundary", "*"]),
+    "RolePath": (["/", "/a/", "/a/b/"], ["", "a", "/a", "a/"]),
+    "VpcSubnetIds": (["subnet-0a", "subnet-0a,subnet-0b"], ["sg-0a", "subnet-0a,", "*"]),
+    "VpcSecurityGroupIds": (["sg-0a"], ["subnet-0a", "*"]),
     "ReservedConcurrency": (["1", "1000"], ["0", "-1", "10000"]),
     "AlarmTopicArn": (["arn:aws-us-gov:sns:us-gov-west-1:123456789012:alarms"], ["alarms", "*"]),
 }
@@ -465,27 +382,32 @@ def _tag(loader, suffix, node):
 _Loader.add_multi_constructor("!", _tag)
 
 
+OBSERVABILITY = "observability.yaml"
+USER_POOL = "examples/user-pool/template.yaml"
+
+
 def read(file):
     """A template of CloudFormation, with long-form functions."""
     return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
 
 
 @functools.cache
-def _template():
-    return read(ROOT / "template.yaml")
+def _template(file):
+    return read(ROOT / file)
 
 
-def template():
-    """A fresh copy of the template, with long-form functions."""
-    return copy.deepcopy(_template())
+def template(file="template.yaml"):
+    """A fresh copy of a template, with long-form functions."""
+    return copy.deepcopy(_template(file))
 
 
 _NOTHING = object()
+STACK_ID = "arn:aws:cloudformation:eu-central-1:123456789012:stack/demo/0a1b2c3d"
 _PSEUDO = {
     "AWS::AccountId": "123456789012",
     "AWS::Partition": "aws",
     "AWS::Region": "eu-central-1",
-    "AWS::StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/demo/0a1b2c3d",
+    "AWS::StackId": STACK_ID,
     "AWS::StackName": "demo",
     "AWS::URLSuffix": "amazonaws.com",
     "AWS::NoValue": _NOTHING,
@@ -601,10 +523,10 @@ class Stack:
         return self.condition(name)
 
 
-def wrong_values(parameters):
-    """The parameters whose own declaration refuses the given value, as CloudFormation checks it."""
+def wrong_values(parameters, file="template.yaml"):
+    """The parameters whose own declaration rejects the given value, as CloudFormation checks it."""
     wrong = []
-    for name, declared in _template()["Parameters"].items():
+    for name, declared in _template(file)["Parameters"].items():
         if name not in parameters and "Default" not in declared:
             wrong.append(name)
             continue
@@ -649,6 +571,15 @@ def deployed(parameters):
     return Stack(copy.deepcopy(_transformed(tuple(sorted(parameters.items())))), parameters)
 
 
+def observed(parameters):
+    """The resources of the stack and of the nested one that `Observability=full` adds."""
+    resources = deployed(parameters).section("Resources")
+    for nested in of_type(resources, "AWS::CloudFormation::Stack").values():
+        assert nested["TemplateURL"] == OBSERVABILITY
+        resources |= Stack(template(OBSERVABILITY), nested["Parameters"]).section("Resources")
+    return resources
+
+
 def statements(document):
     return document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
 
@@ -679,8 +610,13 @@ def widgets(resources):
 def by_widgets(resources):
     """What the dashboard shows: title of the widget, and namespace, metric and dimensions."""
     for widget in widgets(resources):
+        previous = []
         for line in widget["properties"]["metrics"]:
-            namespace, metric, *dimensions = (part for part in line if isinstance(part, str))
+            named = [part for part in line if isinstance(part, str)]
+            # "." repeats a part of the previous metric, and "..." all of it.
+            same = previous if named == ["..."] else named
+            previous = [old if new == "." else new for new, old in zip(same, previous or same, strict=False)]
+            namespace, metric, *dimensions = previous
             yield widget["properties"]["title"], (
                 namespace,
                 metric,
@@ -690,19 +626,19 @@ def by_widgets(resources):
 
 def relied_on():
     """The functions' own metrics that alarms and the dashboard use: pairs of function and metric."""
-    resources = deployed({**FIRST, **SMS}).section("Resources")
+    resources = observed({**FIRST, **SMS, **FULL})
     seen = [metric for _, metric in [*by_alarms(resources), *by_widgets(resources)]]
     return sorted({(dims["Function"], name) for space, name, dims in seen if "Function" in dims})
 
 
 def policies(resources, role):
     """All statements that bind a role, whether written in it or attached to it."""
-    inline = [p["PolicyDocument"] for p in resources[role]["Properties"].get("Policies", [])]
+    properties = resources[role]["Properties"]
+    inline = [p["PolicyDocument"] for p in properties.get("Policies", [])]
     attached = [
         p["PolicyDocument"]
-        for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
-        for p in of_type(resources, kind).values()
-        if f"<{role}.Ref>" in p["Roles"]
+        for name, p in of_type(resources, "AWS::IAM::ManagedPolicy").items()
+        if f"<{role}.Ref>" in p.get("Roles", []) or f"<{name}.Ref>" in properties.get("ManagedPolicyArns", [])
     ]
     return [s for document in inline + attached for s in statements(document)]
 
@@ -711,15 +647,16 @@ def for_the_functions():
     """What `tests/it/no_leak.rs` and `tests/it/policies.rs` hold the functions to."""
     found = {
         "metrics": {function: sorted(names) for function, names in METRICS.items()},
+        "minimal": {function: sorted(MINIMAL.get(function, [])) for function in METRICS},
         "watched": {binary: [m for function, m in relied_on() if function == binary] for binary in METRICS},
+        "variables": {function: sorted(variables) for function, variables in ENVIRONMENT.items()},
+        "parameters": sorted(template()["Parameters"]),
         "roles": {},
     }
     for name, parameters in {
-        "sns": {**FIRST, **SMS, "SesConfigurationSet": "codes", "SesFallbackConfigurationSet": "spare"},
-        "end-user-messaging": {**FIRST, **END_USER_MESSAGING, "SmsConfigurationSet": "codes"},
-        "no records": {**FIRST, **SMS, "DeliveryRecords": "false"},
-        "one pool": {**FIRST, **SMS, "DecryptForUserPoolOnly": "true"},
-        "an existing pool": {**FIRST, **SMS, "UserPoolId": "eu-central-1_Example01"},
+        "sns": {**FIRST, **SMS, "SesFallbackRegion": "eu-west-1"},
+        "end-user-messaging": {**FIRST, **END_USER_MESSAGING},
+        "one pool": {**FIRST, **SMS, "UserPoolId": "eu-central-1_Example01", "PoolSmsRoleArn": "<UserPoolSmsRole.Arn>"},
     }.items():
         resources = deployed(parameters).section("Resources")
         found["roles"][name] = {

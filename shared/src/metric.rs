@@ -128,6 +128,41 @@ metrics! {
     MessageLeft: Count of CUSTOM_MESSAGE,
 }
 
+/// How many of the metrics CloudWatch receives. It charges for each one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Observability {
+    /// Those that the alarms of every stack need. The others are fields of the log only.
+    Minimal,
+    /// All of them.
+    #[default]
+    Full,
+}
+
+impl Observability {
+    /// The value of the template's parameter `Observability`, or of the variable `OBSERVABILITY`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "minimal" => Some(Self::Minimal),
+            // The template enables traces. To the functions, they make no difference.
+            "full" | "full-with-traces" => Some(Self::Full),
+            _ => None,
+        }
+    }
+
+    /// Whether CloudWatch receives this metric.
+    #[must_use]
+    pub const fn includes(self, metric: Metric) -> bool {
+        match self {
+            Self::Minimal => matches!(
+                metric,
+                Metric::Sent | Metric::PumpingBlocked | Metric::SignUpPassedOn | Metric::SignUpRefused
+            ),
+            Self::Full => true,
+        }
+    }
+}
+
 impl Metric {
     /// The metrics that the function of a trigger counts.
     pub fn of(trigger: Trigger) -> impl Iterator<Item = Self> {

@@ -8,45 +8,54 @@ use std::fmt;
 /// `PHYSICAL_ID_KEY`, Lambda sets `AWS_…`.
 pub const PARAMETERS: &[(&str, &[&str])] = &[
     ("BRAND_NAME", &["BrandName"]),
-    ("SUPPORT_CONTACT", &["SupportContact"]),
-    ("DEFAULT_LOCALE", &["DefaultLocale"]),
     ("FROM_ADDRESS", &["FromAddress"]),
-    ("REPLY_TO_ADDRESS", &["ReplyToAddress"]),
     ("SIGN_UP_MODE", &["SignUpMode"]),
-    ("FEDERATED_SIGN_UP", &["FederatedSignUp"]),
     ("ALLOWED_EMAIL_DOMAINS", &["AllowedEmailDomains"]),
     ("DENIED_EMAIL_DOMAINS", &["DeniedEmailDomains"]),
-    ("DENY_DISPOSABLE_EMAIL", &["DenyDisposableEmail"]),
-    ("DISPOSABLE_EMAIL_EXCEPTIONS", &["DisposableEmailExceptions"]),
-    ("REFUSAL_MESSAGE", &["RefusalMessage"]),
-    ("CONFIRM_TRUSTED_USERS", &["ConfirmTrustedUsers"]),
-    ("AUTO_VERIFY_PHONE", &["AutoVerifyPhone"]),
     ("EMAIL_IS_USERNAME", &["EmailIsUsername"]),
     ("CUSTOM_MESSAGE_CHANNELS", &["EmailDelivery", "SmsDelivery"]),
-    ("EMAIL_CONFIRMATION", &["EmailConfirmation"]),
-    ("SES_CONFIGURATION_SET", &["SesConfigurationSet"]),
+    ("SES_IDENTITY_ARN", &["SesIdentityArn"]),
     ("SES_REGION", &["SesRegion"]),
     ("SES_FALLBACK_REGION", &["SesFallbackRegion"]),
-    ("SES_FALLBACK_CONFIGURATION_SET", &["SesFallbackConfigurationSet"]),
     ("SMS_ALLOWED_COUNTRIES", &["SmsAllowedCountries"]),
-    ("SMS_PROVIDER", &["SmsProvider"]),
-    ("SMS_SENDER_ID", &["SmsSenderId"]),
-    ("SMS_ORIGINATION_NUMBER", &["SmsOriginationNumber"]),
+    ("SMS_PROVIDER", &["SmsOriginationIdentity"]),
     ("SMS_ORIGINATION_IDENTITY", &["SmsOriginationIdentity"]),
-    ("SMS_CONFIGURATION_SET", &["SmsConfigurationSet"]),
-    ("SMS_MAX_PRICE_USD", &["SmsMaxPriceUsd"]),
-    ("SMS_MAX_PER_NUMBER_HOURLY", &["SmsMaxPerNumberHourly"]),
-    ("SMS_MAX_PER_PREFIX_HOURLY", &["SmsMaxPerPrefixHourly"]),
-    ("SMS_MAX_PER_COUNTRY_DAILY", &["SmsMaxPerCountryDaily"]),
-    ("SMS_DAILY_BUDGET_MESSAGES", &["SmsDailyBudgetMessages"]),
-    ("SMS_DAILY_BUDGET_USD", &["SmsDailyBudgetUsd"]),
-    ("SMS_PRICES_USD", &["SmsPricesUsd"]),
-    ("TEMPLATES_DIR", &["TemplatesDir"]),
     ("USER_POOL_ID", &["UserPoolId"]),
     ("CODE_KEY_ARN", &["CodeKeyArn"]),
-    ("DELIVERY_RECORDS", &["DeliveryRecords"]),
-    ("SIGN_IN_CODE_MINUTES", &["SignInCodeMinutes"]),
-    ("LOG_LEVEL", &["LogLevel"]),
+    ("OBSERVABILITY", &["Observability"]),
+    ("MORE_SETTINGS", &["MoreSettings"]),
+];
+
+/// The variables that the parameter `MoreSettings` sets, with their names there, in the order of docs/configuration.md.
+pub const MORE_SETTINGS: &[(&str, &str)] = &[
+    ("SUPPORT_CONTACT", "SupportContact"),
+    ("DEFAULT_LOCALE", "DefaultLocale"),
+    ("REPLY_TO_ADDRESS", "ReplyToAddress"),
+    ("DENY_DISPOSABLE_EMAIL", "DenyDisposableEmail"),
+    ("DISPOSABLE_EMAIL_EXCEPTIONS", "DisposableEmailExceptions"),
+    ("REFUSAL_MESSAGE", "RefusalMessage"),
+    ("CONFIRM_TRUSTED_USERS", "ConfirmTrustedUsers"),
+    ("AUTO_VERIFY_PHONE", "AutoVerifyPhone"),
+    ("FEDERATED_SIGN_UP", "FederatedSignUp"),
+    ("EMAIL_CONFIRMATION", "EmailConfirmation"),
+    ("SES_CONFIGURATION_SET", "SesConfigurationSet"),
+    ("SES_FALLBACK_CONFIGURATION_SET", "SesFallbackConfigurationSet"),
+    ("SMS_REGION", "SmsRegion"),
+    ("SMS_SENDER_ID", "SmsSenderId"),
+    ("SMS_ORIGINATION_NUMBER", "SmsOriginationNumber"),
+    ("SMS_CONFIGURATION_SET", "SmsConfigurationSet"),
+    ("SMS_MAX_PRICE_USD", "SmsMaxPriceUsd"),
+    ("SMS_MAX_PER_NUMBER_HOURLY", "SmsMaxPerNumberHourly"),
+    ("SMS_MAX_PER_PREFIX_HOURLY", "SmsMaxPerPrefixHourly"),
+    ("SMS_MAX_PER_COUNTRY_DAILY", "SmsMaxPerCountryDaily"),
+    ("SMS_DAILY_BUDGET_MESSAGES", "SmsDailyBudgetMessages"),
+    ("SMS_DAILY_BUDGET_USD", "SmsDailyBudgetUsd"),
+    ("SMS_PRICES_USD", "SmsPricesUsd"),
+    ("TEMPLATES_DIR", "TemplatesDir"),
+    ("DELIVERY_RECORDS", "DeliveryRecords"),
+    ("SIGN_IN_CODE_MINUTES", "SignInCodeMinutes"),
+    ("LOG_LEVEL", "LogLevel"),
+    ("AWS_USE_FIPS_ENDPOINT", "AwsUseFipsEndpoint"),
 ];
 
 /// A variable as errors name it: `SIGN_UP_MODE (parameter SignUpMode)`.
@@ -56,6 +65,9 @@ pub struct Variable<'a>(pub &'a str);
 impl fmt::Display for Variable<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(name) = self;
+        if let Some((_, setting)) = MORE_SETTINGS.iter().find(|(variable, _)| variable == name) {
+            return write!(formatter, "{name} ({setting} in MoreSettings)");
+        }
         let parameters = PARAMETERS.iter().find(|(variable, _)| variable == name).map(|(_, names)| *names);
         match parameters {
             None | Some([]) => formatter.write_str(name),
@@ -76,6 +88,7 @@ mod tests {
             Variable("CUSTOM_MESSAGE_CHANNELS").to_string(),
             "CUSTOM_MESSAGE_CHANNELS (parameters EmailDelivery and SmsDelivery)"
         );
+        assert_eq!(Variable("LOG_LEVEL").to_string(), "LOG_LEVEL (LogLevel in MoreSettings)");
         assert_eq!(Variable("DELIVERY_TABLE").to_string(), "DELIVERY_TABLE");
     }
 }

@@ -8,17 +8,19 @@ pub mod custom_message;
 pub mod email;
 pub mod endpoints;
 pub mod messages;
+pub mod more;
 pub mod sender;
 pub mod sign_up;
 pub mod sms;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::address::AT_SIGNS;
 use crate::domain::{BlockedDomains, DisposableDomains, DomainAllowlist, DomainDenylist, DomainPatterns};
-use crate::parameter::Variable;
+use crate::metric::Observability;
+use crate::parameter::{MORE_SETTINGS, Variable};
 use crate::phone::CountryAllowlist;
 use crate::policy::{RecipientPolicy, SignUpMode};
 use crate::recipient::RecipientHasher;
@@ -35,6 +37,7 @@ pub struct Settings<'a> {
     files: &'a dyn Files,
     problems: RefCell<Vec<Problem>>,
     in_layer: RefCell<Vec<String>>,
+    more: OnceCell<BTreeMap<&'static str, String>>,
 }
 
 /// A setting has no value, and [`Settings`] knows why. Only [`Settings`] makes it.
@@ -163,13 +166,34 @@ impl<'a> Settings<'a> {
     /// Reads variables through `lookup`, and the files that they name through `files`.
     #[must_use]
     pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>, files: &'a dyn Files) -> Self {
-        Self { lookup, files, problems: RefCell::default(), in_layer: RefCell::default() }
+        Self {
+            lookup,
+            files,
+            problems: RefCell::default(),
+            in_layer: RefCell::default(),
+            more: OnceCell::new(),
+        }
     }
 
-    /// The value, `None` if it is not set or empty.
+    /// The value of the variable, or its entry in `MORE_SETTINGS`. `None` if it is not set or empty.
     #[must_use]
     pub fn text(&self, variable: &str) -> Option<String> {
-        (self.lookup)(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        let value = (self.lookup)(variable).map(|value| value.trim().to_owned());
+        value.filter(|value| !value.is_empty()).or_else(|| self.in_more_settings(variable))
+    }
+
+    fn in_more_settings(&self, variable: &str) -> Option<String> {
+        if MORE_SETTINGS.iter().all(|(known, _)| *known != variable) {
+            return None;
+        }
+        let read = || {
+            let Ok(list) = self.list(more::VARIABLE) else { return BTreeMap::new() };
+            more::parse(&list).unwrap_or_else(|problems| {
+                self.problem(more::VARIABLE, problems.join(", "));
+                BTreeMap::new()
+            })
+        };
+        self.more.get_or_init(read).get(variable).filter(|value| !value.is_empty()).cloned()
     }
 
     /// Notes a problem. `text` continues a sentence that begins with the variable: "is not set".
@@ -288,6 +312,16 @@ impl<'a> Settings<'a> {
         Ok(namespace?.unwrap_or_else(|| "cognito-triggers".to_owned()))
     }
 
+    /// `OBSERVABILITY`.
+    ///
+    /// # Errors
+    /// If it is no value of the template's parameter.
+    pub fn observability(&self) -> Result<Observability, Noted> {
+        let parse =
+            |text: &str| Observability::parse(text).ok_or("must be `minimal`, `full` or `full-with-traces`");
+        Ok(self.optional("OBSERVABILITY", parse)?.unwrap_or_default())
+    }
+
     /// `ALLOWED_EMAIL_DOMAINS`.
     ///
     /// # Errors
@@ -308,19 +342,13 @@ impl<'a> Settings<'a> {
     /// mailboxes without `DISPOSABLE_EMAIL_EXCEPTIONS`.
     ///
     /// # Errors
-    /// If an entry is invalid, or the exceptions have no effect.
+    /// If an entry is invalid.
     pub fn blocked_domains(&self) -> Result<BlockedDomains, Noted> {
-        const EXCEPTIONS: &str = "DISPOSABLE_EMAIL_EXCEPTIONS";
-        const ENABLED: &str = "DENY_DISPOSABLE_EMAIL";
         let denied = self.denied_domains();
-        let enabled = self.flag(ENABLED, false);
-        let exceptions = self.domains(EXCEPTIONS, DomainPatterns::parse);
-        let (enabled, exceptions) = (enabled?, exceptions?);
-        if !enabled && self.text(EXCEPTIONS).is_some() {
-            let text = format!("has no effect unless {} is `true`", Variable(ENABLED));
-            return Err(self.problem(EXCEPTIONS, text));
-        }
-        Ok(BlockedDomains { denied: denied?, disposable: DisposableDomains::new(enabled, exceptions) })
+        let enabled = self.flag("DENY_DISPOSABLE_EMAIL", false);
+        let exceptions = self.domains("DISPOSABLE_EMAIL_EXCEPTIONS", DomainPatterns::parse);
+        let disposable = DisposableDomains::new(enabled?, exceptions?);
+        Ok(BlockedDomains { denied: denied?, disposable })
     }
 
     /// `SIGN_UP_MODE`.
@@ -399,6 +427,16 @@ pub(crate) fn read_variables<T>(
     settings.finish(value).map_err(|error| error.to_string())
 }
 
+/// The code of a Region.
+fn region(text: &str) -> Result<String, &'static str> {
+    let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if text.bytes().all(valid) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be the code of a Region, such as eu-central-1")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -447,14 +485,14 @@ mod tests {
             "is a public suffix under which anyone can register a domain, so list single domains instead";
         let expected = [
             "BRAND_NAME (parameter BrandName) is not set",
-            "DEFAULT_LOCALE (parameter DefaultLocale) must be `de`, `en` or `ja`",
-            "AUTO_VERIFY_PHONE (parameter AutoVerifyPhone) must be `true` or `false`",
+            "DEFAULT_LOCALE (DefaultLocale in MoreSettings) must be `de`, `en` or `ja`",
+            "AUTO_VERIFY_PHONE (AutoVerifyPhone in MoreSettings) must be `true` or `false`",
             &format!("ALLOWED_EMAIL_DOMAINS (parameter AllowedEmailDomains) entry 1 `*.com` {suffix}"),
             "DENIED_EMAIL_DOMAINS (parameter DeniedEmailDomains) names the file `absent.txt`, which can't be read: \
              no such file",
-            "DENY_DISPOSABLE_EMAIL (parameter DenyDisposableEmail) must be `true` or `false`",
+            "DENY_DISPOSABLE_EMAIL (DenyDisposableEmail in MoreSettings) must be `true` or `false`",
             &format!(
-                "DISPOSABLE_EMAIL_EXCEPTIONS (parameter DisposableEmailExceptions) entry 1 `evil` {suffix}"
+                "DISPOSABLE_EMAIL_EXCEPTIONS (DisposableEmailExceptions in MoreSettings) entry 1 `evil` {suffix}"
             ),
         ];
         check(
@@ -490,6 +528,23 @@ mod tests {
             Err(ConfigError::NotKnown(vec!["/opt/denied.txt".to_owned()]))
         );
         check(&[in_layer], Err("BRAND_NAME (parameter BrandName) is not set"));
+    }
+
+    #[test]
+    fn more_settings_are_read_like_variables() {
+        let brand = ("BRAND_NAME", "Acme");
+        let more = |text| read(&[brand, ("MORE_SETTINGS", text)]).map_err(|error| error.to_string());
+        assert_eq!(more("AutoVerifyPhone=true"), Ok(()));
+        assert_eq!(
+            more("AutoVerifyPhone=yes").unwrap_err(),
+            "AUTO_VERIFY_PHONE (AutoVerifyPhone in MoreSettings) must be `true` or `false`"
+        );
+        assert_eq!(
+            more("AutoVerifyPhon=yes").unwrap_err(),
+            "MORE_SETTINGS (parameter MoreSettings) entry 1 `AutoVerifyPhon` is not one of its settings"
+        );
+        let in_layer = read(&[brand, ("MORE_SETTINGS", "file:/opt/denied.txt")]);
+        assert_eq!(in_layer, Err(ConfigError::NotKnown(vec!["/opt/denied.txt".to_owned()])));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use shared::outcome::ErrorType;
 use tests::function::{Function, Init, Invocation};
 use tests::mock_aws::{
-    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, MockAws, POOL, PRE_SIGN_UP, SENDER, arn,
+    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, MockAws, POOL, POOL_ARN, PRE_SIGN_UP,
+    SENDER, arn,
 };
 use tests::presigned::{Presigned, SIGNATURE};
 use tests::service::Reply;
@@ -38,11 +39,22 @@ impl Stage {
     /// A pool with many settings and no triggers.
     pub(crate) async fn start() -> Self {
         let world = MockAws::start();
-        world.existing_pool();
+        world.attached_by_hand();
         Self::with(world, &[]).await
     }
 
     async fn with(world: MockAws, more: &[(&str, &str)]) -> Self {
+        // As a function has it that is a trigger of the pool.
+        world.change_permissions(THEIRS, |statements| {
+            statements.push(json!({
+                "Sid": "cognito",
+                "Effect": "Allow",
+                "Principal": { "Service": "cognito-idp.amazonaws.com" },
+                "Action": "lambda:InvokeFunction",
+                "Resource": THEIRS,
+                "Condition": { "ArnLike": { "AWS:SourceArn": POOL_ARN } },
+            }));
+        });
         let answers = Presigned::start(None);
         let function = start(&world, more).await;
         Self { world, answers, function }
@@ -252,7 +264,7 @@ async fn other_functions_stay_attached_and_are_named_with_the_remedy() {
         reason,
         format!(
             "PreSignUp already points to another function: {THEIRS}. Detach that function from the user pool, \
-             or deploy with ReplaceTriggers=true: the stack then replaces it, and restores it when you delete \
+             or deploy with AttachTriggers=replace: the stack then replaces it, and restores it when you delete \
              the stack."
         )
     );
@@ -374,6 +386,32 @@ async fn an_update_attaches_lost_triggers_again() {
 }
 
 #[tokio::test]
+async fn a_previous_function_that_was_deleted_is_not_restored() {
+    let stage = Stage::start().await;
+    stage.set("PreSignUp", json!(THEIRS));
+    stage.set("CustomSMSSender", sender(THEIRS));
+    stage.set("KMSKeyID", json!(THEIR_KEY));
+    let replacing = with("ReplaceTriggers", "true");
+    let id = stage.create(&replacing).await;
+    stage.world.change_permissions(THEIRS, Vec::clear);
+    stage.delete(&id, &replacing).await;
+    let config = stage.config();
+    assert_eq!((config.get("PreSignUp"), config.get("CustomSMSSender")), (None, None), "{config}");
+    assert!(stage.function.stdout().contains("PreSignUp stays empty"), "{}", stage.function.stdout());
+}
+
+#[tokio::test]
+async fn a_previous_function_that_cannot_be_checked_is_restored() {
+    let stage = Stage::start().await;
+    stage.set("PreSignUp", json!(THEIRS));
+    let replacing = with("ReplaceTriggers", "true");
+    let id = stage.create(&replacing).await;
+    stage.world.refuse("lambda:GetPolicy", 403, "AccessDeniedException");
+    stage.delete(&id, &replacing).await;
+    assert_eq!(stage.config()["PreSignUp"], THEIRS);
+}
+
+#[tokio::test]
 async fn a_trigger_that_another_function_replaced_stays_replaced_and_blocks_no_update() {
     let stage = Stage::start().await;
     let id = stage.create(&properties()).await;
@@ -399,7 +437,7 @@ async fn an_update_replaces_only_triggers_that_it_can_restore() {
     let id = stage.create(&old).await;
     stage.set("CustomSMSSender", sender(THEIRS));
     let reason = stage.refused(&update(&id, &properties(), &old)).await;
-    assert!(reason.contains("ReplaceTriggers=true"), "{reason}");
+    assert!(reason.contains("AttachTriggers=replace"), "{reason}");
     let reason = stage.refused(&update(&id, &with("ReplaceTriggers", "true"), &old)).await;
     assert!(
         reason.contains("attached after this stack") && reason.contains("Detach that function"),
@@ -576,7 +614,7 @@ async fn a_forged_request_attaches_no_function_of_the_attacker_and_restores_none
 #[tokio::test]
 async fn a_response_goes_to_cloudformation_only() {
     let world = MockAws::start();
-    world.existing_pool();
+    world.attached_by_hand();
     let listener = Presigned::start(None);
     let function = Function::start("attach", &settings("attach"));
     assert_eq!(function.init_outcome().await, Init::Ready, "{}", function.stdout());
@@ -680,10 +718,9 @@ async fn a_permission_that_is_missing_is_named() {
         let reply = Reply::Status { code: 400, aws_error_code: Some(code.to_owned()), body };
         stage.world.always(UPDATE, &reply);
         let reason = stage.refused(&create(&with("ReplaceTriggers", replace))).await;
-        let remedy = format!(
-            "Allow the role of the attach function (AttachRole in the stack) the action iam:PassRole on {role}"
-        );
-        assert!(reason.contains(&remedy), "{reason}");
+        let remedy =
+            format!("Set PoolSmsRoleArn to {role}, the SMS role of the user pool, then deploy again.");
+        assert!(reason.ends_with(&remedy), "{reason}");
     }
 }
 
@@ -791,7 +828,7 @@ async fn the_response_is_retried_and_the_function_fails_without_it() {
 async fn the_response_is_sent_over_tls() {
     let tls = Tls::new();
     let world = MockAws::start();
-    world.existing_pool();
+    world.attached_by_hand();
     let ca_file = tls.ca_file().to_str().expect("a path").to_owned();
     let mut stage = Stage::with(world, &[("SSL_CERT_FILE", &ca_file)]).await;
     stage.answers = Presigned::start(Some(&tls));

@@ -28,7 +28,7 @@ struct Stage {
 impl Stage {
     fn set() -> Self {
         let world = MockAws::start();
-        world.existing_pool();
+        world.attached_by_hand();
         // The stack manages its own permissions.
         world.change_pool(|pool| {
             pool["EmailConfiguration"]["FutureRoute"] = json!("nested and unknown");
@@ -418,7 +418,7 @@ async fn the_parameter_for_the_user_names_follows_from_the_pool() {
 }
 
 #[tokio::test]
-async fn functions_of_a_stack_with_its_own_pool_are_not_attached_to_one_with_aliases() {
+async fn functions_that_rely_on_unique_addresses_are_not_attached_to_a_pool_without_them() {
     let stage = Stage { world: MockAws::start(), folder: TempDir::new().expect("a temporary folder") };
     stage.world.change_pool(|pool| {
         pool["LambdaConfig"] = json!({});

@@ -246,7 +246,7 @@ fn bad_day() -> MockAws {
     world.answer("sns:GetSMSAttributes", json!({ "attributes": { "MonthlySpendLimit": "1" } }));
     world.change("cloudwatch:DescribeAlarms", |answer| {
         answer["MetricAlarms"] = json!([
-            alarm(physical_id("CustomEmailSenderErrorsAlarm"), SENDER_ALARM),
+            alarm(&format!("{STACK}-CustomEmailSenderErrorsAlarm-full"), SENDER_ALARM),
             alarm(physical_id("FailedEventsAlarm"), QUEUE_ALARM),
             alarm(physical_id("SmsSpendAlarm"), SPEND_ALARM),
             alarm("triggers-staging-FailedEventsAlarm-1AB2CD3EF4GH", "another stack's"),
@@ -384,10 +384,32 @@ async fn the_document_has_every_number_and_the_hours() {
 }
 
 #[tokio::test]
+async fn a_minimal_stack_shows_the_counts_that_it_has() {
+    let world = MockAws::start();
+    counted(&world, ORDINARY);
+    world.change("cloudformation:DescribeStacks", |answer| {
+        let parameters = answer["Stacks"][0]["Parameters"].as_array_mut().expect("a list");
+        parameters.retain(|one| one["ParameterKey"] != "Observability");
+        parameters.push(json!({ "ParameterKey": "Observability", "ParameterValue": "minimal" }));
+    });
+    let output = status(&world, &[]).await;
+    assert_eq!(beside(&output.stdout, "sent"), ["579", "7"]);
+    assert_eq!(beside(&output.stdout, "refused"), ["7"]);
+    assert_eq!(beside(&output.stdout, "pre-sign-up"), ["7", "0"], "Lambda's own");
+    for unknown in ["expired", "failed, configuration", "confirmed without a code"] {
+        assert_eq!(beside(&output.stdout, unknown), Vec::<&str>::new(), "{unknown}: not known is not 0");
+    }
+    assert!(unwrapped(&output.stdout).contains("because the stack has Observability=minimal"), "{output:?}");
+    let asked = world.asked("cloudwatch:GetMetricData");
+    assert!(!json!(asked).to_string().contains("FailedTransient"));
+}
+
+#[tokio::test]
 async fn every_alarm_of_the_template_is_named_with_a_command() {
-    let template = include_str!("../../template.yaml");
-    let alarms: Vec<_> = template
-        .split("\n  ")
+    let templates = [include_str!("../../template.yaml"), include_str!("../../observability.yaml")];
+    let alarms: Vec<_> = templates
+        .iter()
+        .flat_map(|template| template.split("\n  "))
         .filter_map(|line| {
             line.strip_suffix("Alarm:\n    Type: AWS::CloudWatch::Alarm").or(line.strip_suffix("Alarm:"))
         })
@@ -727,7 +749,8 @@ fn set_parameter(stack: &mut Value, name: &str, value: &str) {
 
 fn with_end_user_messaging(world: &MockAws) {
     world.change("cloudformation:DescribeStacks", |answer| {
-        set_parameter(&mut answer["Stacks"][0], "SmsProvider", "end-user-messaging");
+        let identity = "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-1234";
+        set_parameter(&mut answer["Stacks"][0], "SmsOriginationIdentity", identity);
     });
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use client::aws::Service;
 use serde_json::{Value, json};
-use shared::metric::Metric;
+use shared::metric::{Metric, Observability};
 use shared::trigger::Trigger;
 use tests::envelope_writer::SealSuite;
 use tests::event::{fixture, sealed_event};
@@ -127,11 +127,17 @@ async fn written(function: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn every_function_writes_exactly_its_metrics_and_the_template_knows_them() {
-    let in_template = names("metrics");
+    let (in_template, minimal_in_template) = (names("metrics"), names("minimal"));
     for trigger in Trigger::ALL {
         let function = trigger.package();
         let expected: BTreeSet<_> = Metric::of(trigger).map(|metric| metric.name().to_owned()).collect();
         assert_eq!(in_template[function], expected, "{function}");
+        let minimal = Metric::of(trigger).filter(|metric| Observability::Minimal.includes(*metric));
+        assert_eq!(
+            minimal_in_template[function],
+            minimal.map(|metric| metric.name().to_owned()).collect(),
+            "{function}"
+        );
         assert_eq!(written(function).await, expected, "{function}");
     }
     assert_eq!(in_template.len(), Trigger::ALL.len());

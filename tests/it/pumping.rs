@@ -318,7 +318,7 @@ fn play(limits: &SmsLimits, requests: &[&[Request]]) -> Day {
             let counted = |key| store.get(key).copied().unwrap_or_default();
             counters.iter().all(|counter| counter.room.is_some_and(|room| counted(&counter.key) <= room))
         };
-        // What a wider limit stops is given back to the narrower ones.
+        // What a wider limit stops is returned to the narrower ones.
         if fits(&store) {
             for counter in counters {
                 *store.entry(counter.key).or_default() += counter.amount;

@@ -27,7 +27,7 @@ cognito-triggers() {
 /// What happens to the account between two commands of the tour.
 fn meanwhile(world: &MockAws, what: &str) {
     match what {
-        "an existing pool" => world.existing_pool(),
+        "an existing pool" => world.attached_by_hand(),
         "neither contact is verified" => {
             world.set_attribute("email_verified", Some("false"));
             world.set_attribute("phone_number_verified", Some("false"));

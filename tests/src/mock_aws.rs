@@ -280,10 +280,9 @@ impl MockAws {
         self.lock().account.end_visibility_timeout();
     }
 
-    /// Makes the stack one for a pool that exists already, to which nothing is attached yet: no outputs of an own pool,
-    /// `LambdaConfigToAttach` instead; no `LambdaConfig` in the pool.
-    pub fn existing_pool(&self) {
-        self.lock().account.existing_pool();
+    /// Deploys the stack with `AttachTriggers=false`: the pool has no `LambdaConfig` yet.
+    pub fn attached_by_hand(&self) {
+        self.lock().account.attached_by_hand();
     }
 
     /// Puts everything into one more Region. In the others there is nothing.

@@ -5,7 +5,7 @@ import re
 
 from samcli.lib.providers.sam_base_provider import SamBaseProvider
 from samcli.local.lambdafn.env_vars import EnvironmentVariables
-from template import deployed, template
+from template import STACK_ID, deployed, template
 
 from local.processes import ACCOUNT, REGION
 
@@ -36,8 +36,7 @@ def expected(parameters):
 def resolved(parameters):
     """The variables of each function as the SAM CLI itself resolves them. It passes an unresolved one as empty."""
     os.environ.setdefault("AWS_REGION", REGION)
-    stack_id = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/demo/0a1b2c3d"
-    pseudo = {"AWS::Region": REGION, "AWS::AccountId": ACCOUNT, "AWS::StackName": "demo", "AWS::StackId": stack_id}
+    pseudo = {"AWS::Region": REGION, "AWS::AccountId": ACCOUNT, "AWS::StackName": "demo", "AWS::StackId": STACK_ID}
     functions = SamBaseProvider.get_template(template(), {**parameters, **pseudo})["Resources"].items()
     found = {}
     for function, resource in functions:

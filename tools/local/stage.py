@@ -25,6 +25,8 @@ ONE_BUILD = {"CARGO_INCREMENTAL": "0", "CARGO_PROFILE_DEV_DEBUG": "false", "CARG
 CODE_URI = re.compile(r"^( +CodeUri: )functions/(\S+)$", re.MULTILINE)
 RELEASE_BUILD = ROOT / ".aws-sam" / "build"
 STACK = "demo"
+POOL_STACK = "demo-pool"
+POOL_TEMPLATE = ROOT / "examples" / "user-pool" / "template.yaml"
 FUNCTIONS = ("PreSignUpFunction", "CustomMessageFunction", "CustomEmailSenderFunction", "CustomSmsSenderFunction")
 BRAND = "Example Shop"
 FROM = "Example Shop <no-reply@shop.example>"
@@ -35,15 +37,12 @@ PASSWORD, NEW_PASSWORD = "Correct-Horse-1", "Battery-Staple-2"
 PARAMETERS = {
     "BrandName": BRAND,
     "FromAddress": FROM,
-    "SupportContact": "help@shop.example",
     "AllowedEmailDomains": "trusted.example",
     "DeniedEmailDomains": "denied.example",
     "EmailDelivery": "sender",
     "SmsDelivery": "sender",
     "SmsAllowedCountries": "US",
-    "SmsSenderId": "EXAMPLE",
-    # The AWS emulator supports no alarm with metric math.
-    "SilenceAlarm": "false",
+    "MoreSettings": "SupportContact=help@shop.example; SmsSenderId=EXAMPLE",
 }
 
 
@@ -74,6 +73,8 @@ class Stage:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / "target" / "debug" / package, folder / "bootstrap")
         (DEBUG_BUILD / "template.yaml").write_text(CODE_URI.sub(r"\1\2", template), encoding="utf-8")
+        # The nested stack, which is packaged even though the demo doesn't deploy it.
+        shutil.copy2(ROOT / "observability.yaml", DEBUG_BUILD)
         self.built = DEBUG_BUILD
         self.report.say(f"built in {time.monotonic() - began:.0f} s")
 
@@ -86,9 +87,17 @@ class Stage:
             f"show SMS; up after {time.monotonic() - began:.0f} s"
         )
         began = time.monotonic()
-        self.deploy(STACK, PARAMETERS)
+        functions = self.functions_template()
+        self.deploy(STACK, PARAMETERS, functions)
         self.aws.verify_sender(parseaddr(FROM)[1].rpartition("@")[2])
-        self.report.say(f"sam deploy succeeded after {time.monotonic() - began:.0f} s")
+        # The functions first, because the pool needs their ARNs; then the pool; then the functions again, which check
+        # the pool before pre-sign-up confirms a user without a code.
+        given = dict(one.split("=", 1) for one in self.outputs_of(STACK)["UserPoolParameters"].split())
+        self.deploy(POOL_STACK, given | {"Sms": "true"}, self.pool_template())
+        self.pool_id = self.outputs_of(POOL_STACK)["UserPoolId"]
+        pool = {"UserPoolId": self.pool_id, "AttachTriggers": "false", "EmailIsUsername": "true"}
+        self.deploy(STACK, PARAMETERS | pool, functions)
+        self.report.say(f"sam deploy succeeded three times after {time.monotonic() - began:.0f} s")
         described = self.aws.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
         self.resources = {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in described}
         functions = self.aws.client("lambda")
@@ -99,32 +108,20 @@ class Stage:
         self.outputs = self.outputs_of(STACK)
         self.key_arn = self.outputs["CodeKeyArn"]
 
-    def _template(self):
-        """The built template with a setting for the local pool, which binds no code to itself.
-
-        No parameter sets it, because a deployed sender must reject such codes. The file is in the build's folder, because
-        the template names the functions relative to it.
-        """
-        template = yaml_parse((self.built / "template.yaml").read_text(encoding="utf-8"))
-        for sender in ("CustomEmailSenderFunction", "CustomSmsSenderFunction"):
-            template["Resources"][sender]["Properties"]["Environment"]["Variables"]["ALLOW_CODES_WITHOUT_POOL"] = "true"
-        path = self.built / "demo.yaml"
-        path.write_text(yaml_dump(template), encoding="utf-8")
-        return path
-
-    def deploy(self, stack, parameters):
+    def deploy(self, stack, parameters, template):
         self.processes.run(
             f"deploy-{stack}",
             [
                 TOOLS / "venv" / "bin" / "sam",
                 "deploy",
                 "--template-file",
-                self._template(),
+                template,
                 "--stack-name",
                 stack,
                 "--resolve-s3",
                 "--capabilities",
                 "CAPABILITY_IAM",
+                "CAPABILITY_AUTO_EXPAND",
                 "--no-confirm-changeset",
                 "--no-progressbar",
                 *self._common(parameters),
@@ -132,6 +129,45 @@ class Stage:
             AWS_ENDPOINT_URL=self.aws.url,
             **self._quiet(),
         )
+
+    def functions_template(self):
+        """A copy of the built template without the alarms that the AWS emulator rejects, and with a setting for the local
+        pool, which binds no code to itself.
+
+        No parameter sets it, because a deployed sender must reject such codes. The file is in the build's folder, because
+        the template names the functions relative to it.
+        """
+        template = yaml_parse((self.built / "template.yaml").read_text(encoding="utf-8"))
+        resources = template["Resources"]
+        for name in [name for name, item in resources.items() if "Metrics" in item.get("Properties", {})]:
+            del resources[name]
+        for sender in ("CustomEmailSenderFunction", "CustomSmsSenderFunction"):
+            resources[sender]["Properties"]["Environment"]["Variables"]["ALLOW_CODES_WITHOUT_POOL"] = "true"
+        copy = self.built / "demo.yaml"
+        copy.write_text(yaml_dump(template), encoding="utf-8")
+        return copy
+
+    def pool_template(self):
+        """A copy of the pool's template with literal numbers and booleans: the AWS emulator would store the strings of
+        the parameters, which no SDK accepts in a response."""
+        template = yaml_parse(POOL_TEMPLATE.read_text(encoding="utf-8"))
+        defaults = {name: str(one.get("Default")) for name, one in template["Parameters"].items()}
+
+        def literal(value):
+            if isinstance(value, list):
+                return [literal(one) for one in value]
+            if not isinstance(value, dict):
+                return value
+            text = defaults.get(value.get("Ref"), "")
+            if text in ("true", "false") or text.isdigit():
+                return json.loads(text)
+            return {name: literal(one) for name, one in value.items()}
+
+        pool = template["Resources"]["UserPool"]
+        pool["Properties"] = literal(pool["Properties"])
+        copy = self.processes.folder / "pool.yaml"
+        copy.write_text(yaml_dump(template), encoding="utf-8")
+        return copy
 
     def outputs_of(self, stack):
         outputs = self.aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]

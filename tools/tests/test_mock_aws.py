@@ -33,9 +33,9 @@ def suffix(name):
     return base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()[:12]
 
 
-def physical_id(name):
+def physical_id(name, stack=STACK):
     """The name that CloudFormation generates for a resource without one of its own."""
-    return f"{STACK}-{name}-{suffix(name)}"
+    return f"{stack}-{name}-{suffix(name)}"
 
 
 # CloudFormation leaves out the stack's name. Secrets Manager appends six more characters in the ARN.
@@ -46,15 +46,15 @@ QUEUE = physical_id("OnFailureQueue")
 PARAMETERS = {
     "BrandName": "Acme",
     "FromAddress": f"Acme <{SENDER}>",
-    "SesConfigurationSet": "codes",
     "SmsDelivery": "sender",
     "SmsAllowedCountries": "US,DE",
-    "SmsOriginationNumber": "+12065550100",
+    "MoreSettings": "SesConfigurationSet=codes; SmsOriginationNumber=+12065550100",
     "AllowedEmailDomains": "trusted.example",
     "DeniedEmailDomains": "denied.example",
+    "Observability": "full",
 }
-OWN = {**PARAMETERS, "SesIdentityArn": f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/shop.example"}
-EXISTING = {**PARAMETERS, "UserPoolId": POOL, "AttachTriggers": "false"}
+BY_THE_STACK = {**PARAMETERS, "UserPoolId": POOL, "EmailIsUsername": "true"}
+BY_HAND = {**PARAMETERS, "UserPoolId": POOL, "AttachTriggers": "false"}
 
 LOG_GROUPS = {name.replace("Function", "LogGroup"): binary for name, binary in template.TRIGGERS.items()}
 # The physical IDs that CloudFormation doesn't generate.
@@ -64,9 +64,14 @@ PHYSICAL_IDS = {
     "OnFailureQueue": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{QUEUE}",
     "OverviewDashboard": f"{STACK}-{REGION}",
     "RecipientHashKey": SECRET,
+    **{name: f"/aws/lambda/{STACK}-{binary}" for name, binary in LOG_GROUPS.items()},
+}
+# The stack of examples/user-pool, to which the pool, its app client and its SMS role belong.
+POOL_STACK = "pool"
+OF_THE_POOL = {
     "UserPool": POOL,
     "UserPoolClient": "1example23456789",
-    **{name: f"/aws/lambda/{STACK}-{binary}" for name, binary in LOG_GROUPS.items()},
+    "UserPoolSmsRole": physical_id("UserPoolSmsRole", POOL_STACK),
 }
 # What comes before the physical ID in an ARN.
 ARNS = {
@@ -80,17 +85,27 @@ ARNS = {
 
 def names(resources):
     """What `<CodeKey.Ref>`, `<CodeKey.Arn>` and the like are in a deployed stack."""
-    found = {"OnFailureQueue.Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}"}
+    found = {
+        "OnFailureQueue.Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}",
+        # What the attach function returns for a pool with this sign-in attribute.
+        "CheckedUserPool.Trusted": "true",
+        "AttachedTriggers.EmailIsUsername": "true",
+    }
     for name, resource in resources.items():
         found[f"{name}.Ref"] = PHYSICAL_IDS.get(name) or physical_id(name)
         if resource["Type"] in ARNS:
             found[f"{name}.Arn"] = ARNS[resource["Type"]] + found[f"{name}.Ref"]
+    for name, one in OF_THE_POOL.items():
+        kind = template.template(template.USER_POOL)["Resources"][name]["Type"]
+        found[f"{name}.Ref"] = one
+        if kind in ARNS:
+            found[f"{name}.Arn"] = ARNS[kind] + one
     return found
 
 
 def resolved(value, found):
     """A value with its references as a deployed stack has them."""
-    text = re.sub(r"<(\w+\.(?:Ref|Arn))>", lambda match: found[match[1]], json.dumps(value))
+    text = re.sub(r"<(\w+\.\w+)>", lambda match: found[match[1]], json.dumps(value))
     return json.loads(text.replace(f"{{{{resolve:secretsmanager:{SECRET}}}}}", "a key for tests"))
 
 
@@ -126,8 +141,8 @@ def stack():
     pseudo = {"AWS::StackName": STACK, "AWS::StackId": STACK_ID}
     with mock.patch.dict(template._PSEUDO, pseudo):
         template._transformed.cache_clear()
-        own, existing = template.deployed(OWN), template.deployed(EXISTING)
-        resources = own.section("Resources")
+        by_the_stack, by_hand = template.deployed(BY_THE_STACK), template.deployed(BY_HAND)
+        resources = by_the_stack.section("Resources")
         found = names(resources)
         written = {
             "id": STACK_ID,
@@ -141,8 +156,11 @@ def stack():
                 }
                 for name, resource in resources.items()
             ],
-            "own pool": {"Outputs": outputs(own), "Parameters": parameters(OWN)},
-            "existing pool": {"Outputs": outputs(existing), "Parameters": parameters(EXISTING)},
+            "resources of the pool": [
+                {"LogicalResourceId": name, "PhysicalResourceId": f"<{name}.Ref>"} for name in OF_THE_POOL
+            ],
+            "attached by the stack": {"Outputs": outputs(by_the_stack), "Parameters": parameters(BY_THE_STACK)},
+            "attached by hand": {"Outputs": outputs(by_hand), "Parameters": parameters(BY_HAND)},
             "functions": {
                 binary: function(name, resources[name]["Properties"]) for name, binary in template.TRIGGERS.items()
             },

@@ -3,17 +3,7 @@
 import unittest
 
 import tomlkit
-import yaml
-from template import (
-    EXISTING,
-    FIRST,
-    GOOD,
-    ROOT,
-    SMS,
-    TRIGGERS,
-    as_list,
-    deployed,
-)
+from template import GOOD, ROOT, TRIGGERS, as_list, deployed, template
 
 
 class Shape(unittest.TestCase):
@@ -43,59 +33,53 @@ class Shape(unittest.TestCase):
                 self.assertEqual(needs, {})
 
     def test_only_what_is_needed_is_deployed(self):
-        functions, queue = set(TRIGGERS), {"OnFailureQueue", "CodeKey", "RedriveRole"}
+        functions, queue = set(TRIGGERS), {"OnFailureQueue", "CodeKey", "RedriveRole", "DeliveryTable"}
         email, sms = {"CustomEmailSenderFunction"}, {"CustomSmsSenderFunction"}
-        attach = {"AttachFunction", "CheckedUserPool", "AttachedTriggers"}
-        watched = functions | queue | attach | {"UserPool", "UserPoolClient", "UserPoolDomain", "UserPoolSmsRole"}
-        own = {"UserPool", "UserPoolClient"}
+        check = {"AttachFunction", "CheckedUserPool"}
+        attach = check | {"AttachedTriggers"}
+        watched = functions | queue | attach | {"FullObservability"}
         for name, expected in {
-            "the first deployment": functions - sms | queue | own,
-            "all four functions": functions | queue | own | {"UserPoolSmsRole"},
-            "all by Cognito": functions - email - sms | own | {"UserPoolSmsRole"},
-            "email by Cognito, SMS by the sender": functions - email | queue | own | {"UserPoolSmsRole"},
-            "confirmation links": functions - email - sms | own | {"UserPoolDomain"},
-            "an existing pool": functions - sms | queue | attach,
-            "an existing pool, attached by hand": functions - sms | queue,
-            "an existing pool that sends its own emails": functions - email - sms | attach,
-            "a given key": functions | queue - {"CodeKey"} | own | {"UserPoolSmsRole"},
-            "a given key and nothing to encrypt": functions - email - sms | own,
+            "the first deployment": functions - sms | queue,
+            "all four functions": functions | queue,
+            "all by Cognito": functions - email - sms,
+            "email by Cognito, SMS by the sender": functions - email | queue,
+            "a pool": functions - sms | queue | attach,
+            "a pool, attached by hand": functions - sms | queue,
+            "a pool, attached by hand, with trusted users": functions - sms | queue | check,
+            "a pool that sends its own emails": functions - email - sms | attach,
+            "a given key": functions | queue - {"CodeKey"},
+            "a given key and nothing to encrypt": functions - email - sms,
+            "every optional setting": functions | queue | {"FullObservability"},
         }.items():
             with self.subTest(name):
                 resources = deployed(GOOD[name]).section("Resources")
                 self.assertEqual(set(resources) & watched, expected)
 
     def test_outputs_say_what_there_is(self):
-        always = {"PreSignUpFunctionArn", "CustomMessageFunctionArn", "UserPoolId"}
+        always = {"PreSignUpFunctionArn", "CustomMessageFunctionArn", "LambdaConfigToAttach", "UserPoolParameters"}
         sender = {"CodeKeyArn", "OnFailureQueueUrl", "RedriveRoleArn"}
+        email, sms = {"CustomEmailSenderFunctionArn"}, {"CustomSmsSenderFunctionArn"}
         for name, expected in {
-            "all four functions": always
-            | sender
-            | {"CustomEmailSenderFunctionArn", "CustomSmsSenderFunctionArn", "UserPoolClientId"},
-            "all by Cognito": always | {"UserPoolClientId"},
-            "an existing pool": always
-            | sender
-            | {"CustomEmailSenderFunctionArn", "LambdaConfigToAttach", "EmailIsUsername"},
-            "an existing pool, attached by hand": always
-            | sender
-            | {"CustomEmailSenderFunctionArn", "LambdaConfigToAttach", "AttachGuidance"},
+            "all four functions": always | sender | email | sms | {"AttachGuidance"},
+            "all by Cognito": always | {"AttachGuidance"},
+            "a pool": always | sender | email | {"UserPoolId", "EmailIsUsername"},
+            "a pool, attached by hand": always | sender | email | {"UserPoolId", "AttachGuidance"},
         }.items():
             with self.subTest(name):
                 self.assertEqual(set(deployed(GOOD[name]).section("Outputs")), expected)
 
-    def test_an_existing_pool_is_told_what_the_own_one_gets(self):
-        for parameters in ({}, SMS, {"EmailDelivery": "cognito"}, {"SmsDelivery": "cognito"}):
-            own = deployed({**FIRST, **parameters}).section("Resources")
-            outputs = deployed({**FIRST, **EXISTING, **parameters}).section("Outputs")
-            # YAML, because JSON is a part of it.
-            told = yaml.safe_load(outputs["LambdaConfigToAttach"]["Value"])
-            self.assertEqual(told, own["UserPool"]["Properties"]["LambdaConfig"])
+    def test_the_template_stays_readable(self):
+        lines = (ROOT / "template.yaml").read_text(encoding="utf-8").splitlines()
+        self.assertLessEqual(len(lines), 1400)
+        self.assertLessEqual(len(template()["Parameters"]), 32)
 
 
 class Samconfig(unittest.TestCase):
     def test_it_deploys_with_care_and_gives_away_nothing(self):
         config = tomlkit.parse((ROOT / "samconfig.toml").read_text(encoding="utf-8")).unwrap()
         deploy = config["default"]["deploy"]["parameters"]
-        self.assertEqual(deploy["capabilities"], "CAPABILITY_IAM")
+        # The second one for the nested stack of Observability=full.
+        self.assertEqual(deploy["capabilities"], "CAPABILITY_IAM CAPABILITY_AUTO_EXPAND")
         self.assertTrue(deploy["confirm_changeset"] and deploy["resolve_s3"])
         # Values of parameters, Regions and profiles are the operator's.
         for command in config["default"].values():

@@ -3,15 +3,21 @@
 import unittest
 import warnings
 
+import yaml
 from template import (
     BINARIES,
+    BOUNDARY,
     BY_HAND,
+    COGNITO,
     ENVIRONMENT,
-    EXISTING,
     FIRST,
+    FULL,
     KEY,
     LAYER,
+    POOL,
     POOL_ARN,
+    SMS_ROLE,
+    VPC,
     ROOT,
     SENDERS,
     SMS,
@@ -43,11 +49,11 @@ class Functions(unittest.TestCase):
 
     def test_one_deployment_can_hold_all_four_and_the_one_that_attaches_them(self):
         self.assertEqual(set(of_type(self.resources, "AWS::Lambda::Function")), set(TRIGGERS))
-        resources = deployed({**FIRST, **SMS, **EXISTING}).section("Resources")
+        resources = deployed({**FIRST, **SMS, **POOL}).section("Resources")
         self.assertEqual(set(of_type(resources, "AWS::Lambda::Function")), set(BINARIES))
 
     def test_timeouts_are_cognitos_five_seconds_or_the_senders_fifteen_or_a_minute(self):
-        resources = deployed({**FIRST, **SMS, **EXISTING}).section("Resources")
+        resources = deployed({**FIRST, **SMS, **POOL}).section("Resources")
         for name, function in of_type(resources, "AWS::Lambda::Function").items():
             expected = 5 if name in SYNCHRONOUS else 15 if name in SENDERS else 60
             self.assertEqual(function["Timeout"], expected, name)
@@ -59,7 +65,7 @@ class Functions(unittest.TestCase):
         self.assertEqual(self.source["Globals"]["Function"]["Architectures"], ["x86_64"])
 
     def test_only_the_pool_of_this_account_may_invoke_them(self):
-        for parameters, expected in [({}, "<UserPool.Arn>"), (EXISTING, POOL_ARN), (BY_HAND, POOL_ARN)]:
+        for parameters in (POOL, BY_HAND):
             resources = deployed({**FIRST, **SMS, **parameters}).section("Resources")
             permissions = of_type(resources, "AWS::Lambda::Permission").values()
             self.assertEqual({p["FunctionName"] for p in permissions}, {f"<{f}.Ref>" for f in TRIGGERS})
@@ -67,7 +73,8 @@ class Functions(unittest.TestCase):
                 self.assertEqual(permission["Action"], "lambda:InvokeFunction")
                 self.assertEqual(permission["Principal"], "cognito-idp.amazonaws.com")
                 self.assertEqual(permission["SourceAccount"], "123456789012")
-                self.assertEqual(permission["SourceArn"], expected)
+                self.assertEqual(permission["SourceArn"], POOL_ARN)
+        self.assertEqual(of_type(self.resources, "AWS::Lambda::Permission"), {}, "without a pool")
 
     def test_events_that_fail_end_in_the_encrypted_queue(self):
         configs = of_type(self.resources, "AWS::Lambda::EventInvokeConfig")
@@ -78,7 +85,7 @@ class Functions(unittest.TestCase):
             self.assertEqual(config["DestinationConfig"]["OnFailure"]["Destination"], "<OnFailureQueue.Arn>")
         queue = self.resources["OnFailureQueue"]["Properties"]
         self.assertEqual(queue["KmsMasterKeyId"], "<CodeKey.Arn>")
-        self.assertEqual(queue["MessageRetentionPeriod"], str(4 * 24 * 3600))
+        self.assertEqual(queue["MessageRetentionPeriod"], 4 * 24 * 3600)
 
     def test_only_the_redrive_role_reads_the_queue(self):
         (policy,) = of_type(self.resources, "AWS::SQS::QueuePolicy").values()
@@ -87,18 +94,17 @@ class Functions(unittest.TestCase):
         self.assertIn("sqs:ReceiveMessage", denied["Action"])
         self.assertEqual(denied["Condition"], {"ArnNotEquals": {"aws:PrincipalArn": "<RedriveRole.Arn>"}})
 
-    def test_logs_are_json_kept_for_a_time_and_never_cut_above_info(self):
-        resources = deployed({**FIRST, **SMS, **EXISTING}).section("Resources")
+    def test_logs_are_json_kept_for_a_time_and_never_cut_by_lambda(self):
+        resources = deployed({**FIRST, **SMS, **POOL}).section("Resources")
         groups = of_type(resources, "AWS::Logs::LogGroup")
         self.assertEqual(len(groups), len(BINARIES))
         for group in groups.values():
             self.assertEqual(group["RetentionInDays"], "30")
-        for level, expected in [("error", "INFO"), ("warn", "INFO"), ("info", "INFO"), ("debug", "DEBUG")]:
-            resources = deployed({**FIRST, **SMS, **EXISTING, "LogLevel": level}).section("Resources")
-            for name, function in of_type(resources, "AWS::Lambda::Function").items():
-                logging = function["LoggingConfig"]
-                self.assertEqual((logging["LogFormat"], logging["ApplicationLogLevel"]), ("JSON", expected))
-                self.assertEqual(logging["LogGroup"], f"<{name.replace('Function', 'LogGroup')}.Ref>")
+        # Below INFO, because Lambda counts a metrics line as INFO and would drop it.
+        for name, function in of_type(resources, "AWS::Lambda::Function").items():
+            logging = function["LoggingConfig"]
+            self.assertEqual((logging["LogFormat"], logging["ApplicationLogLevel"]), ("JSON", "DEBUG"))
+            self.assertEqual(logging["LogGroup"], f"<{name.replace('Function', 'LogGroup')}.Ref>")
 
     def test_sam_local_invoke_sees_the_settings(self):
         from samcli.lib.providers.sam_function_provider import SamFunctionProvider
@@ -126,12 +132,29 @@ class Functions(unittest.TestCase):
             for function in of_type(resources, "AWS::Lambda::Function").values():
                 self.assertEqual(function.get("Layers"), layers)
                 self.assertEqual(function.get("ReservedConcurrentExecutions"), reserve)
-        attach = deployed({**FIRST, **EXISTING, **given}).section("Resources")["AttachFunction"]["Properties"]
+        attach = deployed({**FIRST, **POOL, **given}).section("Resources")["AttachFunction"]["Properties"]
         self.assertNotIn("ReservedConcurrentExecutions", attach)
 
+    def test_a_vpc_a_boundary_a_path_and_a_key_reach_everything_that_they_must(self):
+        rules = {**VPC, "PermissionsBoundaryArn": BOUNDARY, "RolePath": "/a/", "DataKeyArn": KEY}
+        resources = deployed({**FIRST, **SMS, **POOL, **rules}).section("Resources")
+        for role in of_type(resources, "AWS::IAM::Role").values():
+            self.assertEqual((role["PermissionsBoundary"], role["Path"]), (BOUNDARY, "/a/"))
+        for group in of_type(resources, "AWS::Logs::LogGroup").values():
+            self.assertEqual(group["KmsKeyId"], KEY)
+        for name, function in of_type(resources, "AWS::Lambda::Function").items():
+            self.assertEqual(function["KmsKeyArn"], KEY)
+            # From a VPC without a route it could not answer CloudFormation, and the stack would hang.
+            subnets = None if name == "AttachFunction" else ["subnet-0a", "subnet-0b"]
+            self.assertEqual(function.get("VpcConfig", {}).get("SubnetIds"), subnets, name)
+        without = deployed({**FIRST, **SMS, **POOL}).section("Resources")
+        self.assertNotIn("RuntimePolicy", without)
+        for function in of_type(without, "AWS::Lambda::Function").values():
+            self.assertFalse({"KmsKeyArn", "VpcConfig"} & set(function))
+
     def test_traces_are_made_where_they_are_wanted(self):
-        for parameters, mode in [({}, "PassThrough"), ({"Tracing": "Active"}, "Active")]:
-            resources = deployed({**FIRST, **SMS, **EXISTING, **parameters}).section("Resources")
+        for parameters, mode in [(FULL, "PassThrough"), ({"Observability": "full-with-traces"}, "Active")]:
+            resources = deployed({**FIRST, **SMS, **POOL, **parameters}).section("Resources")
             for function in of_type(resources, "AWS::Lambda::Function").values():
                 self.assertEqual(function["TracingConfig"], {"Mode": mode})
 
@@ -140,7 +163,7 @@ class Attachment(unittest.TestCase):
     """The pool that exists already: who changes it, in which order, with which rights."""
 
     def resources(self, **parameters):
-        return deployed({**FIRST, **SMS, **EXISTING, **parameters}).section("Resources")
+        return deployed({**FIRST, **SMS, **POOL, **parameters}).section("Resources")
 
     def test_it_is_there_for_an_existing_pool_that_the_stack_is_to_change(self):
         parts = {
@@ -153,39 +176,55 @@ class Attachment(unittest.TestCase):
         }
         for parameters, there in [
             ({}, set()),
-            (EXISTING, parts),
+            (POOL, parts),
             (BY_HAND, set()),
-            ({**EXISTING, "ReplaceTriggers": "true"}, parts),
+            ({**BY_HAND, "EmailIsUsername": "true"}, parts - {"AttachedTriggers"}),
+            ({**POOL, "AttachTriggers": "replace"}, parts),
         ]:
             with self.subTest(parameters):
                 resources = deployed({**FIRST, **parameters}).section("Resources")
                 self.assertEqual(parts & set(resources), there)
 
-    def test_it_attaches_what_the_own_pool_gets(self):
-        for parameters in ({}, SMS, {"EmailDelivery": "cognito"}, {"SmsDelivery": "cognito"}):
-            own = deployed({**FIRST, **parameters}).section("Resources")["UserPool"]["Properties"]["LambdaConfig"]
-            existing = deployed({**FIRST, **parameters, **EXISTING}).section("Resources")
-            told = existing["AttachedTriggers"]["Properties"]
-            expected = {name: value["LambdaArn"] if "Sender" in name else value for name, value in own.items()}
+    def test_each_channel_has_one_writer(self):
+        email, sms = "<CustomEmailSenderFunction.Arn>", "<CustomSmsSenderFunction.Arn>"
+        key, message = "<CodeKey.Arn>", "<CustomMessageFunction.Arn>"
+        for parameters, expected in [
+            ({}, {"CustomEmailSender": email, "KMSKeyID": key}),
+            (SMS, {"CustomEmailSender": email, "CustomSMSSender": sms, "KMSKeyID": key}),
+            ({**SMS, "CodeKeyArn": KEY}, {"CustomEmailSender": email, "CustomSMSSender": sms, "KMSKeyID": KEY}),
+            ({"SmsDelivery": "cognito"}, {"CustomEmailSender": email, "CustomMessage": message, "KMSKeyID": key}),
+            ({**COGNITO, **SMS}, {"CustomSMSSender": sms, "CustomMessage": message, "KMSKeyID": key}),
+            (COGNITO, {"CustomMessage": message}),
+        ]:
+            stack = deployed({**FIRST, **POOL, **parameters})
+            told = stack.section("Resources")["AttachedTriggers"]["Properties"]
+            others = {"ServiceToken", "ServiceTimeout", "UserPoolId", "ReplaceTriggers", "EmailIsUsername", "After"}
+            attached = {name: value for name, value in told.items() if name not in others}
+            outputs = stack.section("Outputs")
+            # YAML, because JSON is a part of it.
+            shown = yaml.safe_load(outputs["LambdaConfigToAttach"]["Value"])
             with self.subTest(parameters):
-                self.assertEqual({name: told[name] for name in expected}, expected)
-                others = {"ServiceToken", "ServiceTimeout", "UserPoolId", "ReplaceTriggers", "EmailIsUsername", "After"}
-                self.assertEqual(set(told) - set(expected), others)
-                self.assertEqual(told["UserPoolId"], EXISTING["UserPoolId"])
+                self.assertEqual(attached, {"PreSignUp": "<PreSignUpFunction.Arn>", **expected})
+                self.assertEqual(told["UserPoolId"], POOL["UserPoolId"])
+                arns = {name: one["LambdaArn"] if isinstance(one, dict) else one for name, one in shown.items()}
+                self.assertEqual(arns, attached)
+                given = dict(one.split("=", 1) for one in outputs["UserPoolParameters"]["Value"].split())
+                self.assertEqual(sorted(given.values()), sorted(attached.values()))
 
     def test_what_it_is_told_follows_the_parameters(self):
-        for name in ("ReplaceTriggers", "EmailIsUsername"):
-            for value in ("true", "false"):
-                told = self.resources(**{name: value})["AttachedTriggers"]["Properties"]
-                self.assertEqual(told[name], value)
+        for value in ("true", "false"):
+            self.assertEqual(self.resources(EmailIsUsername=value)["AttachedTriggers"]["Properties"]["EmailIsUsername"], value)
+        for value, told in [("true", "false"), ("replace", "true")]:
+            found = self.resources(AttachTriggers=value)["AttachedTriggers"]["Properties"]["ReplaceTriggers"]
+            self.assertEqual(found, told)
 
     def test_what_is_said_of_the_pool_is_checked_before_pre_sign_up_changes(self):
-        stack = deployed({**FIRST, **EXISTING, "EmailIsUsername": "true"})
+        stack = deployed({**FIRST, **POOL, "EmailIsUsername": "true"})
         resources = stack.section("Resources")
         told = resources["CheckedUserPool"]["Properties"]
         self.assertEqual(
             {name: told[name] for name in ("CheckOnly", "UserPoolId", "EmailIsUsername")},
-            {"CheckOnly": "true", "UserPoolId": EXISTING["UserPoolId"], "EmailIsUsername": "true"},
+            {"CheckOnly": "true", "UserPoolId": POOL["UserPoolId"], "EmailIsUsername": "true"},
         )
         self.assertEqual(set(told), {"ServiceToken", "ServiceTimeout", "CheckOnly", "UserPoolId", "EmailIsUsername"})
         # What the check waits for does not wait for pre-sign-up.
@@ -200,21 +239,21 @@ class Attachment(unittest.TestCase):
         self.assertFalse(waits & set(TRIGGERS))
 
     def test_it_comes_after_all_that_the_triggers_need_and_goes_before_it(self):
-        stack = deployed({**FIRST, **SMS, **EXISTING})
+        stack = deployed({**FIRST, **SMS, **POOL})
         item = stack.source["Resources"]["AttachedTriggers"]
         stack.value(item["Properties"])
         before = stack.used | set(as_list(item["DependsOn"]))
         permissions = {name for name in stack.source["Resources"] if name.endswith("Permission")}
-        policies = {"AttachPolicy", "CustomEmailSenderDecryptPolicy", "CustomSmsSenderDecryptPolicy"}
+        policies = {"AttachPolicy"}
         rest = {"CodeKey", "AttachFunctionEventInvokeConfig"}
         self.assertEqual(before, permissions | policies | set(BINARIES) - {"CustomMessageFunction"} | rest)
 
     def test_what_it_waits_for_is_there_whenever_it_is(self):
         # CloudFormation does not say what a dependency on a resource means that a condition leaves out.
-        source = deployed({**FIRST, **EXISTING}).source["Resources"]
+        source = deployed({**FIRST, **POOL}).source["Resources"]
         for resource in ("CheckedUserPool", "AttachedTriggers"):
             for name in as_list(source[resource]["DependsOn"]):
-                self.assertIn(source[name].get("Condition"), (None, "AttachedByStack"), name)
+                self.assertIn(source[name].get("Condition"), (None, "AttachedByStack", "ChecksPool", "HasPool"), name)
 
     def test_a_request_is_worked_on_once_and_not_longer_than_cloudformation_waits(self):
         resources = self.resources()
@@ -227,31 +266,38 @@ class Attachment(unittest.TestCase):
         self.assertEqual((config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]), (0, wait))
         self.assertGreater(wait, resources["AttachFunction"]["Properties"]["Timeout"])
 
-    def test_the_function_may_change_this_pool_and_pass_to_cognito_what_stands_in_it(self):
-        resources = self.resources()
-        of_pool, pass_role, email_role, own_key, other_keys = policies(resources, "AttachRole")[1:]
-        self.assertEqual(of_pool["Resource"], POOL_ARN)
-        self.assertEqual(pass_role["Resource"], "arn:aws:iam::123456789012:role/*")
+    def test_the_function_may_change_this_pool_and_pass_to_cognito_what_is_in_it(self):
+        granted = policies(self.resources(PoolSmsRoleArn=SMS_ROLE), "AttachRole")[1:]
+        read, write, restored, pass_role, email_role, code_key, key_of_pool = granted
+        self.assertEqual((read["Resource"], write["Resource"]), (POOL_ARN, POOL_ARN))
+        self.assertEqual(restored["Action"], "lambda:GetPolicy")
+        self.assertEqual(pass_role["Resource"], SMS_ROLE)
         self.assertEqual(pass_role["Condition"], {"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}})
         email = "email.cognito-idp.amazonaws.com"
         self.assertEqual(email_role["Resource"], f"arn:aws:iam::123456789012:role/aws-service-role/{email}/*")
         self.assertEqual(email_role["Condition"], {"StringEquals": {"iam:AWSServiceName": email}})
-        self.assertEqual(own_key["Resource"], "<CodeKey.Arn>")
-        self.assertEqual(other_keys["Resource"], "arn:aws:kms:eu-central-1:123456789012:key/*")
+        self.assertEqual(code_key["Resource"], ["<CodeKey.Arn>", "arn:aws:kms:eu-central-1:123456789012:key/*"])
+        self.assertEqual(
+            code_key["Condition"],
+            {"StringEquals": {"kms:EncryptionContext:userpool-id": POOL["UserPoolId"]}},
+        )
+        # A key of the pool's data only through Cognito, and only for this pool.
+        self.assertEqual(
+            key_of_pool["Condition"]["StringEquals"],
+            {
+                "kms:ViaService": "cognito-idp.eu-central-1.amazonaws.com",
+                "kms:EncryptionContext:aws:cognito-idp:userpool-arn": POOL_ARN,
+            },
+        )
 
-    def test_it_grants_only_for_this_pool_and_names_the_key_that_is_attached(self):
-        every_key = "arn:aws:kms:eu-central-1:123456789012:key/*"
-        by_cognito = deployed({"BrandName": "Example", **EXISTING, "EmailDelivery": "cognito"}).section("Resources")
-        for resources, keys in [
-            (self.resources(), ["<CodeKey.Arn>", every_key]),
-            (self.resources(CodeKeyArn=KEY), [KEY, every_key]),
-            (by_cognito, [every_key]),
-        ]:
-            granted = [s for s in policies(resources, "AttachRole") if s["Action"] == "kms:CreateGrant"]
-            self.assertEqual([s["Resource"] for s in granted], keys)
-            for statement in granted:
-                condition = {"StringEquals": {"kms:EncryptionContext:userpool-id": EXISTING["UserPoolId"]}}
-                self.assertEqual(statement["Condition"], condition)
+    def test_it_passes_no_role_unless_one_is_named(self):
+        self.assertNotIn("iam:PassRole", [s["Action"] for s in policies(self.resources(), "AttachRole")])
+
+    def test_it_only_reads_a_pool_that_it_does_not_attach_to(self):
+        resources = self.resources(AttachTriggers="false", EmailIsUsername="true")
+        _, read, key_of_pool = policies(resources, "AttachRole")
+        self.assertEqual((read["Action"], read["Resource"]), ("cognito-idp:DescribeUserPool", POOL_ARN))
+        self.assertIn("kms:ViaService", key_of_pool["Condition"]["StringEquals"])
 
     def test_its_rights_on_a_former_pool_last_until_that_has_let_go(self):
         # A change of the description replaces the policy, and the old one goes after what depends on it.

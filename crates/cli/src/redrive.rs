@@ -54,7 +54,7 @@ Without --send and --discard-expired, the command changes nothing: it reads the 
 other consumers for that time.
 
 The age of an event counts from its last failed attempt. The event and its code are older than that, by up to \
-MaximumEventAgeSeconds. A code is valid for 24 h (sign-up, verification of an address or number), 1 h (password \
+15 minutes. A code is valid for 24 h (sign-up, verification of an address or number), 1 h (password \
 reset) or at most 15 min (sign-in). An invitation is valid for as long as the user pool says, so it never counts \
 as expired.
 

@@ -1,6 +1,7 @@
 //! A deployed stack of the template, as CloudFormation describes it.
 
 use shared::arn::Arn;
+use shared::metric::Observability;
 use shared::trigger::Trigger;
 
 use crate::aws::cloudformation::{StackDescription, Stacks};
@@ -114,11 +115,6 @@ impl Stack {
         Trigger::ALL.into_iter().filter(|trigger| !self.described || self.function_name(*trigger).is_some())
     }
 
-    /// Whether the stack creates its user pool, instead of being for an existing one.
-    pub(crate) fn creates_user_pool(&self) -> bool {
-        self.parameter("UserPoolId").is_empty()
-    }
-
     /// The value of [`EMAIL_IS_USERNAME`], `None` if the stack has no such parameter.
     pub(crate) fn email_is_username(&self) -> Option<&str> {
         self.description.parameters.get(EMAIL_IS_USERNAME).map(String::as_str)
@@ -132,9 +128,10 @@ impl Stack {
     /// The service that sends the SMS, `None` if the stack has none or isn't described.
     pub(crate) fn sms_service(&self) -> Option<SmsService> {
         let has_sender = self.function_name(Trigger::CustomSmsSender).is_some();
-        match (has_sender, self.parameter("SmsDelivery"), self.parameter("SmsProvider")) {
-            (true, _, "end-user-messaging") => Some(SmsService::EndUserMessaging),
-            (true, ..) | (false, "cognito", _) => Some(SmsService::Sns),
+        let has_identity = !self.parameter("SmsOriginationIdentity").is_empty();
+        match (has_sender, self.parameter("SmsDelivery")) {
+            (true, _) if has_identity => Some(SmsService::EndUserMessaging),
+            (true, _) | (false, "cognito") => Some(SmsService::Sns),
             _ => None,
         }
     }
@@ -154,12 +151,17 @@ impl Stack {
         (!id.is_empty() && !suffix.contains('-')).then_some(id)
     }
 
-    /// The `LambdaConfig` that a stack for an existing user pool attaches, as JSON.
+    /// The `LambdaConfig` that the stack's functions need in a user pool, as JSON.
     pub(crate) fn lambda_config_to_attach(&self) -> Option<&str> {
         self.output("LambdaConfigToAttach")
     }
 
-    /// The user pool that the stack creates or is attached to.
+    /// Which metrics of the functions CloudWatch receives. All of them if only the stack's name is known.
+    pub(crate) fn observability(&self) -> Observability {
+        Observability::parse(self.parameter("Observability")).unwrap_or_default()
+    }
+
+    /// The user pool that may invoke the stack's functions.
     pub(crate) fn user_pool_id(&self) -> Option<&str> {
         self.output("UserPoolId")
     }
@@ -236,10 +238,11 @@ mod tests {
         };
         let (ours, without) =
             (["PreSignUpFunctionArn", "CustomSmsSenderFunctionArn"], ["PreSignUpFunctionArn"]);
-        check(&[("SmsDelivery", "none"), ("SmsProvider", "sns")], &without, None);
-        check(&[("SmsDelivery", "cognito"), ("SmsProvider", "sns")], &without, Some(SmsService::Sns));
-        check(&[("SmsDelivery", "sender"), ("SmsProvider", "sns")], &ours, Some(SmsService::Sns));
-        let eum = [("SmsDelivery", "sender"), ("SmsProvider", "end-user-messaging")];
+        check(&[("SmsDelivery", "none")], &without, None);
+        check(&[("SmsDelivery", "cognito")], &without, Some(SmsService::Sns));
+        check(&[("SmsDelivery", "sender")], &ours, Some(SmsService::Sns));
+        let identity = "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-1234";
+        let eum = [("SmsDelivery", "sender"), ("SmsOriginationIdentity", identity)];
         check(&eum, &ours, Some(SmsService::EndUserMessaging));
     }
 

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use shared::metric::Metric;
+use shared::metric::{Metric, Observability};
 use shared::settings::{Noted, Settings};
 
 /// Writes a function's metrics into the deployment's namespace, with the function as the only dimension.
@@ -18,15 +18,17 @@ pub struct Metrics {
     /// As a JSON text.
     namespace: String,
     function: &'static str,
+    observability: Observability,
 }
 
 impl Metrics {
-    /// Reads `METRICS_NAMESPACE`.
+    /// Reads `METRICS_NAMESPACE` and `OBSERVABILITY`.
     ///
     /// # Errors
-    /// If CloudWatch would drop lines with that namespace.
+    /// If CloudWatch would drop lines with that namespace, or the other is invalid.
     pub fn read(settings: &Settings<'_>, function: &'static str) -> Result<Self, Noted> {
-        Ok(Self { namespace: Value::String(settings.metrics_namespace()?).to_string(), function })
+        let (namespace, observability) = (settings.metrics_namespace(), settings.observability());
+        Ok(Self { namespace: Value::String(namespace?).to_string(), function, observability: observability? })
     }
 
     /// Writes one line with these values, unless there are none.
@@ -40,25 +42,37 @@ impl Metrics {
     }
 
     /// Formats without a tree of JSON values, because this runs with every event. No name needs escaping.
+    ///
+    /// CloudWatch charges for the metrics that `_aws` lists. All values are fields of the line, for queries of the log.
     fn line(&self, values: &[(Metric, f64)], now: SystemTime) -> String {
         let timestamp = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let mut line = format!(
-            r#"{{"_aws":{{"Timestamp":{timestamp},"CloudWatchMetrics":[{{"Namespace":{},"Dimensions":[["Function"]],"Metrics":["#,
-            self.namespace
-        );
+        let mut line = String::from("{");
+        let mut listed =
+            values.iter().map(|(metric, _)| metric).filter(|metric| self.observability.includes(**metric));
         // Writing to a string cannot fail.
-        for (index, (metric, _)) in values.iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            let _ =
-                write!(line, r#"{comma}{{"Name":"{}","Unit":"{}"}}"#, metric.name(), metric.unit().name());
+        if let Some(first) = listed.next() {
+            let _ = write!(
+                line,
+                r#""_aws":{{"Timestamp":{timestamp},"CloudWatchMetrics":[{{"Namespace":{},"Dimensions":[["Function"]],"Metrics":[{}"#,
+                self.namespace,
+                definition(*first)
+            );
+            for metric in listed {
+                let _ = write!(line, ",{}", definition(*metric));
+            }
+            line.push_str("]}]},");
         }
-        let _ = write!(line, r#"]}}]}},"Function":"{}""#, self.function);
+        let _ = write!(line, r#""Function":"{}""#, self.function);
         for (metric, value) in values {
             let _ = write!(line, r#","{}":{value}"#, metric.name());
         }
         line.push_str("}\n");
         line
     }
+}
+
+fn definition(metric: Metric) -> String {
+    format!(r#"{{"Name":"{}","Unit":"{}"}}"#, metric.name(), metric.unit().name())
 }
 
 /// A duration as a metric's value: milliseconds with three decimals.
@@ -71,9 +85,27 @@ pub fn milliseconds(duration: Duration) -> f64 {
 mod tests {
     use super::*;
 
+    fn metrics(observability: Observability) -> Metrics {
+        Metrics { namespace: "\"stack\"".to_owned(), function: "custom-email-sender", observability }
+    }
+
+    #[test]
+    fn a_minimal_line_lists_what_alarms_need_and_keeps_the_other_values() {
+        let line = |values: &[(Metric, f64)]| {
+            let line = metrics(Observability::Minimal).line(values, UNIX_EPOCH);
+            serde_json::from_str::<Value>(&line).expect("JSON")
+        };
+        let sent = line(&[(Metric::Sent, 1.0), (Metric::SendMilliseconds, 12.5)]);
+        let listed = &sent["_aws"]["CloudWatchMetrics"][0]["Metrics"];
+        assert_eq!(*listed, serde_json::json!([{ "Name": "Sent", "Unit": "Count" }]));
+        assert_eq!(sent["SendMilliseconds"], 12.5);
+        let expired = line(&[(Metric::Expired, 1.0)]);
+        assert_eq!(expired, serde_json::json!({ "Function": "custom-email-sender", "Expired": 1 }));
+    }
+
     #[test]
     fn a_line_has_the_given_metrics_only() {
-        let metrics = Metrics { namespace: "\"stack\"".to_owned(), function: "custom-email-sender" };
+        let metrics = metrics(Observability::Full);
         let values =
             [(Metric::Sent, 1.0), (Metric::SendMilliseconds, milliseconds(Duration::from_micros(12_345)))];
         let line = metrics.line(&values, UNIX_EPOCH + Duration::from_millis(1_700_000_000_123));

@@ -117,7 +117,7 @@ impl Decryptor {
     pub fn new(config: &SdkConfig, settings: CodeSettings) -> Self {
         if settings.allow_without_pool {
             tracing::warn!(
-                "{ALLOW_CODES_WITHOUT_POOL} is true: whatever is encrypted under the code key can be sent as a code"
+                "{ALLOW_CODES_WITHOUT_POOL} is true: whatever is encrypted with the code key can be sent as a code"
             );
         }
         Self { client: Client::new(config), settings }

@@ -138,7 +138,7 @@ fn remedy_of_refusal(why: &Rejection) -> &'static str {
         Rejection::CannotBeRestored { .. } => "Detach that function from the user pool, then deploy again.",
         Rejection::Refused(refusals) => match refusals.first() {
             Some(Refusal::Occupied { .. }) => {
-                "Detach that function from the user pool, or deploy with ReplaceTriggers=true: the stack then \
+                "Detach that function from the user pool, or deploy with AttachTriggers=replace: the stack then \
                  replaces it, and restores it when you delete the stack."
             }
             Some(Refusal::KeyInUse { .. }) => {
@@ -160,6 +160,11 @@ fn remedy_of_refusal(why: &Rejection) -> &'static str {
 fn remedy_of_call(error: &CallError) -> String {
     let role = "the role of the attach function (AttachRole in the stack)";
     if let Some((action, resource)) = denied_action(error.message().unwrap_or_default()) {
+        if action == "iam:PassRole" {
+            return format!(
+                "Set PoolSmsRoleArn to {resource}, the SMS role of the user pool, then deploy again."
+            );
+        }
         return format!("Allow {role} the action {action} on {resource}, then deploy again.");
     }
     match error.kind() {

@@ -55,11 +55,12 @@ impl Config {
 pub fn new(config: Config) -> Delivery<EmailChannel> {
     let http_client = http_client();
     let aws = |service, region: Option<&str>| config.aws.config(service, region, &http_client);
-    let EmailSettings { sender, messages, from, reply_to, routes } = config.settings;
+    let EmailSettings { sender, messages, from, reply_to, identity, routes } = config.settings;
     let ses = Ses::new(
         routes.iter().map(|route| (aws(Service::SesV2, route.region.as_deref()), route)),
         &from,
         reply_to.as_ref(),
+        identity.as_ref(),
     );
     let kms = aws(Service::Kms, Some(sender.codes.key.region()));
     let records = sender.tables.records.map(|table| Store::new(&aws(Service::DynamoDb, None), table));

@@ -11,15 +11,23 @@ use sender::errors::{ABOUT_RECIPIENT, ServiceError};
 use shared::address::EmailAddress;
 use shared::mailbox::Mailbox;
 use shared::message::Email;
-use shared::settings::email::SesRoute;
+use shared::settings::email::{SesIdentity, SesRoute};
 
 /// Sends from one SES identity, by the first route that accepts the message.
 #[derive(Debug, Clone)]
 pub struct Ses {
-    routes: Vec<(Client, SesRoute)>,
+    connections: Vec<Connection>,
     from: String,
     from_address: String,
     reply_to: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Connection {
+    client: Client,
+    route: SesRoute,
+    /// The ARN of the identity in the Region of this route.
+    identity: Option<String>,
 }
 
 impl Ses {
@@ -29,19 +37,21 @@ impl Ses {
         routes: impl IntoIterator<Item = (SdkConfig, &'a SesRoute)>,
         from: &Mailbox,
         reply_to: Option<&Mailbox>,
+        identity: Option<&SesIdentity>,
     ) -> Self {
-        let routes = routes
-            .into_iter()
-            .map(|(config, route)| {
-                let region = config.region().map(ToString::to_string);
-                (
-                    Client::new(&config),
-                    SesRoute { region, configuration_set: route.configuration_set.clone() },
-                )
-            })
-            .collect();
+        let connection = |(config, route): (SdkConfig, &SesRoute)| {
+            let region = config.region().map(ToString::to_string);
+            let identity = identity.zip(region.as_deref()).map(|(identity, region)| identity.arn_in(region));
+            let configuration_set = route.configuration_set.clone();
+            Connection {
+                client: Client::new(&config),
+                route: SesRoute { region, configuration_set },
+                identity,
+            }
+        };
+        let connections = routes.into_iter().map(connection).collect();
         Self {
-            routes,
+            connections,
             from: from.header(),
             from_address: from.address(),
             reply_to: reply_to.map(Mailbox::header),
@@ -56,7 +66,7 @@ impl Ses {
 
     /// Each route with its Region, in the order in which they are tried.
     pub fn routes(&self) -> impl Iterator<Item = &SesRoute> {
-        self.routes.iter().map(|(_, route)| route)
+        self.connections.iter().map(|connection| &connection.route)
     }
 
     /// Sends to one address and returns SES's message ID. `tags` appear in SES events and metrics.
@@ -79,13 +89,15 @@ impl Ses {
             .map(|(name, value)| MessageTag::builder().name(*name).value(*value).build())
             .collect::<Result<_, _>>()
             .map_err(invalid_request)?;
-        let send = async |(client, route): &(Client, SesRoute)| {
-            let answer = client
+        let send = async |connection: &Connection| {
+            let answer = connection
+                .client
                 .send_email()
                 .from_email_address(&self.from)
+                .set_from_email_address_identity_arn(connection.identity.clone())
                 .destination(Destination::builder().to_addresses(to.expose()).build())
                 .set_reply_to_addresses(self.reply_to.clone().map(|address| vec![address]))
-                .set_configuration_set_name(route.configuration_set.clone())
+                .set_configuration_set_name(connection.route.configuration_set.clone())
                 .set_email_tags(Some(tags.clone()))
                 .content(content.clone())
                 .send()
@@ -103,7 +115,7 @@ impl Ses {
                 })
             })
         };
-        send_with_fallback(&self.routes, deadline, send, Service::SesV2).await
+        send_with_fallback(&self.connections, deadline, send, Service::SesV2).await
     }
 }
 

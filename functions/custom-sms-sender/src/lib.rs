@@ -117,15 +117,17 @@ impl Provider {
 pub fn new(config: Config) -> Delivery<SmsChannel> {
     let http_client = http_client();
     let aws = |service, region: Option<&str>| config.aws.config(service, region, &http_client);
-    let SmsSettings { sender, messages, countries, provider, limits } = config.settings;
+    let SmsSettings { sender, messages, countries, provider, region, limits } = config.settings;
     let kms = aws(Service::Kms, Some(sender.codes.key.region()));
     let counters = sender.tables.counters.map(|table| Store::new(&aws(Service::DynamoDb, None), table));
     // Both are in the same table.
     let records = counters.clone().filter(|_| sender.tables.records.is_some());
     let provider = match provider {
-        SmsProvider::Sns(settings) => Provider::Sns(Sns::new(&aws(Service::Sns, None), &settings)),
+        SmsProvider::Sns(settings) => {
+            Provider::Sns(Sns::new(&aws(Service::Sns, region.as_deref()), &settings))
+        }
         SmsProvider::EndUserMessaging(settings) => {
-            let config = aws(Service::EndUserMessaging, None);
+            let config = aws(Service::EndUserMessaging, region.as_deref());
             Provider::EndUserMessaging(EndUserMessaging::new(&config, settings))
         }
     };

@@ -15,7 +15,7 @@ impl Settings<'_> {
     /// If the function doesn't start with them, or a file can't be read here.
     pub fn check(&self, trigger: Trigger) -> Result<(), Noted> {
         let log_level = self.log_level();
-        let namespace = self.metrics_namespace();
+        let namespace = self.metrics_namespace().and(self.observability());
         match trigger {
             Trigger::PreSignUp => SignUpSettings::read(self).map(drop),
             Trigger::CustomMessage => CustomMessageSettings::read(self).map(drop),

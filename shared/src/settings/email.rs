@@ -1,12 +1,17 @@
 //! The settings that custom-email-sender reads.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::sender::SenderSettings;
-use super::{Noted, Settings, configuration_set};
+use super::{Noted, Settings, configuration_set, region};
+use crate::arn::Arn;
 use crate::mailbox::Mailbox;
 use crate::message::Messages;
 use crate::parameter::Variable;
+
+const IDENTITY: &str = "SES_IDENTITY_ARN";
 
 /// The settings of custom-email-sender.
 #[derive(Debug)]
@@ -19,8 +24,47 @@ pub struct EmailSettings {
     pub from: Mailbox,
     /// The address for replies, if it isn't the sender's.
     pub reply_to: Option<Mailbox>,
+    /// The identity that SES sends from, if it isn't the one of the sender's address in this account.
+    pub identity: Option<SesIdentity>,
     /// At least one; the later ones are fallbacks.
     pub routes: Vec<SesRoute>,
+}
+
+/// The ARN of a verified address or domain, possibly of another account whose sending authorization policy permits it.
+///
+/// Source: `SendEmail`, `FromEmailAddressIdentityArn`, Amazon SES API v2 reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SesIdentity(String);
+
+impl FromStr for SesIdentity {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_identity = |arn: &Arn<'_>| arn.is_regional() && arn.resource_of("ses", "identity/").is_some();
+        match Arn::parse(text).filter(is_identity) {
+            Some(_) => Ok(Self(text.to_owned())),
+            None => Err("must be the ARN of an SES identity, such as \
+                 arn:aws:ses:eu-central-1:123456789012:identity/example.com"),
+        }
+    }
+}
+
+impl SesIdentity {
+    /// The Region in which the identity is verified.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        self.0.split(':').nth(3).unwrap_or_default()
+    }
+
+    /// The same identity in another Region, where it must be verified too.
+    #[must_use]
+    pub fn arn_in(&self, region: &str) -> String {
+        let parts: Vec<_> = self.0.splitn(5, ':').collect();
+        match parts.as_slice() {
+            [arn, partition, service, _, rest] => [arn, partition, service, region, rest].join(":"),
+            _ => self.0.clone(),
+        }
+    }
 }
 
 /// A Region and a configuration set that SES sends through.
@@ -43,8 +87,17 @@ impl EmailSettings {
         let messages = Messages::read(settings);
         let from = settings.required("FROM_ADDRESS", str::parse::<Mailbox>);
         let reply_to = settings.optional("REPLY_TO_ADDRESS", str::parse::<Mailbox>);
+        let identity = settings.optional(IDENTITY, str::parse::<SesIdentity>);
         let routes = SesRoute::read(settings);
-        Ok(Self { sender: sender?, messages: messages?, from: from?, reply_to: reply_to?, routes: routes? })
+        let (identity, routes) = (identity?, routes?);
+        let own = settings.text("AWS_REGION").unwrap_or_default();
+        let first = routes.first().and_then(|route| route.region.as_deref()).unwrap_or(&own);
+        if let Some(region) = identity.as_ref().map(SesIdentity::region).filter(|region| *region != first) {
+            let text =
+                format!("is in {region}, but emails are sent from {first}: set {}", Variable("SES_REGION"));
+            return Err(settings.problem(IDENTITY, text));
+        }
+        Ok(Self { sender: sender?, messages: messages?, from: from?, reply_to: reply_to?, identity, routes })
     }
 }
 
@@ -68,23 +121,8 @@ impl SesRoute {
                 Self { region: Some(region).filter(other), configuration_set }
             }
         };
-        if second == first {
-            let text = format!(
-                "and {} repeat the first route: set another Region or configuration set",
-                Variable(FALLBACK_SET)
-            );
-            return Err(settings.problem(FALLBACK_REGION, text));
-        }
-        Ok(vec![first, second])
-    }
-}
-
-fn region(text: &str) -> Result<String, &'static str> {
-    let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if text.bytes().all(valid) {
-        Ok(text.to_owned())
-    } else {
-        Err("must be the code of a Region, such as eu-central-1")
+        // Without another Region or configuration set, there is no fallback.
+        Ok(if second == first { vec![first] } else { vec![first, second] })
     }
 }
 
@@ -114,9 +152,30 @@ mod tests {
     }
 
     #[test]
-    fn a_fallback_to_the_same_route_is_invalid() {
-        assert_eq!(routes(&[("SES_FALLBACK_REGION", "eu-central-1")]), None);
+    fn an_identity_keeps_its_account_in_another_region() {
+        let identity: SesIdentity =
+            "arn:aws:ses:eu-west-1:210987654321:identity/shop.example".parse().unwrap();
+        assert_eq!(identity.region(), "eu-west-1");
+        assert_eq!(
+            identity.arn_in("eu-north-1"),
+            "arn:aws:ses:eu-north-1:210987654321:identity/shop.example"
+        );
+        for wrong in [
+            "shop.example",
+            "arn:aws:ses:eu-west-1:210987654321:configuration-set/x",
+            "arn:aws:sns:eu-west-1:210987654321:x",
+        ] {
+            assert!(wrong.parse::<SesIdentity>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_same_route_is_no_fallback() {
+        assert_eq!(routes(&[("SES_FALLBACK_REGION", "eu-central-1")]), Some(vec![(None, None)]));
         let set = |name| (name, "codes");
-        assert_eq!(routes(&[set("SES_CONFIGURATION_SET"), set("SES_FALLBACK_CONFIGURATION_SET")]), None);
+        assert_eq!(
+            routes(&[set("SES_CONFIGURATION_SET"), set("SES_FALLBACK_CONFIGURATION_SET")]),
+            Some(vec![(None, Some("codes".to_owned()))])
+        );
     }
 }

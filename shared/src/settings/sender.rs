@@ -40,7 +40,7 @@ impl SenderSettings {
 pub struct CodeSettings {
     /// The key that Cognito encrypts codes with.
     pub key: KeyArn,
-    /// Whether a message may name no user pool. Then the function decrypts and sends whatever is encrypted under the
+    /// Whether a message may name no user pool. Then the function decrypts and sends whatever is encrypted with the
     /// key, so this is for tests with an emulator that binds no code to its pool.
     pub allow_without_pool: bool,
 }

@@ -76,8 +76,8 @@ mod tests {
         let read = SignUpSettings::read(&settings);
         assert_eq!(
             settings.finish(read).unwrap_err().to_string(),
-            "DENY_DISPOSABLE_EMAIL (parameter DenyDisposableEmail) must be `true` or `false`; REFUSAL_MESSAGE (parameter \
-             RefusalMessage) must not have more than 200 characters or any control character; SIGN_UP_MODE (parameter \
+            "DENY_DISPOSABLE_EMAIL (DenyDisposableEmail in MoreSettings) must be `true` or `false`; REFUSAL_MESSAGE (RefusalMessage in \
+             MoreSettings) must not have more than 200 characters or any control character; SIGN_UP_MODE (parameter \
              SignUpMode) is `closed`, but ALLOWED_EMAIL_DOMAINS (parameter AllowedEmailDomains) is empty: no user could \
              sign up"
         );

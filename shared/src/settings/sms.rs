@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::sender::SenderSettings;
-use super::{Noted, Settings, configuration_set};
+use super::{Noted, Settings, configuration_set, region};
 use crate::arn::Arn;
 use crate::locale::Locale;
 use crate::message::{Content, Insert, Messages};
@@ -29,6 +29,8 @@ pub struct SmsSettings {
     pub countries: CountryAllowlist,
     /// The service that sends SMS.
     pub provider: SmsProvider,
+    /// The Region of that service, `None` for the function's own.
+    pub region: Option<String>,
     /// The limits on the SMS that the function sends.
     pub limits: SmsLimits,
 }
@@ -97,6 +99,14 @@ macro_rules! as_str {
     };
 }
 as_str!(SenderId, OriginationNumber, MaxPrice, OriginationIdentity);
+
+impl OriginationIdentity {
+    /// The Region of the number, pool or sender ID.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        self.0.split(':').nth(3).unwrap_or_default()
+    }
+}
 
 impl FromStr for SenderId {
     type Err = &'static str;
@@ -169,6 +179,7 @@ impl SmsSettings {
         let messages = Messages::read(settings);
         let countries = settings.allowed_countries();
         let provider = SmsProvider::read(settings);
+        let region = settings.optional("SMS_REGION", region);
         let limits = SmsLimits::read(settings, countries.as_ref().ok());
         let (messages, countries, limits) = (messages?, countries?, limits?);
         let parts = most_parts(&messages);
@@ -178,7 +189,13 @@ impl SmsSettings {
         if let Some(noted) = too_low.last() {
             return Err(noted);
         }
-        Ok(Self { sender: sender?, messages, countries, provider: provider?, limits })
+        let (provider, region) = (provider?, region?);
+        let region = match &provider {
+            SmsProvider::Sns(_) => region,
+            // An identity sends only in its own Region.
+            SmsProvider::EndUserMessaging(settings) => Some(settings.identity.region().to_owned()),
+        };
+        Ok(Self { sender: sender?, messages, countries, provider, region, limits })
     }
 }
 
@@ -200,12 +217,9 @@ fn most_parts(messages: &Messages) -> usize {
 }
 
 impl SmsProvider {
-    /// Reads `SMS_PROVIDER` and its settings. A setting of the other provider is an error, because it would have no
-    /// effect.
+    /// Reads `SMS_PROVIDER` and its settings. Those of the other provider are only checked, so that an operator can
+    /// switch between providers with one parameter.
     fn read(settings: &Settings<'_>) -> Result<Self, Noted> {
-        const SNS: (&str, [&str; 2]) = ("sns", ["SMS_SENDER_ID", "SMS_ORIGINATION_NUMBER"]);
-        const END_USER_MESSAGING: (&str, [&str; 2]) =
-            ("end-user-messaging", [ORIGINATION_IDENTITY, "SMS_CONFIGURATION_SET"]);
         let uses_sns = settings.optional(PROVIDER, |text| match text {
             "sns" => Ok(true),
             "end-user-messaging" => Ok(false),
@@ -216,27 +230,17 @@ impl SmsProvider {
         let max_price = settings.optional(MAX_PRICE, str::parse);
         let identity = settings.optional(ORIGINATION_IDENTITY, str::parse);
         let configuration_set = settings.optional("SMS_CONFIGURATION_SET", configuration_set);
-        let uses_sns = uses_sns?.unwrap_or(true);
-        let (other, variables) = if uses_sns { END_USER_MESSAGING } else { SNS };
-        let unused = variables.into_iter().filter(|variable| settings.text(variable).is_some());
-        let unused = unused.map(|variable| {
-            let text = format!("has no effect unless {} is `{other}`", Variable(PROVIDER));
-            settings.problem(variable, text)
-        });
-        let unused = unused.last();
-        let provider = if uses_sns {
-            let (sender_id, origination_number) = (sender_id?, origination_number?);
-            Self::Sns(SnsSettings { sender_id, origination_number, max_price: max_price? })
+        let (sender_id, origination_number, max_price) = (sender_id?, origination_number?, max_price?);
+        let (identity, configuration_set) = (identity?, configuration_set?);
+        Ok(if uses_sns?.unwrap_or(true) {
+            Self::Sns(SnsSettings { sender_id, origination_number, max_price })
         } else {
-            let identity = identity?.ok_or_else(|| {
+            let identity = identity.ok_or_else(|| {
                 let text = format!("is required, because {} is `end-user-messaging`", Variable(PROVIDER));
                 settings.problem(ORIGINATION_IDENTITY, text)
             })?;
-            let configuration_set = configuration_set?;
-            let max_price = max_price?;
             Self::EndUserMessaging(EndUserMessagingSettings { identity, configuration_set, max_price })
-        };
-        unused.map_or(Ok(provider), Err)
+        })
     }
 }
 
@@ -276,13 +280,7 @@ impl UsdBudget {
         // The provider's settings report an invalid price.
         let otherwise = settings.text(MAX_PRICE).and_then(|text| text.parse::<Usd>().ok());
         let budget = Self { limit: limit?, prices: prices?, otherwise };
-        let Some(limit) = budget.limit else {
-            if !budget.prices.is_empty() {
-                let text = format!("has no effect unless {} is set", Variable(variable));
-                return Err(settings.problem(PRICES, text));
-            }
-            return Ok(budget);
-        };
+        let Some(limit) = budget.limit else { return Ok(budget) };
         let countries: Vec<_> = countries.into_iter().flat_map(CountryAllowlist::iter).collect();
         let names = |wanted: &dyn Fn(Option<Usd>) -> bool| {
             let found = countries.iter().filter(|country| wanted(budget.price(**country)));
@@ -354,12 +352,28 @@ mod tests {
     }
 
     #[test]
-    fn prices_without_a_budget_have_no_effect() {
-        assert_eq!(
-            read(&[("SMS_PRICES_USD", "US=0.00581")], "US").unwrap_err(),
-            "SMS_PRICES_USD (parameter SmsPricesUsd) has no effect unless SMS_DAILY_BUDGET_USD (parameter \
-             SmsDailyBudgetUsd) is set"
-        );
+    fn prices_without_a_budget_are_no_problem() {
+        assert!(read(&[("SMS_PRICES_USD", "US=0.00581")], "US").is_ok());
+    }
+
+    #[test]
+    fn settings_of_the_other_provider_are_no_problem() {
+        let identity =
+            ("SMS_ORIGINATION_IDENTITY", "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-1");
+        let all = [identity, ("SMS_CONFIGURATION_SET", "codes"), ("SMS_SENDER_ID", "Acme")];
+        for (provider, uses_sns) in [("sns", true), ("end-user-messaging", false)] {
+            let lookup = |name: &str| {
+                let provider = [(PROVIDER, provider)];
+                all.iter()
+                    .chain(&provider)
+                    .find(|(key, _)| *key == name)
+                    .map(|(_, value)| (*value).to_owned())
+            };
+            let settings = Settings::new(&lookup, &InLayer);
+            let provider = SmsProvider::read(&settings);
+            let provider = settings.finish(provider).expect("valid settings");
+            assert_eq!(matches!(provider, SmsProvider::Sns(_)), uses_sns);
+        }
     }
 
     #[test]
@@ -376,14 +390,14 @@ mod tests {
         assert_eq!(
             read(&variables, "DE").unwrap_err(),
             [
-                format!("SMS_MAX_PER_NUMBER_HOURLY (parameter SmsMaxPerNumberHourly) {parts}"),
-                format!("SMS_MAX_PER_PREFIX_HOURLY (parameter SmsMaxPerPrefixHourly) {parts}"),
-                format!("SMS_MAX_PER_COUNTRY_DAILY (parameter SmsMaxPerCountryDaily) {parts}"),
-                format!("SMS_DAILY_BUDGET_MESSAGES (parameter SmsDailyBudgetMessages) {parts}"),
-                "SMS_DAILY_BUDGET_USD (parameter SmsDailyBudgetUsd) must be an amount in USD above zero, such as \
+                format!("SMS_MAX_PER_NUMBER_HOURLY (SmsMaxPerNumberHourly in MoreSettings) {parts}"),
+                format!("SMS_MAX_PER_PREFIX_HOURLY (SmsMaxPerPrefixHourly in MoreSettings) {parts}"),
+                format!("SMS_MAX_PER_COUNTRY_DAILY (SmsMaxPerCountryDaily in MoreSettings) {parts}"),
+                format!("SMS_DAILY_BUDGET_MESSAGES (SmsDailyBudgetMessages in MoreSettings) {parts}"),
+                "SMS_DAILY_BUDGET_USD (SmsDailyBudgetUsd in MoreSettings) must be an amount in USD above zero, such as \
                  0.0981"
                     .to_owned(),
-                "SMS_PRICES_USD (parameter SmsPricesUsd) entry 2 repeats DE, \
+                "SMS_PRICES_USD (SmsPricesUsd in MoreSettings) entry 2 repeats DE, \
                  entry 3 is not the ISO 3166-1 code of a country with phone numbers of its own, \
                  entry 4 is not a country and a price, such as `DE=0.0981`, \
                  entry 5 is not a country and a price, such as `DE=0.0981`, \
@@ -400,15 +414,15 @@ mod tests {
         let prices = ("SMS_PRICES_USD", "US=0.00581");
         assert_eq!(
             read(&[budget, prices], "US, DE, GB").unwrap_err(),
-            "SMS_DAILY_BUDGET_USD (parameter SmsDailyBudgetUsd) needs a price for DE, GB: set it in SMS_PRICES_USD \
-             (parameter SmsPricesUsd), or set SMS_MAX_PRICE_USD (parameter SmsMaxPriceUsd) for all countries"
+            "SMS_DAILY_BUDGET_USD (SmsDailyBudgetUsd in MoreSettings) needs a price for DE, GB: set it in SMS_PRICES_USD \
+             (SmsPricesUsd in MoreSettings), or set SMS_MAX_PRICE_USD (SmsMaxPriceUsd in MoreSettings) for all countries"
         );
         assert!(read(&[budget, prices], "US").is_ok());
         assert!(read(&[budget, prices, ("SMS_MAX_PRICE_USD", "0.1")], "US, DE, GB").is_ok());
         assert_eq!(
             read(&[("SMS_DAILY_BUDGET_USD", "0.09"), ("SMS_MAX_PRICE_USD", "0.1"), prices], "US, DE")
                 .unwrap_err(),
-            "SMS_DAILY_BUDGET_USD (parameter SmsDailyBudgetUsd) is less than one message costs in DE"
+            "SMS_DAILY_BUDGET_USD (SmsDailyBudgetUsd in MoreSettings) is less than one message costs in DE"
         );
     }
 }

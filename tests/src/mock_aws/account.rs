@@ -40,7 +40,7 @@ pub(super) struct Account {
     log_delivery: Vec<Value>,
     key_state: &'static str,
     grants: Vec<Value>,
-    existing_pool: bool,
+    attached_by_hand: bool,
     /// `tests/fixtures/mock_aws.json`.
     pub(super) fixture: Value,
 }
@@ -78,7 +78,7 @@ impl Default for Account {
             log_delivery: Vec::new(),
             key_state: "Enabled",
             grants: array(&fixture["grants"]),
-            existing_pool: false,
+            attached_by_hand: false,
             fixture,
         }
     }
@@ -216,9 +216,9 @@ impl Account {
         self.messages.iter_mut().for_each(|message| message.hidden = false);
     }
 
-    /// See `MockAws::existing_pool`.
-    pub(super) fn existing_pool(&mut self) {
-        self.existing_pool = true;
+    /// See `MockAws::attached_by_hand`.
+    pub(super) fn attached_by_hand(&mut self) {
+        self.attached_by_hand = true;
         self.pool["LambdaConfig"] = json!({});
         self.grants.clear();
         self.set_variable(PRE_SIGN_UP, "EMAIL_IS_USERNAME", Some("false"));
@@ -277,7 +277,7 @@ impl Account {
         };
         Ok(match name {
             "DescribeStacks" => {
-                let kind = if self.existing_pool { "existing pool" } else { "own pool" };
+                let kind = if self.attached_by_hand { "attached by hand" } else { "attached by the stack" };
                 let mut stack = stack::stack()[kind].clone();
                 for (name, value) in [
                     ("StackId", id),

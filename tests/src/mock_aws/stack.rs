@@ -65,11 +65,11 @@ pub(super) fn resolve(text: &str) -> String {
     refs.chain(listed).fold(text.to_owned(), |text, (reference, value)| text.replace(&reference, value))
 }
 
-/// Pairs of logical and physical ID.
+/// Pairs of logical and physical ID, of the stack and of the one of its user pool.
 fn resources() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let resources = STACK["resources"].as_array().expect("a list");
     let text = |resource: &'static Value, name: &str| resource[name].as_str().expect("a string");
-    resources
-        .iter()
+    ["resources", "resources of the pool"]
+        .into_iter()
+        .flat_map(|list| STACK[list].as_array().expect("a list"))
         .map(move |resource| (text(resource, "LogicalResourceId"), text(resource, "PhysicalResourceId")))
 }

@@ -76,11 +76,12 @@ def may_be_invoked(statement, pool_arn):
 def the_stack(stage):
     with stage.step(
         "F2.9",
-        "The template attaches the triggers",
-        "the stack's own pool has the four functions, one sender per channel, and the key; Cognito may invoke them",
+        "A stack of its own creates the pool and attaches the triggers",
+        "the pool of the second stack has the functions, one sender per channel, and the key; Cognito may invoke them",
     ) as step:
         api = stage.aws.client("cognito-idp")
-        config = api.describe_user_pool(UserPoolId=stage.resources["UserPool"])["UserPool"]["LambdaConfig"]
+        pool = api.describe_user_pool(UserPoolId=stage.pool_id)["UserPool"]
+        config = pool["LambdaConfig"]
         versioned = {
             name: {"LambdaArn": stage.arns[function], "LambdaVersion": "V1_0"}
             for name, function in (
@@ -94,15 +95,23 @@ def the_stack(stage):
             "PreSignUp, CustomEmailSender and CustomSMSSender (V1_0) and the key, nothing else",
             f"LambdaConfig is {json.dumps(config)}",
         )
-        pool_arn = api.describe_user_pool(UserPoolId=stage.resources["UserPool"])["UserPool"]["Arn"]
         for name in FUNCTIONS:
             policy = json.loads(stage.aws.client("lambda").get_policy(FunctionName=stage.resources[name])["Policy"])
             step.check(
-                any(may_be_invoked(statement, pool_arn) for statement in policy["Statement"]),
+                any(may_be_invoked(statement, pool["Arn"]) for statement in policy["Statement"]),
                 None,
                 f"this pool can't invoke {name}",
             )
         step.check(True, "this pool can invoke all four functions")
+    with stage.step(
+        "F1.6",
+        "The stack of the functions has checked the pool",
+        "pre-sign-up relies on email as the sign-in attribute",
+    ) as step:
+        variables = stage.aws.client("lambda").get_function_configuration(
+            FunctionName=stage.resources["PreSignUpFunction"]
+        )["Environment"]["Variables"]
+        step.check(variables["EMAIL_IS_USERNAME"] == "true", "EMAIL_IS_USERNAME=true", f"variables: {variables}")
     with stage.step(
         "F2.9",
         "The key and the on-failure destination are configured correctly",
@@ -185,7 +194,8 @@ def existing_pool(stage):
         "A second stack is deployed for an existing user pool",
         "its triggers are attached; the pool's own trigger and all other settings stay",
     ) as step:
-        stage.deploy(SECOND_STACK, PARAMETERS | {"UserPoolId": pool_id, "EmailIsUsername": "true"})
+        more = {"UserPoolId": pool_id, "EmailIsUsername": "true"}
+        stage.deploy(SECOND_STACK, PARAMETERS | more, stage.functions_template())
         outputs = stage.outputs_of(SECOND_STACK)
         wanted = before["LambdaConfig"] | json.loads(outputs["LambdaConfigToAttach"])
         step.check(

@@ -250,7 +250,7 @@ def why_no_code(stage):
         "Why no code? The pool may not let the account recover",
         "DescribeUserPool of the deployed pool names the contacts",
     ) as step:
-        own = stage.aws.client("cognito-idp").describe_user_pool(UserPoolId=stage.resources["UserPool"])["UserPool"]
+        own = stage.aws.client("cognito-idp").describe_user_pool(UserPoolId=stage.pool_id)["UserPool"]
         names = [item["Name"] for item in own.get("AccountRecoverySetting", {}).get("RecoveryMechanisms", [])]
         step.check("verified_email" in names, f"recovery by {', then '.join(names)}", "no recovery by email")
     with stage.step(

@@ -30,8 +30,6 @@ pub(super) struct ParameterCheck {
     pub(super) why: &'static str,
     /// The value that the functions have, `None` if the stack has no such parameter.
     pub(super) deployed: Option<String>,
-    /// The stack creates its user pool, for which the value is always `true`.
-    pub(super) own_pool: bool,
 }
 
 impl Attachment {
@@ -102,9 +100,7 @@ impl Attachment {
             }
             EmailSignIn::No => ("false", "email is not a sign-in attribute of the user pool"),
         };
-        let own_pool = self.stack.creates_user_pool();
-        let deployed = if own_pool { Some("true") } else { self.stack.email_is_username() };
-        ParameterCheck { value, why, deployed: deployed.map(str::to_owned), own_pool }
+        ParameterCheck { value, why, deployed: self.stack.email_is_username().map(str::to_owned) }
     }
 
     /// Describes an error of the control plane.
@@ -135,8 +131,7 @@ fn is_named(arn: &str, stack: &str, logical_id: &str) -> bool {
     id.len() >= SHORTEST && logical_id.starts_with(id) && !suffix.is_empty() && !suffix.contains('-')
 }
 
-/// What the stack attaches: the output `LambdaConfigToAttach` of a stack for an existing user pool, otherwise its
-/// functions. The custom message function is attached only if Cognito sends messages itself.
+/// What the stack attaches: its output `LambdaConfigToAttach`, or the functions of a stack that has no such output. The custom message function is attached only if Cognito sends messages itself.
 fn desired(stack: &Stack) -> Result<Triggers, AwsError> {
     if let Some(config) = stack.lambda_config_to_attach() {
         let config: Value = serde_json::from_str(config).unwrap_or_default();

@@ -91,8 +91,6 @@ struct ParameterAdvice {
     deployed: Option<String>,
     #[serde(skip)]
     dangerous: bool,
-    #[serde(skip)]
-    own_pool: bool,
 }
 
 impl FunctionPermission {
@@ -210,9 +208,8 @@ impl PoolReport {
 
     pub(super) fn parameter(&mut self, parameter: ParameterCheck) {
         let dangerous = parameter.is_dangerous();
-        let ParameterCheck { value, why, deployed, own_pool } = parameter;
-        self.parameter =
-            Some(ParameterAdvice { name: EMAIL_IS_USERNAME, value, why, deployed, dangerous, own_pool });
+        let ParameterCheck { value, why, deployed } = parameter;
+        self.parameter = Some(ParameterAdvice { name: EMAIL_IS_USERNAME, value, why, deployed, dangerous });
     }
 
     pub(super) fn refusals(&mut self, refusals: Vec<Refusal>) {
@@ -237,16 +234,11 @@ impl PoolReport {
     /// Refuses changes that would let attackers use other users' email addresses or make sign-ups fail.
     pub(super) fn refuse_unsafe(&mut self) {
         let parameter = self.parameter.as_ref().filter(|advice| advice.dangerous);
-        if let Some(ParameterAdvice { name, own_pool, why, .. }) = parameter {
-            let (wrong, hint) = if *own_pool {
-                (
-                    "true, the value of every stack without UserPoolId,",
-                    "Deploy a stack with UserPoolId and EmailIsUsername=false.",
-                )
-            } else {
-                ("true", "Deploy the stack with EmailIsUsername=false.")
-            };
-            self.refuse(format!("{name}={wrong} is wrong for this user pool: {why}"), hint);
+        if let Some(ParameterAdvice { name, why, .. }) = parameter {
+            self.refuse(
+                format!("{name}=true is wrong for this user pool: {why}"),
+                "Deploy the stack with EmailIsUsername=false.",
+            );
         }
         let denied = |one: &&FunctionPermission| one.state == PermissionState::Denied;
         let denied: Vec<_> =
@@ -425,8 +417,7 @@ impl PoolReport {
             output.text(Tone::Plain, 0, "")?;
             output.text(Tone::Warning, 2, &format!("{remark}."))?;
         }
-        let Some(ParameterAdvice { name, value, why, deployed, dangerous, own_pool }) = &self.parameter
-        else {
+        let Some(ParameterAdvice { name, value, why, deployed, dangerous }) = &self.parameter else {
             return Ok(());
         };
         // `attach` is then refused for this reason.
@@ -438,13 +429,6 @@ impl PoolReport {
             Some(deployed) if deployed == *value => {
                 (Tone::Plain, format!("{name}={value} is correct for this user pool: {why}."))
             }
-            Some(_) if *dangerous && *own_pool => (
-                Tone::Warning,
-                format!(
-                    "{name} is always true in a stack without UserPoolId, which is wrong for this user pool: \
-                     {why}. Deploy a stack with UserPoolId and {name}={value}."
-                ),
-            ),
             Some(deployed) if *dangerous => (
                 Tone::Warning,
                 format!(

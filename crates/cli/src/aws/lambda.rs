@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use shared::arn::function_name;
+use shared::settings::more;
 
 use crate::aws::{Aws, AwsError, Call, Kind};
 use crate::terminal::output::plain;
@@ -244,7 +245,9 @@ impl Functions {
             Err(AwsError::new(Kind::Other, text))
         } else {
             let variables = environment.and_then(|environment| environment.variables);
-            Ok(variables.unwrap_or_default().into_iter().collect())
+            let mut variables = variables.unwrap_or_default().into_iter().collect();
+            more::expand(&mut variables);
+            Ok(variables)
         };
         Ok(Configuration {
             log_group: log_group.unwrap_or_else(|| format!("/aws/lambda/{name}")),

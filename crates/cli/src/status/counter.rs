@@ -6,11 +6,6 @@ use shared::trigger::Trigger;
 use crate::aws::cloudwatch::{Series, Statistic};
 use crate::stack::Stack;
 
-/// Whether the function of a trigger counts this metric.
-pub(super) fn is_counted_by(trigger: Trigger, metric: Metric) -> bool {
-    metric.counted_by().contains(&trigger)
-}
-
 /// A counter of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Counter {
@@ -45,7 +40,9 @@ impl From<Metric> for Counter {
 /// The own counters of a trigger's function, then Lambda's, if the function's name is known.
 pub(super) fn counters(stack: &Stack, trigger: Trigger) -> Vec<Counter> {
     let of_lambda = stack.function_name(trigger).into_iter().flat_map(|_| Counter::OF_LAMBDA);
-    let counted = Metric::of(trigger).filter(|metric| metric.unit() == Unit::Count);
+    let observability = stack.observability();
+    let counted =
+        Metric::of(trigger).filter(|metric| metric.unit() == Unit::Count && observability.includes(*metric));
     counted.map(Counter::Own).chain(of_lambda).collect()
 }
 

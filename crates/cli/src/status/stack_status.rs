@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
-use shared::metric::Metric;
+use shared::metric::{Metric, Observability};
 use shared::trigger::Trigger;
 
 use super::ask::AwsResponses;
 use super::chart::chart;
 use super::clock::{self, Window};
-use super::counter::{Counter, counters, is_counted_by, whole};
+use super::counter::{Counter, counters, whole};
 use crate::aws::cloudwatch::{Alarm, Point};
 use crate::aws::ses;
 use crate::aws::{AwsError, Kind};
@@ -31,6 +31,9 @@ pub(super) struct StackStatus {
     #[serde(skip)]
     pub(super) start: u64,
     functions: Option<Vec<Counts>>,
+    /// Whether CloudWatch receives only some of the counts.
+    #[serde(skip)]
+    minimal: bool,
     #[serde(skip)]
     asked_for_users: bool,
     unconfirmed_users: Option<u64>,
@@ -181,6 +184,7 @@ impl StackStatus {
             hours: window.hours(),
             start: window.start,
             functions,
+            minimal: stack.observability() == Observability::Minimal,
             asked_for_users,
             unconfirmed_users,
             failed_events: stack
@@ -237,6 +241,14 @@ impl StackStatus {
         for lines in self.blocks(ascii) {
             block(&lines, output)?;
         }
+        if self.minimal && self.functions.is_some() {
+            output.text(Tone::Plain, 0, "")?;
+            output.text(
+                Tone::Plain,
+                0,
+                "CloudWatch has no other counts, because the stack has Observability=minimal. The logs have them.",
+            )?;
+        }
         output.text(Tone::Plain, 0, "")?;
         for line in self.now() {
             output.text(Tone::Plain, table::NAMES, &line)?;
@@ -283,14 +295,23 @@ impl StackStatus {
             .filter(|(_, metric)| senders.iter().any(|(_, trigger)| self.total(*trigger, *metric) > 0));
         let here = MESSAGES
             .iter()
-            .filter(|(_, metric)| senders.iter().any(|(_, trigger)| is_counted_by(*trigger, *metric)));
+            .filter(|(_, metric)| senders.iter().any(|(_, trigger)| self.is_counted(*trigger, *metric)));
         let rows: Vec<_> = here.chain(rare).map(row).collect();
         let heads: Vec<_> = senders.iter().map(|(channel, _)| *channel).collect();
         table("Messages", &heads, &rows)
     }
 
     fn cell(&self, trigger: Trigger, metric: Metric) -> String {
-        if is_counted_by(trigger, metric) { self.total(trigger, metric).to_string() } else { "-".to_owned() }
+        if self.is_counted(trigger, metric) {
+            self.total(trigger, metric).to_string()
+        } else {
+            "-".to_owned()
+        }
+    }
+
+    /// Whether CloudWatch receives this metric of the function.
+    fn is_counted(&self, trigger: Trigger, metric: Metric) -> bool {
+        self.counts(trigger).is_some_and(|counts| counts.totals.contains_key(metric.name()))
     }
 
     fn by_cognito(&self) -> Vec<String> {
@@ -308,6 +329,7 @@ impl StackStatus {
     fn sign_ups(&self) -> Vec<String> {
         let mut rows: Vec<_> = SIGN_UPS
             .iter()
+            .filter(|(_, metric)| self.is_counted(Trigger::PreSignUp, *metric))
             .map(|(label, metric)| {
                 ((*label).to_owned(), vec![self.total(Trigger::PreSignUp, *metric).to_string()])
             })
@@ -337,7 +359,9 @@ impl StackStatus {
         let mut rows = Vec::new();
         if !self.senders().is_empty() {
             rows.push(("sent", self.hourly(&SENDERS, &[Metric::Sent])));
-            rows.push(("failed", self.hourly(&SENDERS, &FAILED)));
+            if SENDERS.iter().any(|trigger| FAILED.iter().any(|metric| self.is_counted(*trigger, *metric))) {
+                rows.push(("failed", self.hourly(&SENDERS, &FAILED)));
+            }
         }
         let by_cognito = self.hourly(&[Trigger::CustomMessage], &BY_COGNITO.map(|(_, metric)| metric));
         if rows.is_empty() || by_cognito.iter().any(|number| *number > 0) {

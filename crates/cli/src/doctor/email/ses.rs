@@ -472,7 +472,7 @@ fn of_configuration_set(region: &str, name: &str, set: Option<&ConfigurationSet>
             format!("SES in {region} has no configuration set {name}: it rejects every email"),
         )
         .command(format!("aws sesv2 create-configuration-set {named}"))
-        .advice("Or set another SesConfigurationSet and deploy the stack again.")
+        .advice("Or set another SesConfigurationSet in MoreSettings and deploy the stack again.")
         .evidence("ses:GetConfigurationSet finds none with that name"),
     };
     finding.source(GET_CONFIGURATION_SET)

@@ -211,7 +211,7 @@ fn not_invoked(subject: &Subject<'_>, channels: &[ChannelLog<'_>]) -> Finding {
             Level::NotChecked,
             format!("{nothing}, but their LOG_LEVEL hides sent messages"),
         )
-        .advice("To log sent messages too, deploy the stack with LogLevel=info.")
+        .advice("To log sent messages too, deploy the stack with LogLevel=info in MoreSettings.")
     } else {
         Finding::warning(
             MESSAGES,

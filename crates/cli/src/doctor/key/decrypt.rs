@@ -102,8 +102,8 @@ pub(super) fn finding(
         }
         (Some(Access::Allowed(AllowedBy::Statements(_))), _) | (_, Ok(true)) => fine(),
         (_, Ok(false)) => cause("its role's policies don't allow kms:Decrypt on the key for it").advice(
-            "Deploy the stack again with UserPoolId set to this user pool: with DecryptForUserPoolOnly=true the role \
-             can decrypt codes of that user pool only.",
+            "Deploy the stack again with UserPoolId set to this user pool: the role can decrypt codes of that user \
+             pool only.",
         ),
         (_, Err(error)) => {
             return Finding::not_checked(DECRYPT, &format!("whether {name} can decrypt codes"), error);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use shared::arn::Arn;
 use shared::trigger::Trigger;
 
 use crate::aws::AwsError;
@@ -76,7 +77,15 @@ impl<'a> SmsSender<'a> {
         } else {
             Provider::Sns { number: setting("SMS_ORIGINATION_NUMBER") }
         };
-        Self::Function { variables, route: SmsRoute { region: region.to_owned(), provider } }
+        let of_identity = match &provider {
+            Provider::EndUserMessaging { identity } => identity.as_deref().and_then(Arn::parse),
+            Provider::Sns { .. } => None,
+        };
+        let region = match of_identity {
+            Some(identity) => identity.region().to_owned(),
+            None => setting("SMS_REGION").unwrap_or_else(|| region.to_owned()),
+        };
+        Self::Function { variables, route: SmsRoute { region, provider } }
     }
 
     pub(super) fn route(&self) -> Option<&SmsRoute> {

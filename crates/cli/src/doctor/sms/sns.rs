@@ -199,7 +199,7 @@ fn origination(route: &SmsRoute, facts: &SnsFacts, number: &PhoneNumber) -> Opti
                 plain(configured)
             ),
         )
-        .advice("Set SmsOriginationNumber to a number of this account and Region, and deploy the stack again.")
+        .advice("Set SmsOriginationNumber in MoreSettings to a number of this account and Region, and deploy the stack again.")
     } else {
         Finding::cause(
             CHECK,
