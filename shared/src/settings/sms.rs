@@ -362,16 +362,8 @@ mod tests {
             ("SMS_ORIGINATION_IDENTITY", "arn:aws:sms-voice:eu-central-1:123456789012:pool/pool-1");
         let all = [identity, ("SMS_CONFIGURATION_SET", "codes"), ("SMS_SENDER_ID", "Acme")];
         for (provider, uses_sns) in [("sns", true), ("end-user-messaging", false)] {
-            let lookup = |name: &str| {
-                let provider = [(PROVIDER, provider)];
-                all.iter()
-                    .chain(&provider)
-                    .find(|(key, _)| *key == name)
-                    .map(|(_, value)| (*value).to_owned())
-            };
-            let settings = Settings::new(&lookup, &InLayer);
-            let provider = SmsProvider::read(&settings);
-            let provider = settings.finish(provider).expect("valid settings");
+            let variables = [all.as_slice(), &[(PROVIDER, provider)]].concat();
+            let provider = read_variables(&variables, SmsProvider::read).expect("valid settings");
             assert_eq!(matches!(provider, SmsProvider::Sns(_)), uses_sns);
         }
     }
