@@ -301,7 +301,7 @@ impl RequestHandler<'_> {
 
     /// The previous functions that Cognito may still invoke. With a function that was deleted meanwhile, the pool would
     /// reject every sign-up.
-    async fn restorable(&self, pool: &Description, before: &Triggers) -> Triggers {
+    async fn restorable(&self, pool: &UserPool, before: &Triggers) -> Triggers {
         let mut restorable = before.clone();
         for (member, arn) in before.functions() {
             match permission::check(self.clients, arn, pool).await {
