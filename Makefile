@@ -17,10 +17,10 @@ LINTED := RUSTC_WORKSPACE_WRAPPER='$(ROOT)tools/clippy-rustc'
 # Prints a line every 20 seconds while a build runs, also into a log.
 WATCH := $(PYTHON) tools/progress.py
 
-.PHONY: help tools build functions demo events sam-local check test unit lint generated template deny advisories typos fuzz bench clean
+.PHONY: help tools build functions demo events arm64 sam-local check test unit lint generated template deny advisories typos fuzz bench clean
 
 help: ## shows this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 tools: ## installs the pinned tools into .tools/
 	@tools/setup.sh
@@ -40,6 +40,9 @@ demo: tools ## deploys to a local AWS and plays sign-up, codes, invitation and r
 
 events: tools ## writes sender events with genuinely encrypted codes into events/
 	@$(PYTHON) tools/events.py $(EVENTS_FLAGS)
+
+arm64: tools ## builds the functions for arm64 and plays every event file under emulation; needs root on Debian
+	$(LINTED) AWS_LAMBDA_RIE='$(RIE)' INSTA_UPDATE=no $(WATCH) 'building and testing for arm64' -- tools/arm64.sh
 
 sam-local: functions ## plays every event file through sam local invoke, in containers
 	@$(PYTHON) tools/sam_local.py $(SAM_LOCAL_FLAGS)

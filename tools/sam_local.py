@@ -31,6 +31,7 @@ try:
     import events
     import samcli
     from local.event_files import FIXTURES
+    from local.heartbeat import Heartbeat
     from local.sam_environment import expected
     from samcli.local.docker.lambda_image import LambdaImage, Runtime
     from template import TRIGGERS
@@ -214,7 +215,7 @@ def play_events(player, aws, only):
         return [sorted(now[len(then) :]) for then, now in zip(before, sent(), strict=True)]
 
     before = sent()
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool, Heartbeat(f"playing {len(cases)} events in containers"):
         in_containers = list(pool.map(lambda case: player.in_container(*case), cases))
     by_containers, before = since(before), sent()
     wrong = []
