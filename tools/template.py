@@ -104,7 +104,7 @@ _NETWORK = {
     *("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces"),
     *("ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
 }
-_ATTACHING = {"cognito-idp:UpdateUserPool", "iam:CreateServiceLinkedRole", "lambda:GetPolicy"}
+_ATTACHING = {"cognito-idp:UpdateUserPool", "iam:CreateServiceLinkedRole"}
 # A condition on the parameters, and what each role may do then.
 ACTIONS_WHERE = [
     (lambda p: not p["SmsOriginationIdentity"], {"CustomSmsSenderRole": {"sns:Publish"}}),

@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use shared::outcome::ErrorType;
 use tests::function::{Function, Init, Invocation};
 use tests::mock_aws::{
-    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, MockAws, POOL, POOL_ARN, PRE_SIGN_UP,
-    SENDER, arn,
+    CUSTOM_EMAIL_SENDER, CUSTOM_MESSAGE, CUSTOM_SMS_SENDER, KEY_ARN, MockAws, POOL, PRE_SIGN_UP, SENDER, arn,
 };
 use tests::presigned::{Presigned, SIGNATURE};
 use tests::service::Reply;
@@ -44,17 +43,6 @@ impl Stage {
     }
 
     async fn with(world: MockAws, more: &[(&str, &str)]) -> Self {
-        // As a function has it that is a trigger of the pool.
-        world.change_permissions(THEIRS, |statements| {
-            statements.push(json!({
-                "Sid": "cognito",
-                "Effect": "Allow",
-                "Principal": { "Service": "cognito-idp.amazonaws.com" },
-                "Action": "lambda:InvokeFunction",
-                "Resource": THEIRS,
-                "Condition": { "ArnLike": { "AWS:SourceArn": POOL_ARN } },
-            }));
-        });
         let answers = Presigned::start(None);
         let function = start(&world, more).await;
         Self { world, answers, function }
@@ -383,32 +371,6 @@ async fn an_update_attaches_lost_triggers_again() {
     let other = with("EmailIsUsername", "true");
     stage.update(&id, &other, &properties()).await;
     assert_eq!(stage.config(), ours());
-}
-
-#[tokio::test]
-async fn a_previous_function_that_was_deleted_is_not_restored() {
-    let stage = Stage::start().await;
-    stage.set("PreSignUp", json!(THEIRS));
-    stage.set("CustomSMSSender", sender(THEIRS));
-    stage.set("KMSKeyID", json!(THEIR_KEY));
-    let replacing = with("ReplaceTriggers", "true");
-    let id = stage.create(&replacing).await;
-    stage.world.change_permissions(THEIRS, Vec::clear);
-    stage.delete(&id, &replacing).await;
-    let config = stage.config();
-    assert_eq!((config.get("PreSignUp"), config.get("CustomSMSSender")), (None, None), "{config}");
-    assert!(stage.function.stdout().contains("PreSignUp stays empty"), "{}", stage.function.stdout());
-}
-
-#[tokio::test]
-async fn a_previous_function_that_cannot_be_checked_is_restored() {
-    let stage = Stage::start().await;
-    stage.set("PreSignUp", json!(THEIRS));
-    let replacing = with("ReplaceTriggers", "true");
-    let id = stage.create(&replacing).await;
-    stage.world.refuse("lambda:GetPolicy", 403, "AccessDeniedException");
-    stage.delete(&id, &replacing).await;
-    assert_eq!(stage.config()["PreSignUp"], THEIRS);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use sender::record::FinalState;
 use serde_json::{Value, json};
 use shared::metric::Metric;
 use shared::outcome::Outcome;
+use shared::parameter::Variable;
 use tests::dynamodb::DynamoDb;
 use tests::end_user_messaging::{EndUserMessaging, refusal};
 use tests::envelope_writer::SealSuite;
@@ -331,7 +332,8 @@ async fn every_sms_limit_blocks_sms_and_records_it() {
         let metrics = parse(&output.stdout);
         let stopped = u64::try_from(events.len() - sent).expect("a small number");
         assert_eq!(count(&metrics, Metric::PumpingBlocked), stopped, "{setting}");
-        assert!(output.stdout.contains(&format!("the SMS limit {setting} (parameter ")), "{}", output.stdout);
+        let reason = format!("the SMS limit {} is reached", Variable(setting));
+        assert!(output.stdout.contains(&reason), "{}", output.stdout);
     }
 }
 

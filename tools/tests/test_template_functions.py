@@ -268,9 +268,8 @@ class Attachment(unittest.TestCase):
 
     def test_the_function_may_change_this_pool_and_pass_to_cognito_what_is_in_it(self):
         granted = policies(self.resources(PoolSmsRoleArn=SMS_ROLE), "AttachRole")[1:]
-        read, write, restored, pass_role, email_role, code_key, key_of_pool = granted
+        read, write, pass_role, email_role, code_key, key_of_pool = granted
         self.assertEqual((read["Resource"], write["Resource"]), (POOL_ARN, POOL_ARN))
-        self.assertEqual(restored["Action"], "lambda:GetPolicy")
         self.assertEqual(pass_role["Resource"], SMS_ROLE)
         self.assertEqual(pass_role["Condition"], {"StringEquals": {"iam:PassedToService": "cognito-idp.amazonaws.com"}})
         email = "email.cognito-idp.amazonaws.com"

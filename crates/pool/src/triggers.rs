@@ -91,13 +91,6 @@ impl Triggers {
         self
     }
 
-    /// Without this member.
-    #[must_use]
-    pub fn without(mut self, member: LambdaConfigMember) -> Self {
-        self.0.remove(&member);
-        self
-    }
-
     /// As a `LambdaConfig` that holds nothing else.
     #[must_use]
     pub fn to_lambda_config(&self) -> Value {

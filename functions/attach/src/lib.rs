@@ -27,7 +27,6 @@ use client::time::Deadline;
 use pool::aws::Clients;
 use pool::control;
 use pool::model::UnknownFields;
-use pool::permission::{self, InvokePermission};
 use pool::plan::Plan;
 use pool::triggers::Triggers;
 use pool::user_pool::{EmailSignIn, UserPool};
@@ -294,31 +293,7 @@ impl RequestHandler<'_> {
             Err(problem) if problem.is_pool_not_found() => return Ok(()),
             other => other?,
         };
-        // Boxed, because the compiler limits how deep futures nest.
-        let before = Box::pin(self.restorable(&pool, before)).await;
-        self.write(&Plan::detach(&pool, ours, &before)).await
-    }
-
-    /// The previous functions that Cognito may still invoke. With a function that was deleted meanwhile, the pool would
-    /// reject every sign-up.
-    async fn restorable(&self, pool: &UserPool, before: &Triggers) -> Triggers {
-        let mut restorable = before.clone();
-        for (member, arn) in before.functions() {
-            match permission::check(self.clients, arn, pool).await {
-                Ok(InvokePermission::NotAllowed { .. } | InvokePermission::Denied) => {
-                    tracing::warn!(
-                        "{member} stays empty: the previous function {arn} does not exist, or Cognito may not invoke it"
-                    );
-                    restorable = restorable.without(member);
-                }
-                Ok(InvokePermission::Allowed(_) | InvokePermission::Unknown { .. }) => {}
-                Err(problem) => tracing::warn!(
-                    reason = %problem,
-                    "{member} is restored without a check whether Cognito may invoke the previous function {arn}"
-                ),
-            }
-        }
-        restorable
+        self.write(&Plan::detach(&pool, ours, before)).await
     }
 
     async fn read(&self, pool: &str) -> Result<UserPool, RequestError> {
