@@ -78,7 +78,7 @@ BANNED = [
     (r"\bcolours?\b", "color"),
     (r"\bneighbou?rs?\b(?<!neighbor)(?<!neighbors)", "neighbor"),
     (r"\b(?:favour|honour|catalogue|programme|judgement|whilst|amongst)\w*", "American spelling"),
-    (r"\b(?:recogn|normal|organ|serial|author|initial|optim|summar|categor|minim|maxim)is(?:e|es|ed|ing|ation)\w*", "...ize"),
+    (r"\b(?:recogn|normal|organ|serial|author|initial|optim|minim|maxim)is(?:e|es|ed|ing|ation)\w*", "...ize"),
 ]
 
 # File, and the part of a line that may stay although a pattern matches.

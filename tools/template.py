@@ -308,7 +308,7 @@ VALUES = {
             "SmsMaxPriceUsd=0.15",
             "SmsMaxPriceUsd=0.15;",
             "SmsRegion=ap-northeast-1 ; AwsUseFipsEndpoint=true",
-            "RefusalMessage=Diese Adresse k\u00f6nnen Sie hier nicht verwenden",
+            "RefusalMessage=Anmeldung hier nicht m\u00f6glich",
             "SupportContact=help@example.com",
             "SmsPricesUsd=file:/opt/prices.txt",
             "DisposableEmailExceptions=file:/opt/exceptions.txt",
