@@ -76,8 +76,9 @@ def write_template(endpoints):
         properties = resource.get("Properties", {})
         if function in SENDERS:
             properties["Environment"]["Variables"] |= endpoints
-        if isinstance(properties.get("CodeUri"), str):
-            properties["CodeUri"] = os.path.relpath(BUILT.parent / properties["CodeUri"], EVENTS)
+        for path in ("CodeUri", "TemplateURL"):
+            if isinstance(properties.get(path), str):
+                properties[path] = os.path.relpath(BUILT.parent / properties[path], EVENTS)
     (EVENTS / "template.yaml").write_text(yaml_dump(template), encoding="utf-8")
 
 
