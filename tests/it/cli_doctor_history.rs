@@ -172,7 +172,7 @@ const CASES: &[(&str, &str, Change)] = &[
         codes_go_by_sms(world);
         let fields = json!({
             "outcome": Outcome::SmsLimit.name(),
-            "outcome.reason": "the SMS limit SMS_MAX_PER_NUMBER_HOURLY (parameter SmsMaxPerNumberHourly) is reached",
+            "outcome.reason": "the SMS limit SMS_MAX_PER_NUMBER_HOURLY (SmsMaxPerNumberHourly in MoreSettings) is reached",
         });
         logged(world, SMS, vec![line(PHONE, "any sentence", &fields)]);
     }),

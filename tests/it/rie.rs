@@ -10,6 +10,29 @@ use tests::sns::Sns;
 
 use crate::fixtures::{names, settings};
 
+/// The functions that Cognito invokes.
+const FUNCTIONS: [&str; 4] = ["pre-sign-up", "custom-message", "custom-email-sender", "custom-sms-sender"];
+
+/// The services that the senders call.
+struct Services {
+    kms: Kms,
+    ses: Ses,
+    sns: Sns,
+}
+
+impl Services {
+    fn start() -> Self {
+        Self { kms: Kms::start(KEY_ARN, None), ses: Ses::start(None), sns: Sns::start(None) }
+    }
+
+    /// The settings of a function, with the addresses of the services.
+    fn environment(&self, function: &str) -> Vec<(&str, &str)> {
+        let mut environment = settings(function);
+        environment.extend([self.kms.endpoint(), self.ses.endpoint(), self.sns.endpoint()]);
+        environment
+    }
+}
+
 /// An error as the emulator passes it on, without what differs between any two calls.
 fn without_request_id(mut answer: Value) -> Value {
     if let Some(answer) = answer.as_object_mut() {
@@ -20,10 +43,9 @@ fn without_request_id(mut answer: Value) -> Value {
 
 #[tokio::test]
 async fn every_event_file_has_the_same_answer_in_the_emulator_of_sam_local_invoke() {
-    for function in ["pre-sign-up", "custom-message", "custom-email-sender", "custom-sms-sender"] {
-        let (kms, ses, sns) = (Kms::start(KEY_ARN, None), Ses::start(None), Sns::start(None));
-        let mut environment = settings(function);
-        environment.extend([kms.endpoint(), ses.endpoint(), sns.endpoint()]);
+    for function in FUNCTIONS {
+        let services = Services::start();
+        let environment = services.environment(function);
         let mut emulator = Rie::start(function, &environment);
         let direct = Function::start(function, &environment);
         for name in names(function) {
@@ -39,7 +61,7 @@ async fn every_event_file_has_the_same_answer_in_the_emulator_of_sam_local_invok
             let answer: Value = serde_json::from_slice(&body).expect("an answer in JSON");
             assert_eq!(without_request_id(answer), without_request_id(expected), "{name}");
         }
-        let (mails, texts) = (ses.accepted().len(), sns.accepted().len());
+        let (mails, texts) = (services.ses.accepted().len(), services.sns.accepted().len());
         assert_eq!((mails % 2, texts % 2), (0, 0), "{function} sends as much in the emulator as outside it");
         assert_eq!(mails + texts > 0, function.ends_with("sender"), "{function}");
     }
@@ -47,10 +69,9 @@ async fn every_event_file_has_the_same_answer_in_the_emulator_of_sam_local_invok
 
 #[tokio::test]
 async fn a_local_run_ends_without_an_error() {
-    for function in ["pre-sign-up", "custom-message", "custom-email-sender", "custom-sms-sender"] {
-        let (kms, ses, sns) = (Kms::start(KEY_ARN, None), Ses::start(None), Sns::start(None));
-        let mut environment = settings(function);
-        environment.extend([kms.endpoint(), ses.endpoint(), sns.endpoint()]);
+    for function in FUNCTIONS {
+        let services = Services::start();
+        let environment = services.environment(function);
         let mut emulator = Rie::start(function, &environment);
         emulator.invoke(b"{}").await;
         emulator.invoke(fixture(&names(function)[0]).to_string().as_bytes()).await;

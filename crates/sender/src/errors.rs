@@ -83,7 +83,7 @@ pub const TABLE: &[ErrorRule] = &[
         SesV2,
         "NotFoundException",
         Configuration,
-        "SES_CONFIGURATION_SET (parameter SesConfigurationSet) does not exist in this Region",
+        "SES_CONFIGURATION_SET (SesConfigurationSet in MoreSettings) does not exist in this Region",
     ),
     rule(SesV2, "BadRequestException/recipient", Recipient, "SES rejects the recipient's address"),
     rule(SesV2, "BadRequestException", Configuration, "SES rejects the request: check the settings"),
@@ -205,7 +205,7 @@ pub const TABLE: &[ErrorRule] = &[
         EndUserMessaging,
         "ValidationException/PRICE_OVER_THRESHOLD",
         Recipient,
-        "the message would cost more than SMS_MAX_PRICE_USD (parameter SmsMaxPriceUsd)",
+        "the message would cost more than SMS_MAX_PRICE_USD (SmsMaxPriceUsd in MoreSettings)",
     ),
     rule(
         EndUserMessaging,
